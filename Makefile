@@ -1,0 +1,34 @@
+# make demo    an environment, the embedded sweep, and the page at its end
+# make test    the tests
+# make lint    formatting, types, workflow
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/installed-workflow
+	$(BIN)/snakemake
+
+test: $(VENV)/installed-test
+	$(BIN)/pytest
+
+lint: $(VENV)/installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	@echo "Installing anodiff with what '$*' needs into $(VENV); torch alone is several gigabytes ..."
+	$(INSTALL) --constraint constraints.txt --editable '.[$*]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) results scratch .snakemake

@@ -1,0 +1,30 @@
+"""anodiff measures the training of a neural network as what physicists call anomalous diffusion.
+
+The public names are imported when first used, so that ``import anodiff`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "TrajectoryRecorder": "anodiff.trajectory",
+    "Window": "anodiff.trajectory",
+    "open_trajectory": "anodiff.trajectory",
+    "PathGeometry": "anodiff.geometry",
+    "open_geometry": "anodiff.geometry",
+    "open_diffusion": "anodiff.diffusion.analysis",
+    "RunSettings": "anodiff.config",
+    "load_config": "anodiff.configfile",
+    "sweep_runs": "anodiff.runs",
+    "AnodiffError": "anodiff.errors",
+}
+
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'anodiff' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

@@ -1,0 +1,5 @@
+"""``python -m anodiff`` is ``anodiff``."""
+
+from anodiff.cli import main
+
+main()

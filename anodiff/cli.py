@@ -1,0 +1,200 @@
+"""The command line: one command per rule of the workflow, each of use by hand as well.
+
+Each command imports what it needs, so that those without tensors start at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anodiff.errors import AnodiffError, ConfigError, did_you_mean
+from anodiff.progress import progress
+
+app = typer.Typer(
+    name="anodiff",
+    help="Measure the training of a neural network as anomalous diffusion.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output where it exists.")]
+ConfigFile = Annotated[Path, typer.Argument(help="Config file of the sweep, such as config/config.yaml.")]
+
+
+@app.command()
+def train(
+    run: Annotated[Path, typer.Argument(help="run.yaml: the run's settings, complete.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where the store goes; default: trajectory.zarr beside run.yaml.")
+    ] = None,
+    scratch: Annotated[
+        Path,
+        typer.Option(envvar="ANODIFF_SCRATCH", help="Folder for trainings in progress, each in a folder of its run's name."),
+    ] = Path("scratch"),
+    data_root: Annotated[
+        Path, typer.Option(envvar="ANODIFF_DATA", help="Folder of the data sets, as torchvision lays them out.")
+    ] = Path("data"),
+    download: Annotated[
+        bool, typer.Option("--download", envvar="ANODIFF_DOWNLOAD", help="Let torchvision download a missing data set.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Train one run and record its path: run.yaml -> trajectory.zarr."""
+    from anodiff.configfile import load_run
+
+    settings = load_run(run)
+    from anodiff.training import train_run
+
+    name = run.resolve().parent.name
+    with progress(f"train {name}", "steps") as report:
+        outcome = train_run(
+            settings,
+            output or run.parent / "trajectory.zarr",
+            scratch=scratch / name,
+            data_root=data_root,
+            download=download,
+            device=device,
+            overwrite=overwrite,
+            report=report,
+        )
+    if outcome.status == "diverged":
+        typer.echo(
+            f"{name}: diverged: the loss of step {outcome.steps_completed} is not finite; the path up to it is kept", err=True
+        )
+
+
+@app.command()
+def geometry(
+    trajectory: Annotated[Path, typer.Argument(help="trajectory.zarr of a run.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: geometry.zarr beside the trajectory.")] = None,
+    memory: Annotated[int, typer.Option(min=1, help="MiB for the weights read at a time.")] = 512,
+    overwrite: Overwrite = False,
+) -> None:
+    """Reduce the path to its geometry, one update Gram matrix a window: trajectory.zarr -> geometry.zarr."""
+    from anodiff import geometry as module
+
+    with progress("geometry", "windows") as report:
+        module.geometry(
+            trajectory,
+            output or trajectory.parent / "geometry.zarr",
+            memory=memory * 2**20,
+            overwrite=overwrite,
+            report=report,
+        )
+
+
+@app.command()
+def diffusion(
+    geometry: Annotated[Path, typer.Argument(help="geometry.zarr of a run.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: diffusion.zarr beside the geometry.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Default: exponents.csv beside the geometry.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Config file whose 'analysis' section holds; default: the defaults of anodiff.")
+    ] = None,
+    analysis: Annotated[
+        str, typer.Option(help='Analysis settings as YAML over the config\'s, such as "{slope_width: 0.3}".')
+    ] = "{}",
+    overwrite: Overwrite = False,
+) -> None:
+    """Compute MSDs and exponents of every window: geometry.zarr -> diffusion.zarr, exponents.csv."""
+    from anodiff.configfile import load_analysis
+    from anodiff.diffusion.analysis import diffusion as compute
+
+    settings = load_analysis(config, analysis)
+    with progress("diffusion", "windows") as report:
+        compute(
+            geometry,
+            output or geometry.parent / "diffusion.zarr",
+            table or geometry.parent / "exponents.csv",
+            settings,
+            overwrite=overwrite,
+            report=report,
+        )
+
+
+@app.command()
+def tables(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The table as CSV; Parquet goes beside it.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Gather the sweep's exponents in one table, a row per run and window: exponents.csv … -> CSV and Parquet."""
+    from anodiff.tables import write_tables
+
+    write_tables(runs, output, overwrite=overwrite)
+
+
+@app.command()
+def figures(
+    kind: Annotated[str, typer.Argument(help="msd, beta, exponents or learning.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture; its ending says the format: svg, pdf, png.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw one figure over the runs of a sweep."""
+    from anodiff.figures import draw
+
+    draw(kind, runs, output, overwrite=overwrite)
+
+
+@app.command()
+def page(
+    table: Annotated[Path, typer.Argument(help="The sweep's table, as `anodiff tables` writes it.")],
+    figures: Annotated[list[Path], typer.Argument(help="The sweep's figures as SVG, named msd.svg, beta.svg …")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page.")],
+    title: Annotated[str, typer.Option(help="Name of the sweep.")] = "sweep",
+    overwrite: Overwrite = False,
+) -> None:
+    """Put figures, captions and the table on one self-contained page of HTML."""
+    from anodiff.page import write_page
+
+    write_page(table, figures, output, title=title, overwrite=overwrite)
+
+
+@app.command()
+def inspect(
+    paths: Annotated[list[Path], typer.Argument(help="A store, a run's folder, or the folder of a sweep.")],
+) -> None:
+    """Say what stores hold: runs, windows, shapes, sizes, compression, completeness."""
+    from anodiff.inspection import describe
+
+    for path in paths:
+        describe(path)
+
+
+@app.command()
+def runs(config: ConfigFile) -> None:
+    """Check a config file and list the runs of its sweep."""
+    from anodiff.configfile import load_config
+    from anodiff.runs import sweep_runs
+
+    for name in sweep_runs(load_config(config)):
+        typer.echo(name)
+
+
+@app.command()
+def schema(
+    form: Annotated[str, typer.Option("--format", help="json: the schema, for editors; markdown: config/README.md.")] = "json",
+) -> None:
+    """Print what a config file may hold; workflow/schemas/config.schema.json and config/README.md hold it."""
+    from anodiff.reference import config_reference, config_schema
+
+    forms = {"json": config_schema, "markdown": config_reference}
+    if form not in forms:
+        raise ConfigError(f"--format {form}: {did_you_mean(form, forms)}")
+    typer.echo(forms[form](), nl=False)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on standard error and exit status 2."""
+    try:
+        app()
+    except AnodiffError as error:
+        typer.echo(f"anodiff: {error}", err=True)
+        raise SystemExit(2) from None

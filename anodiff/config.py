@@ -1,0 +1,320 @@
+"""What can be set: the one place for every default, type, bound and its documentation.
+
+A config file describes a sweep; a run of the sweep is described by `RunSettings`. Unknown keys are refused, and the text
+behind each field is its documentation: it goes into the JSON schema (`workflow/schemas/config.schema.json`) and into
+``config/README.md``. Import is cheap: no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from anodiff import models
+from anodiff.errors import did_you_mean
+
+DATASETS = ("digits", "cifar10", "cifar100", "mnist", "fashion_mnist", "image_folder", "gaussian_clusters")
+
+#: Settings of a model that most families share; the others stand under ``options``.
+ARCHITECTURE = ("depth", "width", "shortcut", "batch_norm")
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, unknown keys refused, documented fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Named(Settings):
+    """A section whose ``name`` alone may stand for it: ``model: mlp`` is ``model: {name: mlp}``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+def label(text: str | None) -> Any:
+    """How a field appears in a run's name: ``text`` before its value, or the bare value where ``text`` is empty."""
+    return Field(json_schema_extra={"label": text})
+
+
+class ClusterSettings(Settings):
+    """Gaussian clusters: class centres drawn from a normal distribution, points around them with standard deviation 1."""
+
+    classes: Annotated[int, Field(ge=2, le=10_000)] = 10
+    """Number of classes, one cluster each."""
+    image_size: Annotated[int, Field(ge=2, le=512)] = 8
+    """Points are laid out as images of one channel and this many pixels a side, so that every model takes them."""
+    samples: Annotated[int, Field(ge=4)] = 2000
+    """Points in all; a fifth of them is the test set."""
+    separation: Annotated[float, Field(ge=0)] = 0.5
+    """Standard deviation of the centres' coordinates, in units of the clusters' own."""
+
+
+class DataSettings(Named):
+    """The data set and what is done to each batch of it."""
+
+    name: Annotated[str, label("")] = "cifar10"
+    """digits (scikit-learn's, no files needed), cifar10, cifar100, mnist, fashion_mnist (torchvision's files),
+    image_folder (one folder per class), gaussian_clusters."""
+    folder: str | None = None
+    """For image_folder: the folder under the data root that holds ``train/`` and ``test/``, each with one folder a class."""
+    image_size: Annotated[int | None, Field(ge=2, le=1024)] = None
+    """For image_folder: images are resized to this many pixels a side (default 32)."""
+    clusters: ClusterSettings | None = None
+    """For gaussian_clusters: their number, size and separation."""
+    train_samples: Annotated[int | None, Field(ge=1)] = None
+    """Keep only so many training samples, drawn by ``seed``; all by default."""
+    normalise: bool = True
+    """Subtract each channel's mean over the training set and divide by its standard deviation."""
+    shift: Annotated[int, Field(ge=0, le=64)] = 0
+    """Random shift of each image by up to so many pixels in both directions, black moving in: the same as a random crop
+    after padding by as many (4 in the published set-up)."""
+    flip: bool = False
+    """Random horizontal flip of each image."""
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of Gaussian noise added to every pixel of a training batch, after normalisation."""
+    label_noise: Annotated[float, Field(ge=0, le=1), label("labelnoise")] = 0.0
+    """Fraction of the training labels replaced by a random other class."""
+    seed: Annotated[int, Field(ge=0), label("dataseed")] = 0
+    """Seed of what is fixed before training: corrupted labels, the subset, the clusters. Shared by all seeds of a sweep."""
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in DATASETS:
+            raise ValueError(f"unknown data set {name!r}; {did_you_mean(name, DATASETS)}")
+        return name
+
+    @model_validator(mode="after")
+    def _fits(self) -> DataSettings:
+        for field, dataset in (("folder", "image_folder"), ("image_size", "image_folder"), ("clusters", "gaussian_clusters")):
+            if getattr(self, field) is not None and self.name != dataset:
+                raise ValueError(f"{field!r} is for {dataset}, not for {self.name}")
+        if self.name == "image_folder" and self.folder is None:
+            raise ValueError("image_folder needs 'folder': the folder under the data root that holds train/ and test/")
+        return self
+
+
+class ModelSettings(Named):
+    """The network. It adapts to the data set's channels, size and classes. What is left out takes the family's default."""
+
+    name: Annotated[str, label(None)] = "resnet14"
+    """resnet<6n+2>, vgg9, vgg11, vgg16, densenet<depth>, alexnet, mlp<depth>, vit, torchvision:<name>, or
+    package.module:factory for one of yours."""
+    depth: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    """Number of layers with weights, where the name does not say it."""
+    width: Annotated[int | None, Field(ge=1, le=65_536)] = None
+    """Channels of the first stage, or units of a hidden layer."""
+    shortcut: bool | None = None
+    """ResNets: false leaves the shortcuts out."""
+    batch_norm: Annotated[bool | None, label("batchnorm")] = None
+    """false leaves batch normalisation out, where the family has it."""
+    options: dict[str, Any] = {}
+    """Further keyword arguments of the family, the torchvision model or your factory."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, value: Any) -> Any:
+        """Check name and options, and fill in the family's defaults, so that a run.yaml says everything."""
+        value = {"name": value} if isinstance(value, str) else value
+        options = value.get("options", {}) if isinstance(value, Mapping) else None
+        name = value.get("name", "resnet14") if isinstance(value, Mapping) else None
+        if not isinstance(name, str) or not isinstance(options, Mapping):
+            return value
+        given = {key: value[key] for key in ARCHITECTURE if value.get(key) is not None}
+        _, complete = models.resolve(name, {**given, **options})
+        named = {key: complete.pop(key) for key in ARCHITECTURE if key in complete}
+        return {**value, **named, "options": complete}
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the settings as keyword arguments of `anodiff.models.build`."""
+        named = {key: getattr(self, key) for key in ARCHITECTURE}
+        return {key: value for key, value in named.items() if value is not None} | self.options
+
+
+class ScheduleSettings(Named):
+    """The learning rate over the run, as a factor of ``learning_rate``."""
+
+    name: Annotated[Literal["constant", "step", "cosine"], label("")] = "constant"
+    """constant; step: multiplied by ``factor`` at each milestone; cosine: half a cosine from 1 to 0 at the last step."""
+    warmup: Annotated[int, Field(ge=0)] = 0
+    """Optimiser steps of a linear warm-up from 0, before the schedule proper."""
+    milestones: list[Annotated[float, Field(gt=0, lt=1)]] = [0.5, 0.75]
+    """For step: where the rate changes, as fractions of the run."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """For step: what the rate is multiplied by at each milestone."""
+
+
+class OptimiserSettings(Named):
+    """The optimiser: the rule of the walk."""
+
+    name: Annotated[Literal["sgd", "adam", "adamw"], label("")] = "sgd"
+    """sgd, adam or adamw."""
+    learning_rate: Annotated[float, Field(gt=0), label(None)] = 0.1
+    """Step size η."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """For sgd: momentum."""
+    nesterov: bool = False
+    """For sgd: Nesterov's form of momentum."""
+    weight_decay: Annotated[float, Field(ge=0), label("weightdecay")] = 0.0
+    """L2 penalty (sgd, adam) or decoupled decay (adamw)."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """For adam and adamw: decay rates of the moment estimates."""
+    schedule: ScheduleSettings = ScheduleSettings()
+    """The learning rate over the run."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> OptimiserSettings:
+        if self.name != "sgd" and (self.momentum or self.nesterov):
+            raise ValueError(f"'momentum' and 'nesterov' are for sgd; {self.name} has 'betas'")
+        if self.nesterov and not self.momentum:
+            raise ValueError("'nesterov' needs a 'momentum' above 0, such as 0.9")
+        return self
+
+
+class TrainingSettings(Settings):
+    """From where, how long and on what batches."""
+
+    initialisation: Annotated[Literal["kaiming", "default"], label("init")] = "default"
+    """kaiming: the published one (Kaiming-normal convolutions, linear layers normal with standard deviation 1e-3);
+    default: torch's own."""
+    batch_size: Annotated[int, Field(ge=1), label(None)] = 128
+    """Samples a step."""
+    steps: Annotated[int | None, Field(ge=2)] = None
+    """Length of the run in optimiser steps; give this or ``epochs``."""
+    epochs: Annotated[int | None, Field(ge=1)] = None
+    """Length of the run in passes over the training set; give this or ``steps``."""
+    loss: Annotated[Literal["cross_entropy", "mse"], label("")] = "cross_entropy"
+    """cross_entropy, or mse against one-hot targets."""
+    sampling: Annotated[Literal["without_replacement", "with_replacement"], label("")] = "without_replacement"
+    """without_replacement: a new order every epoch; with_replacement: independent batches (an epoch is as many steps)."""
+    drop_last: Annotated[bool, label("droplast")] = False
+    """Leave out an epoch's last batch where it is smaller than the others."""
+    evaluate_every: Annotated[int, Field(ge=1), label("evaluate")] = 1
+    """Measure loss and accuracy on the test set at the end of every so many epochs, and of the last."""
+    deterministic: bool = True
+    """Only deterministic algorithms: the same bits again on the same type of device."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """CPU threads of a training process. It is a setting of the run since it changes the order of sums, so the last bits."""
+
+
+class WindowSettings(Settings):
+    """A stretch of the run whose points are kept."""
+
+    start: Annotated[int, Field(ge=0)]
+    """Optimiser step of the window's first point: its waiting time."""
+    length: Annotated[int, Field(ge=2)]
+    """Optimiser steps from its first point to its last."""
+    stride: Annotated[int, Field(ge=1)] = 1
+    """Keep every so many-th point."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> WindowSettings:
+        if self.length % self.stride:
+            raise ValueError(f"'length' {self.length} must be a multiple of 'stride' {self.stride}")
+        return self
+
+
+class RecordingSettings(Settings):
+    """What of the path is kept."""
+
+    windows: Literal["contiguous", "log"] | list[WindowSettings] = "contiguous"
+    """contiguous: the whole run in windows of ``window_length``; log: windows of that length at waiting times 0, 1, 2, 4, 8 …
+    times it; or a list of {start, length, stride}."""
+    window_length: Annotated[int, Field(ge=2), label("window")] = 1000
+    """Length of a window in optimiser steps."""
+    weights: Literal["full"] = "full"
+    """full: every parameter of every kept point."""
+    noise_every: Annotated[int, Field(ge=0), label("noiseevery")] = 0
+    """Measure the norm of the gradient noise at every so many-th step; it costs one pass over the training set. 0: never."""
+
+
+class RunSettings(Settings):
+    """One training run, completely: what stands in its run.yaml."""
+
+    data: DataSettings = DataSettings()
+    """The data set."""
+    model: ModelSettings = ModelSettings()
+    """The network."""
+    optimiser: OptimiserSettings = OptimiserSettings()
+    """The optimiser."""
+    training: TrainingSettings = TrainingSettings()
+    """Batches and length."""
+    recording: RecordingSettings = RecordingSettings()
+    """What of the path is kept."""
+    seed: Annotated[int, Field(ge=0), label(None)] = 0
+    """Seed of the initial weights, the data order and the augmentation."""
+
+    @model_validator(mode="after")
+    def _length(self) -> RunSettings:
+        if (self.training.steps is None) == (self.training.epochs is None):
+            raise ValueError("training: give either 'steps' or 'epochs'")
+        steps = self.training.steps
+        if steps is not None and not isinstance(self.recording.windows, str):
+            for window in self.recording.windows:
+                if window.start + window.length > steps:
+                    raise ValueError(
+                        f"recording.windows: the window from step {window.start} to {window.start + window.length} ends "
+                        f"beyond the run's {steps} steps; give a longer training.steps or an earlier window"
+                    )
+        return self
+
+
+class SweepSettings(Settings):
+    """Which runs: a grid, explicit entries, or both."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Name of the sweep: its results lie in ``<results>/<name>/``."""
+    defaults: dict[str, Any] = {}
+    """Settings shared by all runs; any part of a run's settings (data, model, optimiser, training, recording, seed)."""
+    grid: list[dict[str, Any]] = []
+    """Blocks of axes: dotted keys with lists, such as ``training.batch_size: [64, 128]``. A block is every combination."""
+    runs: list[dict[str, Any]] = []
+    """Single runs, written as in ``defaults`` or with dotted keys."""
+
+
+class PathSettings(Settings):
+    """Where things lie; relative to the folder that Snakemake runs in."""
+
+    results: str = "results"
+    """Folder of finished results."""
+    scratch: str = "scratch"
+    """Folder of training in progress; fastest on the file system of ``results``, where publishing is one rename."""
+    data: str = "data"
+    """Folder of data sets, as torchvision lays them out."""
+
+
+class AnalysisSettings(Settings):
+    """How the path is analysed; a change redoes the analysis and trains nothing."""
+
+    lags_per_decade: Annotated[int, Field(ge=4, le=1000)] = 20
+    """Lags at which the curves are kept: so many per decade, evenly in log τ."""
+    largest_lag: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Largest lag, as a fraction of the window."""
+    slope_width: Annotated[float, Field(gt=0, le=2)] = 0.25
+    """Width in decades of the stretch of lags over which a local exponent is fitted."""
+    long_lags: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=2)]] = (200, 900)
+    """Lags, in optimiser steps, over which the table's long-lag exponent is fitted."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AnalysisSettings:
+        if self.long_lags[0] >= self.long_lags[1]:
+            raise ValueError(f"long_lags: {list(self.long_lags)} must rise, as [200, 900] does")
+        return self
+
+
+class Config(Settings):
+    """A config file."""
+
+    sweep: SweepSettings
+    """Which runs."""
+    paths: PathSettings = PathSettings()
+    """Where things lie."""
+    download: bool = False
+    """Let torchvision download a missing data set."""
+    analysis: AnalysisSettings = AnalysisSettings()
+    """How the path is analysed."""

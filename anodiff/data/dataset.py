@@ -1,0 +1,202 @@
+"""On which images and labels is the network trained and tested?
+
+A data set is made in this order: the source's images and labels, a subset of the training samples, corruption of their
+labels, the moments of the images kept. Each of these that is random has a stream of its own, numpy's
+``SeedSequence(settings.seed, spawn_key=(k,))`` with the k of `STREAMS`, so that changing one shifts none of the others.
+All of it happens on the CPU: the data are the same on every device.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anodiff.config import ClusterSettings, DataSettings
+from anodiff.data.files import read_image_folder, read_torchvision
+from anodiff.data.sources import Source, draw_clusters, read_digits
+from anodiff.errors import ConfigError
+
+STREAMS = {"subset": 0, "labels": 1, "clusters": 2}
+BLOCK = 1024  # images whose levels are counted at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images and labels as tensors on one device.
+
+    Images are kept as their source holds them: uint8 stands for a brightness between 0 and 1 in steps of 1/255, float32
+    for itself. What the network sees, (brightness - mean) / std, is made batch by batch by `anodiff.data.Augmentation`.
+
+    Attributes
+    ----------
+    name
+        The data set's name in the settings.
+    train_images, test_images : (N, C, H, W) uint8 or float32
+        Square images.
+    train_labels, test_labels : (N,) int64
+        Classes, from 0. Only training labels are ever corrupted.
+    classes
+        Number of classes.
+    mean, std : (C, 1, 1) float32
+        Moments of each channel's brightness over all pixels of the training images; 0 and 1 where the settings say not
+        to normalise. The standard deviation of a constant channel is given as 1.
+    """
+
+    name: str
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    classes: int
+    mean: Tensor
+    std: Tensor
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return self.train_images.shape[1]
+
+    @property
+    def size(self) -> int:
+        """Pixels along a side of an image."""
+        return self.train_images.shape[-1]
+
+    def to(self, device: torch.device | str) -> Dataset:
+        """Return the data set with all its tensors on ``device``."""
+        return dataclasses.replace(
+            self,
+            train_images=self.train_images.to(device),
+            train_labels=self.train_labels.to(device),
+            test_images=self.test_images.to(device),
+            test_labels=self.test_labels.to(device),
+            mean=self.mean.to(device),
+            std=self.std.to(device),
+        )
+
+
+def load(
+    settings: DataSettings,
+    root: str | Path,
+    *,
+    download: bool = False,
+    device: torch.device | str = "cpu",
+) -> Dataset:
+    """Load a data set.
+
+    Parameters
+    ----------
+    settings
+        Which data set, and what is done to it before training.
+    root
+        Folder of data sets, as torchvision lays them out. ``digits`` and ``gaussian_clusters`` need none.
+    download
+        Let torchvision download what is missing there.
+    device
+        Where the tensors are put.
+
+    Raises
+    ------
+    DatasetMissingError
+        If files are missing or unreadable, or could not be downloaded.
+    ConfigError
+        If the settings ask for more than the data set holds.
+
+    Examples
+    --------
+    >>> dataset = load(DataSettings(name="digits"), "data")
+    >>> dataset.train_images.shape, dataset.classes
+    (torch.Size([1437, 1, 8, 8]), 10)
+    """
+    source = _read(settings, Path(root).expanduser().absolute(), download)
+    source = _subset(source, settings)
+    labels = torch.from_numpy(corrupt_labels(source, settings.label_noise, _stream(settings, "labels")))
+    images = torch.from_numpy(source.train_images)
+    channels = images.shape[1]
+    mean, std = moments(images) if settings.normalise else (torch.zeros(channels, 1, 1), torch.ones(channels, 1, 1))
+    return Dataset(
+        name=settings.name,
+        train_images=images,
+        train_labels=labels,
+        test_images=torch.from_numpy(source.test_images),
+        test_labels=torch.from_numpy(source.test_labels),
+        classes=source.classes,
+        mean=mean,
+        std=std,
+    ).to(device)
+
+
+def full_scale(images: Tensor) -> int:
+    """Return the stored value that stands for brightness 1."""
+    return 1 if images.is_floating_point() else 255
+
+
+def moments(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of each channel's brightness, (C, 1, 1) float32.
+
+    Parameters
+    ----------
+    images : (N, C, H, W) uint8 or float32
+        Stored images. Sums are in float64; the variance is the mean square, over the number of pixels.
+    """
+    if images.is_floating_point():
+        std, mean = torch.std_mean(images.double(), (0, 2, 3), correction=0)
+    else:  # a histogram of the 256 levels is exact, and quicker than sums over the pixels
+        counts = torch.stack([_histogram(channel) for channel in images.unbind(1)]).double()  # (C, 256)
+        shares = counts / counts.sum(1, keepdim=True)
+        levels = torch.arange(256, dtype=torch.float64) / full_scale(images)
+        mean = shares @ levels
+        std = (shares * (levels - mean[:, None]) ** 2).sum(1).sqrt()
+    std = torch.where(std > 0, std, 1.0)
+    return mean.float().view(-1, 1, 1), std.float().view(-1, 1, 1)
+
+
+def _histogram(channel: Tensor) -> Tensor:
+    """Count the 256 levels in one channel of uint8 images (N, H, W), in blocks, for bincount makes int64 copies."""
+    blocks = channel.split(BLOCK)
+    return torch.stack([torch.bincount(block.flatten(), minlength=256) for block in blocks]).sum(0)
+
+
+def corrupt_labels(source: Source, fraction: float, random: np.random.Generator) -> np.ndarray:
+    """Return the training labels (N,), round(fraction * N) of them replaced by another class drawn uniformly.
+
+    The labels that a fraction corrupts are also corrupted, in the same way, under every larger fraction.
+    """
+    labels = source.train_labels.copy()
+    order = random.permutation(len(labels))
+    steps = random.integers(1, source.classes, len(labels))
+    chosen = order[: round(fraction * len(labels))]
+    labels[chosen] = (labels[chosen] + steps[chosen]) % source.classes
+    return labels
+
+
+def _read(settings: DataSettings, root: Path, download: bool) -> Source:
+    if settings.name == "digits":
+        return read_digits()
+    if settings.name == "gaussian_clusters":
+        return draw_clusters(settings.clusters or ClusterSettings(), _stream(settings, "clusters"))
+    if settings.name == "image_folder":
+        return read_image_folder(root / (settings.folder or ""), settings.image_size or 32)
+    return read_torchvision(settings.name, root, download=download)
+
+
+def _subset(source: Source, settings: DataSettings) -> Source:
+    """Keep ``settings.train_samples`` training samples in the source's order; a smaller subset lies in a larger one."""
+    if settings.train_samples is None:
+        return source
+    available = len(source.train_labels)
+    if settings.train_samples > available:
+        raise ConfigError(
+            f"train_samples {settings.train_samples} is more than the {available} training samples of {settings.name}; "
+            f"write a data.train_samples of at most {available}, or leave it out to keep all"
+        )
+    kept = np.sort(_stream(settings, "subset").permutation(available)[: settings.train_samples])
+    return dataclasses.replace(source, train_images=source.train_images[kept], train_labels=source.train_labels[kept])
+
+
+def _stream(settings: DataSettings, name: str) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(STREAMS[name],)))

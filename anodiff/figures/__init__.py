@@ -1,0 +1,70 @@
+"""Pictures of a sweep: which there are, what they show, and one function, `draw`, that draws each.
+
+matplotlib is imported when something is drawn, so that the list of figures costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anodiff.errors import ConfigError, did_you_mean
+from anodiff.stores import writing
+from anodiff.tables import read_runs
+
+FORMATS = (".svg", ".pdf", ".png")
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A kind of figure: its title, and the caption that page and report print under it."""
+
+    title: str
+    caption: str
+
+
+FIGURES = {
+    "msd": FigureKind(
+        "MSD by waiting time",
+        "Time-averaged mean squared displacement Δr²(τ) of the weights against the lag τ, one panel for each "
+        "configuration, one line for each window and seed, coloured by the window's waiting time. Dashed: slope 2 "
+        "(ballistic) and slope 1 (normal diffusion). At most eight windows are drawn, spread over the run.",
+    ),
+    "beta": FigureKind(
+        "β(τ) by waiting time",
+        "Local exponent β(τ) = d ln Δr² / d ln τ. Above the line at 1 the motion is superdiffusive, below it subdiffusive. "
+        "Bold: mean over seeds; thin: single seeds. Shaded: the long lags over which the table's exponent is fitted.",
+    ),
+    "exponents": FigureKind(
+        "Exponents over the sweep",
+        "Largest local exponent of each window (top) and the exponent over the long lags (bottom) against the waiting "
+        "time. Points: single seeds; lines: mean over seeds.",
+    ),
+    "learning": FigureKind(
+        "Loss and accuracy",
+        "Loss (top) and accuracy (bottom) during training. Solid: test set; dashed: mean over an epoch's mini-batches as "
+        "trained, augmentation included. One line for each seed.",
+    ),
+}
+
+
+def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwrite: bool = False) -> None:
+    """Draw one kind of figure over the runs in ``folders``; the ending of ``output`` says the format.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown kind or format, and without runs.
+    """
+    output = Path(output)
+    if kind not in FIGURES:
+        raise ConfigError(f"unknown figure {kind!r}; {did_you_mean(kind, FIGURES)}")
+    if output.suffix not in FORMATS:
+        raise ConfigError(f"{output}: a figure's name must end in one of {', '.join(FORMATS)}")
+    runs = read_runs(folders)
+    from anodiff.figures import curves, overview, style
+
+    functions = {"msd": curves.msd, "beta": curves.beta, "exponents": overview.exponents, "learning": overview.learning}
+    with writing(output, overwrite=overwrite) as temporary:
+        style.save(functions[kind](runs), temporary, output.suffix)

@@ -1,0 +1,173 @@
+"""Networks from elsewhere: torchvision's, and factories of the user's.
+
+Either is tried on two blank images when it is built, so that a network that cannot take the data set's images, or gives
+something else than one row of logits per image, is refused in one line and not after hours in a queue.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anodiff.errors import ConfigError, did_you_mean
+
+# These two train through auxiliary outputs unless told not to, and warn unless told to initialise themselves.
+_WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
+
+
+def from_torchvision(name: str, options: Mapping[str, Any], *, channels: int, size: int, classes: int) -> nn.Module:
+    """Return torchvision's classification network ``torchvision:<name>`` with random weights.
+
+    Where the images do not have three channels, the first convolution is replaced by one that fits, which starts from
+    torch's own initialisation.
+
+    Raises
+    ------
+    ConfigError
+        torchvision is missing or has no such network, the network does not take an option, or not images of this size.
+    """
+    try:
+        from torchvision import models
+    except ImportError as error:
+        raise ConfigError(f"model {name!r} needs torchvision: {_first_line(error)}") from error
+
+    wanted = name.removeprefix("torchvision:")
+    known = models.list_models(module=models)
+    if wanted not in known:
+        prefixed = [f"torchvision:{one}" for one in known]
+        raise ConfigError(f"torchvision has no classification network {wanted!r}; {did_you_mean(name, prefixed)}")
+    defaults = {"aux_logits": False, "init_weights": True} if wanted in _WITH_AUXILIARY_OUTPUTS else {}
+    try:
+        model = models.get_model(wanted, weights=None, num_classes=classes, **(defaults | dict(options)))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"model {name!r} with options {dict(options)}: {_first_line(error)}") from error
+    if channels != 3:
+        _replace_first_convolution(model, channels)
+    _try_out(name, model, channels=channels, size=size, classes=classes)
+    return model
+
+
+def from_factory(name: str, options: Mapping[str, Any], *, channels: int, size: int, classes: int) -> nn.Module:
+    """Return what the user's callable ``package.module:factory`` returns.
+
+    The module is looked for in the working directory first. The callable gets those of ``channels``, ``size`` and
+    ``classes`` that it has parameters for, and the options. An exception in its own code is not caught.
+
+    Raises
+    ------
+    ConfigError
+        The module cannot be imported or lacks the callable, the callable does not take an option, what it returns is
+        not a `torch.nn.Module`, or this does not map the data set's images to logits.
+    """
+    module_name, _, factory_name = name.partition(":")
+    with _working_directory_importable():
+        factory = _find(name, module_name, factory_name)
+        model = factory(**_arguments(name, factory, options, {"channels": channels, "size": size, "classes": classes}))
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"model {name!r} must return a torch.nn.Module, got {type(model).__name__}")
+    _try_out(name, model, channels=channels, size=size, classes=classes)
+    return model
+
+
+def _replace_first_convolution(model: nn.Module, channels: int) -> None:
+    convolutions = ((path, layer) for path, layer in model.named_modules() if isinstance(layer, nn.Conv2d))
+    path, layer = next(convolutions, ("", None))
+    if layer is None or layer.in_channels != 3:
+        raise ConfigError(f"{type(model).__name__} has no first convolution of three channels to replace")
+    replacement = nn.Conv2d(
+        channels,
+        layer.out_channels,
+        layer.kernel_size,  # type: ignore[arg-type]  # torch types these as tuples of any length
+        layer.stride,  # type: ignore[arg-type]
+        layer.padding,  # type: ignore[arg-type]
+        layer.dilation,  # type: ignore[arg-type]
+        bias=layer.bias is not None,
+        padding_mode=layer.padding_mode,
+    )
+    parent, _, attribute = path.rpartition(".")
+    setattr(model.get_submodule(parent), attribute, replacement)
+
+
+def _find(name: str, module_name: str, factory_name: str) -> Callable[..., Any]:
+    try:
+        importlib.invalidate_caches()
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise ConfigError(f"model {name!r}: cannot import {module_name}: {reason}") from error
+    factory = getattr(module, factory_name, None)
+    if callable(factory):
+        return factory
+    if factory is not None:
+        raise ConfigError(f"model {name!r}: {factory_name} is {type(factory).__name__}, not something to call")
+    known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+    raise ConfigError(f"model {name!r}: {module_name} has no {factory_name!r}; {did_you_mean(factory_name, known)}")
+
+
+def _arguments(
+    name: str, factory: Callable[..., Any], options: Mapping[str, Any], from_the_data: Mapping[str, int]
+) -> dict[str, Any]:
+    try:
+        signature = inspect.signature(factory)
+    except ValueError:  # some callables of extension modules do not say
+        return {**from_the_data, **options}
+    parameters = signature.parameters.values()
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    named = {
+        parameter.name
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    for option in options:
+        if not takes_any and option not in named:
+            taken = sorted(named - from_the_data.keys())
+            hint = did_you_mean(option, taken) if taken else "it takes none"
+            raise ConfigError(f"model {name!r} takes no option {option!r}; {hint}")
+    arguments = {key: value for key, value in from_the_data.items() if takes_any or key in named} | dict(options)
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        raise ConfigError(f"model {name!r}: {_first_line(error)}; give it under options") from error
+    return arguments
+
+
+def _try_out(name: str, model: nn.Module, *, channels: int, size: int, classes: int) -> None:
+    """Refuse a model that does not map images to logits; leave its mode and the random generator as they were."""
+    images = torch.zeros(2, channels, size, size)
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            outputs = model(images)
+    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+        shape = f"{channels} x {size} x {size}"
+        raise ConfigError(f"model {name!r} does not take images of {shape}: {_first_line(error)}") from error
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+    if got != (2, classes):
+        raise ConfigError(f"model {name!r} must map two images to logits of shape (2, {classes}), got {got}")
+
+
+@contextmanager
+def _working_directory_importable() -> Iterator[None]:
+    """Put the working directory first on the module search path, as ``python -m`` does."""
+    before = list(sys.path)
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,20 @@
+"""Layers that several families share."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, batch_norm: bool) -> list[nn.Module]:
+    """Return a convolution that keeps the map's size over the stride, and batch normalisation where it is wanted.
+
+    The convolution has a bias only where no normalisation follows, which would cancel it.
+    """
+    convolved = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=not batch_norm)
+    return [convolved, nn.BatchNorm2d(outputs)] if batch_norm else [convolved]
+
+
+def linear(inputs: int, outputs: int, *, batch_norm: bool, bias: bool = True) -> list[nn.Module]:
+    """Return a linear layer, and batch normalisation where it is wanted; a bias only where no normalisation follows."""
+    mapped = nn.Linear(inputs, outputs, bias=bias and not batch_norm)
+    return [mapped, nn.BatchNorm1d(outputs)] if batch_norm else [mapped]

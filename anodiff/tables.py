@@ -1,0 +1,146 @@
+"""What came out of the whole sweep? One table with a row per run and window, from the small results alone.
+
+Columns: what names the run (run, group, data set, model, batch size, learning rate, seed), every further setting that differs
+between the runs, how the run ended, and the exponents of the window (`anodiff.diffusion.analysis.COLUMNS`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from anodiff.diffusion.analysis import COLUMNS as WINDOW_COLUMNS
+from anodiff.diffusion.analysis import open_diffusion
+from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.stores import writing
+
+#: Columns that name a run, and the setting that each holds.
+NAMING = {
+    "data": "data.name",
+    "model": "model.name",
+    "batch_size": "training.batch_size",
+    "learning_rate": "optimiser.learning_rate",
+    "seed": "seed",
+}
+
+#: Columns of the table besides the settings and those of exponents.csv: meaning.
+RUN_COLUMNS = {
+    "run": "name of the run",
+    "group": "name without the seed: runs of a group differ in their seed alone",
+    "parameters": "number of parameters",
+    "status": "complete, or diverged: stopped since the loss was not finite",
+    "steps_completed": "optimiser steps taken",
+    "diverged_at": "optimiser step whose loss was not finite",
+    "train_loss": "mean mini-batch loss of the last epoch, as trained",
+    "train_accuracy": "accuracy of the last epoch, as trained",
+    "test_loss": "last loss measured on the test set",
+    "test_accuracy": "last accuracy measured on the test set",
+}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The small results of a finished run: curves, exponents and settings, by dotted key."""
+
+    name: str
+    curves: xr.Dataset
+    exponents: pd.DataFrame
+    settings: dict[str, Any]
+
+    @property
+    def group(self) -> str:
+        """The name without the seed."""
+        return re.sub(r"-seed\d+", "", self.name, count=1)
+
+
+def read_run(folder: str | Path) -> RunResult:
+    """Read ``diffusion.zarr`` and ``exponents.csv`` of a run's folder; raises what `open_diffusion` raises."""
+    folder = Path(folder)
+    curves = open_diffusion(folder / "diffusion.zarr")
+    table = folder / "exponents.csv"
+    if not table.exists():
+        raise StoreMissingError(f"{table}: no such table; run: anodiff diffusion {folder / 'geometry.zarr'}")
+    exponents = pd.read_csv(table, keep_default_na=True).astype({"note": "string"})
+    return RunResult(folder.resolve().name, curves, exponents, dict(_dotted(curves.attrs["settings"])))
+
+
+def read_runs(folders: Sequence[str | Path]) -> list[RunResult]:
+    """Read several runs, at least one."""
+    if not folders:
+        raise ConfigError("no runs given; name their folders, such as results/digits/runs/*")
+    return [read_run(folder) for folder in folders]
+
+
+def sweep_table(runs: Sequence[RunResult]) -> pd.DataFrame:
+    """Return the sweep's table, in the order of the runs and their windows."""
+    varying = [key for key in _keys(runs) if key not in NAMING.values() and _varies(key, runs)]
+    table = pd.concat([_rows(run, varying) for run in runs], ignore_index=True)
+    for key in varying:
+        if _mixed(key, runs):
+            table[key] = table[key].map(str, na_action="ignore")
+    return table
+
+
+def write_tables(folders: Sequence[str | Path], output: str | Path, *, overwrite: bool = False) -> pd.DataFrame:
+    """Write the sweep's table as CSV to ``output`` and as Parquet beside it, and return it."""
+    output = Path(output)
+    if output.suffix != ".csv":
+        raise ConfigError(f"{output}: the table's name must end in .csv; Parquet goes beside it")
+    table = sweep_table(read_runs(folders))
+    parquet = output.with_suffix(".parquet")
+    with writing(output, overwrite=overwrite) as csv_path, writing(parquet, overwrite=overwrite) as parquet_path:
+        table.to_csv(csv_path, index=False)
+        table.to_parquet(parquet_path, index=False)
+    return table
+
+
+def _rows(run: RunResult, varying: Sequence[str]) -> pd.DataFrame:
+    attributes = run.curves.attrs
+    about: dict[str, Any] = {"run": run.name, "group": run.group}
+    about |= {column: run.settings[key] for column, key in NAMING.items()}
+    about |= {key: _cell(run.settings.get(key)) for key in varying}
+    about |= {"parameters": attributes["parameters"], "status": attributes["status"]}
+    about |= {"steps_completed": attributes["steps_completed"], "diverged_at": attributes.get("diverged_at", math.nan)}
+    about |= {name: _last(run.curves[name].values) for name in RUN_COLUMNS if name in run.curves}
+    rows = run.exponents[list(WINDOW_COLUMNS)]
+    return pd.concat([pd.DataFrame([about] * len(rows), index=rows.index), rows], axis=1)
+
+
+def _last(series: np.ndarray) -> float:
+    measured = series[np.isfinite(series)]
+    return float(measured[-1]) if len(measured) else math.nan
+
+
+def _keys(runs: Sequence[RunResult]) -> list[str]:
+    return list(dict.fromkeys(key for run in runs for key in run.settings))
+
+
+def _varies(key: str, runs: Sequence[RunResult]) -> bool:
+    return len({repr(run.settings.get(key)) for run in runs}) > 1
+
+
+def _mixed(key: str, runs: Sequence[RunResult]) -> bool:
+    """Return whether a setting is a number here and a text there, which no column of a Parquet file can be."""
+    kinds = {type(_cell(run.settings.get(key))) for run in runs} - {type(None)}
+    return len(kinds) > 1 and not kinds <= {int, float}
+
+
+def _cell(value: Any) -> Any:
+    """Keep what a table holds as it is; write the rest, such as lists, as text."""
+    return value if isinstance(value, (int, float, str, type(None))) else str(value)
+
+
+def _dotted(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, Mapping) and value:
+            yield from _dotted(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,44 @@
+"""How large is a step's gradient, and how much of it is noise?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from anodiff.data import Dataset
+
+
+def gradient_norm(model: nn.Module) -> float:
+    """Return the Euclidean norm of the gradient that the last backward pass left."""
+    return float(nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))
+
+
+def noise_norm(
+    model: nn.Module,
+    criterion: Callable[[Tensor, Tensor], Tensor],
+    dataset: Dataset,
+    augment: Callable[[Tensor], Tensor],
+    batch_size: int,
+) -> float:
+    """Return the norm of the gradient noise: mini-batch gradient minus the gradient over the training set.
+
+    The gradient over the training set is the mean over one pass in batches of the same size, augmented afresh. The model's
+    gradients, buffers (running statistics) and the global generator are left as they were, so measuring changes no path.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    total = [torch.zeros_like(parameter) for parameter in parameters]
+    samples = len(dataset.train_labels)
+    device = dataset.train_images.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        for images, labels in zip(dataset.train_images.split(batch_size), dataset.train_labels.split(batch_size), strict=True):
+            loss = criterion(model(augment(images)), labels) * (len(labels) / samples)
+            torch._foreach_add_(total, torch.autograd.grad(loss, parameters))
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            buffer.copy_(buffers[name])
+        noise = [gradient - mean for gradient, mean in zip(gradients, total, strict=True)]
+    return float(nn.utils.get_total_norm(noise))

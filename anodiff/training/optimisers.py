@@ -1,0 +1,44 @@
+"""The rule of the walk: the optimiser and its learning rate over the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+
+from anodiff.config import OptimiserSettings, ScheduleSettings
+
+
+def build_optimiser(settings: OptimiserSettings, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """Return torch's optimiser of the settings' name."""
+    common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    if settings.name == "sgd":
+        return torch.optim.SGD(parameters, momentum=settings.momentum, nesterov=settings.nesterov, **common)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.name]
+    return kind(parameters, betas=settings.betas, **common)
+
+
+def rate_factor(settings: ScheduleSettings, steps: int) -> Callable[[int], float]:
+    """Return the factor of the learning rate at each optimiser step of a run of ``steps``.
+
+    Examples
+    --------
+    >>> factor = rate_factor(ScheduleSettings(name="cosine", warmup=2), steps=10)
+    >>> [round(factor(step), 3) for step in (0, 1, 2, 6)]
+    [0.5, 1.0, 1.0, 0.5]
+    """
+
+    def factor(step: int) -> float:
+        if step < settings.warmup:
+            return (step + 1) / settings.warmup
+        if settings.name == "cosine":
+            done = (step - settings.warmup) / max(1, steps - settings.warmup)
+            return 0.5 * (1 + math.cos(math.pi * done))
+        if settings.name == "step":
+            passed = sum(step >= milestone * steps for milestone in settings.milestones)
+            return settings.factor**passed
+        return 1.0
+
+    return factor

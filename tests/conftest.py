@@ -1,0 +1,85 @@
+"""Small stores and run folders, made through the same doors as real ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from anodiff.config import AnalysisSettings, Config
+from anodiff.diffusion.analysis import diffusion
+from anodiff.geometry import geometry
+from anodiff.runs import sweep_runs
+from anodiff.trajectory import TrajectoryRecorder, Window, plan_windows
+
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
+
+
+class Walker(torch.nn.Module):
+    """A model whose weights one sets."""
+
+    def __init__(self, point):
+        super().__init__()
+        self.position = torch.nn.Parameter(torch.as_tensor(point, dtype=torch.float32).clone())
+
+    def move(self, point):
+        self.position.data.copy_(torch.as_tensor(point, dtype=torch.float32))
+
+
+@pytest.fixture
+def record_path(tmp_path):
+    """Return a function that writes points (T+1, P) as a trajectory.zarr and returns its path."""
+
+    def record(points, windows=None, path=None, *, steps=None, epochs=0, attributes=None, **ending):
+        points = np.asarray(points, np.float32)
+        steps = steps or len(points) - 1
+        path = path or tmp_path / "trajectory.zarr"
+        model = Walker(points[0])
+        windows = windows or [Window(0, steps)]
+        with TrajectoryRecorder(model, path, steps=steps, windows=windows, epochs=epochs, attributes=attributes) as recorder:
+            for number, point in enumerate(points[1:]):
+                model.move(point)
+                recorder.record(loss=1 / (number + 1))
+            for epoch in range(epochs):
+                recorder.record_epoch(epoch, train_loss=1 / (epoch + 1), test_accuracy=epoch / 10)
+            if ending:
+                recorder.finish(**ending)
+        return path
+
+    return record
+
+
+@pytest.fixture
+def make_run(tmp_path, record_path):
+    """Return a function that makes a complete small run folder, of a path that drifts and diffuses, and returns it."""
+
+    def make(entry=None, *, sweep="sweep", taken=None, **ending):
+        defaults = {"data": "digits", "model": "mlp3", "training": {"batch_size": 64, "steps": 60}}
+        values = {"name": sweep, "defaults": defaults | {"recording": {"window_length": 20}}, "runs": [entry or {}]}
+        (run,) = sweep_runs(Config.model_validate({"sweep": values})).values()
+        folder = Path(tmp_path, "results", sweep, "runs", run.name)
+        folder.mkdir(parents=True)
+        (folder / "run.yaml").write_text(run.yaml)
+        steps, recording = run.settings.training.steps, run.settings.recording
+        points = np.cumsum(np.random.default_rng(run.settings.seed).normal(0.2, 1, (steps + 1, 30)), axis=0)
+        record_path(
+            points[: (steps if taken is None else taken) + 1],
+            plan_windows(recording.windows, recording.window_length, steps),
+            folder / "trajectory.zarr",
+            steps=steps,
+            epochs=3,
+            attributes={"settings": run.settings.model_dump(mode="json"), "steps_per_epoch": 20},
+            **ending,
+        )
+        geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
+        diffusion(folder / "geometry.zarr", folder / "diffusion.zarr", folder / "exponents.csv", AnalysisSettings())
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def run_folder(make_run):
+    return make_run()

@@ -1,0 +1,212 @@
+"""From recorded points to curves and exponents, held against the points themselves."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import reference
+import xarray as xr
+
+from anodiff.config import AnalysisSettings
+from anodiff.diffusion.analysis import COLUMNS, CURVES, analyse, diffusion, open_diffusion
+from anodiff.diffusion.exponents import slope
+from anodiff.errors import IncompleteStoreError, OutputExistsError, StoreFormatError, StoreMissingError
+from anodiff.geometry import geometry, open_geometry
+from anodiff.trajectory import Window
+
+SETTINGS = AnalysisSettings(long_lags=(20, 80))
+
+
+@pytest.fixture
+def analysed(record_path, tmp_path):
+    """Return a function from points to their curves and table, through the stores."""
+
+    def run(points, windows=None, settings=SETTINGS, **keywords):
+        geometry(record_path(points, windows, **keywords), tmp_path / "geometry.zarr")
+        return analyse(open_geometry(tmp_path / "geometry.zarr"), settings)
+
+    return run
+
+
+def straight(steps):
+    return np.outer(np.arange(steps + 1), [3.0, 4.0])
+
+
+def test_curves_are_the_displacements_of_the_windows_own_points(analysed):
+    points = reference.brownian_path(0, 120, 5)
+    windows = [Window(0, 100), Window(40, 80, 4)]
+    curves, _ = analysed(points, windows)
+    for number, window in enumerate(windows):
+        own = points[window.steps]
+        lags = window.stride * np.arange(window.updates + 1)
+        measured = curves.isel(window=number).dropna("lag", subset=["msd"])
+        assert measured.waiting_time == window.start
+        expected = dict(zip(lags.tolist(), reference.mean_squared_displacement(own), strict=True))
+        np.testing.assert_allclose(measured.msd, [expected[lag] for lag in measured.lag.values.tolist()], rtol=1e-5)
+        from_first = dict(zip(lags.tolist(), reference.squared_displacements(own)[0], strict=True))
+        np.testing.assert_allclose(measured.ageing_msd, [from_first[lag] for lag in measured.lag.values.tolist()], rtol=1e-5)
+        assert measured.lag[-1] == window.stride * int(0.9 * window.updates)
+
+
+def test_a_straight_path_has_exponent_two_in_every_measure(analysed):
+    curves, table = analysed(straight(100))
+    np.testing.assert_allclose(curves.beta, 2, atol=1e-6)
+    np.testing.assert_allclose(curves.msd[0], 25.0 * curves.lag**2, rtol=1e-6)
+    (row,) = table.to_dict("records")
+    assert [row[key] for key in ("beta_max", "beta_long", "exponent_first", "exponent_second")] == pytest.approx([2] * 4)
+    assert (row["regimes"], row["fit_from"], row["fit_to"], row["note"]) == (1, 1, 90, "")
+    assert math.isnan(row["crossover_lag"])
+
+
+def test_strided_windows_have_lags_in_optimiser_steps(analysed):
+    points = straight(200) + np.resize([0.0, 10.0], 201)[:, None]  # detours at odd steps, which the window does not keep
+    curves, table = analysed(points, [Window(0, 200, 10)])
+    assert curves.lag.values.tolist() == [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 120, 130, 140, 160, 180]
+    np.testing.assert_allclose(curves.msd[0], 25.0 * curves.lag**2, rtol=1e-6)
+    (row,) = table.to_dict("records")
+    assert (row["length"], row["stride"], row["fit_from"], row["fit_to"]) == (200, 10, 10, 180)
+    assert row["beta_long"] == pytest.approx(2)
+
+
+def test_the_long_lag_exponent_is_the_slope_between_the_lags_set(analysed):
+    points = reference.brownian_path(1, 100, 5)
+    _, table = analysed(points)
+    lags = np.arange(20, 81)
+    expected = slope(lags, reference.mean_squared_displacement(points)[lags])
+    assert table["beta_long"].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_window_shorter_than_the_long_lags_has_no_long_lag_exponent(analysed):
+    _, table = analysed(straight(100), [Window(0, 79), Window(0, 80)])
+    assert table["beta_long"].isna().tolist() == [True, False]
+    assert table["beta_max"].notna().all()
+
+
+def test_the_largest_local_exponent_comes_with_its_lag(analysed):
+    curves, table = analysed(reference.brownian_path(2, 200, 50, drift=2.0))
+    row = table.iloc[0]
+    assert row["beta_max"] == curves.beta.max()
+    assert row["beta_max"] == curves.beta.sel(lag=row["beta_max_lag"]).item()
+
+
+def not_finite(points, value):
+    points = points.copy()
+    points[50, 0] = value
+    return points
+
+
+@pytest.mark.parametrize(
+    ("points", "reason"),
+    [
+        (np.ones((101, 3)), "the path does not move"),
+        (not_finite(straight(100), np.nan), "the weights are not finite"),
+        (not_finite(straight(100), np.inf), "the weights are not finite"),
+        (np.full((101, 2), np.inf), "the weights are not finite"),
+    ],
+    ids=["constant", "NaN", "infinite", "all infinite"],
+)
+def test_what_cannot_be_measured_is_nan_with_its_reason_and_no_warning(analysed, points, reason):
+    curves, table = analysed(points, [Window(0, 100)])
+    assert all(curves[name].isnull().all() for name in CURVES)
+    (row,) = table.to_dict("records")
+    assert row.pop("note") == reason
+    assert (row.pop("window"), row.pop("waiting_time"), row.pop("length"), row.pop("stride")) == (0, 0, 100, 1)
+    assert all(math.isnan(value) for value in row.values())
+
+
+def test_a_diverged_run_keeps_what_it_finished(analysed):
+    windows = [Window(0, 40), Window(40, 40)]
+    curves, table = analysed(straight(60), windows, steps=80, status="diverged", diverged_at=60)
+    assert table["note"].tolist() == ["", "the run diverged at step 60, before the window's end"]
+    assert table["beta_max"].tolist() == pytest.approx([2, math.nan], nan_ok=True)
+    assert curves.msd.isnull().all("lag").values.tolist() == [False, True]
+    assert curves.attrs["diverged_at"] == 60
+
+
+@pytest.mark.parametrize("updates", [1, 2, 3, 5, 6, 8, 10, 12])
+def test_windows_of_a_few_updates_are_analysed_or_say_why_not(analysed, updates):
+    _, table = analysed(straight(100), [Window(0, 100), Window(99 - updates, updates)])
+    row = table.iloc[1]
+    assert row["note"] or row["beta_max"] == pytest.approx(2)
+    assert table["beta_max"][0] == pytest.approx(2)
+
+
+def test_a_path_there_and_back_has_no_local_exponent_and_says_so(analysed):
+    points = np.resize([[0.0], [1.0]], (3, 1))
+    _, table = analysed(points)
+    assert math.isnan(table["beta_max"].item())
+    assert table["note"].item()
+
+
+@pytest.fixture
+def outputs(record_path, tmp_path):
+    """A geometry, and where its analysis goes."""
+    path = record_path(straight(100), [Window(0, 60), Window(0, 100, 5)], epochs=4, attributes={"steps_per_epoch": 30})
+    geometry(path, tmp_path / "geometry.zarr")
+    return tmp_path / "geometry.zarr", tmp_path / "out" / "diffusion.zarr", tmp_path / "out" / "exponents.csv"
+
+
+def test_the_files_hold_what_was_analysed(outputs):
+    source, store, table = outputs
+    diffusion(source, store, table, SETTINGS)
+    curves, rows = analyse(open_geometry(source), SETTINGS)
+    xr.testing.assert_identical(open_diffusion(store), curves)
+    written = pd.read_csv(table)
+    assert list(written) == list(COLUMNS)
+    pd.testing.assert_frame_equal(written, rows.replace("", np.nan), check_dtype=False)
+
+
+def test_the_curves_open_labelled_without_further_argument(outputs):
+    source, store, table = outputs
+    diffusion(source, store, table, SETTINGS)
+    opened = xr.open_zarr(store)  # warnings are errors
+    assert {name: opened[name].dims for name in CURVES} == dict.fromkeys(CURVES, ("window", "lag"))
+    assert set(opened.coords) == {"lag", "waiting_time", "epoch", "epoch_step"}
+    assert opened.epoch_step.values.tolist() == [30, 60, 90, 100]
+    assert all(opened[name].attrs["units"] and opened[name].attrs["long_name"] for name in opened.variables)
+    assert opened.attrs["analysis"] == SETTINGS.model_dump(mode="json")
+    assert opened.attrs["parameters"] == 2
+
+
+@pytest.mark.parametrize("existing", ["diffusion.zarr", "exponents.csv"])
+def test_either_output_that_exists_is_refused_before_anything_is_written(outputs, existing):
+    source, store, table = outputs
+    store.parent.mkdir()
+    (store.parent / existing).write_text("old")
+    with pytest.raises(OutputExistsError, match=f"{existing} exists already"):
+        diffusion(source, store, table, SETTINGS)
+    assert [entry.name for entry in store.parent.iterdir()] == [existing]
+    diffusion(source, store, table, SETTINGS, overwrite=True)
+    assert open_diffusion(store).sizes["window"] == 2
+
+
+def test_a_failing_analysis_leaves_nothing(outputs, monkeypatch):
+    source, store, table = outputs
+
+    def fail(self, *arguments, **keywords):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(xr.Dataset, "to_zarr", fail)
+    with pytest.raises(ZeroDivisionError):
+        diffusion(source, store, table, SETTINGS)
+    assert list(store.parent.iterdir()) == []
+
+
+def test_curves_of_another_kind_or_absent_are_refused(outputs, tmp_path):
+    source, _, _ = outputs
+    with pytest.raises(StoreFormatError, match="expected an anodiff diffusion"):
+        open_diffusion(source)
+    with pytest.raises(StoreMissingError, match="no such store"):
+        open_diffusion(tmp_path / "nothing.zarr")
+    with pytest.raises(StoreFormatError, match="expected an anodiff geometry"):
+        diffusion(tmp_path / "trajectory.zarr", tmp_path / "a", tmp_path / "b", SETTINGS)
+
+
+def test_curves_without_their_status_are_refused(outputs):
+    source, store, table = outputs
+    diffusion(source, store, table, SETTINGS)
+    metadata = (store / "zarr.json").read_text()
+    (store / "zarr.json").write_text(metadata.replace('"status": "complete"', '"status": "running"'))
+    with pytest.raises(IncompleteStoreError):
+        open_diffusion(store)

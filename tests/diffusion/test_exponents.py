@@ -1,0 +1,117 @@
+import math
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anodiff.diffusion.exponents import NOTHING_FITTED, fit_regimes, local_exponents, slope
+from anodiff.diffusion.msd import logarithmic_lags, time_averaged_msd
+from anodiff.geometry import PathGeometry
+from anodiff.trajectory import Window
+
+LAGS = logarithmic_lags(1000, 20, 0.9)
+exponents = st.floats(0.0, 2.0)
+prefactors = st.floats(1e-12, 1e12)
+widths = st.floats(0.01, 2)
+
+
+@given(exponents, prefactors, widths, st.integers(2, 300))
+def test_a_power_law_has_its_exponent_at_all_lags_the_ends_included(exponent, prefactor, width, updates):
+    msd = prefactor * np.arange(updates + 1.0) ** exponent
+    np.testing.assert_allclose(local_exponents(msd, np.arange(1, updates + 1), width), exponent, atol=1e-7)
+
+
+@pytest.mark.parametrize("ratio", [0.01, 0.1, 1.0], ids="v²/2dD={}".format)
+def test_drift_and_noise_have_the_exponent_in_closed_form(ratio):
+    lags = np.arange(10, 800)
+    tau = np.arange(1001.0)
+    measured = local_exponents(ratio * tau**2 + tau, lags, 0.05)
+    np.testing.assert_allclose(measured, 1 + ratio * lags / (ratio * lags + 1), atol=0.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_drifting_brownian_path_crosses_over_as_in_closed_form(seed):
+    msd = brownian_msd(seed, dimensions=1000, drift=3.0)
+    lags = LAGS[LAGS <= 500]
+    expected = 1 + 9 * lags / (9 * lags + 1000)
+    np.testing.assert_allclose(local_exponents(msd, lags, 0.25), expected, atol=0.05)
+
+
+def test_the_local_exponent_sees_only_its_surroundings():
+    tau = np.arange(1001.0)
+    msd = np.where(tau < 100, tau, tau**2 / 100)
+    low, high = local_exponents(msd, np.array([50, 200]), 0.25)
+    assert low == pytest.approx(1, abs=1e-9)
+    assert high == pytest.approx(2, abs=1e-9)
+
+
+def test_all_octaves_of_lags_weigh_the_same_in_a_slope():
+    tau = np.arange(100, 10_001)
+    # The mean slope of the parabola (ln τ)² evenly over ln τ is ln 100 + ln 10,000; evenly over τ it is near 2 ln 10,000.
+    assert slope(tau, np.exp(np.log(tau) ** 2)) == pytest.approx(6 * math.log(10), rel=0.01)
+
+
+@pytest.mark.parametrize("msd", [[0, 0, 0], [1, 0, 0], [np.nan, 1, np.nan], [np.inf, 1, -1]], ids=str)
+def test_a_slope_of_fewer_than_two_displacements_is_nan(msd):
+    assert math.isnan(slope([1, 2, 3], msd))
+
+
+@given(exponents, prefactors)
+def test_a_pure_power_law_is_one_regime(exponent, prefactor):
+    fit = fit_regimes(LAGS, prefactor * LAGS.astype(float) ** exponent)
+    assert fit.count == 1
+    assert (fit.first, fit.second) == pytest.approx((exponent, exponent), abs=1e-9)
+    assert math.isnan(fit.crossover)
+    assert (fit.fit_from, fit.fit_to) == (1, 900)
+
+
+@given(exponents, st.floats(0.1, 1), st.booleans(), st.sampled_from(LAGS[(LAGS >= 5) & (LAGS <= 200)].tolist()), prefactors)
+def test_two_power_laws_are_recovered_with_their_crossover(first, change, rising, crossover, prefactor):
+    second = first + change if rising else first - change
+    lags = LAGS.astype(float)
+    fit = fit_regimes(
+        lags, prefactor * np.where(lags < crossover, lags**first, crossover**first * (lags / crossover) ** second)
+    )
+    assert fit.count == 2
+    assert (fit.first, fit.second) == pytest.approx((first, second), abs=1e-7)
+    assert fit.crossover == crossover
+
+
+def test_a_crossover_between_two_lags_is_found_to_the_nearest():
+    lags = LAGS.astype(float)
+    fit = fit_regimes(lags, np.where(lags < 57, lags, 57 * (lags / 57) ** 0.4))
+    assert fit.crossover in (53, 59)
+    assert (fit.first, fit.second) == pytest.approx((1, 0.4), abs=0.02)
+
+
+@pytest.mark.parametrize("largest", [5, 9, 10, 11])
+def test_lags_too_few_for_two_regimes_are_one(largest):
+    lags = np.arange(1.0, largest + 1)
+    fit = fit_regimes(lags, lags**1.5)
+    assert (fit.count, fit.first) == (1, pytest.approx(1.5))
+
+
+@pytest.mark.parametrize("stride", [1, 10, 250])
+def test_the_crossover_is_in_the_unit_of_the_lags(stride):
+    lags = LAGS.astype(float)
+    fit = fit_regimes(stride * lags, np.where(lags < 59, lags, 59))
+    assert (fit.crossover, fit.fit_to) == (stride * 59, stride * 900)
+
+
+@pytest.mark.parametrize("msd", [np.zeros(30), np.full(30, np.nan), [1, 2, 3, 4, *[0] * 26]], ids=["zero", "NaN", "four"])
+def test_too_few_displacements_are_not_fitted(msd):
+    assert fit_regimes(np.arange(1, 31), msd) == NOTHING_FITTED
+
+
+def brownian_msd(seed, *, dimensions, drift=0.0):
+    steps = np.diff(reference.brownian_path(seed, 1000, dimensions, drift=drift), axis=0)
+    return time_averaged_msd(PathGeometry(steps @ steps.T, Window(0, 1000)).squared_displacements)
+
+
+def test_brownian_motion_in_a_thousand_dimensions_is_one_regime_of_exponent_one():
+    fits = [fit_regimes(LAGS, brownian_msd(seed, dimensions=1000)[LAGS]) for seed in range(12)]
+    assert sum(fit.count == 1 for fit in fits) >= 11  # over 100 seeds, 96 are
+    assert np.mean([fit.first for fit in fits]) == pytest.approx(1, abs=0.01)
+    assert all(abs(fit.second - 1) < 0.1 for fit in fits)

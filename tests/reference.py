@@ -1,0 +1,44 @@
+"""Slow, obvious versions of what anodiff computes, from the points themselves in float64."""
+
+import itertools
+import math
+
+import numpy as np
+
+
+def updates(points):
+    return [after - before for before, after in itertools.pairwise(np.asarray(points, np.float64))]
+
+
+def gram(points):
+    steps = updates(points)
+    return np.array([[math.fsum(a * b) for b in steps] for a in steps])
+
+
+def squared_displacements(points):
+    points = np.asarray(points, np.float64)
+    return np.array([[np.linalg.norm(b - a) ** 2 for b in points] for a in points])
+
+
+def mean_squared_displacement(points):
+    """Time-averaged, at lags 0 … T: a loop over lags and one over starting points."""
+    points = np.asarray(points, np.float64)
+    values = []
+    for lag in range(len(points)):
+        squares = [((points[start + lag] - points[start]) ** 2).sum() for start in range(len(points) - lag)]
+        values.append(sum(squares) / len(squares))
+    return np.array(values)
+
+
+def contour_length(points):
+    lengths = [0.0]
+    for step in updates(points):
+        lengths.append(lengths[-1] + np.linalg.norm(step))
+    return np.array(lengths)
+
+
+def brownian_path(seed, steps, dimensions, *, diffusivity=0.5, drift=0.0):
+    """Points 0, w_1 … with an expected MSD of drift² τ² + 2 · dimensions · diffusivity · τ; the drift is along the diagonal."""
+    generator = np.random.default_rng(seed)
+    noise = generator.normal(drift / math.sqrt(dimensions), math.sqrt(2 * diffusivity), (steps, dimensions))
+    return np.vstack([np.zeros(dimensions), np.cumsum(noise, axis=0)])

@@ -1,0 +1,194 @@
+"""What stands in the store is what was recorded, bit for bit, and nothing else."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+import zarr
+
+from anodiff.errors import ConfigError, IncompleteStoreError
+from anodiff.trajectory import TrajectoryRecorder, Window, format, open_trajectory
+
+WINDOWS = {
+    "one": [Window(0, 40)],
+    "sharing an end": [Window(0, 20), Window(20, 20)],
+    "overlapping": [Window(0, 25), Window(10, 30)],
+    "with a gap": [Window(0, 7), Window(30, 10)],
+    "strided": [Window(0, 40, 8), Window(3, 36, 5)],
+    "late": [Window(35, 5)],
+}
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(format, "CHUNK_SAMPLES", 8)
+    monkeypatch.setattr(format, "CHUNK_PARAMETERS", 16)
+
+
+def awkward_points(steps, parameters):
+    """Points with negative zeros, denormal, huge and tiny numbers among them."""
+    points = np.random.default_rng(0).normal(size=(steps + 1, parameters)).astype(np.float32)
+    points[::3, 0], points[1::3, -1], points[::5, 1], points[::7, 2] = -0.0, 1e-42, 3e38, np.inf
+    return points
+
+
+def bits(points):
+    return np.asarray(points, np.float32).view(np.uint32)
+
+
+@pytest.mark.parametrize("windows", WINDOWS.values(), ids=WINDOWS)
+@pytest.mark.parametrize("parameters", [3, 16, 37], ids="P={}".format)
+@pytest.mark.usefixtures("small_chunks")
+def test_recorded_points_come_back_bit_for_bit(record_path, windows, parameters):
+    points = awkward_points(40, parameters)
+    trajectory = open_trajectory(record_path(points, windows))
+    for window in windows:
+        np.testing.assert_array_equal(bits(trajectory.points(window)), bits(points[window.steps]))
+        np.testing.assert_array_equal(bits(trajectory.points(window, slice(1, 3))), bits(points[window.steps, 1:3]))
+    kept = trajectory.array("step")[:]
+    np.testing.assert_array_equal(bits(trajectory.weights[:]), bits(points[kept]))
+    assert set(kept.tolist()) == {step for window in windows for step in window.steps.tolist()}
+
+
+def test_a_point_is_all_parameters_of_the_model_flattened_in_their_order(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    with TrajectoryRecorder(model, tmp_path / "t.zarr", steps=1, windows=[Window(0, 1)]) as recorder:
+        recorder.record()
+    trajectory = open_trajectory(tmp_path / "t.zarr")
+    flat = torch.nn.utils.parameters_to_vector(model.parameters()).detach().numpy()
+    np.testing.assert_array_equal(trajectory.weights[0], flat)
+    for parameter in trajectory.group.attrs["parameters"]:
+        values = dict(model.named_parameters())[parameter["name"]].detach().numpy()
+        assert list(values.shape) == parameter["shape"]
+        np.testing.assert_array_equal(flat[parameter["offset"] :][: values.size], values.ravel())
+
+
+def test_series_hold_what_was_said_of_each_step_and_epoch_and_nan_elsewhere(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    with TrajectoryRecorder(model, tmp_path / "t.zarr", steps=3, windows=[Window(0, 2)], epochs=2) as recorder:
+        recorder.record(loss=0.5, learning_rate=0.1)
+        recorder.record(loss=0.25, noise_norm=3.0)
+        recorder.record_epoch(0, test_loss=7.0)
+    trajectory = open_trajectory(tmp_path / "t.zarr")
+    np.testing.assert_array_equal(trajectory.series("loss"), np.float32([0.5, 0.25, np.nan]))
+    np.testing.assert_array_equal(trajectory.series("learning_rate"), np.float32([0.1, np.nan, np.nan]))
+    np.testing.assert_array_equal(trajectory.series("noise_norm"), np.float32([np.nan, 3, np.nan]))
+    np.testing.assert_array_equal(trajectory.series("gradient_norm"), np.float32([np.nan] * 3))
+    np.testing.assert_array_equal(trajectory.series("test_loss"), np.float32([7, np.nan]))
+
+
+@pytest.mark.parametrize("taken", [0, 6, 7, 20], ids="{} steps".format)
+@pytest.mark.usefixtures("small_chunks")
+def test_points_that_a_diverged_run_did_not_reach_are_nan(record_path, taken):
+    points = awkward_points(40, 37)
+    windows = [Window(0, 20), Window(20, 20)]
+    path = record_path(points[: taken + 1], windows, steps=40, status="diverged", diverged_at=taken)
+    trajectory = open_trajectory(path)
+    np.testing.assert_array_equal(bits(trajectory.weights[: taken + 1]), bits(points[: taken + 1]))
+    assert np.isnan(trajectory.weights[taken + 1 :]).all()
+    assert (trajectory.status, trajectory.steps_completed) == ("diverged", taken)
+    assert [trajectory.reached(window) for window in windows] == [taken >= 20, False]
+
+
+def test_nothing_that_is_not_yet_written_reads_as_zero(tmp_path):
+    TrajectoryRecorder(torch.nn.Linear(2, 2), tmp_path / "t.zarr", steps=5, windows=[Window(0, 5)], epochs=2)
+    floats = [array for _, array in zarr.open_group(tmp_path / "t.zarr").arrays() if array.dtype == "float32"]
+    assert len(floats) == 9
+    assert all(np.isnan(array[:]).all() for array in floats)
+
+
+@pytest.mark.parametrize("taken", [7, 8, 9])
+@pytest.mark.usefixtures("small_chunks")
+def test_a_run_whose_last_weights_are_not_numbers_is_whole(record_path, taken):
+    points = np.ones((taken + 1, 5), np.float32)
+    points[-1] = np.nan  # at 8 steps it stands alone in its shard, and a chunk of nothing but NaN is easily taken for missing
+    trajectory = open_trajectory(record_path(points, [Window(0, 40)], steps=40, status="diverged"))
+    assert np.isfinite(trajectory.weights[:taken]).all()
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_time_runs_fastest_in_compressed_checked_chunks_and_a_shard_is_one_file(record_path):
+    path = record_path(awkward_points(40, 37))
+    weights = open_trajectory(path).weights
+    sharding = weights.metadata.to_dict()["codecs"][0]
+    assert sharding["name"] == "sharding_indexed"
+    transpose, raw, blosc, checksum = sharding["configuration"]["codecs"]
+    assert (transpose["name"], list(transpose["configuration"]["order"])) == ("transpose", [1, 0])
+    assert raw["name"] == "bytes"
+    assert (blosc["name"], blosc["configuration"]["shuffle"]) == ("blosc", "bitshuffle")
+    assert checksum["name"] == "crc32c"
+    assert (weights.chunks, weights.shards) == ((8, 16), (8, 48))
+    files = sorted(
+        file.relative_to(path / "weights" / "c").as_posix() for file in path.glob("weights/c/**/*") if file.is_file()
+    )
+    assert files == [f"{shard}/0" for shard in range(6)]  # 41 points in shards of 8
+
+
+def test_a_shard_holds_256_points_and_no_more_memory_than_the_buffer_bound():
+    assert format.weight_layout(1000, 5000)["shards"] == (256, 5 * 1024)
+    large = format.weight_layout(1000, 100_000_000)["shards"]
+    assert large[0] == 1
+    assert format.weight_layout(1000, 1_000_000)["shards"][0] * 4 * 1_000_000 <= format.BUFFER_BYTES
+
+
+@pytest.mark.parametrize("store", ["trajectory.zarr", "geometry.zarr"])
+def test_a_checksum_guards_every_array(run_folder, store):
+    for name, array in zarr.open_group(run_folder / store).arrays():
+        assert "crc32c" in str(array.metadata.to_dict()["codecs"]), name
+
+
+def test_xarray_opens_a_labelled_data_set_without_further_argument(record_path):
+    points = awkward_points(40, 37)
+    data = xr.open_zarr(record_path(points, [Window(0, 40, 8), Window(3, 36, 4)], epochs=2))  # warnings are errors
+    assert data.weights.dims == ("sample", "parameter")
+    assert data.loss.dims == data.noise_norm.dims == ("step",)
+    assert data.windows.dims == ("window", "window_field")
+    assert data.step.dims == ("sample",)
+    assert "step" in data.coords
+    assert data.epoch.values.tolist() == [1, 2]
+    assert data.test_accuracy.sel(epoch=2).item() == pytest.approx(0.1)
+    assert all(variable.attrs["units"] and variable.attrs["long_name"] for variable in data.variables.values())
+    np.testing.assert_array_equal(bits(data.weights), bits(points[data.step]))
+
+
+def test_tensorstore_reads_the_same_bits(record_path):
+    tensorstore = pytest.importorskip("tensorstore")
+    points = awkward_points(40, 37)
+    path = record_path(points)
+    opened = tensorstore.open({"driver": "zarr3", "kvstore": {"driver": "file", "path": str(path / "weights")}}).result()
+    assert opened.domain.labels == ("sample", "parameter")
+    np.testing.assert_array_equal(bits(opened.read().result()), bits(points))
+
+
+def test_an_error_while_recording_leaves_the_store_unfinished_and_unread(tmp_path):
+    path = tmp_path / "t.zarr"
+    recorder = TrajectoryRecorder(torch.nn.Linear(1, 1), path, steps=5, windows=[Window(0, 5)])
+    with pytest.raises(ZeroDivisionError), recorder:
+        recorder.record(loss=1 / 0)
+    with pytest.raises(IncompleteStoreError, match="has not finished") as refused:
+        open_trajectory(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_unfinished_store_is_replaced(record_path, tmp_path):
+    TrajectoryRecorder(torch.nn.Linear(9, 9), tmp_path / "trajectory.zarr", steps=500, windows=[Window(0, 500)])
+    points = awkward_points(5, 3)
+    np.testing.assert_array_equal(open_trajectory(record_path(points)).weights[:], points)
+
+
+def test_a_step_more_than_planned_is_refused(tmp_path):
+    with TrajectoryRecorder(torch.nn.Linear(1, 1), tmp_path / "t.zarr", steps=1, windows=[Window(0, 1)]) as recorder:
+        recorder.record()
+        with pytest.raises(ConfigError, match="made for 1 steps"):
+            recorder.record()
+
+
+@pytest.mark.parametrize(
+    ("model", "windows", "reason"),
+    [(torch.nn.ReLU(), [Window(0, 1)], "no parameters"), (torch.nn.Linear(1, 1), [], "no window")],
+    ids=["model without parameters", "no window"],
+)
+def test_nothing_to_record_is_refused(tmp_path, model, windows, reason):
+    with pytest.raises(ConfigError, match=reason):
+        TrajectoryRecorder(model, tmp_path / "t.zarr", steps=1, windows=windows)
+    assert not (tmp_path / "t.zarr").exists()

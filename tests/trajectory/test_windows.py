@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anodiff.config import WindowSettings
+from anodiff.errors import ConfigError
+from anodiff.trajectory import Window, kept_steps, plan_windows
+
+lengths = st.integers(2, 300)
+run_lengths = st.integers(2, 2000)
+windows = st.builds(Window, st.integers(0, 200), st.integers(1, 60), st.integers(1, 7))
+
+
+def test_a_window_holds_every_stride_th_step_from_start_to_end():
+    window = Window(10, 12, 4)
+    assert window.steps.tolist() == [10, 14, 18, 22]
+    assert window.updates == 3
+
+
+@given(run_lengths, lengths)
+def test_contiguous_windows_hold_every_update_of_the_run_once(steps, length):
+    updates = [update for window in plan_windows("contiguous", length, steps) for update in window.steps[:-1]]
+    assert updates == list(range(steps))
+
+
+@given(run_lengths, lengths)
+def test_contiguous_windows_have_the_given_length_but_for_a_shorter_last_one(steps, length):
+    *first, last = plan_windows("contiguous", length, steps)
+    assert all(window.length == length for window in first)
+    assert 0 < last.length <= length
+
+
+@given(run_lengths, lengths)
+def test_logarithmic_waiting_times_double_until_no_further_window_fits(steps, length):
+    planned = plan_windows("log", length, steps)
+    length = min(length, steps)
+    assert {window.length for window in planned} == {length}
+    starts = [window.start for window in planned]
+    assert starts == [0, *(length * 2**power for power in range(len(starts) - 1))]
+    assert starts[-1] + length <= steps
+    assert max(length, 2 * starts[-1]) + length > steps
+
+
+def test_explicit_windows_are_ordered_by_start():
+    given_windows = [WindowSettings(start=20, length=10), WindowSettings(start=0, length=30, stride=3)]
+    assert plan_windows(given_windows, 1000, 30) == [Window(0, 30, 3), Window(20, 10)]
+
+
+def test_a_window_beyond_the_run_is_refused_with_its_place():
+    with pytest.raises(ConfigError, match=r"from step 20 to 31 ends beyond the run's 30 steps.*") as refused:
+        plan_windows([WindowSettings(start=0, length=30), WindowSettings(start=20, length=11)], 1000, 30)
+    assert "\n" not in str(refused.value)
+
+
+@given(st.lists(windows, min_size=1, max_size=6))
+def test_kept_steps_are_the_union_of_the_windows_rising_and_each_once(several):
+    kept = kept_steps(several)
+    assert (np.diff(kept) > 0).all()
+    assert set(kept.tolist()) == {step for window in several for step in window.steps.tolist()}

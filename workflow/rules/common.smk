@@ -1,0 +1,39 @@
+# What all rules share: the checked config, the sweep's runs, and where results go.
+
+import shlex
+import sys
+from pathlib import Path
+
+from anodiff.config import Config
+from anodiff.configfile import validate
+from anodiff.errors import AnodiffError
+from anodiff.figures import FIGURES
+from anodiff.runs import sweep_runs
+
+try:
+    SETTINGS = validate(Config, config, "config")
+    RUNS = sweep_runs(SETTINGS)
+except AnodiffError as error:
+    print(f"anodiff: {error}", file=sys.stderr)
+    raise SystemExit(2)
+
+RESULTS = f"{SETTINGS.paths.results}/{SETTINGS.sweep.name}"
+
+# Where things lie on this machine reaches the commands by the environment: as a parameter, a moved folder would retrain all.
+# The interpreter that runs Snakemake has anodiff: rules find it whether or not the environment is activated.
+MACHINE = {
+    "ANODIFF_SCRATCH": f"{SETTINGS.paths.scratch}/{SETTINGS.sweep.name}",
+    "ANODIFF_DATA": SETTINGS.paths.data,
+    "ANODIFF_DOWNLOAD": str(int(SETTINGS.download)),
+}
+exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in MACHINE.items())
+shell.prefix(f'set -euo pipefail; export {exports} PATH="{Path(sys.executable).parent}:$PATH"; ')
+
+
+wildcard_constraints:
+    run=r"[^/]+",
+
+
+def run_folders(wildcards):
+    """The folders of all runs, as arguments of a command."""
+    return expand(f"{RESULTS}/runs/{{run}}", run=RUNS)

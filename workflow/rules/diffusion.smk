@@ -1,0 +1,24 @@
+# From geometry to curves and exponents; a change of the analysis settings redoes this and nothing before it.
+
+
+rule diffusion:
+    input:
+        rules.geometry.output,
+    output:
+        curves=directory(f"{RESULTS}/runs/{{run}}/diffusion.zarr"),
+        exponents=f"{RESULTS}/runs/{{run}}/exponents.csv",
+    log:
+        f"{RESULTS}/logs/diffusion/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/diffusion/{{run}}.tsv"
+    conda:
+        "../envs/anodiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        analysis=SETTINGS.analysis.model_dump_json(),
+    shell:
+        "anodiff diffusion {input:q} --output {output.curves:q} --table {output.exponents:q}"
+        " --analysis {params.analysis:q} > {log:q} 2>&1"

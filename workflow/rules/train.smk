@@ -1,0 +1,37 @@
+# A run's settings become run.yaml; training reads only that, and publishes trajectory.zarr by one rename.
+
+
+localrules:
+    run_config,
+
+
+rule run_config:
+    output:
+        f"{RESULTS}/runs/{{run}}/run.yaml",
+    log:
+        f"{RESULTS}/logs/run_config/{{run}}.log",
+    conda:
+        "../envs/anodiff.yaml"
+    params:
+        settings=lambda wildcards: RUNS[wildcards.run].yaml,
+    shell:
+        "printf '%s' {params.settings:q} > {output:q} 2> {log:q}"
+
+
+rule train:
+    input:
+        rules.run_config.output,
+    output:
+        directory(f"{RESULTS}/runs/{{run}}/trajectory.zarr"),
+    log:
+        f"{RESULTS}/logs/train/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{run}}.tsv"
+    conda:
+        "../envs/anodiff.yaml"
+    threads: lambda wildcards: RUNS[wildcards.run].settings.training.threads
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    shell:
+        "anodiff train {input:q} --output {output:q} > {log:q} 2>&1"
