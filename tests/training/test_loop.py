@@ -154,8 +154,8 @@ def test_global_state_is_as_before(train):
 def test_bad_runs_are_refused_before_anything_is_written(train, tmp_path):
     with pytest.raises(ConfigError, match="batch_size 5000 is larger than the 1437 training samples"):
         train(training={"batch_size": 5000, "steps": 40})
+    window = {"windows": [{"start": 0, "length": 500}]}
     with pytest.raises(ConfigError, match="beyond the run's"):
-        window = {"windows": [{"start": 0, "length": 500}]}
         train(training={"batch_size": 100, "steps": None, "epochs": 2}, recording=window)
     with pytest.raises(DatasetMissingError, match="download=True"):
         train(data={"name": "mnist", "shift": 0, "noise": 0.0})

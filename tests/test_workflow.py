@@ -1,0 +1,213 @@
+"""The workflow: the whole road, what a change redoes, and what it leaves alone."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from anodiff.trajectory import open_trajectory
+
+ROOT = Path(__file__).parents[1]
+TINY = ROOT / "tests" / "configs" / "tiny.yaml"
+DIVERGING = "mlp-bs32-lr1e+30-seed0-mse"
+
+pytestmark = pytest.mark.workflow
+
+
+def snakemake(folder, *arguments, config=TINY):
+    """Run the project's workflow with its results under ``folder``."""
+    command = [sys.executable, "-m", "snakemake", "--directory", str(folder), "--configfile", str(config), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+def planned(finished):
+    """The jobs of a dry run, by rule."""
+    assert finished.returncode == 0, finished.stderr
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", finished.stdout + finished.stderr, re.M)}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("swept")
+    finished = snakemake(folder)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr.splitlines()[-4:] != []
+    assert f"The page: {folder}/results/tiny/index.html" in finished.stderr
+    return folder
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """Return a function that writes the tiny config with a change."""
+
+    def write(change):
+        config = yaml.safe_load(TINY.read_text())
+        change(config)
+        path = tmp_path / "changed.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        return path
+
+    return write
+
+
+def test_one_command_makes_every_result(swept):
+    results = swept / "results" / "tiny"
+    table = pd.read_csv(results / "tables" / "exponents.csv")
+    assert set(table["run"]) == {path.name for path in (results / "runs").iterdir()}
+    assert table.groupby("run").size().unique().tolist() == [2]
+    assert (results / "index.html").stat().st_size > 50_000
+    assert not list((swept / "scratch").rglob("*.zarr"))
+    for run in table["run"].unique():
+        assert "steps" in (results / "logs" / "train" / f"{run}.log").read_text()
+
+
+def test_a_diverged_run_is_marked_and_the_sweep_goes_on(swept):
+    table = pd.read_csv(swept / "results" / "tiny" / "tables" / "exponents.csv").set_index("run")
+    assert set(table["status"]) == {"complete", "diverged"}
+    lost = table.loc[[DIVERGING]]
+    assert (lost["diverged_at"] == lost["steps_completed"]).all()
+    assert lost["beta_max"].isna().all()
+    assert lost["note"].str.contains("diverged at step").all()
+    assert table.drop(DIVERGING)["beta_max"].notna().all()
+
+
+def test_a_finished_sweep_has_nothing_to_do(swept):
+    assert planned(snakemake(swept, "-n")) == {}
+
+
+def test_a_changed_setting_of_one_run_retrains_that_run_alone(swept, changed):
+    jobs = planned(
+        snakemake(
+            swept,
+            "-n",
+            config=changed(lambda config: config["sweep"]["runs"][0].update({"seed": 0, "training.drop_last": False})),
+        )
+    )
+    assert jobs == {}
+    jobs = planned(
+        snakemake(
+            swept,
+            "-n",
+            config=changed(lambda config: config["sweep"]["grid"][1]["model"][0].update(options={"projection": True})),
+        )
+    )
+    assert jobs["train"] == jobs["geometry"] == jobs["diffusion"] == 1
+
+
+def test_another_seed_trains_that_seed_alone(swept, changed):
+    jobs = planned(snakemake(swept, "-n", config=changed(lambda config: config["sweep"]["grid"][0].update(seed=[0, 1, 2]))))
+    assert jobs["train"] == 1
+
+
+def test_a_changed_analysis_trains_nothing(swept, changed):
+    jobs = planned(snakemake(swept, "-n", config=changed(lambda config: config["analysis"].update(slope_width=0.5))))
+    assert "train" not in jobs
+    assert "geometry" not in jobs
+    assert jobs["diffusion"] == 4
+
+
+def test_moved_folders_and_reworded_rules_retrain_nothing(swept, changed):
+    assert (
+        planned(
+            snakemake(swept, "-n", config=changed(lambda config: config.update(paths={"data": "elsewhere"}, download=True)))
+        )
+        == {}
+    )
+
+
+def test_one_stage_or_one_target_can_be_asked_for(swept):
+    jobs = planned(snakemake(swept, "-n", "-R", "diffusion"))
+    assert jobs["diffusion"] == 4
+    assert "train" not in jobs
+    assert set(planned(snakemake(swept, "-n", "--force", "tables"))) - {"total"} == {"tables"}
+    one = f"results/tiny/runs/{DIVERGING}/geometry.zarr"
+    assert set(planned(snakemake(swept, "-n", "--force", one))) - {"total"} == {"geometry"}
+
+
+def test_a_rerun_gives_the_same_bits(swept):
+    store = swept / "results" / "tiny" / "runs" / "mlp-bs32-lr0.1-seed1" / "trajectory.zarr"
+    before = np.asarray(open_trajectory(store).weights[:])
+    finished = snakemake(swept, "--force", store.relative_to(swept))
+    assert finished.returncode == 0, finished.stderr
+    np.testing.assert_array_equal(np.asarray(open_trajectory(store).weights[:]), before)
+    assert snakemake(swept).returncode == 0
+
+
+def test_the_report_builds_with_captions(swept, tmp_path):
+    finished = snakemake(swept, "--report", tmp_path / "report.html")
+    assert finished.returncode == 0, finished.stderr
+    report = (tmp_path / "report.html").read_text()
+    assert "Local exponent" in report
+    assert "A row for each window of each run of the sweep tiny" in report
+
+
+def test_a_failing_run_leaves_no_half_written_output_and_the_others_go_on(tmp_path, changed):
+    config = changed(lambda config: config["sweep"].update(grid=[{"seed": [0]}], runs=[{"data": "mnist"}]))
+    finished = snakemake(tmp_path, config=config)
+    assert finished.returncode == 1
+    assert "download=True" in finished.stdout + finished.stderr
+    runs = tmp_path / "results" / "tiny" / "runs"
+    assert (runs / "mlp-bs32-lr0.1-seed0" / "exponents.csv").exists()
+    assert [path.name for path in (runs / "mlp-bs32-lr0.1-seed0-mnist").iterdir()] == ["run.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda config: config["sweep"].update(grids=[]), "did you mean 'grid'"),
+        (lambda config: config["sweep"]["defaults"]["optimiser"].update(learning_rate=-1), "learning_rate"),
+        (lambda config: config["sweep"]["runs"].append({}), "two runs called"),
+    ],
+)
+def test_a_wrong_config_is_refused_before_the_first_job(tmp_path, changed, change, said):
+    finished = snakemake(tmp_path / "run", config=changed(change))
+    assert finished.returncode == 2
+    (line,) = [line for line in finished.stderr.splitlines() if line.startswith("anodiff: ")]
+    assert said in line
+    assert not (tmp_path / "run" / "results").exists()
+
+
+def test_the_published_sweep_can_be_planned(tmp_path):
+    jobs = planned(snakemake(tmp_path, "-n", config=ROOT / "config" / "paper.yaml"))
+    assert jobs["train"] == jobs["geometry"] == jobs["diffusion"] == 47
+
+
+def test_the_workflow_is_lint_free():
+    finished = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], capture_output=True, text=True, cwd=ROOT)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_the_rules_environment_is_what_the_package_needs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    *_, by_pip = yaml.safe_load((ROOT / "workflow" / "envs" / "anodiff.yaml").read_text())["dependencies"]
+    assert by_pip["pip"] == project["dependencies"]
+
+
+def test_cifar10_takes_the_same_road(tmp_path, changed):
+    root = os.environ.get("ANODIFF_TEST_DATA")
+    if not root:
+        pytest.skip("ANODIFF_TEST_DATA does not name a folder with CIFAR-10")
+
+    def cifar(config):
+        config["paths"] = {"data": root}
+        defaults = {
+            "data": {"name": "cifar10", "shift": 4, "flip": True},
+            "model": "resnet14",
+            "recording": {"window_length": 100},
+        }
+        training = {"batch_size": 32, "steps": 200, "initialisation": "kaiming"}
+        config["sweep"] = {"name": "cifar", "defaults": defaults | {"training": training}, "runs": [{}]}
+
+    finished = snakemake(tmp_path, config=changed(cifar))
+    assert finished.returncode == 0, finished.stderr
+    table = pd.read_csv(tmp_path / "results" / "cifar" / "tables" / "exponents.csv")
+    assert table["parameters"].unique().tolist() == [175_258]
+    assert table["beta_max"].notna().all()
+    assert table["test_accuracy"].iloc[0] > 0.15
