@@ -20,14 +20,14 @@ recording: {window_length: 30}
 """
 
 
-def anodiff(*arguments, cwd=ROOT, **environment):
-    command = [sys.executable, "-m", "anodiff", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | environment)
+def command(*arguments, cwd=ROOT, **environment):
+    line = [sys.executable, "-m", "anodiff", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, cwd=cwd, env=os.environ | environment)
 
 
 def refused(*arguments, **options):
     """The one line that a command is refused with."""
-    finished = anodiff(*arguments, **options)
+    finished = command(*arguments, **options)
     lines = finished.stderr.strip().splitlines()
     assert finished.returncode == 2, finished.stderr
     assert len(lines) == 1, finished.stderr
@@ -44,10 +44,10 @@ def run_yaml(tmp_path):
 
 
 def test_help_names_every_command_and_every_command_has_help():
-    listed = anodiff("--help").stdout
-    for command in COMMANDS:
-        assert command in listed
-        finished = anodiff(command, "--help")
+    listed = command("--help").stdout
+    for name in COMMANDS:
+        assert name in listed
+        finished = command(name, "--help")
         assert finished.returncode == 0
         assert len(finished.stdout.splitlines()) > 5
 
@@ -63,16 +63,16 @@ def test_the_whole_road_by_hand(run_yaml, tmp_path):
         ("page", tmp_path / "table.csv", tmp_path / "msd.svg", "--output", tmp_path / "index.html"),
     ]
     for step in steps:
-        finished = anodiff(*step, cwd=tmp_path)
+        finished = command(*step, cwd=tmp_path)
         assert finished.returncode == 0, finished.stderr
     assert "<img src=" in (tmp_path / "index.html").read_text()
     assert not list((tmp_path / "scratch").rglob("*.zarr"))
-    described = anodiff("inspect", run, run / "trajectory.zarr").stdout
+    described = command("inspect", run, run / "trajectory.zarr").stdout
     assert "complete" in described
     assert "weights" in described
     for step in steps:
         assert "exists already" in refused(*step, cwd=tmp_path)
-    assert anodiff("geometry", run / "trajectory.zarr", "--overwrite").returncode == 0
+    assert command("geometry", run / "trajectory.zarr", "--overwrite").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -151,6 +151,12 @@ def test_analysis_commands_do_not_import_torch():
         "import sys, anodiff.geometry, anodiff.diffusion.analysis, anodiff.tables, anodiff.figures, anodiff.page, anodiff.cli"
     )
     assert subprocess.run([sys.executable, "-c", check + "; assert 'torch' not in sys.modules"]).returncode == 0
+
+
+def test_every_public_name_is_there():
+    import anodiff
+
+    assert all(getattr(anodiff, name).__doc__ for name in anodiff.__all__)
 
 
 def test_the_library_does_not_import_snakemake():

@@ -38,7 +38,6 @@ def swept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("swept")
     finished = snakemake(folder)
     assert finished.returncode == 0, finished.stderr
-    assert finished.stderr.splitlines()[-4:] != []
     assert f"The page: {folder}/results/tiny/index.html" in finished.stderr
     return folder
 
@@ -65,7 +64,7 @@ def test_one_command_makes_every_result(swept):
     assert (results / "index.html").stat().st_size > 50_000
     assert not list((swept / "scratch").rglob("*.zarr"))
     for run in table["run"].unique():
-        assert "steps" in (results / "logs" / "train" / f"{run}.log").read_text()
+        assert run in (results / "logs" / "train" / f"{run}.log").read_text()
 
 
 def test_a_diverged_run_is_marked_and_the_sweep_goes_on(swept):

@@ -97,13 +97,16 @@ def analyse(
         displacements, note = _displacements(geometries, number)
         values: dict[str, Any] = {"note": note}
         if displacements is not None:
-            measured = _curves(displacements, own_lags[number] // window.stride, settings.slope_width)
+            msd = time_averaged_msd(displacements)
+            measured = _curves(displacements, msd, own_lags[number] // window.stride, settings.slope_width)
             for name, curve in measured.items():
                 curves[name][number, np.searchsorted(lags, own_lags[number])] = curve
             if np.isfinite(measured["beta"]).any():
-                values |= _exponents(displacements, measured, own_lags[number], window, settings)
+                values |= _exponents(msd, measured, own_lags[number], window, settings)
             else:
                 values["note"] = "too few lags with a displacement for an exponent"
+            if not values["note"] and math.isnan(values["beta_long"]):
+                values["note"] = f"too short for the long lags {settings.long_lags[0]}–{settings.long_lags[1]}"
         values |= {"window": number, "waiting_time": window.start, "length": window.length, "stride": window.stride}
         rows.append({column: values.get(column, math.nan) for column in COLUMNS})
     report(len(windows), len(windows), "done")
@@ -122,9 +125,10 @@ def _displacements(geometries: Geometries, number: int) -> tuple[NDArray[np.floa
     return displacements, ""
 
 
-def _curves(displacements: NDArray[np.float64], lags: NDArray[np.int64], width: float) -> dict[str, NDArray[np.float64]]:
+def _curves(
+    displacements: NDArray[np.float64], msd: NDArray[np.float64], lags: NDArray[np.int64], width: float
+) -> dict[str, NDArray[np.float64]]:
     """Return the curves at ``lags``, which count recorded updates."""
-    msd = time_averaged_msd(displacements)
     return {
         "msd": msd[lags],
         "ageing_msd": ageing_msd(displacements)[lags],
@@ -133,7 +137,7 @@ def _curves(displacements: NDArray[np.float64], lags: NDArray[np.int64], width: 
 
 
 def _exponents(
-    displacements: NDArray[np.float64],
+    msd: NDArray[np.float64],
     curves: dict[str, NDArray[np.float64]],
     lags: NDArray[np.int64],
     window: Window,
@@ -144,7 +148,7 @@ def _exponents(
     return {
         "beta_max": curves["beta"][largest],
         "beta_max_lag": lags[largest],
-        "beta_long": _long_lag_exponent(displacements, window, settings.long_lags),
+        "beta_long": _long_lag_exponent(msd, window, settings.long_lags),
         "regimes": regimes.count,
         "exponent_first": regimes.first,
         "exponent_second": regimes.second,
@@ -154,11 +158,10 @@ def _exponents(
     }
 
 
-def _long_lag_exponent(displacements: NDArray[np.float64], window: Window, long_lags: tuple[int, int]) -> float:
+def _long_lag_exponent(msd: NDArray[np.float64], window: Window, long_lags: tuple[int, int]) -> float:
     """Return the slope of the MSD between two lags in optimiser steps; NaN where the window is too short for them."""
     if window.length < long_lags[1]:
         return math.nan
-    msd = time_averaged_msd(displacements)
     lags = window.stride * np.arange(len(msd))
     within = (lags >= long_lags[0]) & (lags <= long_lags[1])
     return slope(lags[within], msd[within])
