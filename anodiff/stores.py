@@ -96,20 +96,20 @@ def publish(finished: str | Path, destination: str | Path) -> None:
         If something stands at ``destination``.
     """
     finished, destination = Path(finished), Path(destination)
-    if destination.exists():
-        raise OutputExistsError(f"{destination} exists already; remove it, or add --overwrite")
+    refuse_existing(destination, overwrite=False)
     destination.parent.mkdir(parents=True, exist_ok=True)
-    if finished.stat().st_dev != destination.parent.stat().st_dev:
-        beside = destination.with_name(f".{destination.name}.partial")
-        shutil.rmtree(beside, ignore_errors=True)
-        try:
-            shutil.copytree(finished, beside)
-        except BaseException:
-            _discard(beside)
-            raise
-        shutil.rmtree(finished)
-        finished = beside
-    finished.rename(destination)
+    if finished.stat().st_dev == destination.parent.stat().st_dev:
+        finished.rename(destination)
+        return
+    beside = destination.with_name(f".{destination.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        shutil.copytree(finished, beside)
+        beside.rename(destination)
+    except BaseException:
+        _discard(beside)
+        raise
+    shutil.rmtree(finished)
 
 
 @contextmanager

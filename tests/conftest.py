@@ -74,7 +74,9 @@ def make_run(tmp_path, record_path):
             **ending,
         )
         geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
-        diffusion(folder / "geometry.zarr", folder / "diffusion.zarr", folder / "exponents.csv", AnalysisSettings())
+        diffusion(
+            folder / "geometry.zarr", folder / "diffusion.zarr", folder / "exponents.csv", AnalysisSettings(long_lags=(5, 18))
+        )
         return folder
 
     return make

@@ -153,6 +153,11 @@ def test_analysis_commands_do_not_import_torch():
     assert subprocess.run([sys.executable, "-c", check + "; assert 'torch' not in sys.modules"]).returncode == 0
 
 
+def test_every_folder_of_the_package_is_installed():
+    folders = {path.parent for path in (ROOT / "anodiff").rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
 def test_every_public_name_is_there():
     import anodiff
 

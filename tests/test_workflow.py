@@ -198,7 +198,7 @@ def test_cifar10_takes_the_same_road(tmp_path, changed):
         config["paths"] = {"data": root}
         defaults = {
             "data": {"name": "cifar10", "shift": 4, "flip": True},
-            "model": "resnet14",
+            "model": {"name": "resnet14", "options": {"projection": True}},
             "recording": {"window_length": 100},
         }
         training = {"batch_size": 32, "steps": 200, "initialisation": "kaiming"}

@@ -80,6 +80,7 @@ def test_the_long_lag_exponent_is_the_slope_between_the_lags_set(analysed):
 def test_a_window_shorter_than_the_long_lags_has_no_long_lag_exponent(analysed):
     _, table = analysed(straight(100), [Window(0, 79), Window(0, 80)])
     assert table["beta_long"].isna().tolist() == [True, False]
+    assert [bool(note) for note in table["note"]] == [True, False]
     assert table["beta_max"].notna().all()
 
 
@@ -118,7 +119,8 @@ def test_what_cannot_be_measured_is_nan_with_its_reason_and_no_warning(analysed,
 def test_a_diverged_run_keeps_what_it_finished(analysed):
     windows = [Window(0, 40), Window(40, 40)]
     curves, table = analysed(straight(60), windows, steps=80, status="diverged", diverged_at=60)
-    assert table["note"].tolist() == ["", "the run diverged at step 60, before the window's end"]
+    short = "too short for the long lags 200–900"
+    assert table["note"].tolist() == [short, "the run diverged at step 60, before the window's end"]
     assert table["beta_max"].tolist() == pytest.approx([2, math.nan], nan_ok=True)
     assert curves.msd.isnull().all("lag").values.tolist() == [False, True]
     assert curves.attrs["diverged_at"] == 60
@@ -128,7 +130,7 @@ def test_a_diverged_run_keeps_what_it_finished(analysed):
 def test_windows_of_a_few_updates_are_analysed_or_say_why_not(analysed, updates):
     _, table = analysed(straight(100), [Window(0, 100), Window(99 - updates, updates)])
     row = table.iloc[1]
-    assert row["note"] or row["beta_max"] == pytest.approx(2)
+    assert "too few lags" in row["note"] or row["beta_max"] == pytest.approx(2)
     assert table["beta_max"][0] == pytest.approx(2)
 
 
