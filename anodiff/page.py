@@ -1,14 +1,16 @@
-"""The sweep on one page of HTML that needs nothing else: what it says, its figures with captions, and the whole table."""
+"""The sweep on one page of HTML that needs nothing else: what it says, its figures with captions, and the table."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
@@ -16,7 +18,23 @@ from anodiff.diffusion.analysis import COLUMNS as WINDOW_COLUMNS
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.figures import FIGURES
 from anodiff.stores import writing
-from anodiff.tables import RUN_COLUMNS
+from anodiff.tables import NAMING, RUN_COLUMNS
+
+#: A table of more rows would make a browser slow: then each run shows its first and its last window.
+MOST_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """What the runs of a model say: ranges over the runs, and the kind of motion in words."""
+
+    model: str
+    runs: int
+    seeds: int
+    early: str
+    late: str
+    accuracy: str
+    motion: str
 
 
 def write_page(
@@ -29,72 +47,93 @@ def write_page(
     table
         The sweep's table, CSV, as `anodiff.tables.write_tables` writes it.
     figures
-        SVG files named after their kind, such as ``msd.svg``.
+        SVG files named after their kind, such as ``msd.svg``; the page shows them in the order of `FIGURES`.
 
     Raises
     ------
-    StoreMissingError, ConfigError
-        If a file is missing, or a figure is of no known kind.
+    StoreMissingError, ConfigError, OutputExistsError, StorageError
+        If a file is missing, is no table of a sweep, or a figure is of no known kind.
     """
     for file in (table, *figures):
         if not Path(file).exists():
             raise StoreMissingError(f"{file}: no such file")
-    rows = pd.read_csv(table)
+    rows = read_table(table)
+    shown = _exponents_first(rows if len(rows) <= MOST_ROWS else rows[_ends(rows)])
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("anodiff").joinpath("templates/page.html").read_text(encoding="utf-8"))
     html = template.render(
         title=title,
         version=version("anodiff"),
         runs=rows["run"].nunique(),
-        models=model_summary(rows),
+        windows=len(rows),
+        models=model_summaries(rows),
         lost=lost_runs(rows),
-        figures=[_figure(Path(file)) for file in figures],
-        columns=[(name, (RUN_COLUMNS | WINDOW_COLUMNS).get(name, "setting")) for name in rows.columns],
-        rows=[[_cell(value) for value in row] for row in rows.itertuples(index=False)],
-        diverged=[status == "diverged" for status in rows["status"]],
+        figures=sorted((_figure(Path(file)) for file in figures), key=lambda figure: list(FIGURES).index(figure["id"])),
+        columns=[(name, _meaning(name)) for name in shown.columns],
+        rows=[[_cell(value) for value in row] for row in shown.itertuples(index=False)],
+        diverged=[status == "diverged" for status in shown["status"]],
+        excerpt=len(shown) < len(rows),
     )
     with writing(output, overwrite=overwrite) as temporary:
         temporary.write_text(html, encoding="utf-8")
 
 
-def model_summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return, for each model, what its runs say: the range over runs of early and late exponents and of the accuracy."""
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read the table of a sweep; `ConfigError` if it is something else."""
+    try:
+        rows = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
+        rows = pd.DataFrame()
+    lacking = [column for column in (*NAMING, *RUN_COLUMNS, *WINDOW_COLUMNS) if column not in rows]
+    if lacking:
+        raise ConfigError(f"{path}: no table of a sweep, it has no column {lacking[0]!r}; write it with: anodiff tables")
+    return rows
+
+
+def model_summaries(rows: pd.DataFrame) -> list[ModelSummary]:
+    """Return for each model what its runs say: first window's beta_max, last window's beta_long, accuracy, seeds.
+
+    The last window is the last that was planned: a run that diverged before its end has no value there, and is not counted.
+    """
+    ordered = rows.sort_values("waiting_time", kind="stable")
     summaries = []
-    for model, of_model in rows.groupby("model", sort=False):
-        finite = of_model.dropna(subset=["beta_max"])
-        by_run = finite.sort_values("window").groupby("run", sort=False)
-        early, late = by_run["beta_max"].first(), by_run["beta_long"].last()
+    for model, of_model in ordered.groupby("model", sort=False):
+        first, last = of_model.drop_duplicates("run"), of_model.drop_duplicates("run", keep="last")
         summaries.append(
-            {
-                "model": model,
-                "runs": of_model["run"].nunique(),
-                "seeds": of_model["seed"].nunique(),
-                "early": _range(early),
-                "late": _range(late),
-                "accuracy": _range(of_model.groupby("run")["test_accuracy"].first()),
-                "verdict": _verdict(early, late),
-            }
+            ModelSummary(
+                model=str(model),
+                runs=len(first),
+                seeds=of_model["seed"].nunique(),
+                early=_range(first["beta_max"]),
+                late=_range(last["beta_long"]),
+                accuracy=_range(first["test_accuracy"]),
+                motion=f"{_judge(first['beta_max'], last['beta_long'])}.",
+            )
         )
-    return summaries
+    order = list(rows["model"].astype(str).unique())
+    return sorted(summaries, key=lambda summary: order.index(summary.model))
 
 
 def lost_runs(rows: pd.DataFrame) -> list[tuple[str, int]]:
     """Return the runs that diverged, with the step."""
     diverged = rows[rows["status"] == "diverged"].drop_duplicates("run")
-    return [(str(run), int(step)) for run, step in zip(diverged["run"], diverged["diverged_at"], strict=True)]
+    steps = diverged["diverged_at"].fillna(diverged["steps_completed"])
+    return [(str(run), int(step)) for run, step in zip(diverged["run"], steps, strict=True)]
 
 
-def _verdict(early: pd.Series, late: pd.Series) -> str:
+def _judge(early: pd.Series, late: pd.Series) -> str:
     early, late = early.dropna(), late.dropna()
-    if not len(early):
-        return "nothing to judge by"
-    first = (
-        "superdiffusive in every run" if (early > 1).all() else f"superdiffusive in {(early > 1).sum()} of {len(early)} runs"
-    )
-    if not len(late):
-        return f"at first {first}; no window is long enough to judge the late motion"
-    last = "subdiffusive in every run" if (late < 1).all() else f"subdiffusive in {(late < 1).sum()} of {len(late)} runs"
-    return f"at first {first}; at last, at long lags, {last}"
+    first = f"superdiffusive at some lag in {_share(early > 1)}" if len(early) else "nothing was measured"
+    last = f"subdiffusive at long lags in {_share(late < 1)}" if len(late) else "no run has an exponent over the long lags"
+    return f"First window: {first}; last window: {last}"
+
+
+def _share(agree: pd.Series) -> str:
+    """Say of how many runs something holds; a run without a value is not counted."""
+    holds, count = int(agree.sum()), len(agree)
+    if count == 1:
+        return "the one measured run" if holds else "no run (one measured)"
+    return f"all {count} measured runs" if holds == count else f"{holds or 'none'} of {count} measured runs"
 
 
 def _range(values: pd.Series) -> str:
@@ -102,7 +141,19 @@ def _range(values: pd.Series) -> str:
     if not len(values):
         return "–"
     low, high = f"{values.min():.2f}", f"{values.max():.2f}"
-    return low if low == high else f"{low} … {high}"
+    return low if low == high else f"{low} – {high}"
+
+
+def _ends(rows: pd.DataFrame) -> np.ndarray:
+    """Return which rows are the first or last window of their run."""
+    windows = rows.groupby("run")["window"]
+    return ((rows["window"] == windows.transform("min")) | (rows["window"] == windows.transform("max"))).to_numpy()
+
+
+def _exponents_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Put the run's name first, its windows' exponents next, and the settings, which the name tells already, last."""
+    first = ["run", *WINDOW_COLUMNS]
+    return rows[first + [column for column in rows if column not in first]]
 
 
 def _figure(file: Path) -> dict[str, str]:
@@ -113,11 +164,16 @@ def _figure(file: Path) -> dict[str, str]:
     return {"id": file.stem, "title": kind.title, "caption": kind.caption, "source": f"data:image/svg+xml;base64,{data}"}
 
 
+def _meaning(column: str) -> str:
+    """Return what a column of the table holds."""
+    return (RUN_COLUMNS | WINDOW_COLUMNS).get(column) or f"the run's setting {NAMING.get(column, column)}"
+
+
 def _cell(value: Any) -> dict[str, Any]:
     """Return how a value is shown, and by what it is sorted."""
     if pd.isna(value):
-        return {"text": "", "key": ""}
+        return {"text": "", "key": "", "number": False}
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return {"text": str(value), "key": str(value)}
-    shown = f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+        return {"text": str(value), "key": str(value), "number": False}
+    shown = f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
     return {"text": shown, "key": repr(float(value)), "number": True}

@@ -1,109 +1,341 @@
-"""What is drawn is what the stores hold, and every sweep can be drawn."""
+import itertools
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from invented import LAGS, invented_sweep, sweep
+from matplotlib.colors import to_rgba
 
-from anodiff.errors import ConfigError
-from anodiff.figures import FIGURES, draw, style
-from anodiff.figures.curves import beta, msd
-from anodiff.figures.overview import exponents, learning
-from anodiff.tables import read_runs
+from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
+from anodiff.figures import FIGURES, FORMATS, curves, draw, overview
+from anodiff.figures.style import CONFIGURATIONS, MOST_COLUMNS, MOST_WINDOWS, by_model, labels, save, waiting_times
 
-DRAWN = {"msd": msd, "beta": beta, "exponents": exponents, "learning": learning}
+FUNCTIONS = {"msd": curves.msd, "beta": curves.beta, "exponents": overview.exponents, "learning": overview.learning}
 
-
-@pytest.fixture
-def sweep(make_run):
-    """Two models; one has two seeds, and one of its runs diverged."""
-    folders = [make_run({"seed": seed}) for seed in (0, 1)]
-    folders.append(make_run({"optimiser.learning_rate": 9.0}, taken=25, status="diverged", diverged_at=25))
-    return [*folders, make_run({"model": "mlp4"})]
-
-
-def lines(figure, panel):
-    return [line for line in figure.axes[panel].lines if line.get_gid()]
+SWEEPS = {
+    "one run": lambda: sweep(["mlp3"], [64], seeds=[0]),
+    "groups and seeds": sweep,
+    "twelve windows": lambda: sweep(starts=range(0, 12000, 1000)),
+    "one window": lambda: sweep(starts=[0]),
+    "one diverged": lambda: sweep(diverged_at={"vgg9-bs64-lr0.1-seed1": 2120}),
+    "all diverged at once": lambda: sweep(["mlp3"], [64], diverged_at={f"mlp3-bs64-lr0.1-seed{seed}": 12 for seed in (0, 1)}),
+    "six models": lambda: sweep([f"mlp{depth}" for depth in range(3, 9)], [16, 32, 64, 128], seeds=[0], starts=[0, 1000]),
+}
 
 
-def test_the_msd_is_drawn_as_it_is_stored(sweep):
-    runs = read_runs(sweep)
-    drawn = {line.get_gid(): line for line in lines(msd(runs), 0)}
-    assert len(drawn) == 2 * 3  # seeds, windows
-    for run in runs[:2]:
-        for number, time in enumerate(run.curves["waiting_time"].values):
-            line = drawn[f"{run.name}:{time}"]
-            np.testing.assert_array_equal(line.get_xdata(), run.curves["lag"].values)
-            np.testing.assert_array_equal(line.get_ydata(), run.curves["msd"].values[number])
+def visible(figure):
+    return [panel for panel in figure.get_axes() if panel.get_visible() and panel.axison]
 
 
-def test_the_bold_line_is_the_mean_over_seeds(sweep):
-    runs = read_runs(sweep)
-    (line,) = [line for line in lines(beta(runs), 0) if line.get_gid().endswith(":20")]
-    expected = np.mean([run.curves["beta"].values[1] for run in runs[:2]], axis=0)
-    np.testing.assert_allclose(line.get_ydata(), expected)
+def legends(figure):
+    """The legends below the columns, which have a place of their own."""
+    return [panel.get_legend() for panel in figure.get_axes() if panel.get_legend()]
 
 
-def test_panels_are_configurations_and_each_model_starts_a_row(sweep):
-    figure = msd(read_runs(sweep))
-    shown = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
-    assert shown == [
-        "mlp3 · batch 64 · lr 0.1",
-        "mlp3 · batch 64 · lr 9\n1 of 1 diverged, at step 25",
-        "mlp4 · batch 64 · lr 0.1",
+def line(panel, name):
+    (found,) = [line for line in panel.lines if line.get_gid() == name]
+    return found
+
+
+def lines(panel):
+    return [line for line in panel.lines if line.get_gid()]
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("which", SWEEPS)
+def test_every_figure_of_every_sweep_is_drawn_without_a_warning_and_with_the_same_bytes_again(kind, which, tmp_path):
+    save(FUNCTIONS[kind](SWEEPS[which]()), tmp_path / "first.svg", ".svg")
+    drawn = (tmp_path / "first.svg").read_bytes()
+    root = ElementTree.fromstring(drawn)
+    assert root.tag.endswith("svg")
+    if which in ("groups and seeds", "one diverged"):
+        save(FUNCTIONS[kind](SWEEPS[which]()), tmp_path / "second.svg", ".svg")
+        assert (tmp_path / "second.svg").read_bytes() == drawn
+
+
+@pytest.mark.parametrize("kind", ["msd", "beta"])
+@pytest.mark.parametrize("which", SWEEPS)
+def test_each_configuration_has_a_panel_and_each_model_begins_a_row(kind, which):
+    runs = SWEEPS[which]()
+    figure = FUNCTIONS[kind](runs)
+    panels = visible(figure)
+    assert len(panels) == len({run.group for run in runs})
+    starts = {}
+    for panel in panels:
+        place = panel.get_subplotspec()
+        assert place.colspan.start < MOST_COLUMNS
+        starts.setdefault(panel.get_title("left").split(" · ")[0], (place.colspan.start))
+    assert starts == dict.fromkeys(by_model(runs), 0)
+
+
+@pytest.mark.parametrize("kind", ["exponents", "learning"])
+@pytest.mark.parametrize("which", SWEEPS)
+def test_each_model_has_a_column_of_two_panels(kind, which):
+    runs = SWEEPS[which]()
+    panels = visible(FUNCTIONS[kind](runs))
+    assert [panel.get_title("left") for panel in panels if panel.get_title("left")] == list(by_model(runs))
+    assert len(panels) == 2 * len(by_model(runs))
+
+
+def test_axes_name_their_quantity_and_unit():
+    for kind, (across, up) in {
+        "msd": ("lag τ (optimiser steps)", ["MSD Δr² (squared weight units)"] * 2),
+        "beta": ("lag τ (optimiser steps)", ["local exponent β"] * 2),
+        "exponents": (
+            "waiting time $t_w$ (optimiser steps)",
+            ["largest local exponent β", "exponent β over long lags\n(200–900 steps)"],
+        ),
+        "learning": ("optimiser step", ["loss (nats)", "accuracy (fraction correct)"]),
+    }.items():
+        panels = visible(FUNCTIONS[kind](sweep()))
+        assert {panel.get_xlabel() for panel in panels} - {""} == {across}
+        assert [panel.get_ylabel() for panel in panels if panel.get_ylabel()] == up
+
+
+def test_msd_panels_are_logarithmic_and_hold_the_curves_of_every_seed_and_window():
+    runs = sweep()
+    panels = dict(zip(dict.fromkeys(run.group for run in runs), visible(curves.msd(runs)), strict=True))
+    for panel in panels.values():
+        assert (panel.get_xscale(), panel.get_yscale()) == ("log", "log")
+        assert len(lines(panel)) == 2 * 5
+    for run in runs:
+        for window, time in enumerate(run.curves["waiting_time"].values):
+            drawn = line(panels[run.group], f"{run.name}:{time}")
+            np.testing.assert_array_equal(drawn.get_xdata(), run.curves["lag"])
+            np.testing.assert_array_equal(drawn.get_ydata(), run.curves["msd"][window])
+
+
+def test_msd_guides_have_slopes_1_and_2_and_lie_below_the_curves():
+    (run,) = SWEEPS["one run"]()
+    (panel,) = visible(curves.msd([run]))
+    guides = [line for line in panel.lines if not line.get_gid()]
+    slopes = [np.diff(np.log(guide.get_ydata())) / np.diff(np.log(guide.get_xdata())) for guide in guides]
+    np.testing.assert_allclose(np.ravel(slopes), [1, 2])
+    for guide in guides:
+        height = np.exp(np.interp(np.log(LAGS), np.log(guide.get_xdata()), np.log(guide.get_ydata()), left=-np.inf))
+        assert (height < run.curves["msd"].values.min(0)).all()
+
+
+def test_waiting_times_have_one_colour_each_in_all_panels():
+    runs = sweep()
+    for function in (curves.msd, curves.beta):
+        figure = function(runs)
+        drawn = {
+            (each.get_gid().split(":")[1], to_rgba(each.get_color())) for panel in visible(figure) for each in lines(panel)
+        }
+        assert len(drawn) == len({colour for _, colour in drawn}) == 5
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == ["0", "1,000", "2,000", "3,000", "4,000"]
+
+
+def test_beta_shows_the_mean_of_the_seeds_and_each_of_them():
+    runs = sweep(["mlp3"], [64], seeds=[0, 1, 2])
+    (panel,) = visible(curves.beta(runs))
+    assert panel.get_xscale() == "log"
+    for window, time in enumerate(runs[0].curves["waiting_time"].values):
+        seeds = [run.curves["beta"].values[window] for run in runs]
+        for run, values in zip(runs, seeds, strict=True):
+            np.testing.assert_array_equal(line(panel, f"{run.name}:{time}").get_ydata(), values)
+        mean = line(panel, f"{runs[0].group}:{time}")
+        np.testing.assert_allclose(mean.get_ydata(), np.mean(seeds, axis=0))
+        assert mean.get_linewidth() > line(panel, f"{runs[0].name}:{time}").get_linewidth()
+
+
+def test_beta_marks_the_line_at_1_its_sides_and_the_long_lags():
+    (panel,) = visible(curves.beta(SWEEPS["one run"]()))
+    assert [list(each.get_ydata()) for each in panel.lines if not each.get_gid()] == [[1, 1]]
+    assert {text.get_text() for text in panel.texts} == {"superdiffusive ↑", "subdiffusive ↓"}
+    (span,) = panel.patches
+    assert (span.get_x(), span.get_x() + span.get_width()) == (200, 900)
+
+
+def test_long_lags_are_not_shaded_where_no_window_reaches_them():
+    (run,) = SWEEPS["one run"]()
+    run.exponents["beta_long"] = np.nan
+    (panel,) = visible(curves.beta([run]))
+    assert not panel.patches
+    top, bottom = visible(overview.exponents([run]))
+    assert [text.get_text() for text in top.texts] == []
+    assert [" ".join(text.get_text().split()) for text in bottom.texts] == ["no window reaches the long lags (200–900 steps)"]
+
+
+def test_seeds_are_averaged_at_the_lags_that_all_of_them_have():
+    runs = sweep(["mlp3"], [64], starts=[0])
+    runs[1].curves["beta"].values[0, -5:] = np.nan
+    (panel,) = visible(curves.beta(runs))
+    mean = line(panel, f"{runs[0].group}:0")
+    np.testing.assert_array_equal(mean.get_xdata(), LAGS[:-5])
+    assert len(line(panel, f"{runs[0].name}:0").get_xdata()) == len(LAGS)
+
+
+def test_windows_that_share_a_waiting_time_are_all_drawn():
+    runs = sweep(["mlp3"], [64], starts=[0, 0, 1000], seeds=[0])
+    for function in (curves.msd, curves.beta):
+        (panel,) = visible(function(runs))
+        assert sorted(each.get_gid().split(":")[1] for each in lines(panel)) == ["0", "0", "1000"]
+
+
+def test_at_most_eight_waiting_times_are_drawn_evenly_in_their_logarithm():
+    for starts in (range(0, 200_000, 1000), [0] + [1000 * 2**power for power in range(12)]):
+        times = waiting_times(sweep(["mlp3"], [64], seeds=[0], starts=starts))
+        assert len(times) == MOST_WINDOWS
+        assert (times[0], times[-1]) == (starts[0], starts[-1])
+        ratios = np.diff(np.log(np.array(times) + 1000))
+        assert ratios.max() < 2.5 * ratios.min()
+    assert waiting_times(sweep(starts=range(0, 8000, 1000))) == list(range(0, 8000, 1000))
+
+
+def test_exponents_are_the_tables_with_a_line_through_the_means():
+    runs = sweep(["mlp3"], [64, 128], seeds=[0, 1])
+    for panel, column in zip(visible(overview.exponents(runs)), ("beta_max", "beta_long"), strict=True):
+        for run in runs:
+            points = line(panel, run.name)
+            np.testing.assert_array_equal(points.get_xdata(), run.exponents["waiting_time"])
+            np.testing.assert_array_equal(points.get_ydata(), run.exponents[column])
+            assert points.get_linestyle() == "None"
+        for group in by_model(runs)["mlp3"].values():
+            means = np.mean([run.exponents[column] for run in group], axis=0)
+            np.testing.assert_allclose(line(panel, group[0].group).get_ydata(), means)
+        assert any(list(each.get_ydata()) == [1, 1] for each in panel.lines)
+
+
+def test_waiting_times_over_many_scales_are_spread_logarithmically():
+    starts = [0] + [1000 * 2**power for power in range(9)]
+    assert {panel.get_xscale() for panel in visible(overview.exponents(sweep(starts=starts)))} == {"symlog"}
+    assert {panel.get_xscale() for panel in visible(overview.exponents(sweep()))} == {"linear"}
+
+
+def test_learning_curves_are_the_stores_without_what_was_not_measured():
+    runs = sweep(["mlp3"], [64])
+    for panel, quantity in zip(visible(overview.learning(runs)), ("loss", "accuracy"), strict=True):
+        assert panel.get_yscale() == ("log" if quantity == "loss" else "linear")
+        for run, kind in itertools.product(runs, ("train", "test")):
+            measured = run.curves[f"{kind}_{quantity}"].dropna("epoch")
+            drawn = line(panel, f"{run.name}:{kind}")
+            np.testing.assert_array_equal(drawn.get_xdata(), measured["epoch_step"])
+            np.testing.assert_array_equal(drawn.get_ydata(), measured)
+
+
+def test_the_unit_of_the_loss_is_that_of_the_runs():
+    units = []
+    for losses in (["mse"], ["cross_entropy", "mse"]):
+        units.append(visible(overview.learning(invented_sweep({"model": ["mlp3"], "training.loss": losses})))[0].get_ylabel())
+    assert units == ["loss (mean squared error)", "loss (each run's own)"]
+
+
+def test_models_beyond_four_continue_below_with_the_same_axis():
+    runs = sweep([f"mlp{depth}" for depth in range(3, 9)], [64], seeds=[0])
+    panels = visible(overview.exponents(runs))
+    assert [panel.get_title("left") for panel in panels if panel.get_title("left")] == list(by_model(runs))
+    for quantity in ("largest local exponent β", "exponent β over long lags\n(200–900 steps)"):
+        assert sum(panel.get_ylabel() == quantity for panel in panels) == 2
+    assert len({panel.get_ylim() for panel in panels}) == 2
+
+
+def test_configurations_beyond_the_colours_differ_by_their_marker():
+    runs = sweep(["mlp3"], range(1, 11), [0.1, 0.2], [0])
+    figure = overview.exponents(runs)
+    top, _ = visible(figure)
+    looks = {(line(top, run.name).get_color(), line(top, run.name).get_marker()) for run in runs}
+    assert len(looks) == 20
+    assert {colour for colour, _ in looks} == set(CONFIGURATIONS)
+    handles = legends(figure)[0].get_lines()
+    assert [(handle.get_color(), handle.get_marker()) for handle in handles] == [
+        (line(top, run.name).get_color(), line(top, run.name).get_marker()) for run in runs
     ]
 
 
-def test_guides_have_slopes_one_and_two(sweep):
-    panel = msd(read_runs(sweep[:1])).axes[0]
-    guides = [line for line in panel.lines if not line.get_gid()]
-    slopes = [np.diff(np.log(line.get_ydata()))[0] / np.diff(np.log(line.get_xdata()))[0] for line in guides]
-    assert slopes == pytest.approx([1, 2])
+def test_a_diverged_run_is_drawn_as_far_as_it_got_and_marked():
+    runs = SWEEPS["one diverged"]()
+    lost = next(run for run in runs if "diverged_at" in run.curves.attrs)
+    for function in (curves.msd, curves.beta):
+        marked = [panel for panel in visible(function(runs)) if "diverged" in panel.get_title("left")]
+        assert [panel.get_title("left") for panel in marked] == ["vgg9 · batch 64 · lr 0.1\n1 of 2 diverged at step 2,120"]
+        assert sum(each.get_gid().startswith(f"{lost.name}:") for each in lines(marked[0])) == 2
+    texts = [text.get_text() for text in legends(overview.exponents(runs))[1].get_texts()]
+    assert texts == ["batch 64 · lr 0.1 (1 of 2 diverged at step 2,120)", "batch 128 · lr 0.1"]
+    figure = overview.learning(runs)
+    crosses = [each.get_gid() for panel in visible(figure) for each in lines(panel) if each.get_marker() == "x"]
+    assert set(crosses) == {f"{lost.name}:train", f"{lost.name}:test"}
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["test", "train", "diverged"]
 
 
-def test_exponents_are_those_of_the_table(sweep):
-    runs = read_runs(sweep)
-    top = exponents(runs).axes[0]
-    points = {(x, y) for line in top.lines if line.get_linestyle() == "None" for x, y in zip(*line.get_data(), strict=True)}
-    assert {(0, run.exponents["beta_max"][0]) for run in runs[:3]} <= points
+def test_a_panel_without_curves_says_why():
+    runs = SWEEPS["all diverged at once"]()
+    for function in (curves.msd, curves.beta):
+        (panel,) = visible(function(runs))
+        assert "lost" in [text.get_text() for text in panel.texts]  # the note in the table
+        assert panel.get_title("left").endswith("2 of 2 diverged at step 12")
 
 
-def test_axes_say_what_they_show_and_in_which_unit(sweep):
-    runs = read_runs(sweep)
-    curve, overview, learned = msd(runs), exponents(runs), learning(runs)
-    assert curve.get_supxlabel() == beta(runs).get_supxlabel() == "lag τ (optimiser steps)"
-    assert curve.get_supylabel() == "MSD Δr² (squared weight units)"
-    assert overview.axes[0].get_ylabel() == "largest local exponent β"
-    assert "optimiser step" in learned.axes[-1].get_xlabel()
+def test_labels_tell_what_differs_and_no_more():
+    runs = invented_sweep(
+        {
+            "model": [{"name": "mlp3", "width": 64}],
+            "optimiser.weight_decay": [0.0, 1e-5],
+            "training.batch_size": [64],
+            "optimiser.learning_rate": [1e-5],
+            "seed": [0, 1],
+        }
+    )
+    ((name, model),) = by_model(runs).items()
+    assert (name, list(labels(model).values())) == ("mlp3", ["batch 64 · lr 1e-05", "batch 64 · lr 1e-05 · weightdecay1e-05"])
 
 
-def test_at_most_eight_windows_are_drawn_the_first_and_the_last_among_them(make_run):
-    runs = read_runs([make_run({"recording.window_length": 4})])
-    times = style.waiting_times(runs)
-    assert len(times) <= 8
-    assert (times[0], times[-1]) == (0, 56)
+def test_long_titles_are_wrapped():
+    runs = invented_sweep({"model": ["resnet14"], "data.label_noise": [0.0, 0.25], "data.flip": [False, True], "seed": [0]})
+    titles = [panel.get_title("left") for panel in visible(curves.msd(runs))]
+    assert titles[-1] == "resnet14 · batch 128 · lr 0.1 · flip ·\nlabelnoise0.25"
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("kind", FIGURES)
-def test_the_same_sweep_gives_the_same_bytes_in_every_format(kind, sweep, tmp_path):
-    for suffix in (".svg", ".pdf", ".png"):
-        for number in (1, 2):
-            draw(kind, sweep, tmp_path / f"{number}{suffix}")
-        assert (tmp_path / f"1{suffix}").read_bytes() == (tmp_path / f"2{suffix}").read_bytes()
+def test_draw_writes_every_format_from_the_runs_folders(make_run, tmp_path, kind, suffix):
+    folders = [make_run(), make_run({"seed": 1}, taken=30, status="diverged", diverged_at=30)]
+    output = tmp_path / "figures" / f"{kind}{suffix}"
+    draw(kind, folders, output)
+    assert output.read_bytes().startswith({".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}[suffix])
+    with pytest.raises(OutputExistsError):
+        draw(kind, folders, output)
+    first = output.read_bytes()
+    draw(kind, folders, output, overwrite=True)
+    assert output.read_bytes() == first
+    assert [file.name for file in output.parent.iterdir()] == [output.name]
 
 
-@pytest.mark.parametrize("kind", FIGURES)
-def test_a_run_that_diverged_at_once_is_drawn_without_a_warning(kind, make_run, tmp_path):
-    draw(kind, [make_run(taken=3, status="diverged", diverged_at=3)], tmp_path / "figure.svg")
-    assert "<svg" in (tmp_path / "figure.svg").read_text()
+def test_what_cannot_be_drawn_is_one_line(run_folder, tmp_path):
+    for kind, output, message in (
+        ("mds", "mds.svg", "unknown figure 'mds'; did you mean 'msd'?"),
+        ("msd", "msd.jpeg", r"msd\.jpeg: a figure's name must end in one of \.svg, \.pdf, \.png"),
+    ):
+        with pytest.raises(ConfigError, match=message) as caught:
+            draw(kind, [run_folder], tmp_path / output)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="no runs given"):
+        draw("msd", [], tmp_path / "msd.svg")
+    with pytest.raises(StoreMissingError):
+        draw("msd", [tmp_path / "nowhere"], tmp_path / "msd.svg")
+    assert not (tmp_path / "msd.svg").exists()
 
 
-def test_unknown_kinds_and_formats_are_refused(sweep, tmp_path):
-    with pytest.raises(ConfigError, match="did you mean 'beta'"):
-        draw("bta", sweep, tmp_path / "figure.svg")
-    with pytest.raises(ConfigError, match=r"\.svg, \.pdf, \.png"):
-        draw("beta", sweep, tmp_path / "figure.gif")
-    with pytest.raises(ConfigError, match="no runs"):
-        draw("beta", [], tmp_path / "figure.svg")
+def test_the_reader_s_own_style_does_not_show(tmp_path):
+    import matplotlib
+
+    runs = SWEEPS["one run"]()
+    save(curves.msd(runs), tmp_path / "plain.svg", ".svg")
+    with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 20, "axes.facecolor": "red", "svg.fonttype": "none"}):
+        save(curves.msd(runs), tmp_path / "styled.svg", ".svg")
+    assert (tmp_path / "styled.svg").read_bytes() == (tmp_path / "plain.svg").read_bytes()
 
 
-def test_every_kind_of_figure_can_be_drawn():
-    assert set(DRAWN) == set(FIGURES)
+def test_the_list_of_figures_imports_neither_matplotlib_nor_torch_and_drawing_no_torch():
+    code = """
+import sys
+import anodiff.figures
+assert not {"matplotlib", "torch"} & sys.modules.keys()
+import anodiff.figures.curves, anodiff.figures.overview
+assert not {"torch", "matplotlib.pyplot"} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

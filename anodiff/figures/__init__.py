@@ -28,23 +28,27 @@ FIGURES = {
     "msd": FigureKind(
         "MSD by waiting time",
         "Time-averaged mean squared displacement Δr²(τ) of the weights against the lag τ, one panel for each "
-        "configuration, one line for each window and seed, coloured by the window's waiting time. Dashed: slope 2 "
-        "(ballistic) and slope 1 (normal diffusion). At most eight windows are drawn, spread over the run.",
+        "configuration, one line for each window and seed, coloured by the window's waiting time. Dashed: slope 1 "
+        "(normal diffusion, τ) and slope 2 (a straight line, τ²). Of more than eight waiting times, eight are drawn, spread "
+        "evenly in their logarithm.",
     ),
     "beta": FigureKind(
         "β(τ) by waiting time",
-        "Local exponent β(τ) = d ln Δr² / d ln τ. Above the line at 1 the motion is superdiffusive, below it subdiffusive. "
-        "Bold: mean over seeds; thin: single seeds. Shaded: the long lags over which the table's exponent is fitted.",
+        "Local exponent β(τ) = d ln Δr² / d ln τ against the lag τ. Above the line at 1 the motion is superdiffusive, below "
+        "it subdiffusive. Bold: mean over the seeds that reached the window; thin: single seeds. Shaded: the long lags over "
+        "which the exponent beta_long of the table is fitted. Of more than eight waiting times, eight are drawn, spread evenly "
+        "in their logarithm.",
     ),
     "exponents": FigureKind(
         "Exponents over the sweep",
-        "Largest local exponent of each window (top) and the exponent over the long lags (bottom) against the waiting "
-        "time. Points: single seeds; lines: mean over seeds.",
+        "Largest local exponent of each window (top; beta_max in the table) and exponent over the long lags (bottom; "
+        "beta_long) against the window's waiting time. Points: single seeds; lines: mean over seeds. Above the line at 1 the "
+        "motion is superdiffusive, below it subdiffusive.",
     ),
     "learning": FigureKind(
         "Loss and accuracy",
-        "Loss (top) and accuracy (bottom) during training. Solid: test set; dashed: mean over an epoch's mini-batches as "
-        "trained, augmentation included. One line for each seed.",
+        "Loss (top) and accuracy (bottom) during training, one line for each seed. Solid: test set, a marker at its last "
+        "value; dashed: mean over an epoch's mini-batches as trained, augmentation included. A cross ends a run that diverged.",
     ),
 }
 
@@ -56,6 +60,7 @@ def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwr
     ------
     ConfigError
         For an unknown kind or format, and without runs.
+    StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
     output = Path(output)
     if kind not in FIGURES:

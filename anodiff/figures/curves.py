@@ -5,74 +5,79 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anodiff.figures.style import GUIDE, Group, panels, styled, time_colours, time_legend, waiting_times
+from anodiff.figures.style import GUIDE, QUIET, Group, panels, say_if_empty, styled, time_colours, time_legend, waiting_times
 from anodiff.tables import RunResult
 
 LAG = "lag τ (optimiser steps)"
+Curve = tuple[np.ndarray, np.ndarray]
 
 
 def msd(runs: Sequence[RunResult]) -> Figure:
-    """Draw the time-averaged MSD against the lag."""
+    """Draw the time-averaged MSD against the lag, a line for each seed."""
     with styled():
-        figure, placed = panels(runs)
+        figure, placed = panels(runs, LAG, "MSD Δr² (squared weight units)")
         colours = time_colours(waiting_times(runs))
         for panel, group in placed:
             panel.set_xscale("log")
             panel.set_yscale("log")
+            drawn = []
             for run in group:
                 for time, colour in colours.items():
-                    lag, curve = _window(run.curves, "msd", time)
-                    if len(lag):
-                        panel.plot(lag, curve, color=colour, linewidth=1.1, gid=f"{run.name}:{time}")
-            _guides(panel, group)
-        _finish(figure, placed, "MSD Δr² (squared weight units)", colours)
+                    for lag, curve in _windows(run, "msd", time):
+                        panel.plot(lag, curve, color=colour, linewidth=1.0, gid=f"{run.name}:{time}")
+                        drawn.append((lag, curve))
+            _guides(panel, drawn)
+            say_if_empty(panel, _reason(group))
+        time_legend(figure, colours)
     return figure
 
 
 def beta(runs: Sequence[RunResult]) -> Figure:
     """Draw the local exponent β against the lag, single seeds thin, their mean bold."""
     with styled():
-        figure, placed = panels(runs)
+        figure, placed = panels(runs, LAG, "local exponent β")
         colours = time_colours(waiting_times(runs))
         for panel, group in placed:
             panel.set_xscale("log")
-            long_lags = group[0].curves.attrs["analysis"]["long_lags"]
-            panel.axvspan(*long_lags, color="#f1efe9", zorder=0)
             panel.axhline(1.0, **GUIDE)
+            if any(run.exponents["beta_long"].notna().any() for run in group):
+                panel.axvspan(*group[0].curves.attrs["analysis"]["long_lags"], color="#f1efe9", zorder=0)
             for time, colour in colours.items():
-                seeds = [_window(run.curves, "beta", time) for run in group]
-                seeds = [(lag, curve) for lag, curve in seeds if len(lag)]
-                for lag, curve in seeds if len(seeds) > 1 else []:
-                    panel.plot(lag, curve, color=colour, linewidth=0.6, alpha=0.6)
-                if seeds:
-                    lag, mean = _mean_over_seeds(seeds)
-                    panel.plot(lag, mean, color=colour, linewidth=1.8, gid=f"{group[0].group}:{time}")
+                _seeds_and_mean(panel, group, time, colour)
+            say_if_empty(panel, _reason(group))
+        drawn = [line.get_ydata() for panel, _ in placed for line in panel.lines if line.get_gid()]
+        values = np.concatenate([[0.52, 1.48], *drawn])  # both sides of 1 always show
+        margin = 0.04 * np.ptp(values)
+        placed[0][0].set_ylim(values.min() - margin, values.max() + margin)
         for panel, _ in placed:
-            low, high = panel.get_ylim()
-            panel.set_ylim(min(low, 0.5), max(high, 1.5))
-        for text, height, where in (("superdiffusive", 1.03, "bottom"), ("subdiffusive", 0.97, "top")):
-            placed[0][0].annotate(
-                text, (0.02, height), xycoords=("axes fraction", "data"), va=where, fontsize=7, color="#777777"
-            )
-        _finish(figure, placed, "local exponent β", colours)
+            if panel.get_ylabel():
+                _sides(panel)
+        time_legend(figure, colours)
     return figure
 
 
-def _window(curves: xr.Dataset, name: str, time: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return lags and values of the first window with a waiting time; empty where there is none, or nothing in it."""
-    numbers = np.flatnonzero(curves["waiting_time"].values == time)
-    if not len(numbers):
-        return np.empty(0), np.empty(0)
-    values = curves[name].values[numbers[0]]
-    there = np.isfinite(values)
-    return curves["lag"].values[there], values[there]
+def _windows(run: RunResult, name: str, time: int) -> list[Curve]:
+    """Return lags and values of every window with a waiting time: more than one where some are strided; without empty ones."""
+    lags, values = run.curves["lag"].values, run.curves[name].values
+    rows = values[run.curves["waiting_time"].values == time]
+    return [(lags[np.isfinite(row)], row[np.isfinite(row)]) for row in rows if np.isfinite(row).any()]
 
 
-def _mean_over_seeds(seeds: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+def _seeds_and_mean(panel: Axes, group: Group, time: int, colour: object) -> None:
+    windows: dict[int, list[Curve]] = {}
+    for run in group:
+        for number, curve in enumerate(_windows(run, "beta", time)):
+            windows.setdefault(number, []).append(curve)
+            if len(group) > 1:
+                panel.plot(*curve, color=colour, linewidth=0.6, alpha=0.6, gid=f"{run.name}:{time}")
+    for seeds in windows.values():
+        panel.plot(*_mean(seeds), color=colour, linewidth=1.6, gid=f"{group[0].group}:{time}")
+
+
+def _mean(seeds: Sequence[Curve]) -> Curve:
     """Average over the seeds at the lags that all have."""
     lags = seeds[0][0]
     for lag, _ in seeds[1:]:
@@ -80,33 +85,37 @@ def _mean_over_seeds(seeds: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np
     return lags, np.mean([curve[np.isin(lag, lags)] for lag, curve in seeds], axis=0)
 
 
-def _guides(panel: Axes, group: Group) -> None:
-    """Draw slopes 1 and 2 from the middle of the group's first curve on."""
-    for run in group:
-        values = run.curves["msd"].values
-        number = next((row for row in range(len(values)) if np.isfinite(values[row]).any()), None)
-        if number is None:
-            continue
-        there = np.isfinite(values[number])
-        lag, curve = run.curves["lag"].values[there], values[number][there]
-        ends = np.array([lag[len(lag) // 3], lag[-1]], float)
-        height = 0.25 * curve[len(lag) // 3]
-        for slope in (1, 2):
-            line = height * (ends / ends[0]) ** slope
-            panel.plot(ends, line, **GUIDE)
-            panel.annotate(
-                f"{slope}",
-                (ends[1], line[1]),
-                xytext=(2, 0),
-                textcoords="offset points",
-                fontsize=7,
-                color="#777777",
-                va="center",
-            )
+def _guides(panel: Axes, curves: Sequence[Curve]) -> None:
+    """Draw slopes 1 and 2 as a fan over the last decade of lags, below all curves."""
+    if not curves:
         return
+    last = max(lag[-1] for lag, _ in curves)
+    ends = np.array([max(last / 10, min(lag[0] for lag, _ in curves)), last], float)
+    below = [curve / (lag / ends[0]) ** 2 for lag, curve in curves]
+    heights = [height[(lag >= ends[0]) & (height > 0)] for height, (lag, _) in zip(below, curves, strict=True)]
+    start = 0.5 * min((height.min() for height in heights if len(height)), default=np.nan)
+    for slope, text in ((1, "τ"), (2, "τ²")):
+        line = start * (ends / ends[0]) ** slope
+        panel.plot(ends, line, **GUIDE)
+        panel.annotate(
+            text,
+            (ends[1], line[1]),
+            (3, 0),
+            textcoords="offset points",
+            fontsize=8,
+            color=QUIET,
+            va="center",
+            annotation_clip=False,
+        )
 
 
-def _finish(figure: Figure, placed: Sequence[tuple[Axes, Group]], height: str, colours: dict[int, object]) -> None:
-    figure.supxlabel(LAG, fontsize=9)
-    figure.supylabel(height, fontsize=9)
-    time_legend(figure, colours)
+def _sides(panel: Axes) -> None:
+    """Say which side of the line at 1 is which."""
+    for text, height, align in (("superdiffusive ↑", 0.97, "top"), ("subdiffusive ↓", 0.03, "bottom")):
+        panel.text(0.03, height, text, transform=panel.transAxes, va=align, fontsize=7, color=QUIET)
+
+
+def _reason(group: Group) -> str:
+    """Say why nothing can be drawn, in the words of the tables."""
+    notes = [note for run in group for note in run.exponents["note"].dropna() if note]
+    return notes[0] if notes else "no window with a finite value"

@@ -1,8 +1,10 @@
-"""How all figures look, and how their panels are laid out."""
+"""How all figures look, how their panels are laid out, and what their titles and legends say."""
 
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +14,17 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from anodiff.stores import DIVERGED
 from anodiff.tables import RunResult
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.labelsize": 9,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
@@ -31,19 +36,26 @@ STYLE: dict[str, Any] = {
     "ytick.labelsize": 8,
     "xtick.major.width": 0.7,
     "ytick.major.width": 0.7,
+    "xtick.minor.width": 0.5,
+    "ytick.minor.width": 0.5,
+    "lines.solid_capstyle": "round",
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 8,
     "svg.hashsalt": "anodiff",
     "savefig.dpi": 160,
 }
 
 #: Colour-blind safe colours of configurations (Okabe & Ito, without yellow).
 CONFIGURATIONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-GUIDE: dict[str, Any] = {"color": "#777777", "linewidth": 0.8, "linestyle": (0, (4, 3))}
+#: Where the colours have run out, the configurations go on with the next marker.
+MARKERS = "osD^vPXph<>"
+QUIET = "#6b6b6b"
+GUIDE: dict[str, Any] = {"color": QUIET, "linewidth": 0.8, "linestyle": (0, (4, 3))}
 
 MOST_WINDOWS = 8
 MOST_COLUMNS = 4
 PANEL = (2.75, 2.35)
+TITLE_WIDTH = 42
 
 Group = list[RunResult]
 
@@ -61,93 +73,111 @@ def save(figure: Figure, path: Path, suffix: str) -> None:
     """Write a figure in the format of ``suffix``; the same figure gives the same bytes."""
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}[suffix]
     with styled():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for panel in figure.get_axes():  # the layout's solver repeats itself but for the last bits
+            left, bottom, width, height = np.round(panel.get_position().bounds, 6)
+            panel.set_position((left, bottom, width, height))
         figure.savefig(path, format=suffix[1:], metadata=metadata)
 
 
-def groups(runs: Sequence[RunResult]) -> dict[str, Group]:
-    """Gather the runs that differ in their seed alone, in the order of the sweep."""
-    gathered: dict[str, Group] = {}
-    for run in runs:
-        gathered.setdefault(run.group, []).append(run)
-    return gathered
-
-
 def by_model(runs: Sequence[RunResult]) -> dict[str, dict[str, Group]]:
-    """Gather the groups of each model."""
+    """Gather the runs that differ in their seed alone, and those groups by model, in the order of the sweep."""
     models: dict[str, dict[str, Group]] = {}
-    for name, group in groups(runs).items():
-        models.setdefault(str(group[0].settings["model.name"]), {})[name] = group
+    for run in runs:
+        models.setdefault(str(run.settings["model.name"]), {}).setdefault(run.group, []).append(run)
     return models
 
 
 def labels(model: dict[str, Group]) -> dict[str, str]:
     """Say of each group of a model what tells it from the others: batch size, learning rate, further parts of its name."""
-    further = {}
+    usual, further = {}, {}
     for name, group in model.items():
         settings = group[0].settings
-        stem = f"{settings['model.name']}-bs{settings['training.batch_size']}-lr{settings['optimiser.learning_rate']:g}"
-        further[name] = [part for part in name.removeprefix(stem).split("-") if part]
+        batch, rate = settings["training.batch_size"], f"{settings['optimiser.learning_rate']:g}"
+        usual[name] = [f"batch {batch}", f"lr {rate}"]
+        rest = name.partition(f"-bs{batch}-lr{rate}")[2]
+        further[name] = [part for part in re.split(r"-(?=[A-Za-z])", rest) if part]
     shared = set.intersection(*(set(parts) for parts in further.values()))
-    texts = {}
-    for name, group in model.items():
-        settings = group[0].settings
-        parts = [f"batch {settings['training.batch_size']}", f"lr {settings['optimiser.learning_rate']:g}"]
-        texts[name] = " · ".join(parts + [part for part in further[name] if part not in shared])
-    return texts
+    return {name: " · ".join(usual[name] + [part for part in further[name] if part not in shared]) for name in model}
+
+
+def diverged_at(run: RunResult) -> int | None:
+    """Return the step at which a run diverged; None if it did not."""
+    attributes = run.curves.attrs
+    return int(attributes.get("diverged_at", attributes["steps_completed"])) if attributes["status"] == DIVERGED else None
 
 
 def fate(group: Group) -> str:
     """Say which runs of a group diverged, and where; empty if none did."""
-    steps = [str(run.curves.attrs["diverged_at"]) for run in group if "diverged_at" in run.curves.attrs]
-    return f"\n{len(steps)} of {len(group)} diverged, at step {', '.join(steps)}" if steps else ""
+    steps = [step for run in group if (step := diverged_at(run)) is not None]
+    if not steps:
+        return ""
+    which = "" if len(group) == 1 else f"{len(steps)} of {len(group)} "
+    return f"{which}diverged at step {', '.join(f'{step:,}' for step in sorted(set(steps)))}"
 
 
-def panels(runs: Sequence[RunResult]) -> tuple[Figure, list[tuple[Axes, Group]]]:
+def panels(runs: Sequence[RunResult], lag: str, height: str) -> tuple[Figure, list[tuple[Axes, Group]]]:
     """Make a panel for each group, each model starting a new row, up to four columns, with common axes."""
-    rows: list[list[Group]] = []
-    titles: dict[str, str] = {}
+    rows: list[list[tuple[str, Group]]] = []
     for name, model in by_model(runs).items():
-        titles |= {group: f"{name} · {text}" for group, text in labels(model).items()}
-        entries = list(model.values())
+        entries = [(f"{name} · {text}", model[group]) for group, text in labels(model).items()]
         rows += [entries[first : first + MOST_COLUMNS] for first in range(0, len(entries), MOST_COLUMNS)]
     columns = max(len(row) for row in rows)
-    figure = Figure(figsize=(max(6.0, PANEL[0] * columns + 0.6), PANEL[1] * len(rows) + 1.1), layout="constrained")
+    figure = Figure(figsize=(max(5.6, PANEL[0] * columns + 0.5), PANEL[1] * len(rows) + 1.0), layout="constrained")
     axes = figure.subplots(len(rows), columns, sharex=True, sharey=True, squeeze=False)
     placed = []
     for row, entries in enumerate(rows):
-        for column in range(columns):
+        for panel in axes[row, len(entries) :]:
+            panel.set_visible(False)
+        axes[row, 0].set_ylabel(height)
+        for column, (title, group) in enumerate(entries):
             panel = axes[row, column]
-            if column >= len(entries):
-                panel.set_visible(False)
-                continue
-            group = entries[column]
-            panel.set_title(titles[group[0].group] + fate(group), loc="left", fontsize=8)
-            below = any(column < len(later) for later in rows[row + 1 :])
-            panel.tick_params(labelbottom=not below)
+            lines = textwrap.wrap(title, TITLE_WIDTH if columns > 1 else 2 * TITLE_WIDTH)
+            panel.set_title("\n".join([*lines, fate(group)] if fate(group) else lines))
+            lowest = not any(column < len(later) for later in rows[row + 1 :])
+            panel.tick_params(labelbottom=lowest)
+            panel.set_xlabel(lag if lowest else "")
             placed.append((panel, group))
     return figure, placed
 
 
+def say_if_empty(panel: Axes, text: str) -> None:
+    """Write the reason into a panel in which no line has a point."""
+    if not any(len(line.get_xdata()) for line in panel.lines if line.get_gid()):  # type: ignore[arg-type]
+        panel.text(
+            0.5, 0.5, textwrap.fill(text, 32), transform=panel.transAxes, ha="center", va="center", color=QUIET, fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
+        )  # fmt: skip
+
+
 def waiting_times(runs: Sequence[RunResult]) -> list[int]:
-    """Return at most eight of the sweep's waiting times, the first and the last among them."""
+    """Return at most eight of the sweep's waiting times, the first and the last among them, evenly in their logarithm."""
     known = sorted({int(start) for run in runs for start in run.curves["waiting_time"].values})
     if len(known) <= MOST_WINDOWS:
         return known
-    chosen = np.unique(np.round(np.geomspace(1, len(known), MOST_WINDOWS)).astype(int) - 1)
-    return [known[index] for index in chosen]
+    since = np.log(np.array(known) - known[0] + (known[1] - known[0]))
+    chosen = {int(np.abs(since - target).argmin()) for target in np.linspace(since[0], since[-1], MOST_WINDOWS)}
+    return [known[index] for index in sorted(chosen)]
 
 
 def time_colours(times: Sequence[int]) -> dict[int, Any]:
     """Give each waiting time a colour, dark for early, light for late."""
-    shades = np.linspace(0.0, 0.88, max(2, len(times)))
+    shades = np.linspace(0.0, 0.86, max(2, len(times)))
     return {time: matplotlib.colormaps["viridis"](shade) for time, shade in zip(times, shades, strict=False)}
 
 
 def time_legend(figure: Figure, colours: dict[int, Any]) -> None:
     """Explain the colours of waiting times above the panels."""
-    handles = [matplotlib.lines.Line2D([], [], color=colour, linewidth=2) for colour in colours.values()]
-    texts = [f"{time:,}" for time in colours]
-    columns = min(len(texts), max(3, math.floor(figure.get_figwidth() / 0.95)))
+    handles = [Line2D([], [], color=colour, linewidth=2, label=f"{time:,}") for time, colour in colours.items()]
+    width = sum(0.4 + 0.075 * len(str(handle.get_label())) for handle in handles)
     figure.legend(
-        handles, texts, loc="outside upper left", ncols=columns, title="waiting time $t_w$ (optimiser steps)", alignment="left"
+        handles=handles,
+        loc="outside upper left",
+        ncols=len(handles) if width < figure.get_figwidth() else math.ceil(len(handles) / 2),
+        title="waiting time $t_w$ (optimiser steps)",
+        title_fontsize=8.5,
+        alignment="left",
+        handlelength=1.3,
+        columnspacing=1.3,
     )

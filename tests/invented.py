@@ -1,0 +1,59 @@
+"""Runs with made-up curves, in the layout of real ones: superdiffusive at first, subdiffusive at last."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from anodiff.config import AnalysisSettings, Config
+from anodiff.diffusion.analysis import COLUMNS
+from anodiff.runs import sweep_runs
+from anodiff.tables import RunResult, _dotted
+
+LAGS = np.unique(np.round(np.geomspace(1, 900, 60)).astype(int))
+
+
+def invented_run(run, starts, diverged_at=None, length=1000):
+    """A run that is superdiffusive at first and subdiffusive at last, with made-up curves in the layout of diffusion.zarr."""
+    random = np.random.default_rng([run.settings.seed, run.settings.training.batch_size])
+    starts = np.asarray(starts)
+    there = np.array([diverged_at is None or start + length <= diverged_at for start in starts])
+    late = np.linspace(0, 1, len(starts))[:, None]
+    beta = 0.85 + (1 - late) * 0.8 / (1 + (60 / LAGS) ** 1.5) + random.normal(0, 0.01, (len(starts), 1))
+    beta[~there] = np.nan
+    log_lags = np.log(LAGS)
+    steps = np.diff(log_lags) * (beta[:, 1:] + beta[:, :-1]) / 2
+    msd = 0.05 * np.exp(np.concatenate([np.zeros((len(starts), 1)), steps.cumsum(1)], 1))
+    msd[~there] = np.nan
+    table = {column: np.full(len(starts), np.nan) for column in COLUMNS} | {"note": [None if ok else "lost" for ok in there]}
+    table |= {"window": np.arange(len(starts)), "waiting_time": starts, "length": length, "stride": 1}
+    table |= {"beta_max": beta.max(1), "beta_long": beta[:, LAGS > 200].mean(1)}
+    epoch_step = np.arange(0, starts.max() + length + 1, 200)
+    epochs = len(epoch_step)
+    test_loss = np.exp(-epoch_step / 3000) + random.uniform(0.02, 0.04, epochs)
+    series = {"train_loss": 1.2 * test_loss, "train_accuracy": 0.9 - 0.5 * test_loss, "test_loss": test_loss}
+    series |= {"test_accuracy": np.where(np.arange(epochs) % 2, np.nan, 1 - 0.5 * test_loss)}
+    attributes = {"analysis": AnalysisSettings().model_dump(mode="json"), "status": "complete", "parameters": 30}
+    attributes |= {"steps_completed": int(epoch_step[-1])}
+    if diverged_at is not None:
+        attributes |= {"status": "diverged", "diverged_at": diverged_at, "steps_completed": diverged_at}
+        series = {name: np.where(epoch_step <= diverged_at, values, np.nan) for name, values in series.items()}
+    settings = run.settings.model_dump(mode="json")
+    dataset = xr.Dataset(
+        {"msd": (("window", "lag"), msd), "ageing_msd": (("window", "lag"), msd), "beta": (("window", "lag"), beta)}
+        | {name: ("epoch", values) for name, values in series.items()},
+        {"lag": LAGS, "waiting_time": ("window", starts), "epoch": np.arange(epochs), "epoch_step": ("epoch", epoch_step)},
+        attributes | {"settings": settings},
+    )
+    return RunResult(run.name, dataset, pd.DataFrame(table).astype({"note": "string"}), dict(_dotted(settings)))
+
+
+def invented_sweep(grid, starts=range(0, 5000, 1000), diverged_at=None):
+    """Runs of a grid of axes; ``diverged_at`` says for which names, and at which step."""
+    defaults = {"data": "digits", "training": {"steps": 5000}}
+    runs = sweep_runs(Config.model_validate({"sweep": {"name": "invented", "defaults": defaults, "grid": [grid]}}))
+    return [invented_run(run, starts, (diverged_at or {}).get(name)) for name, run in runs.items()]
+
+
+def sweep(models=("mlp3", "vgg9"), batches=(64, 128), rates=(0.1,), seeds=(0, 1), **further):
+    axes = {"model": list(models), "training.batch_size": list(batches), "optimiser.learning_rate": list(rates)}
+    return invented_sweep(axes | {"seed": list(seeds)}, **further)
