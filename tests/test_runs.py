@@ -259,8 +259,12 @@ def test_the_default_sweep_has_every_kind_of_network_in_two_seeds():
     ("models", "sizes"), [(["resnet14", "resnet20", "resnet56"], [128, 512, 1024]), (["resnet110"], [128, 256, 512])], ids=str
 )
 def test_the_published_sweep_has_residual_networks_with_and_without_shortcuts_over_batch_sizes(paper, models, sizes):
+    settings = [run.settings for run in paper.values()]
     for model, size, shortcut in itertools.product(models, sizes, [True, False]):
-        run = paper[f"{model}-bs{size}-lr0.1-seed0" + ("" if shortcut else "-noshortcut")].settings
+        run = next(
+            run for run in settings if (run.model.name, run.training.batch_size, run.model.shortcut) == (model, size, shortcut)
+        )
+        assert run.model.options == {"projection": True}
         assert (run.model.name, run.model.shortcut, run.training.batch_size, run.training.epochs) == (
             model,
             shortcut,
