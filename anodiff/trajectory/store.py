@@ -63,10 +63,23 @@ class Trajectory:
         return window.start + window.length <= self.steps_completed
 
     def points(self, window: Window, columns: slice = slice(None)) -> NDArray[np.float32]:
-        """Return the window's points, shape (updates + 1, parameters in ``columns``)."""
+        """Return the window's points, shape (updates + 1, parameters in ``columns``).
+
+        Raises
+        ------
+        StoreFormatError
+            If a chunk is damaged: its checksum differs.
+        """
         rows = np.searchsorted(np.asarray(self.array("step")[:]), window.steps)
         first, last = int(rows[0]), int(rows[-1])
-        block = np.asarray(self.weights[first : last + 1, columns], np.float32)
+        try:
+            block = np.asarray(self.weights[first : last + 1, columns], np.float32)
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            raise StoreFormatError(
+                f"{self.path}: weights of steps {window.start}–{window.start + window.length} are damaged: {reason}; "
+                "train the run again"
+            ) from None
         return block if len(block) == len(rows) else block[rows - first]
 
 
