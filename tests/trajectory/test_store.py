@@ -115,7 +115,7 @@ def test_a_flipped_byte_never_yields_numbers(path, place):
     content = bytearray(shard.read_bytes())
     content[int(place * len(content))] ^= 1
     shard.write_bytes(content)
-    with pytest.raises(StoreFormatError, match="steps 0–40 are damaged: .*checksum"):
+    with pytest.raises(StoreFormatError, match=r"steps 0–40 are damaged: .*checksum"):
         open_trajectory(path).points(Window(0, 40))
 
 

@@ -27,7 +27,9 @@ MACHINE = {
     "ANODIFF_DOWNLOAD": str(int(SETTINGS.download)),
 }
 exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in MACHINE.items())
-shell.prefix(f'set -euo pipefail; export {exports} PATH="{Path(sys.executable).parent}:$PATH"; ')
+shell.prefix(
+    f'set -euo pipefail; export {exports} PATH="{Path(sys.executable).parent}:$PATH"; '
+)
 
 
 wildcard_constraints:
