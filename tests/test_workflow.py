@@ -112,7 +112,7 @@ def test_a_changed_analysis_trains_nothing(swept, changed):
     assert jobs["diffusion"] == 4
 
 
-def test_moved_folders_and_reworded_rules_retrain_nothing(swept, changed):
+def test_a_moved_data_folder_retrains_nothing(swept, changed):
     assert (
         planned(
             snakemake(swept, "-n", config=changed(lambda config: config.update(paths={"data": "elsewhere"}, download=True)))
