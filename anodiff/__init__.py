@@ -13,6 +13,8 @@ _PUBLIC = {
     "Window": "anodiff.trajectory",
     "open_trajectory": "anodiff.trajectory",
     "PathGeometry": "anodiff.geometry",
+    "path_geometry": "anodiff.geometry",
+    "fourier_msd": "anodiff.geometry",
     "open_geometry": "anodiff.geometry",
     "open_diffusion": "anodiff.diffusion.analysis",
     "RunSettings": "anodiff.config",

@@ -73,17 +73,19 @@ def train(
 def geometry(
     trajectory: Annotated[Path, typer.Argument(help="trajectory.zarr of a run.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: geometry.zarr beside the trajectory.")] = None,
-    memory: Annotated[int, typer.Option(min=1, help="MiB for the weights read at a time.")] = 512,
+    memory: Annotated[int, typer.Option(min=1, help="MiB for the weights held at a time.")] = 512,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda: where to multiply.")] = "auto",
     overwrite: Overwrite = False,
 ) -> None:
     """Reduce the path to its geometry, one update Gram matrix a window: trajectory.zarr -> geometry.zarr."""
-    from anodiff import geometry as module
+    from anodiff import geometry as package
 
-    with progress("geometry", "windows") as report:
-        module.geometry(
+    with progress("geometry", "parameters") as report:
+        package.geometry(
             trajectory,
             output or trajectory.parent / "geometry.zarr",
             memory=memory * 2**20,
+            device=device,
             overwrite=overwrite,
             report=report,
         )

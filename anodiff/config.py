@@ -17,6 +17,9 @@ from anodiff.errors import did_you_mean
 
 DATASETS = ("digits", "cifar10", "cifar100", "mnist", "fashion_mnist", "image_folder", "gaussian_clusters")
 
+#: Numbers kept of each point of a sketched path, unless set.
+SKETCH_SIZE = 1024
+
 #: Settings of a model that most families share; the others stand under ``options``.
 ARCHITECTURE = ("depth", "width", "shortcut", "batch_norm")
 
@@ -227,10 +230,24 @@ class RecordingSettings(Settings):
     times it; or a list of {start, length, stride}."""
     window_length: Annotated[int, Field(ge=2), label("window")] = 1000
     """Length of a window in optimiser steps."""
-    weights: Literal["full"] = "full"
-    """full: every parameter of every kept point."""
+    weights: Annotated[Literal["full", "sketch"], label("")] = "full"
+    """full: every parameter of every kept point; sketch: a random projection of each to ``sketch_size`` numbers, which keeps
+    distances within a stated error and drops the single parameters."""
+    sketch_size: Annotated[int, Field(ge=4, multiple_of=4)] = SKETCH_SIZE
+    """For sketch: numbers kept of each point, a multiple of 4 below the number of parameters. Squared distances have the
+    relative standard deviation sqrt(2/sketch_size): 4.4 % by default."""
+    gradient_coordinates: Annotated[int, Field(ge=0), label("gradients")] = 256
+    """Keep the mini-batch gradient at so many randomly chosen parameters (all, where the network has fewer) at every kept
+    point; 0: none. Nothing is kept where the weights tell all gradients: plain SGD (no momentum, no weight decay), full
+    weights, and all windows of stride 1."""
     noise_every: Annotated[int, Field(ge=0), label("noiseevery")] = 0
     """Measure the norm of the gradient noise at every so many-th step; it costs one pass over the training set. 0: never."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> RecordingSettings:
+        if self.weights != "sketch" and self.sketch_size != SKETCH_SIZE:
+            raise ValueError("'sketch_size' is for weights: sketch; leave it out, or set weights to sketch")
+        return self
 
 
 class RunSettings(Settings):

@@ -32,7 +32,7 @@ class Walker(torch.nn.Module):
 def record_path(tmp_path):
     """Return a function that writes points (T+1, P) as a trajectory.zarr and returns its path."""
 
-    def record(points, windows=None, path=None, *, steps=None, epochs=0, attributes=None, **ending):
+    def record(points, windows=None, path=None, *, steps=None, epochs=0, attributes=None, learning_rate=0.1, **ending):
         points = np.asarray(points, np.float32)
         steps = steps or len(points) - 1
         path = path or tmp_path / "trajectory.zarr"
@@ -41,7 +41,7 @@ def record_path(tmp_path):
         with TrajectoryRecorder(model, path, steps=steps, windows=windows, epochs=epochs, attributes=attributes) as recorder:
             for number, point in enumerate(points[1:]):
                 model.move(point)
-                recorder.record(loss=1 / (number + 1))
+                recorder.record(loss=1 / (number + 1), learning_rate=learning_rate)
             for epoch in range(epochs):
                 recorder.record_epoch(epoch, train_loss=1 / (epoch + 1), test_accuracy=epoch / 10)
             if ending:

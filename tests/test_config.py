@@ -72,7 +72,10 @@ def merged(dotted, value):
         ("recording.window_length", 1, "greater than or equal to 2"),
         ("recording.noise_every", -1, "greater than or equal to 0"),
         ("recording.windows", "every", "'contiguous' or 'log'"),
-        ("recording.weights", "half", "'full'"),
+        ("recording.weights", "half", "'full' or 'sketch'"),
+        ("recording.sketch_size", 0, "greater than or equal to 4"),
+        ("recording.sketch_size", 1002, "multiple of 4"),
+        ("recording.gradient_coordinates", -1, "greater than or equal to 0"),
         ("seed", -1, "greater than or equal to 0"),
     ],
 )
@@ -93,6 +96,7 @@ def test_a_value_out_of_bounds_is_refused_with_its_key_and_the_bound(key, value,
         ("data.label_noise", 1),
         ("data.shift", 64),
         ("recording.window_length", 2),
+        ("recording.gradient_coordinates", 0),
         ("seed", 0),
     ],
 )
@@ -144,6 +148,10 @@ def test_an_unknown_key_unlike_all_others_lists_the_known_ones():
         ({}, "give either 'steps' or 'epochs'"),
         ({"training": {"steps": 10, "epochs": 1}}, "give either 'steps' or 'epochs'"),
         (merged("recording.windows", [{"start": 50, "length": 51}]), "from step 50 to 101 ends beyond the run's 100 steps"),
+        (
+            merged("recording.sketch_size", 512),
+            "'sketch_size' is for weights: sketch; leave it out, or set weights to sketch",
+        ),
         (
             merged("recording.windows", [{"start": 0, "length": 10, "stride": 3}]),
             "'length' 10 must be a multiple of 'stride' 3",

@@ -28,6 +28,7 @@ AXES = {
     "data.label_noise": [0.0, 0.2],
     "data.flip": [True, False],
     "recording.windows": ["log", "contiguous"],
+    "recording.weights": ["full", "sketch"],
     "seed": [0, 1, 23],
 }
 
@@ -80,6 +81,10 @@ entries = st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for k
             "resnet14-bs128-lr0.1-seed0-gaussian_clusters-classes3",
         ),
         ({"optimiser": {"momentum": 0.9, "nesterov": True}}, "resnet14-bs128-lr0.1-seed0-momentum0.9-nesterov"),
+        ({"recording.weights": "sketch"}, "resnet14-bs128-lr0.1-seed0-sketch"),
+        ({"recording": {"weights": "sketch", "sketch_size": 256}}, "resnet14-bs128-lr0.1-seed0-sketch-sketchsize256"),
+        ({"recording.gradient_coordinates": 1024}, "resnet14-bs128-lr0.1-seed0-gradients1024"),
+        ({"recording.gradient_coordinates": 256}, "resnet14-bs128-lr0.1-seed0"),
     ],
     ids=str,
 )
@@ -125,7 +130,7 @@ def test_another_axis_renames_no_run_of_the_old_ones(keys, count, data):
         "recording.windows": "contiguous",
     }
     usual |= {"training.loss": "cross_entropy", "optimiser.learning_rate": 0.1, "optimiser.momentum": 0.0}
-    usual |= {"data.label_noise": 0.0, "data.flip": False}
+    usual |= {"data.label_noise": 0.0, "data.flip": False, "recording.weights": "full"}
     other = data.draw(st.sampled_from([value for value in AXES[new] if value != usual[new]]))
     before = runs(grid=[old])
     after = runs(grid=[old | {new: [usual[new], other]}])

@@ -115,6 +115,8 @@ def analyse(
 
 def _displacements(geometries: Geometries, number: int) -> tuple[NDArray[np.float64] | None, str]:
     """Return a window's squared displacements, or None and the reason why there are none to analyse."""
+    if geometries.problem(number):
+        return None, geometries.problem(number)
     if not geometries.reached(geometries.windows[number]):
         return None, f"the run {geometries.status} at step {geometries.steps_completed}, before the window's end"
     displacements = geometries.read(number).squared_displacements

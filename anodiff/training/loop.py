@@ -21,7 +21,7 @@ from anodiff.training.device import choose_device, provenance, repeatable
 from anodiff.training.gradients import gradient_norm, noise_norm
 from anodiff.training.optimisers import build_optimiser, rate_factor
 from anodiff.training.seeding import generator, stream_seed
-from anodiff.trajectory import TrajectoryRecorder, plan_windows
+from anodiff.trajectory import TrajectoryRecorder, plan_windows, updates_give_gradients
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Report = Callable[[int, int, str], None]
@@ -74,7 +74,8 @@ def train_run(
         name=dataset.name,
     )
     steps = settings.training.steps or batches.steps_per_epoch * (settings.training.epochs or 0)
-    windows = plan_windows(settings.recording.windows, settings.recording.window_length, steps)
+    recording = settings.recording
+    windows = plan_windows(recording.windows, recording.window_length, steps)
     working = Path(scratch) / "trajectory.zarr"
     attributes = {
         "settings": settings.model_dump(mode="json"),
@@ -86,9 +87,18 @@ def train_run(
         model = build_model(settings, dataset).to(chosen)
         with storage_errors(working):
             epochs = math.ceil(steps / batches.steps_per_epoch)
-            with TrajectoryRecorder(
-                model, working, steps=steps, windows=windows, epochs=epochs, attributes=attributes
-            ) as recorder:
+            recorder = TrajectoryRecorder(
+                model,
+                working,
+                steps=steps,
+                windows=windows,
+                epochs=epochs,
+                sketch_size=recording.sketch_size if recording.weights == "sketch" else None,
+                gradient_coordinates=0 if updates_give_gradients(settings, windows) else recording.gradient_coordinates,
+                seed=stream_seed(settings.seed, "recording"),
+                attributes=attributes,
+            )
+            with recorder:
                 outcome = _walk(settings, model, dataset, batches, recorder, report)
             if overwrite:
                 remove(output)

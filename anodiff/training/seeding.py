@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-STREAMS = ("weights", "order", "augmentation", "noise")
+STREAMS = ("weights", "order", "augmentation", "noise", "recording")
 
 
 def stream_seed(seed: int, stream: str) -> int:

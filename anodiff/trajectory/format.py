@@ -10,10 +10,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from zarr.codecs import BloscCodec, Crc32cCodec, TransposeCodec
 
 KIND = "anodiff trajectory"
 VERSION = 1
+
+#: What a row of the weights is: every parameter, or a random projection of them.
+FULL, SKETCH = "full", "sketch"
 
 #: Series with one value for every optimiser step: meaning and unit.
 STEP_SERIES = {
@@ -36,23 +40,23 @@ CHUNK_SAMPLES = 256
 BUFFER_BYTES = 2**29
 
 
-def weight_layout(samples: int, parameters: int) -> dict[str, Any]:
-    """Return shape, chunks, shards and codecs of the weights array, as arguments of ``zarr.Group.create_array``.
+def sample_layout(samples: int, columns: int, *, dimension: str = "parameter", dtype: str = "float32") -> dict[str, Any]:
+    """Return shape, chunks, shards and codecs of an array with a row per sample, for ``zarr.Group.create_array``.
 
-    A shard is what the recorder holds in memory: 256 points of all parameters, fewer where these exceed 512 MiB.
+    A shard is what the recorder holds in memory: 256 samples of all columns, fewer where these exceed 512 MiB.
     """
-    rows = min(CHUNK_SAMPLES, samples, max(1, BUFFER_BYTES // (4 * parameters)))
-    columns = min(CHUNK_PARAMETERS, parameters)
+    rows = min(CHUNK_SAMPLES, samples, max(1, BUFFER_BYTES // (np.dtype(dtype).itemsize * columns)))
+    chunk = min(CHUNK_PARAMETERS, columns)
     return {
-        "shape": (samples, parameters),
-        "dtype": "float32",
+        "shape": (samples, columns),
+        "dtype": dtype,
         "fill_value": math.nan,
-        "chunks": (rows, columns),
-        "shards": (rows, columns * math.ceil(parameters / columns)),
+        "chunks": (rows, chunk),
+        "shards": (rows, chunk * math.ceil(columns / chunk)),
         "filters": [TransposeCodec(order=(1, 0))],
         "compressors": compressors(),
-        "dimension_names": ("sample", "parameter"),
-        "config": {"write_empty_chunks": True},  # points that are all NaN were recorded; their file must not look missing
+        "dimension_names": ("sample", dimension),
+        "config": {"write_empty_chunks": True},  # rows that are all NaN were recorded; their file must not look missing
     }
 
 

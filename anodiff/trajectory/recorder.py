@@ -13,14 +13,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import zarr
 
 from anodiff.errors import ConfigError
 from anodiff.stores import COMPLETE, create_store, finish_store
-from anodiff.trajectory.format import EPOCH_SERIES, KIND, STEP_SERIES, VERSION, compressors, weight_layout
+from anodiff.trajectory.format import EPOCH_SERIES, FULL, KIND, SKETCH, STEP_SERIES, VERSION, compressors, sample_layout
+from anodiff.trajectory.rows import RowWriter
 from anodiff.trajectory.windows import Window, kept_steps
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from anodiff.trajectory.gradients import GradientSample
+    from anodiff.trajectory.sketch import Sketch
 
 
 class TrajectoryRecorder:
@@ -28,6 +33,7 @@ class TrajectoryRecorder:
 
     The position is ``model.parameters()``, flattened in their order, without buffers such as running statistics. Memory: 256
     points of all parameters (at most 512 MiB). Cost per step: one flattening; a shard is compressed and written when full.
+    With ``sketch_size`` the position is projected first, see `anodiff.trajectory.sketch`.
 
     Parameters
     ----------
@@ -41,8 +47,19 @@ class TrajectoryRecorder:
         Which points are kept; see `plan_windows`.
     epochs
         Length of the epoch series.
+    sketch_size
+        Keep a random projection of each point to so many numbers, a multiple of 4; every parameter by default.
+    gradient_coordinates
+        Keep the gradient at so many randomly chosen parameters, for every kept point but the last; see `record`.
+    seed
+        Seed of the projection and of the choice of parameters.
     attributes
         Further root attributes: settings, provenance.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to record, or ``sketch_size`` does not fit the model.
 
     Examples
     --------
@@ -68,6 +85,9 @@ class TrajectoryRecorder:
         steps: int,
         windows: Sequence[Window],
         epochs: int = 0,
+        sketch_size: int | None = None,
+        gradient_coordinates: int = 0,
+        seed: int = 0,
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
         named = [(name, parameter) for name, parameter in model.named_parameters()]
@@ -84,6 +104,8 @@ class TrajectoryRecorder:
         self._series = {name: np.full(steps, np.nan, np.float32) for name in STEP_SERIES}
         self._epoch_series = {name: np.full(epochs, np.nan, np.float32) for name in EPOCH_SERIES}
         sizes = [parameter.numel() for parameter in self._parameters]
+        self._sketch = _build_sketch(self._parameters, sketch_size, seed)
+        self._gradient = _build_gradient_sample(self._parameters, gradient_coordinates, seed)
         table = [
             {"name": name, "shape": list(parameter.shape), "offset": int(offset)}
             for (name, parameter), offset in zip(named, np.cumsum([0, *sizes[:-1]]), strict=True)
@@ -93,21 +115,27 @@ class TrajectoryRecorder:
             "steps": steps,
             "steps_completed": 0,
             "parameters": table,
+            **_representation(self._sketch),
             **(attributes or {}),
         }
         self._group = create_store(self.path, KIND, VERSION, header)
-        self._create_arrays(windows, sum(sizes), epochs)
-        rows = self._weights.shards[0] if self._weights.shards else len(self._kept)
-        self._buffer = np.empty((rows, sum(sizes)), np.float32)
+        self._create_tables(windows, epochs)
+        self._points = RowWriter(self._create_weights(sum(sizes)))
+        self._gradients = RowWriter(self._create_gradient_sample(self._gradient)) if self._gradient else None
         self._samples = 0
         self._keep_point(step=0)
 
     def record(self, **values: float) -> None:
-        """Note what is known of the optimiser step just taken (see `STEP_SERIES`) and keep the point that it led to."""
+        """Note what is known of the optimiser step just taken (see `STEP_SERIES`) and keep the point that it led to.
+
+        Call it after ``optimiser.step()`` and before ``zero_grad()``: a sample of the gradient is taken from the parameters'
+        ``.grad``, which then is still that of the step, at the point before it; where ``.grad`` is None, the sample is NaN.
+        """
         if self.completed == self.steps:
             raise ConfigError(f"the recorder was made for {self.steps} steps; there is no room for a further one")
         for name, value in values.items():
             self._series[name][self.completed] = value
+        self._keep_gradient(self.completed)
         self.completed += 1
         self._keep_point(self.completed)
 
@@ -118,7 +146,9 @@ class TrajectoryRecorder:
 
     def finish(self, status: str = COMPLETE, **attributes: Any) -> None:
         """Write what is still in memory and mark the store as finished."""
-        self._flush()
+        self._points.flush()
+        if self._gradients:
+            self._gradients.flush()
         for name, series in (self._series | self._epoch_series).items():
             self._group[name][:] = series  # type: ignore[index]
         finish_store(self._group, status, steps_completed=self.completed, **attributes)
@@ -132,13 +162,33 @@ class TrajectoryRecorder:
         if kind is None and not self.finished:
             self.finish()
 
-    def _create_arrays(self, windows: Sequence[Window], parameters: int, epochs: int) -> None:
-        create = self._group.create_array
-        self._weights = create(
-            "weights",
-            **weight_layout(len(self._kept), parameters),
-            attributes={"long_name": "network parameters", "units": "1"},
+    def _create_weights(self, parameters: int) -> zarr.Array:
+        if self._sketch is None:
+            layout, meaning = sample_layout(len(self._kept), parameters), "network parameters"
+        else:
+            layout = sample_layout(len(self._kept), self._sketch.size, dimension="component", dtype="float64")
+            meaning = "random projection of the network parameters"
+        return self._group.create_array("weights", **layout, attributes={"long_name": meaning, "units": "1"})
+
+    def _create_gradient_sample(self, sample: GradientSample) -> zarr.Array:
+        self._group.create_array(
+            "coordinate",
+            data=sample.coordinates,
+            compressors=compressors(),
+            dimension_names=("coordinate",),
+            attributes={"long_name": "index of the parameter whose gradient is sampled", "units": "1"},
         )
+        return self._group.create_array(
+            "gradient_sample",
+            **sample_layout(len(self._kept), len(sample.coordinates), dimension="coordinate"),
+            attributes={
+                "long_name": "mini-batch gradient at the sample's point, at some parameters; NaN where none was taken",
+                "units": "1",
+            },
+        )
+
+    def _create_tables(self, windows: Sequence[Window], epochs: int) -> None:
+        create = self._group.create_array
         create(
             "step",
             data=self._kept,
@@ -177,27 +227,48 @@ class TrajectoryRecorder:
                     attributes={"long_name": meaning, "units": "1"},
                 )
 
+    def _keep_gradient(self, step: int) -> None:
+        if self._gradient and self._gradients and self._samples and self._kept[self._samples - 1] == step:
+            self._gradient.read(self._gradients.row(self._samples - 1))
+
     def _keep_point(self, step: int) -> None:
         if self._samples == len(self._kept) or self._kept[self._samples] != step:
             return
         import torch
 
-        row = self._samples % len(self._buffer)
-        flat = torch.from_numpy(self._buffer[row])
+        row = torch.from_numpy(self._points.row(self._samples))
         with torch.no_grad():
             pieces = [parameter.detach().reshape(-1).float() for parameter in self._parameters]
-            if pieces[0].device == flat.device:
-                torch.cat(pieces, out=flat)
+            if self._sketch is not None:
+                row.copy_(self._sketch(torch.cat(pieces)))
+            elif pieces[0].device == row.device:
+                torch.cat(pieces, out=row)
             else:
-                flat.copy_(torch.cat(pieces))
+                row.copy_(torch.cat(pieces))
         self._samples += 1
-        if row + 1 == len(self._buffer):
-            self._write(self._samples - len(self._buffer), self._samples)
 
-    def _flush(self) -> None:
-        rest = self._samples % len(self._buffer)
-        if rest:
-            self._write(self._samples - rest, self._samples)
 
-    def _write(self, start: int, stop: int) -> None:
-        self._weights[start:stop] = self._buffer[: stop - start]
+def _build_sketch(parameters: Sequence[Tensor], size: int | None, seed: int) -> Sketch | None:
+    if size is None:
+        return None
+    from anodiff.trajectory.sketch import Sketch
+
+    return Sketch(sum(parameter.numel() for parameter in parameters), size, seed=seed, device=parameters[0].device)
+
+
+def _build_gradient_sample(parameters: Sequence[Tensor], count: int, seed: int) -> GradientSample | None:
+    if not count:
+        return None
+    from anodiff.trajectory.gradients import GradientSample
+
+    return GradientSample(parameters, count, seed=seed)
+
+
+def _representation(sketch: Sketch | None) -> dict[str, Any]:
+    """Return the attributes that say what a row of the weights is."""
+    if sketch is None:
+        return {"representation": FULL}
+    from anodiff.trajectory.sketch import NONZEROS
+
+    about = {"size": sketch.size, "nonzeros": NONZEROS, "seed": sketch.seed, "relative_error": sketch.relative_error}
+    return {"representation": SKETCH, "sketch": about}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import zarr
@@ -13,8 +17,11 @@ from numpy.typing import NDArray
 
 from anodiff.errors import IncompleteStoreError, StoreFormatError
 from anodiff.stores import open_store
-from anodiff.trajectory.format import KIND, VERSION
-from anodiff.trajectory.windows import Window
+from anodiff.trajectory.format import FULL, KIND, VERSION
+from anodiff.trajectory.windows import Window, read_windows
+
+#: What reading a damaged chunk raises: a checksum that differs, or a codec that cannot make sense of it.
+DAMAGE = (ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Trajectory:
         ``complete`` or ``diverged``.
     windows
         The stretches whose points were to be kept.
+    fingerprint
+        What tells this store from one that replaced it: inode, time of change and size of its root metadata.
     """
 
     path: Path
@@ -37,11 +46,32 @@ class Trajectory:
     steps: int
     steps_completed: int
     windows: tuple[Window, ...]
+    fingerprint: tuple[int, int, int]
 
     @property
     def weights(self) -> zarr.Array:
-        """The points, shape (samples, parameters), float32."""
+        """The points, shape (samples, parameters), float32; of a sketch (samples, components), float64."""
         return self.array("weights")
+
+    @property
+    def representation(self) -> str:
+        """What a row of the weights is: ``full``, every parameter, or ``sketch``, a random projection of them."""
+        return str(self.group.attrs.get("representation", FULL))
+
+    @cached_property
+    def kept_steps(self) -> NDArray[np.int64]:
+        """Optimiser step of each sample, rising, shape (samples,)."""
+        with _damage_in_one_line(self.path, "step"):
+            return np.asarray(self.array("step")[:], np.int64)
+
+    def parameter_name(self, column: int) -> str:
+        """Return what a column of the weights is, such as ``layer.weight[3, 0]``."""
+        if self.representation != FULL:
+            return f"component {column} of the sketch"
+        table: list[dict[str, Any]] = self.group.attrs["parameters"]  # type: ignore[assignment]
+        tensor = next(entry for entry in reversed(table) if entry["offset"] <= column)
+        index = np.unravel_index(column - tensor["offset"], tensor["shape"]) if tensor["shape"] else ()
+        return f"{tensor['name']}[{', '.join(map(str, index))}]"
 
     def array(self, name: str) -> zarr.Array:
         """Return one of the store's arrays by name."""
@@ -56,31 +86,74 @@ class Trajectory:
 
     def series(self, name: str) -> NDArray[np.float32]:
         """Return a per-step or per-epoch series, see docs/format.md."""
-        return np.asarray(self.array(name)[:], np.float32)
+        with _damage_in_one_line(self.path, name):
+            return np.asarray(self.array(name)[:], np.float32)
 
-    def reached(self, window: Window) -> bool:
-        """Return whether the run went on until the window's end."""
-        return window.start + window.length <= self.steps_completed
+    def points(self, window: Window, columns: slice = slice(None)) -> NDArray[Any]:
+        """Return the window's points, shape (updates + 1, columns), float32; of a sketch float64.
 
-    def points(self, window: Window, columns: slice = slice(None)) -> NDArray[np.float32]:
-        """Return the window's points, shape (updates + 1, parameters in ``columns``).
+        They come with time running fastest (Fortran order), as they are stored.
 
         Raises
         ------
         StoreFormatError
-            If a chunk is damaged: its checksum differs.
+            If a chunk is damaged: its checksum differs. It is named.
         """
-        rows = np.searchsorted(np.asarray(self.array("step")[:]), window.steps)
+        return self._samples("weights", window, columns)
+
+    def gradient_sample(self, window: Window) -> NDArray[np.float32]:
+        """Return the gradient at the sampled parameters, at each of the window's points, shape (updates + 1, coordinates).
+
+        Raises
+        ------
+        KeyError
+            If the run kept none.
+        StoreFormatError
+            If a chunk is damaged.
+        """
+        return self._samples("gradient_sample", window, slice(None))
+
+    def check_unchanged(self) -> None:
+        """Check that the store is still the one that was opened; it costs one look at a file.
+
+        Raises
+        ------
+        StoreFormatError
+            If it was replaced, rewritten or removed.
+        """
+        try:
+            same = _fingerprint(self.path) == self.fingerprint
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise StoreFormatError(f"{self.path}: the store changed while it was being read; run this again")
+
+    def _samples(self, name: str, window: Window, columns: slice) -> NDArray[Any]:
+        array = self.array(name).with_config({"order": "F"})  # as stored: nothing is transposed
+        rows = np.searchsorted(self.kept_steps, window.steps)
         first, last = int(rows[0]), int(rows[-1])
         try:
-            block = np.asarray(self.weights[first : last + 1, columns], np.float32)
-        except ValueError as error:
-            reason = " ".join(str(error).split())
-            raise StoreFormatError(
-                f"{self.path}: weights of steps {window.start}–{window.start + window.length} are damaged: {reason}; "
-                "train the run again"
-            ) from None
+            block = np.asarray(array[first : last + 1, columns])
+        except DAMAGE as error:
+            self.check_unchanged()
+            self._name_damage(array, slice(first, last + 1), columns, error)
         return block if len(block) == len(rows) else block[rows - first]
+
+    def _name_damage(self, array: zarr.Array, rows: slice, columns: slice, error: Exception) -> NoReturn:
+        """Read a selection chunk by chunk and raise an error that names the first one that cannot be read."""
+        reason, where = error, "some chunk"
+        for chunk in _chunks(array, rows, columns):
+            try:
+                array[tuple(slice(c * n, (c + 1) * n) for c, n in zip(chunk, array.chunks, strict=True))]
+            except DAMAGE as found:
+                steps = self.kept_steps[chunk[0] * array.chunks[0] : (chunk[0] + 1) * array.chunks[0]]
+                shard = (c * n // m for c, n, m in zip(chunk, array.chunks, array.shards or array.chunks, strict=True))
+                file = "/".join(map(str, (array.basename, "c", *shard)))
+                reason, where = found, f"chunk {chunk} in the file {file}, of steps {steps[0]}–{steps[-1]},"
+                break
+        raise StoreFormatError(
+            f"{self.path}: {array.basename}: {where} is damaged: {_told(reason)}; train the run again"
+        ) from None
 
 
 def open_trajectory(path: str | Path) -> Trajectory:
@@ -91,26 +164,74 @@ def open_trajectory(path: str | Path) -> Trajectory:
     StoreMissingError, StoreFormatError, IncompleteStoreError
         In one line.
     """
+    path = Path(path)
+    fingerprint = _fingerprint(path) if (path / "zarr.json").is_file() else (0, 0, 0)
     group = open_store(path, KIND, VERSION)
     attributes: dict[str, Any] = dict(group.attrs)
-    windows = tuple(Window(*(int(value) for value in row)) for row in np.asarray(group["windows"][:]))  # type: ignore[index]
-    trajectory = Trajectory(
-        Path(path), group, str(attributes["status"]), int(attributes["steps"]), int(attributes["steps_completed"]), windows
-    )
+    with _damage_in_one_line(path, "windows"):
+        windows = read_windows(group)
+    steps, completed = int(attributes["steps"]), int(attributes["steps_completed"])
+    trajectory = Trajectory(path, group, str(attributes["status"]), steps, completed, windows, fingerprint)
     missing = missing_files(trajectory)
     if missing:
         raise IncompleteStoreError(
-            f"{path}: {len(missing)} of its files are missing, the first is {missing[0]}; train the run again"
+            f"{path}: {len(missing)} of its files are missing or empty, the first is {missing[0]}; train the run again"
         )
+    _check_steps(trajectory)
     return trajectory
 
 
 def missing_files(trajectory: Trajectory) -> list[str]:
-    """Return the files of windows, steps and weights that should be there and are not, as paths in the store."""
-    weights = trajectory.weights
-    rows = (weights.shards or weights.chunks)[0]
-    samples = int(np.searchsorted(np.asarray(trajectory.array("step")[:]), trajectory.steps_completed, side="right"))
-    chunks = [(name, chunk) for name in ("windows", "step") for chunk in np.ndindex(trajectory.array(name).cdata_shape)]
-    chunks += [("weights", (shard, 0)) for shard in range(math.ceil(samples / rows))]
+    """Return the files of windows, steps, weights and gradients that should be there and are not, or are empty."""
+    steps, completed = trajectory.kept_steps, trajectory.steps_completed
+    tables, samples = ["windows", "step"], {"weights": np.count_nonzero(steps <= completed)}
+    if "gradient_sample" in trajectory.group:
+        tables.append("coordinate")
+        samples["gradient_sample"] = np.count_nonzero(steps < completed)  # the last point has no gradient
+    chunks = [(name, chunk) for name in tables for chunk in np.ndindex(trajectory.array(name).cdata_shape)]
+    for name, count in samples.items():
+        array = trajectory.array(name)
+        rows = (array.shards or array.chunks)[0]
+        chunks += [(name, (shard, 0)) for shard in range(math.ceil(count / rows))]
     files = ["/".join(map(str, (name, "c", *chunk))) for name, chunk in chunks]
-    return [file for file in files if not (trajectory.path / file).exists()]
+    paths = [trajectory.path / file for file in files]
+    return [file for file, path in zip(files, paths, strict=True) if not path.exists() or not path.stat().st_size]
+
+
+def _check_steps(trajectory: Trajectory) -> None:
+    steps = trajectory.kept_steps
+    samples = trajectory.weights.shape[0]
+    if len(steps) != samples:
+        raise StoreFormatError(f"{trajectory.path}: {len(steps)} steps for {samples} samples; train the run again")
+    falls = np.flatnonzero(np.diff(steps) <= 0)
+    if len(falls):
+        before, after = steps[falls[0]], steps[falls[0] + 1]
+        kind = "duplicate" if before == after else "falling"
+        raise StoreFormatError(
+            f"{trajectory.path}: {kind} steps: sample {falls[0] + 1} is of step {after}, the one before of step {before}; "
+            "train the run again"
+        )
+
+
+def _fingerprint(path: Path) -> tuple[int, int, int]:
+    root = (path / "zarr.json").stat()
+    return root.st_ino, root.st_mtime_ns, root.st_size
+
+
+def _chunks(array: zarr.Array, rows: slice, columns: slice) -> Iterator[tuple[int, int]]:
+    """Return the indices of the chunks that a selection touches, row by row."""
+    spans = (range(*part.indices(length)) for part, length in zip((rows, columns), array.shape, strict=True))
+    touched = [range(span[0] // n, span[-1] // n + 1) for span, n in zip(spans, array.chunks, strict=True)]
+    yield from itertools.product(*touched)
+
+
+@contextmanager
+def _damage_in_one_line(path: Path, name: str) -> Iterator[None]:
+    try:
+        yield
+    except DAMAGE as error:
+        raise StoreFormatError(f"{path}: {name} is damaged: {_told(error)}; train the run again") from None
+
+
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Which points of a run are kept?
+"""Which points of a run are kept, and do they tell its gradients?
 
 A window is a stretch of optimiser steps; its first point's step is the waiting time t_w. Windows may overlap or share an
 end; each point is stored once.
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
-from anodiff.config import WindowSettings
+from anodiff.config import RunSettings, WindowSettings
 from anodiff.errors import ConfigError
 
 
@@ -34,6 +35,10 @@ class Window:
     def steps(self) -> NDArray[np.int64]:
         """Optimiser step of each point, shape (updates + 1,)."""
         return self.start + self.stride * np.arange(self.updates + 1, dtype=np.int64)
+
+    def reached(self, steps_completed: int) -> bool:
+        """Return whether a run of so many completed steps went on until the window's end."""
+        return self.start + self.length <= steps_completed
 
 
 def plan_windows(
@@ -75,3 +80,19 @@ def plan_windows(
 def kept_steps(windows: Sequence[Window]) -> NDArray[np.int64]:
     """Return the optimiser steps whose points are stored, rising, each once, shape (samples,)."""
     return np.unique(np.concatenate([window.steps for window in windows]))
+
+
+def read_windows(group: zarr.Group) -> tuple[Window, ...]:
+    """Return the windows of a store, from its table ``windows`` of (start, length, stride)."""
+    table = np.asarray(group["windows"][:])  # type: ignore[index]
+    return tuple(Window(*(int(value) for value in row)) for row in table)
+
+
+def updates_give_gradients(settings: RunSettings, windows: Sequence[Window]) -> bool:
+    """Return whether the kept points give every gradient: g_k = −(w_{k+1} − w_k) / η_k, up to the rounding of the weights.
+
+    So it is for plain SGD (momentum 0, weight decay 0), full weights, and windows that are all of stride 1.
+    """
+    optimiser = settings.optimiser
+    plain = optimiser.name == "sgd" and not optimiser.momentum and not optimiser.weight_decay
+    return plain and settings.recording.weights == "full" and all(window.stride == 1 for window in windows)

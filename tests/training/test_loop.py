@@ -12,6 +12,7 @@ from anodiff.training import train_run
 from anodiff.training.gradients import noise_norm
 from anodiff.training.loop import build_loss, evaluate
 from anodiff.trajectory import Window, open_trajectory
+from anodiff.trajectory.sketch import Sketch
 
 BASE = {
     "data": {"name": "digits", "shift": 1, "noise": 0.5},
@@ -113,6 +114,61 @@ def test_a_diverged_run_is_published_with_the_step_at_which_its_loss_is_not_fini
     assert np.isfinite(trajectory.series("loss")[:step]).all()
     assert np.isnan(trajectory.series("loss")[step:]).all()
     assert np.isnan(path_of(trajectory)[step + 1 :]).all()
+
+
+def test_a_sketched_run_is_the_same_run_and_its_path_the_sketch_of_the_full_one(train):
+    full, _ = train("full")
+    first, again = (train(name, recording={"weights": "sketch", "sketch_size": 128})[0] for name in ("first", "again"))
+    np.testing.assert_array_equal(first.series("loss"), full.series("loss"))
+    np.testing.assert_array_equal(path_of(first), path_of(again))
+    about, points = first.group.attrs["sketch"], torch.from_numpy(np.ascontiguousarray(path_of(full)))
+    sketch = Sketch(points.shape[1], 128, seed=about["seed"])
+    np.testing.assert_array_equal(path_of(first), torch.stack([sketch(point) for point in points]))
+    assert train("other", seed=1, recording={"weights": "sketch"} | {"sketch_size": 128})[0].group.attrs["sketch"] != about
+
+
+def test_a_network_smaller_than_its_sketch_is_refused_with_both_numbers(train, tmp_path):
+    with pytest.raises(ConfigError, match="sketch_size 1024 is not below the model's 610 parameters"):
+        train(recording={"weights": "sketch"})
+    assert not list(tmp_path.rglob("*.zarr"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"optimiser": {"momentum": 0.9}},
+        {"optimiser": {"name": "adam", "learning_rate": 0.01}},
+        {"recording": {"window_length": 20}},
+    ],
+    ids=["momentum", "adam", "plain"],
+)
+def test_gradients_are_sampled_where_the_updates_do_not_give_them(train, changed):
+    trajectory, _ = train(**changed)
+    if "optimiser" not in changed:
+        assert "gradient_sample" not in trajectory.group
+        return
+    sample = trajectory.gradient_sample(Window(0, 40))
+    assert sample.shape == (41, 256)
+    assert np.isfinite(sample[:-1]).all()
+    assert np.isnan(sample[-1]).all()
+    norms = trajectory.series("gradient_norm")
+    assert (np.linalg.norm(sample[:-1], axis=1) <= norms).all()
+
+
+def test_no_gradient_is_sampled_where_none_is_asked_for(train):
+    trajectory, _ = train(optimiser={"momentum": 0.9}, recording={"gradient_coordinates": 0})
+    assert "gradient_sample" not in trajectory.group
+
+
+def test_all_sampled_gradients_of_plain_sgd_are_its_updates_over_the_learning_rate(train):
+    windows = [{"start": 0, "length": 40}, {"start": 0, "length": 40, "stride": 2}]
+    trajectory, _ = train(recording={"windows": windows, "gradient_coordinates": 10**6})
+    points = path_of(trajectory).astype(np.float64)
+    sample = trajectory.gradient_sample(Window(0, 40))
+    assert sample.shape == points.shape
+    rounding = np.abs(points).max() * np.finfo(np.float32).eps / 0.1
+    np.testing.assert_allclose(sample[:-1], -np.diff(points, axis=0) / 0.1, rtol=0, atol=rounding)
+    np.testing.assert_allclose(np.linalg.norm(sample[:-1].astype(np.float64), axis=1), trajectory.series("gradient_norm"), 1e-5)
 
 
 def test_training_learns_the_digits(train):

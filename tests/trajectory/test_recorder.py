@@ -7,7 +7,8 @@ import xarray as xr
 import zarr
 
 from anodiff.errors import ConfigError, IncompleteStoreError
-from anodiff.trajectory import TrajectoryRecorder, Window, format, open_trajectory
+from anodiff.trajectory import TrajectoryRecorder, Window, format, kept_steps, open_trajectory
+from anodiff.trajectory.sketch import Sketch
 
 WINDOWS = {
     "one": [Window(0, 40)],
@@ -87,7 +88,7 @@ def test_points_that_a_diverged_run_did_not_reach_are_nan(record_path, taken):
     np.testing.assert_array_equal(bits(trajectory.weights[: taken + 1]), bits(points[: taken + 1]))
     assert np.isnan(trajectory.weights[taken + 1 :]).all()
     assert (trajectory.status, trajectory.steps_completed) == ("diverged", taken)
-    assert [trajectory.reached(window) for window in windows] == [taken >= 20, False]
+    assert [window.reached(trajectory.steps_completed) for window in windows] == [taken >= 20, False]
 
 
 def test_nothing_that_is_not_yet_written_reads_as_zero(tmp_path):
@@ -125,10 +126,10 @@ def test_time_runs_fastest_in_compressed_checked_chunks_and_a_shard_is_one_file(
 
 
 def test_a_shard_holds_256_points_and_no_more_memory_than_the_buffer_bound():
-    assert format.weight_layout(1000, 5000)["shards"] == (256, 5 * 1024)
-    large = format.weight_layout(1000, 100_000_000)["shards"]
+    assert format.sample_layout(1000, 5000)["shards"] == (256, 5 * 1024)
+    large = format.sample_layout(1000, 100_000_000)["shards"]
     assert large[0] == 1
-    assert format.weight_layout(1000, 1_000_000)["shards"][0] * 4 * 1_000_000 <= format.BUFFER_BYTES
+    assert format.sample_layout(1000, 1_000_000)["shards"][0] * 4 * 1_000_000 <= format.BUFFER_BYTES
 
 
 @pytest.mark.parametrize("store", ["trajectory.zarr", "geometry.zarr"])
@@ -192,3 +193,182 @@ def test_nothing_to_record_is_refused(tmp_path, model, windows, reason):
     with pytest.raises(ConfigError, match=reason):
         TrajectoryRecorder(model, tmp_path / "t.zarr", steps=1, windows=windows)
     assert not (tmp_path / "t.zarr").exists()
+
+
+def walked(path, points, windows, **options):
+    """Record a path of points and return it, opened."""
+    model = torch.nn.ParameterList([torch.tensor(points[0][:10]), torch.tensor(points[0][10:])])
+    with TrajectoryRecorder(model, path, steps=len(points) - 1, windows=windows, **options) as recorder:
+        for point in points[1:]:
+            torch.nn.utils.vector_to_parameters(torch.tensor(point), model.parameters())
+            recorder.record()
+    return open_trajectory(path)
+
+
+POINTS = np.random.default_rng(0).normal(size=(41, 50)).astype(np.float32)
+
+
+@pytest.mark.parametrize("windows", WINDOWS.values(), ids=WINDOWS)
+@pytest.mark.usefixtures("small_chunks")
+def test_a_sketched_path_is_the_sketch_of_each_of_its_points(tmp_path, windows):
+    trajectory = walked(tmp_path / "t.zarr", POINTS, windows, sketch_size=20, seed=3)
+    attributes = trajectory.group.attrs
+    assert trajectory.representation == attributes["representation"] == "sketch"
+    about = attributes["sketch"]
+    assert about == {"size": 20, "nonzeros": 4, "seed": 3, "relative_error": np.sqrt(2 / 20)}
+    sketch = Sketch(50, about["size"], seed=about["seed"])
+    expected = np.stack([sketch(torch.tensor(point)).numpy() for point in POINTS])
+    np.testing.assert_array_equal(trajectory.weights[:], expected[kept_steps(windows)])
+    for window in windows:
+        assert trajectory.points(window).dtype == np.float64
+        np.testing.assert_array_equal(trajectory.points(window, slice(3, 18)), expected[window.steps, 3:18])
+    assert attributes["parameters"][1] == {"name": "1", "shape": [40], "offset": 10}
+
+
+def test_a_path_is_recorded_in_full_unless_told_otherwise(record_path):
+    trajectory = open_trajectory(record_path(POINTS))
+    assert trajectory.representation == trajectory.group.attrs["representation"] == "full"
+    assert "sketch" not in trajectory.group.attrs
+    assert "gradient_sample" not in trajectory.group
+
+
+def test_a_network_too_small_to_sketch_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ConfigError, match="sketch_size 1024 is not below the model's 4 parameters"):
+        TrajectoryRecorder(torch.nn.Linear(3, 1), tmp_path / "t.zarr", steps=1, windows=[Window(0, 1)], sketch_size=1024)
+    assert not list(tmp_path.iterdir())
+
+
+WHOLE = (Window(0, 30),)
+
+
+def train(path, windows=WHOLE, *, optimiser=None, before_recording=None, model=None, steps=30, **options):
+    """Train a small network; return its path, opened, and what autograd gave at each point, shape (steps, P)."""
+    generator = torch.Generator().manual_seed(0)
+    model = model or torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    optimiser = (optimiser or torch.optim.SGD)(model.parameters(), lr=0.5)
+    options = {"gradient_coordinates": 20, "seed": 4} | options
+    gradients = []
+    with TrajectoryRecorder(model, path, steps=steps, windows=windows, **options) as recorder:
+        for _ in range(steps):
+            inputs = torch.randn(16, 6, generator=generator)
+            optimiser.zero_grad()
+            loss = (model(inputs) - inputs.prod(1, keepdim=True)).square().mean()
+            wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
+            known = dict(zip(wanted, torch.autograd.grad(loss, wanted, retain_graph=True), strict=True))
+            flat = [known.get(parameter, torch.full_like(parameter, torch.nan)).ravel() for parameter in model.parameters()]
+            gradients.append(torch.cat(flat).detach().numpy())
+            loss.backward()
+            optimiser.step()
+            if before_recording:
+                before_recording(optimiser)
+            recorder.record()
+    return open_trajectory(path), np.stack(gradients)
+
+
+def momentum(parameters, lr):
+    return torch.optim.SGD(parameters, lr=lr, momentum=0.9, nesterov=True, weight_decay=1e-2)
+
+
+@pytest.mark.parametrize("optimiser", [torch.optim.SGD, momentum, torch.optim.Adam], ids=["sgd", "momentum", "adam"])
+@pytest.mark.parametrize(
+    "windows",
+    [
+        [Window(0, 30)],
+        [Window(0, 30, 6)],
+        [Window(5, 3), Window(20, 10, 2)],
+        [Window(0, 8)],
+    ],
+    ids=["every step", "strided", "with a gap", "early"],
+)
+@pytest.mark.parametrize("sketch_size", [None, 32])
+@pytest.mark.usefixtures("small_chunks")
+def test_the_gradient_sample_is_the_gradient_that_autograd_gives_at_each_point(tmp_path, windows, optimiser, sketch_size):
+    trajectory, gradients = train(tmp_path / "t.zarr", windows, optimiser=optimiser, sketch_size=sketch_size)
+    coordinates = trajectory.array("coordinate")[:]
+    steps = trajectory.array("step")[:]
+    expected = np.full((len(steps), 20), np.nan, np.float32)
+    expected[steps < 30] = gradients[steps[steps < 30]][:, coordinates]
+    np.testing.assert_array_equal(trajectory.array("gradient_sample")[:], expected)
+    for window in windows:
+        np.testing.assert_array_equal(trajectory.gradient_sample(window), expected[np.searchsorted(steps, window.steps)])
+
+
+def test_for_plain_sgd_the_gradient_sample_is_minus_the_update_over_the_learning_rate(tmp_path):
+    trajectory, _ = train(tmp_path / "t.zarr")
+    points = trajectory.points(Window(0, 30)).astype(np.float64)[:, trajectory.array("coordinate")[:]]
+    rounding = np.abs(points).max() * np.finfo(np.float32).eps
+    np.testing.assert_allclose(
+        trajectory.gradient_sample(Window(0, 30))[:-1], -np.diff(points, axis=0) / 0.5, atol=2 * rounding
+    )
+
+
+def test_sampled_coordinates_rise_are_distinct_and_told_by_the_seed(tmp_path):
+    def sampled(name, **options):
+        return train(tmp_path / name, **options)[0].array("coordinate")[:]
+
+    first, again, other = sampled("a"), sampled("b"), sampled("c", seed=5)
+    assert (np.diff(first) > 0).all()
+    assert (len(first), first.min() >= 0, first.max() < 65) == (20, True, True)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert sampled("d", gradient_coordinates=1000).tolist() == list(range(65))
+
+
+def test_every_parameter_is_sampled_equally_often():
+    from anodiff.trajectory.gradients import GradientSample
+
+    parameters = [torch.zeros(3, 4), torch.zeros(()), torch.zeros(7)]
+    counts = np.zeros(20)
+    for seed in range(2000):
+        counts[GradientSample(parameters, 5, seed=seed).coordinates] += 1
+    assert np.abs(counts - 500).max() < 4.5 * np.sqrt(2000 * 0.25 * 0.75)
+
+
+def test_a_parameter_without_a_gradient_has_nan_in_the_sample(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    model[0].bias.requires_grad_(False)
+    trajectory, gradients = train(tmp_path / "t.zarr", model=model, gradient_coordinates=65)
+    sample = trajectory.gradient_sample(Window(0, 30))[:-1]
+    assert np.isnan(sample[:, 48:56]).all()
+    np.testing.assert_array_equal(sample, gradients)
+
+
+def test_gradients_set_to_none_before_recording_are_nan_not_those_of_another_step(tmp_path):
+    trajectory, _ = train(tmp_path / "t.zarr", before_recording=lambda optimiser: optimiser.zero_grad())
+    assert np.isnan(trajectory.gradient_sample(Window(0, 30))).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 4, 5), (1,), ()])
+def test_the_sample_of_a_gradient_in_another_memory_order_is_that_of_its_values(shape):
+    from anodiff.trajectory.gradients import GradientSample
+
+    parameter = torch.nn.Parameter(torch.zeros(shape))
+    parameter.grad = torch.arange(1.0, 1 + parameter.numel()).reshape(shape)
+    if len(shape) == 4:
+        parameter.grad = parameter.grad.contiguous(memory_format=torch.channels_last)
+    sample = GradientSample([torch.zeros(9), parameter], 1000)
+    row = np.zeros(9 + parameter.numel(), np.float32)
+    sample.read(row)
+    np.testing.assert_array_equal(row, [*[np.nan] * 9, *range(1, 1 + parameter.numel())])
+
+
+@pytest.mark.parametrize("name", ["gradient_sample/c/1/0", "coordinate/c/0"])
+@pytest.mark.usefixtures("small_chunks")
+def test_a_lost_file_of_the_gradient_sample_is_noticed(tmp_path, name):
+    train(tmp_path / "t.zarr")
+    (tmp_path / "t.zarr" / name).unlink()
+    with pytest.raises(IncompleteStoreError, match=f"the first is {name}"):
+        open_trajectory(tmp_path / "t.zarr")
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_xarray_opens_a_sketch_with_gradients_as_a_labelled_data_set(tmp_path):
+    train(tmp_path / "t.zarr", sketch_size=32)
+    data = xr.open_zarr(tmp_path / "t.zarr")  # warnings are errors
+    assert data.weights.dims == ("sample", "component")
+    assert data.gradient_sample.dims == ("sample", "coordinate")
+    assert {"step", "coordinate"} <= set(data.coords)
+    assert all(variable.attrs["units"] and variable.attrs["long_name"] for variable in data.variables.values())
+    for name in ("weights", "gradient_sample"):
+        codecs = zarr.open_array(tmp_path / "t.zarr" / name).metadata.to_dict()["codecs"][0]["configuration"]["codecs"]
+        assert [codec["name"] for codec in codecs] == ["transpose", "bytes", "blosc", "crc32c"]

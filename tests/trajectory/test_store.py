@@ -68,6 +68,10 @@ def without_the_last_point(path):
     (path / "weights/c/5/0").unlink()
 
 
+def with_an_empty_shard(path):
+    (path / "weights/c/3/0").write_bytes(b"")
+
+
 def without_the_steps(path):
     shutil.rmtree(path / "step/c")
 
@@ -80,6 +84,20 @@ def without_an_array(path):
     shutil.rmtree(path / "windows")
 
 
+def with_a_duplicate_step(path):
+    zarr.open_array(path / "step")[20] = 19
+
+
+def with_a_falling_step(path):
+    zarr.open_array(path / "step")[20] = 3
+
+
+def with_a_step_too_few(path):
+    zarr.open_array(path / "step").resize((40,))
+    zarr.consolidate_metadata(path)
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
 @pytest.mark.parametrize(
     ("change", "kind", "reason"),
     [
@@ -93,11 +111,15 @@ def without_an_array(path):
         (another_version, StoreFormatError, "format version 0, this anodiff reads version 1"),
         (unfinished, IncompleteStoreError, "has not finished"),
         (without_status, IncompleteStoreError, "has not finished"),
-        (without_a_shard, IncompleteStoreError, "1 of its files are missing, the first is weights/c/2/0"),
-        (without_the_last_point, IncompleteStoreError, "1 of its files are missing, the first is weights/c/5/0"),
-        (without_the_steps, IncompleteStoreError, "missing, the first is step/"),
-        (without_the_windows, IncompleteStoreError, "missing, the first is windows/"),
-        (without_an_array, IncompleteStoreError, "missing, the first is windows/"),
+        (without_a_shard, IncompleteStoreError, "1 of its files are missing or empty, the first is weights/c/2/0"),
+        (without_the_last_point, IncompleteStoreError, "1 of its files are missing or empty, the first is weights/c/5/0"),
+        (with_an_empty_shard, IncompleteStoreError, "1 of its files are missing or empty, the first is weights/c/3/0"),
+        (without_the_steps, IncompleteStoreError, "missing or empty, the first is step/"),
+        (without_the_windows, IncompleteStoreError, "missing or empty, the first is windows/"),
+        (without_an_array, IncompleteStoreError, "missing or empty, the first is windows/"),
+        (with_a_duplicate_step, StoreFormatError, "duplicate steps: sample 20 is of step 19, the one before of step 19"),
+        (with_a_falling_step, StoreFormatError, "falling steps: sample 20 is of step 3, the one before of step 19"),
+        (with_a_step_too_few, StoreFormatError, "40 steps for 41 samples"),
     ],
     ids=lambda value: value.__name__ if callable(value) and not isinstance(value, type) else "",
 )
@@ -115,8 +137,79 @@ def test_a_flipped_byte_never_yields_numbers(path, place):
     content = bytearray(shard.read_bytes())
     content[int(place * len(content))] ^= 1
     shard.write_bytes(content)
-    with pytest.raises(StoreFormatError, match=r"steps 0–40 are damaged: .*checksum"):
+    named = r"weights: chunk \(1, 0\) in the file weights/c/1/0, of steps 8–15, is damaged: .*checksum"
+    with pytest.raises(StoreFormatError, match=named) as refused:
         open_trajectory(path).points(Window(0, 40))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kept", [0.01, 0.5, 0.95], ids="{} of the file".format)
+def test_a_shard_cut_short_never_yields_numbers(path, kept):
+    shard = path / "weights/c/4/0"
+    content = shard.read_bytes()
+    shard.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(
+        StoreFormatError, match=r"weights: chunk \(4, 0\) in the file weights/c/4/0, of steps 32–39, is damaged"
+    ):
+        open_trajectory(path).points(Window(0, 40))
+
+
+def test_the_damaged_one_of_several_chunks_in_a_shard_is_named(record_path, monkeypatch):
+    monkeypatch.setattr(format, "CHUNK_SAMPLES", 8)
+    monkeypatch.setattr(format, "CHUNK_PARAMETERS", 16)
+    path = record_path(np.random.default_rng(0).normal(size=(41, 48)))
+    shard = path / "weights/c/2/0"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1  # in the second of three chunks
+    shard.write_bytes(content)
+    trajectory = open_trajectory(path)
+    assert trajectory.points(Window(0, 40), slice(0, 16)).shape == (41, 16)
+    assert trajectory.points(Window(24, 16)).shape == (17, 48)
+    for columns in (slice(None), slice(10, 40)):
+        with pytest.raises(StoreFormatError, match=r"chunk \(2, 1\) in the file weights/c/2/0, of steps 16–23"):
+            trajectory.points(Window(0, 40), columns)
+
+
+@pytest.mark.parametrize("name", ["step", "windows", "loss"])
+def test_a_damaged_table_or_series_is_named(path, name):
+    (file,) = (one for one in (path / name / "c").rglob("*") if one.is_file())
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(StoreFormatError, match=f"{name} is damaged: .*checksum") as refused:
+        open_trajectory(path).series(name)
+    assert "\n" not in str(refused.value)
+
+
+def test_points_are_read_as_stored_with_time_running_fastest(path):
+    points = open_trajectory(path).points(Window(0, 40))
+    assert points.flags.f_contiguous
+    np.testing.assert_array_equal(points, POINTS)
+
+
+def replaced(path, record_path):
+    shutil.rmtree(path)
+    record_path(POINTS + 1)
+
+
+def rewritten(path, record_path):
+    zarr.open_group(path).attrs["note"] = "later"
+
+
+def removed(path, record_path):
+    shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("change", [replaced, rewritten, removed], ids=lambda change: change.__name__)
+def test_a_store_that_changes_while_it_is_read_is_told_from_the_one_opened(path, record_path, change):
+    trajectory = open_trajectory(path)
+    trajectory.points(Window(0, 40))
+    trajectory.check_unchanged()
+    change(path, record_path)
+    with pytest.raises(StoreFormatError, match="changed while it was being read") as refused:
+        trajectory.check_unchanged()
+    assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_series_of_a_whole_store_are_read_by_name(path):

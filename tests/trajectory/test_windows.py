@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anodiff.config import WindowSettings
+from anodiff.config import RunSettings, WindowSettings
 from anodiff.errors import ConfigError
-from anodiff.trajectory import Window, kept_steps, plan_windows
+from anodiff.trajectory import Window, kept_steps, open_trajectory, plan_windows, read_windows, updates_give_gradients
 
 lengths = st.integers(2, 300)
 run_lengths = st.integers(2, 2000)
@@ -58,3 +58,30 @@ def test_kept_steps_are_the_union_of_the_windows_rising_and_each_once(several):
     kept = kept_steps(several)
     assert (np.diff(kept) > 0).all()
     assert set(kept.tolist()) == {step for window in several for step in window.steps.tolist()}
+
+
+def test_a_window_is_reached_by_a_run_that_took_its_last_step():
+    assert [Window(10, 20, 5).reached(steps) for steps in (0, 10, 29, 30, 31)] == [False, False, False, True, True]
+
+
+def test_windows_come_back_from_a_store_as_they_were(record_path):
+    windows = [Window(0, 40, 8), Window(3, 36, 5)]
+    trajectory = open_trajectory(record_path(np.zeros((41, 3)), windows))
+    assert read_windows(trajectory.group) == trajectory.windows == tuple(windows)
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "recording", "windows", "given_by_them"),
+    [
+        ({}, {}, [Window(0, 9)], True),
+        ({"schedule": "cosine"}, {}, [Window(0, 9), Window(20, 9)], True),
+        ({"momentum": 0.9}, {}, [Window(0, 9)], False),
+        ({"weight_decay": 1e-4}, {}, [Window(0, 9)], False),
+        ({"name": "adam"}, {}, [Window(0, 9)], False),
+        ({}, {"weights": "sketch"}, [Window(0, 9)], False),
+        ({}, {}, [Window(0, 9), Window(0, 100, 10)], False),
+    ],
+)
+def test_updates_give_gradients_for_plain_sgd_with_every_weight_of_every_step(optimiser, recording, windows, given_by_them):
+    values = {"optimiser": {"name": "sgd"} | optimiser, "recording": recording, "training": {"steps": 100}}
+    assert updates_give_gradients(RunSettings.model_validate(values), windows) is given_by_them

@@ -17,4 +17,4 @@ rule geometry:
         mem_mb=2000,
         runtime=60,
     shell:
-        "anodiff geometry {input:q} --output {output:q} > {log:q} 2>&1"
+        "anodiff geometry {input:q} --output {output:q} --memory $(({resources.mem_mb} / 4)) > {log:q} 2>&1"

@@ -1,0 +1,18 @@
+"""The geometry of a path: everything follows from the update Gram matrix G_kl = <Δw_k, Δw_l>, Δw_k = w_{k+1} − w_k."""
+
+from anodiff.geometry.fourier import fourier_msd
+from anodiff.geometry.gram import path_geometry, update_gram
+from anodiff.geometry.path import PathGeometry, PrincipalCoordinates
+from anodiff.geometry.reduce import geometry
+from anodiff.geometry.store import Geometries, open_geometry
+
+__all__ = [
+    "Geometries",
+    "PathGeometry",
+    "PrincipalCoordinates",
+    "fourier_msd",
+    "geometry",
+    "open_geometry",
+    "path_geometry",
+    "update_gram",
+]

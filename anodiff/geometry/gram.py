@@ -1,0 +1,211 @@
+"""One pass over the points of a path: the update Gram matrix G_kl = <Δw_k, Δw_l>, Δw_k = w_{k+1} − w_k.
+
+The pitfall: ||a − b||² = |a|² + |b|² − 2ab on float32 weights loses every digit at short lags, since weights are much larger
+than their changes. So neighbouring points are subtracted first (float32, nearly exact), products are summed within blocks of
+parameters in float32, and blocks in float64. Points in float64 are multiplied in float64.
+
+Cost: O(T²P) multiplications for T updates of P parameters, each parameter read once; memory O(T²) and what ``memory`` allows,
+whatever P.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anodiff.errors import ConfigError
+from anodiff.geometry.path import PathGeometry
+from anodiff.trajectory.windows import Window
+
+#: Columns whose products are summed in float32 before they enter the float64 total.
+PRODUCT_COLUMNS = 8192
+
+#: Default bound on the columns held at a time, in bytes.
+MEMORY = 2**29
+
+Array = NDArray[Any]
+Report = Callable[[int, int, str], None]
+
+
+class Points(Protocol):
+    """A path: anything of shape (T+1, P) that gives columns, such as an array of numpy or Zarr."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Points and parameters."""
+        ...
+
+    def __getitem__(self, index: tuple[slice, slice], /) -> Any:
+        """Return ``points[:, first:last]``."""
+        ...
+
+
+def path_geometry(points: Points, *, memory: float = MEMORY, device: str = "cpu") -> PathGeometry:
+    """Return the geometry of any path of shape (T+1, P): a numpy, Zarr or HDF5 array, a memory map.
+
+    Raises
+    ------
+    ConfigError
+        If the shape is not that of a path, or a coordinate is not finite.
+
+    Examples
+    --------
+    >>> corner = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]])
+    >>> path_geometry(corner).squared_displacements
+    array([[ 0.,  9., 25.],
+           [ 9.,  0., 16.],
+           [25., 16.,  0.]])
+    """
+    gram = update_gram(points, memory=memory, device=device)
+    if not np.isfinite(gram).all():
+        fault = find_fault(points, memory=memory)
+        if fault is None:
+            raise ConfigError("a path with updates whose squares overflow float32; give its points in float64")
+        raise ConfigError(f"a path with {fault.value} at point {fault.point}, parameter {fault.parameter}; only finite points")
+    return PathGeometry(gram, Window(0, len(gram)))
+
+
+def update_gram(
+    points: Points,
+    *,
+    memory: float = MEMORY,
+    device: str = "cpu",
+    report: Report = lambda done, total, message: None,
+) -> NDArray[np.float64]:
+    """Return the update Gram matrix of points (T+1, P), shape (T, T), float64, exactly symmetric.
+
+    Parameters
+    ----------
+    memory
+        Bytes for the columns held at a time, beside the matrix itself: those in work and those being read meanwhile.
+    device
+        ``cpu``, or a device of torch's such as ``cuda``, which multiplies there.
+    report
+        Called with the parameters done, the parameters in all and an empty text.
+    """
+    total = Total(_shape(points)[0] - 1, device)
+    with np.errstate(invalid="ignore", over="ignore"):  # weights that are not finite give a Gram matrix that is not
+        for start, block in column_blocks(points, memory):
+            for first in range(0, block.shape[1], PRODUCT_COLUMNS):
+                total.add(np.diff(block[:, first : first + PRODUCT_COLUMNS], axis=0))
+            report(start + block.shape[1], points.shape[1], "")
+    return total.result()
+
+
+def column_blocks(points: Points, memory: float) -> Iterator[tuple[int, Array]]:
+    """Yield (first column, columns (T+1, n) as float32 or float64), the next ones being read while the last are in work."""
+    rows, parameters = _shape(points)
+    columns = columns_at_once(rows, memory, np.dtype(getattr(points, "dtype", np.float32)).itemsize)
+    starts = range(0, parameters, columns)
+
+    def read(start: int) -> Array:
+        block = np.asarray(points[:, start : start + columns])
+        return block if block.dtype in (np.float32, np.float64) else block.astype(np.float64)
+
+    with ThreadPoolExecutor(1) as reader:
+        upcoming = [reader.submit(read, start) for start in starts[:1]]
+        for number, start in enumerate(starts):
+            block = upcoming.pop().result()
+            upcoming = [reader.submit(read, following) for following in starts[number + 1 : number + 2]]
+            yield start, block
+
+
+def columns_at_once(rows: int, memory: float, itemsize: int = 4) -> int:
+    """Return how many columns of ``rows`` points fit in ``memory`` bytes twice over, in whole chunks where possible."""
+    columns = int(memory // (itemsize * 2 * rows)) - PRODUCT_COLUMNS  # the differences of one product
+    return max(columns // PRODUCT_COLUMNS * PRODUCT_COLUMNS, PRODUCT_COLUMNS // 8, 1)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A coordinate that is not finite: its value, the number of the point and that of the parameter."""
+
+    value: float
+    point: int
+    parameter: int
+
+
+def find_fault(points: Points, *, memory: float = MEMORY) -> Fault | None:
+    """Return the first coordinate that is not finite, by point and then by parameter, or None."""
+    found: Fault | None = None
+    for start, block in column_blocks(points, memory):
+        rows, columns = np.nonzero(~np.isfinite(block))
+        if len(rows) and (found is None or rows[0] < found.point):
+            found = Fault(float(block[rows[0], columns[0]]), int(rows[0]), start + int(columns[0]))
+    return found
+
+
+def choose_device(name: str) -> str:
+    """Return the device for the products: ``auto`` is a GPU where a driver shows one, else the CPU.
+
+    Torch, whose import takes seconds, is asked only where there may be a GPU.
+    """
+    if name == "cpu" or (
+        name == "auto" and not Path("/proc/driver/nvidia").exists() and "HIP_VISIBLE_DEVICES" not in os.environ
+    ):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda" if name == "auto" else name
+    if name == "auto":
+        return "cpu"
+    raise ConfigError(f"--device {name}: torch sees no such device here; use cpu or auto")
+
+
+class Total:
+    """The sum of ΔΔᵀ over blocks of columns, on the CPU by numpy's symmetric product, else by torch on its device."""
+
+    def __init__(self, updates: int, device: str) -> None:
+        self.device = device
+        if device == "cpu":
+            self._sum: Any = np.zeros((updates, updates))
+        else:
+            import torch
+
+            self._sum = torch.zeros((updates, updates), dtype=torch.float64, device=device)
+
+    def add(self, differences: Array) -> None:
+        """Add the products of differences (T, columns)."""
+        if self.device == "cpu":
+            self._sum += differences @ differences.T  # numpy calls the symmetric rank-k product, half the work
+            return
+        import torch
+
+        with _full_precision():
+            block = torch.from_numpy(np.ascontiguousarray(differences)).to(self.device)
+            self._sum += block @ block.T
+
+    def result(self) -> NDArray[np.float64]:
+        """Return the matrix, exactly symmetric."""
+        if self.device == "cpu":
+            return self._sum
+        lower = np.tril(self._sum.cpu().numpy())
+        return lower + np.tril(lower, -1).T
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Multiply float32 as float32: a process that allows TF32 would lose half of the digits."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _shape(points: Points) -> tuple[int, int]:
+    if len(points.shape) != 2 or points.shape[0] < 2 or points.shape[1] < 1:
+        raise ConfigError(f"a path of shape {tuple(points.shape)}; expected (points, parameters), at least (2, 1)")
+    return int(points.shape[0]), int(points.shape[1])

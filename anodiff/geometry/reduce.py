@@ -1,0 +1,221 @@
+"""From trajectory.zarr to geometry.zarr: one update Gram matrix per window, and what else the analysis needs of the weights.
+
+Cost: O(T²P) for windows of T updates and P parameters, each weight read once; see `anodiff.geometry.gram`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from anodiff.config import RunSettings
+from anodiff.geometry.gram import MEMORY, choose_device, find_fault, update_gram
+from anodiff.geometry.store import KIND, POINT_SERIES, VERSION
+from anodiff.stores import create_store, finish_store, writing
+from anodiff.trajectory.format import EPOCH_SERIES, compressors
+from anodiff.trajectory.store import Trajectory, open_trajectory
+from anodiff.trajectory.windows import Window, updates_give_gradients
+
+#: From so many updates on a Gram matrix, summed in float64 all the same, is stored in float32: at 10⁴ it takes 400 MB.
+FLOAT32_FROM = 5000
+
+#: Attributes of a trajectory that its geometry carries along.
+CARRIED = (
+    "settings",
+    "provenance",
+    "steps",
+    "steps_completed",
+    "steps_per_epoch",
+    "diverged_at",
+    "parameters",
+    "representation",
+    "sketch",
+)
+
+
+def geometry(
+    trajectory_path: str | Path,
+    output: str | Path,
+    *,
+    memory: float = MEMORY,
+    device: str = "cpu",
+    overwrite: bool = False,
+    report: Callable[[int, int, str], None] = lambda done, total, message: None,
+) -> None:
+    """Reduce trajectory.zarr to geometry.zarr.
+
+    A window that the run did not finish stays NaN, and so does one with weights that are not finite: the attribute
+    ``problems`` then says which step and which parameter.
+
+    Parameters
+    ----------
+    memory
+        Bytes for the columns held at a time, beside a Gram matrix.
+    device
+        Where to multiply: ``cpu``, ``cuda``, or ``auto``, see `anodiff.geometry.gram.choose_device`.
+    report
+        Called with the parameters done over all windows, those to do, and the window in work.
+
+    Raises
+    ------
+    StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
+    """
+    device = choose_device(device)
+    trajectory = open_trajectory(trajectory_path)
+    reached = [number for number, window in enumerate(trajectory.windows) if window.reached(trajectory.steps_completed)]
+    parameters = trajectory.weights.shape[1]
+    problems: dict[str, str] = {}
+    with writing(output, overwrite=overwrite) as temporary:
+        group = _create(temporary, trajectory)
+        gradients = _sampled_gradients(trajectory)
+        if gradients is not None:
+            _create_sample(group, trajectory, gradients)
+        for done, number in enumerate(reached):
+            window = trajectory.windows[number]
+            points = WindowPoints(trajectory, window, gradients)
+            gram = update_gram(
+                points,
+                memory=memory,
+                device=device,
+                report=lambda columns, _, message, done=done, window=window: report(  # type: ignore[misc]
+                    done * parameters + columns, len(reached) * parameters, f"window from step {window.start}"
+                ),
+            )
+            if not np.isfinite(gram).all():
+                problems[str(number)] = _fault(trajectory, window, points, memory)
+            group["gram"][number, : window.updates, : window.updates] = gram  # type: ignore[index]
+            if gradients is not None:
+                group["gradient_sample"][number, : window.updates] = points.gradients()  # type: ignore[index]
+        trajectory.check_unchanged()
+        finish_store(group, trajectory.status, problems=problems, device=device)
+
+
+@dataclass(frozen=True)
+class SampledGradients:
+    """Where the sampled entries of the gradient come from.
+
+    Attributes
+    ----------
+    coordinates
+        The sampled parameters, rising.
+    source
+        ``updates``: of plain SGD, exact but for rounding; ``recorded``: kept by the recorder.
+    """
+
+    coordinates: NDArray[np.int64]
+    source: str
+
+
+class WindowPoints:
+    """A window of a trajectory as a path (see `anodiff.geometry.gram.Points`), which notes the sampled updates in passing."""
+
+    def __init__(self, trajectory: Trajectory, window: Window, sampled: SampledGradients | None) -> None:
+        self.shape = (window.updates + 1, trajectory.weights.shape[1])
+        self._trajectory, self._window, self._sampled = trajectory, window, sampled
+        self._updates = None
+        if sampled is not None and sampled.source == "updates":
+            self._updates = np.full((window.updates, len(sampled.coordinates)), np.nan, np.float32)
+
+    def __getitem__(self, index: tuple[slice, slice]) -> NDArray[Any]:
+        columns = index[1]
+        block = self._trajectory.points(self._window, columns)
+        if self._updates is not None and self._sampled is not None:
+            first, last = np.searchsorted(self._sampled.coordinates, (columns.start, columns.start + block.shape[1]))
+            self._updates[:, first:last] = np.diff(block[:, self._sampled.coordinates[first:last] - columns.start], axis=0)
+        return block
+
+    def gradients(self) -> NDArray[np.float32]:
+        """Return the sampled gradients at the window's first T points, shape (T, coordinates)."""
+        if self._updates is None:
+            return self._trajectory.gradient_sample(self._window)[:-1]
+        rates = self._trajectory.series("learning_rate")[self._window.steps[:-1]]
+        return -self._updates / rates[:, None]
+
+
+def _sampled_gradients(trajectory: Trajectory) -> SampledGradients | None:
+    """Say which gradient entries can be had: those that the recorder kept, or by updates of plain SGD; else None."""
+    if "gradient_sample" in trajectory.group:
+        return SampledGradients(np.asarray(trajectory.array("coordinate")[:]), "recorded")
+    try:
+        run = RunSettings.model_validate(trajectory.group.attrs.get("settings"))
+    except ValidationError:  # recorded from a loop that is not ours
+        return None
+    parameters = trajectory.weights.shape[1]
+    count = min(run.recording.gradient_coordinates, parameters)
+    if not count or not updates_give_gradients(run, trajectory.windows):
+        return None
+    chosen = np.random.default_rng([run.seed, parameters]).choice(parameters, count, replace=False)
+    return SampledGradients(np.sort(chosen), "updates")
+
+
+def _fault(trajectory: Trajectory, window: Window, points: WindowPoints, memory: float) -> str:
+    """Say which step and which parameter are not finite."""
+    found = find_fault(points, memory=memory)
+    if found is None:
+        return "the squares of the updates overflow float32"
+    step = window.steps[found.point]
+    return f"the weights are not finite: {found.value} at step {step} in {trajectory.parameter_name(found.parameter)}"
+
+
+def _create(path: Path, trajectory: Trajectory) -> zarr.Group:
+    """Make the empty store, with what the analysis needs besides G copied from the trajectory."""
+    header = {key: value for key, value in trajectory.group.attrs.items() if key in CARRIED}
+    group = create_store(path, KIND, VERSION, header)
+    windows = trajectory.windows
+    updates = max(window.updates for window in windows)
+    group.create_array(
+        "gram",
+        shape=(len(windows), updates, updates),
+        chunks=(1, min(updates, 256), updates),
+        dtype="float64" if updates < FLOAT32_FROM else "float32",
+        fill_value=math.nan,
+        compressors=compressors(),
+        dimension_names=("window", "update", "update_other"),
+        attributes={"long_name": "update Gram matrix <Δw_k, Δw_l>; NaN where the run did not reach", "units": "1"},
+    )
+    steps = np.full((len(windows), updates + 1), -1, np.int64)
+    for number, window in enumerate(windows):
+        steps[number, : window.updates + 1] = window.steps
+    meaning = "optimiser step of each point; -1 beyond a shorter window"
+    _copy(group, "point_step", steps, ("window", "point"), {"long_name": meaning, "units": "optimiser steps"})
+    for name, meaning in POINT_SERIES.items():
+        series = np.append(trajectory.series(name), np.float32(math.nan))  # no batch is seen at the last point
+        values = np.where(steps >= 0, series[steps], np.float32(math.nan))
+        meaning += "; NaN beyond a shorter window and at the run's end"
+        _copy(group, f"point_{name}", values, ("window", "point"), {"long_name": meaning, "units": "1"})
+    for name in ("windows", "epoch", *EPOCH_SERIES):
+        source = trajectory.array(name)
+        _copy(group, name, np.asarray(source[:]), trajectory.dimensions(name), dict(source.attrs))
+    return group
+
+
+def _create_sample(group: zarr.Group, trajectory: Trajectory, sampled: SampledGradients) -> None:
+    windows, updates = group["gram"].shape[:2]  # type: ignore[union-attr]
+    coordinates = len(sampled.coordinates)
+    group.create_array(
+        "gradient_sample",
+        shape=(windows, updates, coordinates),
+        chunks=(1, updates, coordinates),
+        dtype="float32",
+        fill_value=math.nan,
+        compressors=compressors(),
+        dimension_names=("window", "update", "coordinate"),
+        attributes={
+            "long_name": "entries of the mini-batch gradient at a seeded sample of the parameters",
+            "units": "1",
+            "source": sampled.source,
+        },
+    )
+    _copy(group, "coordinate", sampled.coordinates, ("coordinate",), {"long_name": "number of the parameter", "units": "1"})
+
+
+def _copy(group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], about: dict[str, Any]) -> None:
+    group.create_array(name, data=values, compressors=compressors(), dimension_names=dimensions, attributes=about)

@@ -1,0 +1,90 @@
+"""Reads geometry.zarr, and names what it holds in one place; docs/format.md tells the same to people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from anodiff.errors import StoreFormatError
+from anodiff.geometry.path import PathGeometry
+from anodiff.stores import open_store
+from anodiff.trajectory.windows import Window, read_windows
+
+KIND = "anodiff geometry"
+VERSION = 2
+
+#: Per-step series carried along, with one value for each point of each window: name in the trajectory, meaning.
+POINT_SERIES = {
+    "loss": "mini-batch loss at each point",
+    "gradient_norm": "Euclidean norm of the mini-batch gradient at each point",
+    "noise_norm": "Euclidean norm of the gradient noise at each point; NaN where not measured",
+}
+
+
+@dataclass(frozen=True)
+class Geometries:
+    """A finished geometry.zarr: the windows of a run and the run's attributes."""
+
+    path: Path
+    group: zarr.Group
+    status: str
+    steps_completed: int
+    windows: tuple[Window, ...]
+
+    def reached(self, window: Window) -> bool:
+        """Return whether the run went on until the window's end."""
+        return window.reached(self.steps_completed)
+
+    def problem(self, number: int) -> str:
+        """Return why a window that the run reached has no geometry; empty where it has."""
+        problems = self.group.attrs.get("problems", {})
+        return str(problems.get(str(number), "")) if isinstance(problems, dict) else ""
+
+    def read(self, number: int) -> PathGeometry:
+        """Return the geometry of one window, by its number.
+
+        Raises
+        ------
+        StoreFormatError
+            If a chunk is damaged, or missing though the run reached the window.
+        """
+        window = self.windows[number]
+        gram = self._read("gram", (number, slice(window.updates), slice(window.updates))).astype(np.float64)
+        if self.reached(window) and not self.problem(number) and np.isnan(gram).any():
+            raise StoreFormatError(f"{self.path}: chunks of gram of window {number} are missing; run the geometry again")
+        return PathGeometry(gram, window)
+
+    def point_series(self, name: str, number: int) -> NDArray[np.float64]:
+        """Return a series (see `POINT_SERIES`) at a window's points, shape (T+1,)."""
+        return self._read(f"point_{name}", (number, slice(self.windows[number].updates + 1))).astype(np.float64)
+
+    def gradients(self, number: int) -> NDArray[np.float64] | None:
+        """Return the sampled entries of the gradient at a window's first T points, shape (T, coordinates); None without."""
+        if "gradient_sample" not in self.group:
+            return None
+        return self._read("gradient_sample", (number, slice(self.windows[number].updates))).astype(np.float64)
+
+    def _read(self, name: str, selection: tuple[int | slice, ...]) -> NDArray[np.generic]:
+        try:
+            return np.asarray(self.group[name][selection])  # type: ignore[index]
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            raise StoreFormatError(
+                f"{self.path}: {name} of window {selection[0]} is damaged: {reason}; run the geometry again"
+            ) from None
+
+
+def open_geometry(path: str | Path) -> Geometries:
+    """Open a finished geometry.zarr; raises what `anodiff.stores.open_store` raises."""
+    group = open_store(path, KIND, VERSION)
+    return Geometries(
+        Path(path),
+        group,
+        str(group.attrs["status"]),
+        int(group.attrs["steps_completed"]),  # type: ignore[arg-type]
+        read_windows(group),
+    )

@@ -1,0 +1,54 @@
+"""What is the gradient at a few parameters? A random sample of its entries, the same parameters at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class GradientSample:
+    """A sample of coordinates, uniform over all parameters without replacement, and how to read the gradient there.
+
+    Parameters
+    ----------
+    parameters
+        The model's parameters, in the order in which they are flattened.
+    count
+        Size of the sample; all coordinates where there are fewer.
+    seed
+        Tells the sample completely.
+
+    Attributes
+    ----------
+    coordinates
+        Indices of the sampled parameters in the flattened point, rising, shape (coordinate,), int64.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], count: int, *, seed: int = 0) -> None:
+        ends = np.cumsum([parameter.numel() for parameter in parameters])
+        total = int(ends[-1])
+        generator = np.random.default_rng([seed, 1])  # not the stream of a projection of the same seed
+        self.coordinates: NDArray[np.int64] = np.sort(generator.choice(total, min(count, total), replace=False, shuffle=False))
+        self._places: list[tuple[Tensor, slice, Tensor]] = []
+        start = 0
+        for parameter, end in zip(parameters, ends, strict=True):
+            stop = int(np.searchsorted(self.coordinates, end))
+            if stop > start:
+                index = torch.from_numpy(self.coordinates[start:stop] - (end - parameter.numel())).to(parameter.device)
+                self._places.append((parameter, slice(start, stop), index))
+            start = stop
+
+    def read(self, row: NDArray[np.float32]) -> None:
+        """Put the gradient's sampled entries into ``row``, shape (coordinate,); NaN where a parameter has none."""
+        seen = [(place, torch.take(p.grad, index).float()) for p, place, index in self._places if p.grad is not None]
+        row[:] = np.nan
+        if seen:
+            values = torch.cat([entries for _, entries in seen]).cpu().numpy()
+            start = 0
+            for place, entries in seen:
+                row[place] = values[start : start + len(entries)]
+                start += len(entries)
