@@ -316,6 +316,8 @@ class AnalysisSettings(Settings):
     """Width in decades of the stretch of lags over which a local exponent is fitted."""
     long_lags: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=2)]] = (200, 900)
     """Lags, in optimiser steps, over which the table's long-lag exponent is fitted."""
+    null_draws: Annotated[int, Field(ge=2, le=1000)] = 20
+    """How often each null (shuffled updates, random signs) is drawn for a window."""
 
     @model_validator(mode="after")
     def _ordered(self) -> AnalysisSettings:

@@ -14,22 +14,44 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from anodiff.config import AnalysisSettings
-from anodiff.diffusion.exponents import fit_regimes, local_exponents, slope
+from anodiff.diffusion.exponents import local_exponents
+from anodiff.diffusion.intervals import Interval, Measured, measure
 from anodiff.diffusion.msd import ageing_msd, logarithmic_lags, time_averaged_msd
-from anodiff.geometry import Geometries, open_geometry
+from anodiff.diffusion.nulls import NULLS, NullCurves, null_curves
+from anodiff.geometry import Geometries, PathGeometry, open_geometry
 from anodiff.stores import open_store, writing
 from anodiff.trajectory.format import EPOCH_SERIES
-from anodiff.trajectory.windows import Window
 
 KIND = "anodiff diffusion"
-VERSION = 1
+VERSION = 2
 
 #: Curves over lag: meaning.
 CURVES = {
     "msd": "time-averaged mean squared displacement",
     "ageing_msd": "squared displacement from the window's first point",
     "beta": "local exponent d ln MSD / d ln lag of the time-averaged MSD",
+    "beta_low": "lower end of its 95 % interval",
+    "beta_high": "upper end of its 95 % interval",
+    "effective_samples": "number of independent one-dimensional displacements that would give the MSD as well",
+    "effective_dimension": "number of directions in which the path moves over the lag, as the MSD's scatter goes",
+    "update_autocorrelation": "correlation of updates a lag apart",
+} | {
+    f"beta_{null}{end}": f"local exponent of the null, {meaning}: {what}"
+    for null, what in NULLS.items()
+    for end, meaning in (("", "mean over draws"), ("_low", "2.5 % quantile of draws"), ("_high", "97.5 % quantile of draws"))
 }
+
+
+def _with_interval(name: str, meaning: str) -> dict[str, str]:
+    return {name: meaning, f"{name}_low": f"lower end of the 95 % interval of {name}", f"{name}_high": "its upper end"}
+
+
+def _above_nulls(name: str, meaning: str) -> dict[str, str]:
+    return {f"{name}_above_{null}": f"{meaning} minus its mean over the null: {what}" for null, what in NULLS.items()} | {
+        f"{name}_sigma_{null}": "that difference in standard deviations of both; beyond ±2 it is hardly chance"
+        for null in NULLS
+    }
+
 
 #: Columns of exponents.csv: meaning. docs/format.md and the page show the same.
 COLUMNS = {
@@ -37,15 +59,19 @@ COLUMNS = {
     "waiting_time": "optimiser step of its first point",
     "length": "its length in optimiser steps",
     "stride": "optimiser steps between its points",
-    "beta_max": "largest local exponent β",
+    **_with_interval("beta_max", "largest local exponent β"),
     "beta_max_lag": "lag at which it stands, in optimiser steps",
-    "beta_long": "exponent over the long lags set in analysis.long_lags",
+    **_with_interval("beta_long", "exponent over the long lags set in analysis.long_lags"),
     "regimes": "number of regimes chosen by the information criterion",
-    "exponent_first": "exponent of the first regime",
-    "exponent_second": "exponent of the second regime; the first again where there is one",
-    "crossover_lag": "lag between them, in optimiser steps",
-    "fit_from": "smallest lag of the fit",
-    "fit_to": "largest lag of the fit",
+    **_with_interval("exponent_first", "exponent of the first regime"),
+    **_with_interval("exponent_second", "exponent of the second regime; the first again where there is one"),
+    **_with_interval("crossover_lag", "lag between them, in optimiser steps"),
+    "fit_from": "smallest lag of the fit, in optimiser steps",
+    "fit_to": "largest lag of the fit: beyond, too few independent samples are left",
+    "fit_samples": "effective number of independent samples in the MSD at the fit's largest lag",
+    "fit_dimension": "effective dimension there",
+    **_above_nulls("beta_max", "local exponent at beta_max_lag"),
+    **_above_nulls("beta_long", "beta_long"),
     "note": "why a value is missing",
 }
 
@@ -94,79 +120,123 @@ def analyse(
     rows = []
     for number, window in enumerate(windows):
         report(number, len(windows), f"window from step {window.start}")
-        displacements, note = _displacements(geometries, number)
+        path, note = _path(geometries, number)
         values: dict[str, Any] = {"note": note}
-        if displacements is not None:
-            msd = time_averaged_msd(displacements)
-            measured = _curves(displacements, msd, own_lags[number] // window.stride, settings.slope_width)
+        if path is not None:
+            places = np.searchsorted(lags, own_lags[number])
+            measured, exponents = _measure(path, own_lags[number] // window.stride, settings, geometries, number)
             for name, curve in measured.items():
-                curves[name][number, np.searchsorted(lags, own_lags[number])] = curve
-            if np.isfinite(measured["beta"]).any():
-                values |= _exponents(msd, measured, own_lags[number], window, settings)
-            else:
-                values["note"] = "too few lags with a displacement for an exponent"
-            if not values["note"] and math.isnan(values["beta_long"]):
-                values["note"] = f"too short for the long lags {settings.long_lags[0]}–{settings.long_lags[1]}"
+                curves[name][number, places] = curve
+            values |= exponents
         values |= {"window": number, "waiting_time": window.start, "length": window.length, "stride": window.stride}
         rows.append({column: values.get(column, math.nan) for column in COLUMNS})
     report(len(windows), len(windows), "done")
     return _dataset(geometries, settings, lags, curves), pd.DataFrame(rows)
 
 
-def _displacements(geometries: Geometries, number: int) -> tuple[NDArray[np.float64] | None, str]:
-    """Return a window's squared displacements, or None and the reason why there are none to analyse."""
+def _path(geometries: Geometries, number: int) -> tuple[PathGeometry | None, str]:
+    """Return a window's geometry, or None and the reason why there is none to analyse."""
     if geometries.problem(number):
         return None, geometries.problem(number)
     if not geometries.reached(geometries.windows[number]):
         return None, f"the run {geometries.status} at step {geometries.steps_completed}, before the window's end"
-    displacements = geometries.read(number).squared_displacements
-    if not np.isfinite(displacements).all():
-        return None, "the weights are not finite"
-    if not displacements[0].any():
+    path = geometries.read(number)
+    if not path.gram.any():
         return None, "the path does not move"
-    return displacements, ""
+    return path, ""
 
 
-def _curves(
-    displacements: NDArray[np.float64], msd: NDArray[np.float64], lags: NDArray[np.int64], width: float
-) -> dict[str, NDArray[np.float64]]:
-    """Return the curves at ``lags``, which count recorded updates."""
-    return {
-        "msd": msd[lags],
-        "ageing_msd": ageing_msd(displacements)[lags],
-        "beta": local_exponents(msd, lags, width),
+def _measure(
+    path: PathGeometry, lags: NDArray[np.int64], settings: AnalysisSettings, geometries: Geometries, number: int
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+    """Return a window's curves at ``lags``, which count recorded updates, and what stands in its row."""
+    displacements = path.squared_displacements
+    msd = time_averaged_msd(displacements)
+    beta = local_exponents(msd, lags, settings.slope_width)
+    curves = {"msd": msd[lags], "ageing_msd": ageing_msd(displacements)[lags], "beta": beta}
+    if not np.isfinite(beta).any():
+        return curves, {"note": "too few lags with a displacement for an exponent"}
+    stride = path.window.stride
+    long = (settings.long_lags[0] / stride, settings.long_lags[1] / stride)
+    exponents = measure(path, msd, lags, beta, settings.slope_width, long, seed=number)
+    curves |= {
+        "beta_low": exponents.beta_low,
+        "beta_high": exponents.beta_high,
+        "effective_samples": exponents.samples,
+        "effective_dimension": exponents.dimension,
+        "update_autocorrelation": np.append(
+            path.update_autocorrelation(lags[lags < len(path.gram)]), [np.nan] * (lags >= len(path.gram)).sum()
+        ),
     }
+    row = _row(exponents, beta, lags, stride)
+    per_epoch = geometries.group.attrs.get("steps_per_epoch")
+    nulls = null_curves(
+        path,
+        lags,
+        draws=settings.null_draws,
+        steps_per_epoch=int(per_epoch) if per_epoch else None,  # type: ignore[arg-type]
+        generator=np.random.default_rng([number, 1]),
+    )
+    null_beta, against = _against_nulls(nulls, exponents, curves, lags, settings, long)
+    if math.isnan(row["beta_long"]):
+        row["note"] = f"too short, or too few of its points, for the long lags {settings.long_lags[0]}–{settings.long_lags[1]}"
+    return curves | null_beta, row | against
 
 
-def _exponents(
-    msd: NDArray[np.float64],
-    curves: dict[str, NDArray[np.float64]],
+def _row(exponents: Measured, beta: NDArray[np.float64], lags: NDArray[np.int64], stride: int) -> dict[str, Any]:
+    regimes = exponents.regimes
+    row: dict[str, Any] = {"regimes": regimes.count, "beta_max_lag": stride * lags[int(np.nanargmax(beta))]}
+    crossover = exponents.crossover
+    crossover = Interval(*(stride * value for value in (crossover.value, crossover.low, crossover.high)))
+    named = {
+        "beta_max": exponents.largest,
+        "beta_long": exponents.long,
+        "exponent_first": exponents.first,
+        "exponent_second": exponents.second,
+        "crossover_lag": crossover,
+    }
+    for name, interval in named.items():
+        row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    if regimes.count:
+        last = int(np.searchsorted(lags, regimes.fit_to))
+        row |= {"fit_from": stride * regimes.fit_from, "fit_to": stride * regimes.fit_to}
+        row |= {"fit_samples": exponents.samples[last], "fit_dimension": exponents.dimension[last]}
+    return row
+
+
+def _against_nulls(
+    nulls: dict[str, NullCurves],
+    exponents: Measured,
+    own: dict[str, NDArray[np.float64]],
     lags: NDArray[np.int64],
-    window: Window,
     settings: AnalysisSettings,
-) -> dict[str, Any]:
-    largest = int(np.nanargmax(curves["beta"]))
-    regimes = fit_regimes(lags, curves["msd"])
-    return {
-        "beta_max": curves["beta"][largest],
-        "beta_max_lag": lags[largest],
-        "beta_long": _long_lag_exponent(msd, window, settings.long_lags),
-        "regimes": regimes.count,
-        "exponent_first": regimes.first,
-        "exponent_second": regimes.second,
-        "crossover_lag": regimes.crossover,
-        "fit_from": regimes.fit_from,
-        "fit_to": regimes.fit_to,
-    }
+    long: tuple[float, float],
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
+    """Return the nulls' local exponents and the differences from them."""
+    curves: dict[str, NDArray[np.float64]] = {}
+    row: dict[str, float] = {}
+    beta = own["beta"]
+    largest = int(np.nanargmax(beta))
+    in_range = (lags >= long[0]) & (lags <= long[1])
+    for name, null in nulls.items():
+        drawn = null.local_exponents(lags, settings.slope_width)
+        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+        curves |= {f"beta_{name}": drawn.mean(axis=0), f"beta_{name}_low": low, f"beta_{name}_high": high}
+        width = exponents.beta_high[largest] - exponents.beta_low[largest]
+        row |= _difference(f"beta_max_{{}}_{name}", Interval(beta[largest], 0, width), drawn[:, largest])
+        if math.isfinite(exponents.long.value) and in_range.sum() > 1:
+            x = np.log(lags[in_range])
+            x -= x.mean()
+            slopes = null.log_msd[:, in_range] @ x / (x @ x)
+            measured = Interval(np.log(own["msd"][in_range]) @ x / (x @ x), exponents.long.low, exponents.long.high)
+            row |= _difference(f"beta_long_{{}}_{name}", measured, slopes)
+    return curves, row
 
 
-def _long_lag_exponent(msd: NDArray[np.float64], window: Window, long_lags: tuple[int, int]) -> float:
-    """Return the slope of the MSD between two lags in optimiser steps; NaN where the window is too short for them."""
-    if window.length < long_lags[1]:
-        return math.nan
-    lags = window.stride * np.arange(len(msd))
-    within = (lags >= long_lags[0]) & (lags <= long_lags[1])
-    return slope(lags[within], msd[within])
+def _difference(column: str, own: Interval, drawn: NDArray[np.float64]) -> dict[str, float]:
+    above = own.value - drawn.mean()
+    error = math.hypot((own.high - own.low) / 3.92, drawn.std())
+    return {column.format("above"): above, column.format("sigma"): above / error if error > 0 else math.nan}
 
 
 def _dataset(
@@ -184,9 +254,11 @@ def _dataset(
         "epoch": ("epoch", epochs, dict(source["epoch"].attrs)),
         "epoch_step": ("epoch", epoch_step, {"long_name": "optimiser step at the epoch's end"} | steps),
     }
-    variables = {name: (("window", "lag"), curve, {"long_name": CURVES[name], "units": "1"}) for name, curve in curves.items()}
+    variables: dict[str, Any] = {
+        name: (("window", "lag"), curves[name], {"long_name": CURVES[name], "units": "1"}) for name in CURVES
+    }
     series = {name: ("epoch", np.asarray(source[name][:]), dict(source[name].attrs)) for name in EPOCH_SERIES}  # type: ignore[index]
-    carried = ("settings", "provenance", "steps", "steps_completed", "diverged_at", "status")
+    carried = ("settings", "provenance", "steps", "steps_completed", "diverged_at", "status", "representation", "sketch")
     attributes = {key: value for key, value in source.attrs.items() if key in carried} | {
         "kind": KIND,
         "format_version": VERSION,

@@ -1,4 +1,4 @@
-"""With what power does the displacement grow? Local exponents β(τ) = d ln Δr² / d ln τ, and a fit of one or two regimes.
+"""With what power does the displacement grow at some lag? Local exponents β(τ) = d ln Δr² / d ln τ.
 
 Brownian motion has β = 1, a straight path 2; above 1 is superdiffusion, below 1 subdiffusion.
 """
@@ -6,7 +6,6 @@ Brownian motion has β = 1, a straight path 2; above 1 is superdiffusion, below 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,68 +49,17 @@ def local_exponents(msd: NDArray[np.float64], lags: NDArray[np.int64], width: fl
     return exponents
 
 
-@dataclass(frozen=True)
-class Regimes:
-    """A continuous power law of one or two regimes, fitted to ln MSD at logarithmically spaced lags.
-
-    Attributes
-    ----------
-    count
-        1 or 2, chosen by the Bayesian information criterion; 0 where nothing could be fitted.
-    first, second
-        Exponents before and after the crossover; equal where there is one regime.
-    crossover
-        Crossover lag τ_0; NaN where there is one regime.
-    fit_from, fit_to
-        The lags between which was fitted.
-    """
-
-    count: int
-    first: float
-    second: float
-    crossover: float
-    fit_from: float
-    fit_to: float
-
-
-NOTHING_FITTED = Regimes(0, math.nan, math.nan, math.nan, math.nan, math.nan)
-
-#: Relative accuracy of an MSD below which two fits are equally good: sampling errors of a window are of this order.
-RESOLUTION = 0.02
-
-#: Each regime spans at least so many natural-log units of lag (half a decade).
-SHORTEST_REGIME = math.log(10) / 2
-
-
-def fit_regimes(lags: ArrayLike, msd: ArrayLike) -> Regimes:
-    """Fit ln Δr² = a + α₁ x + (α₂ − α₁) max(0, x − ln τ_0), x = ln τ, by least squares, τ_0 by search over the lags.
-
-    Neighbouring lags share most of their displacements, so the information criterion counts one independent value per octave
-    of lag, not one per lag; and fits within `RESOLUTION` of the MSD count as equally good.
-    """
-    tau, displacement = np.asarray(lags, float), np.asarray(msd, float)
-    usable = np.isfinite(displacement) & (displacement > 0)
-    if usable.sum() < 5:
-        return NOTHING_FITTED
-    x, y = np.log(tau[usable]), np.log(displacement[usable])
-    line = np.stack([np.ones_like(x), x], axis=1)
-    (_, single), single_residual = _least_squares(line, y)
-    ends = (float(tau[usable][0]), float(tau[usable][-1]))
-    best, best_residual = None, math.inf
-    inner = (x >= x[0] + SHORTEST_REGIME) & (x <= x[-1] - SHORTEST_REGIME)
-    for knot in tau[usable][inner]:
-        bent = np.column_stack([line, np.maximum(0.0, x - math.log(knot))])
-        (_, first, change), residual = _least_squares(bent, y)
-        if residual < best_residual:
-            best, best_residual = Regimes(2, first, first + change, float(knot), *ends), residual
-    independent = max(2.0, (x[-1] - x[0]) / math.log(2))
-    floor = len(x) * RESOLUTION**2
-    gain = independent * (math.log(single_residual + floor) - math.log(best_residual + floor))  # -inf without a crossover
-    if best is not None and gain > 2 * math.log(independent):
-        return best
-    return Regimes(1, single, single, math.nan, *ends)
-
-
-def _least_squares(design: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[list[float], float]:
-    coefficients = np.linalg.lstsq(design, y, rcond=None)[0]
-    return [float(value) for value in coefficients], float(((y - design @ coefficients) ** 2).sum())
+def local_slopes(lags: NDArray[np.int64], width: float) -> NDArray[np.float64]:
+    """Return the matrix from ln Δr² at logarithmically spaced lags to local exponents there, shape (lags, lags)."""
+    x = np.log(lags)
+    half = width / 2 * math.log(10) + 1e-9
+    matrix = np.zeros((len(x), len(x)))
+    for row, centre in enumerate(x):
+        near = np.flatnonzero(np.abs(x - centre) <= half)
+        near = np.arange(max(0, min(near[0], row - 1)), min(len(x), max(near[-1], row + 1) + 1))
+        if len(near) > 1:
+            offset = x[near] - x[near].mean()
+            matrix[row, near] = offset / (offset**2).sum()
+        else:
+            matrix[row] = np.nan
+    return matrix

@@ -119,7 +119,7 @@ def test_what_cannot_be_measured_is_nan_with_its_reason_and_no_warning(analysed,
 def test_a_diverged_run_keeps_what_it_finished(analysed):
     windows = [Window(0, 40), Window(40, 40)]
     curves, table = analysed(straight(60), windows, steps=80, status="diverged", diverged_at=60)
-    short = "too short for the long lags 20–80"
+    short = "too short, or too few of its points, for the long lags 20–80"
     assert table["note"].tolist() == [short, "the run diverged at step 60, before the window's end"]
     assert table["beta_max"].tolist() == pytest.approx([2, math.nan], nan_ok=True)
     assert curves.msd.isnull().all("lag").values.tolist() == [False, True]

@@ -6,8 +6,9 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anodiff.diffusion.exponents import NOTHING_FITTED, fit_regimes, local_exponents, slope
+from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
 from anodiff.diffusion.msd import logarithmic_lags, time_averaged_msd
+from anodiff.diffusion.regimes import NOTHING_FITTED, fit_regimes
 from anodiff.geometry import PathGeometry
 from anodiff.trajectory import Window
 
@@ -45,6 +46,17 @@ def test_the_local_exponent_sees_only_its_surroundings():
     low, high = local_exponents(msd, np.array([50, 200]), 0.25)
     assert low == pytest.approx(1, abs=1e-9)
     assert high == pytest.approx(2, abs=1e-9)
+
+
+@given(exponents, prefactors, widths)
+def test_the_operator_of_local_slopes_finds_a_power_laws_exponent(exponent, prefactor, width):
+    msd = prefactor * LAGS.astype(float) ** exponent
+    np.testing.assert_allclose(local_slopes(LAGS, width) @ np.log(msd), exponent, atol=1e-7)
+
+
+def test_the_operator_of_local_slopes_agrees_with_the_local_exponents():
+    msd = brownian_msd(0, dimensions=1000, drift=3.0)
+    np.testing.assert_allclose(local_slopes(LAGS, 0.25) @ np.log(msd[LAGS]), local_exponents(msd, LAGS, 0.25), atol=0.02)
 
 
 def test_all_octaves_of_lags_weigh_the_same_in_a_slope():

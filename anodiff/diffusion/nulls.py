@@ -1,0 +1,61 @@
+"""Does an exponent differ from that of a path without order? Local exponents of the nulls of a window.
+
+The first-order question: shuffled updates keep the steps and destroy their order in time, random signs remove the drift as
+well, shuffling within epochs keeps what is slower than an epoch, and detrending removes the mean update alone
+(`anodiff.geometry.PathGeometry`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anodiff.diffusion.exponents import local_slopes
+from anodiff.geometry import PathGeometry
+
+FloatArray = NDArray[np.float64]
+
+#: The nulls: what each keeps and destroys.
+NULLS = {
+    "shuffled": "updates in random order",
+    "permuted_within_epoch": "updates in random order within each epoch",
+    "sign_randomised": "updates with random signs",
+    "detrended": "the mean update subtracted",
+}
+
+
+@dataclass(frozen=True)
+class NullCurves:
+    """ln MSD of a null's draws at some lags, shape (draws, lags); of `detrended`, which has no randomness, one."""
+
+    log_msd: FloatArray
+
+    def local_exponents(self, lags: NDArray[np.int64], width: float) -> FloatArray:
+        """Return the local exponents of each draw, shape (draws, lags)."""
+        return self.log_msd @ local_slopes(lags, width).T
+
+
+def null_curves(
+    path: PathGeometry, lags: NDArray[np.int64], *, draws: int, steps_per_epoch: int | None, generator: np.random.Generator
+) -> dict[str, NullCurves]:
+    """Draw each null and return its curves; ``permuted_within_epoch`` only where the length of an epoch is known.
+
+    Cost O(T²) a draw.
+    """
+    makers: dict[str, Callable[[], PathGeometry]] = {
+        "shuffled": lambda: path.shuffled(generator),
+        "sign_randomised": lambda: path.sign_randomised(generator),
+        "detrended": path.detrended,
+    }
+    if steps_per_epoch:
+        makers["permuted_within_epoch"] = lambda: path.permuted_within_epoch(steps_per_epoch, generator)
+    curves = {}
+    for name, make in makers.items():
+        msds = [make().mean_squared_displacement(lags) for _ in range(1 if name == "detrended" else draws)]
+        with np.errstate(divide="ignore"):
+            log_msd = np.log(np.array(msds))
+        curves[name] = NullCurves(np.where(np.isfinite(log_msd), log_msd, np.nan))
+    return curves

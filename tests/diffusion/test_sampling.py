@@ -1,0 +1,96 @@
+"""The theory of sampling errors, held against the scatter of simulated paths."""
+
+import numpy as np
+import pytest
+
+from anodiff.diffusion.msd import logarithmic_lags, time_averaged_msd
+from anodiff.diffusion.regimes import Regimes
+from anodiff.diffusion.sampling import draw_log_msd, effective_dimension, relative_covariance
+from anodiff.geometry import path_geometry
+from anodiff.processes import brownian, fractional_brownian
+
+T = 200
+LAGS = logarithmic_lags(T, 5, 0.5)
+
+
+def law(exponent, prefactor=1.0):
+    return Regimes(1, exponent, exponent, np.nan, 1, T, prefactor)
+
+
+def relative_msds(hurst, dimensions, seeds):
+    """Time-averaged MSDs over the exact ones, shape (seeds, lags)."""
+    paths = (fractional_brownian(T, dimensions, seed, hurst=hurst) for seed in range(seeds))
+    return np.array([path_geometry(path).mean_squared_displacement(LAGS) for path in paths]) / (
+        dimensions * LAGS ** (2 * hurst)
+    )
+
+
+@pytest.mark.parametrize("hurst", [0.25, 0.5, 0.75])
+def test_the_covariance_of_msds_is_that_of_simulated_paths(hurst):
+    dimensions = 4
+    measured = np.cov(relative_msds(hurst, dimensions, 3000).T)
+    expected = relative_covariance(LAGS, law(2 * hurst), T) / dimensions
+    scale = np.sqrt(np.outer(np.diagonal(expected), np.diagonal(expected)))
+    np.testing.assert_allclose(measured / scale, expected / scale, atol=0.09)  # 1/√3000 times the variance's own scatter
+
+
+def test_the_variance_of_brownian_motions_msd_is_that_of_the_closed_form():
+    # Qian, Sheetz & Elson (1991), in two dimensions: Var / MSD² = (4 n² K + 2 K + n − n³) / (6 n K²) for n ≤ K starts; in one
+    # dimension twice that.
+    n, starts = LAGS[LAGS <= T // 2], T - LAGS[LAGS <= T // 2] + 1
+    expected = 2 * (4 * n**2 * starts + 2 * starts + n - n**3) / (6 * n * starts**2)
+    np.testing.assert_allclose(np.diagonal(relative_covariance(n, law(1.0), T)), expected, rtol=1e-9)
+
+
+def test_the_covariance_is_positive_semi_definite_even_of_a_law_with_a_kink():
+    kinked = Regimes(2, 0.3, 1.9, 20.0, 1, T, 1.0)
+    values = np.linalg.eigvalsh(relative_covariance(LAGS, kinked, T))
+    assert values.min() > -1e-12 * values.max()
+
+
+@pytest.mark.parametrize("dimensions", [1, 10, 300])
+@pytest.mark.parametrize("hurst", [0.3, 0.5, 0.7])
+def test_the_effective_dimension_of_isotropic_motion_is_its_dimension(dimensions, hurst):
+    found = [
+        effective_dimension(path_geometry(fractional_brownian(T, dimensions, seed, hurst=hurst)), LAGS[:8])
+        for seed in range(20)
+    ]
+    # Errors are rather taken for too large than for too small: the dimension comes out somewhat low, never high.
+    assert 0.7 * dimensions <= np.median(found) <= 1.1 * dimensions
+
+
+def test_a_drift_does_not_lower_the_effective_dimension():
+    found = [effective_dimension(path_geometry(brownian(T, 300, seed, drift=5.0)), LAGS[:8]) for seed in range(10)]
+    assert (np.median(found, axis=0) > 200).all()
+
+
+def test_the_effective_dimension_counts_directions_by_their_variance():
+    widths = np.array([3.0, 1.0, 1.0, 0.1, 0.01])
+    expected = (widths**2).sum() ** 2 / (widths**4).sum()
+    found = [effective_dimension(path_geometry(brownian(T, 5, seed) * widths), LAGS[:6]) for seed in range(40)]
+    assert np.median(found) == pytest.approx(expected, rel=0.2)
+
+
+@pytest.mark.parametrize("dimension", [1.0, 2.6, 50.0])
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 1.5])
+def test_drawn_curves_scatter_as_the_theory_says(dimension, exponent):
+    covariance = relative_covariance(LAGS, law(exponent, 3.0), T)
+    drawn = draw_log_msd(LAGS, law(exponent, 3.0), T, covariance, np.full(len(LAGS), dimension), 4000, np.random.default_rng(0))
+    ratios = np.exp(drawn - np.log(3.0 * LAGS**exponent)[:, None])
+    np.testing.assert_allclose(ratios.mean(axis=1), 1, atol=0.1)
+    np.testing.assert_allclose(ratios.var(axis=1), np.diagonal(covariance) / dimension, rtol=0.2)
+
+
+def test_the_same_seed_draws_the_same_curves():
+    covariance = relative_covariance(LAGS, law(1.0), T)
+    one, two = (
+        draw_log_msd(LAGS, law(1.0), T, covariance, np.full(len(LAGS), 3.0), 10, np.random.default_rng(7)) for _ in range(2)
+    )
+    np.testing.assert_array_equal(one, two)
+
+
+def test_the_time_averages_used_here_are_those_of_all_pairs():
+    path = path_geometry(brownian(T, 3, 0))
+    np.testing.assert_allclose(
+        path.mean_squared_displacement(LAGS), time_averaged_msd(path.squared_displacements)[LAGS], rtol=1e-12
+    )
