@@ -16,6 +16,7 @@ _PUBLIC = {
     "path_geometry": "anodiff.geometry",
     "fourier_msd": "anodiff.geometry",
     "open_geometry": "anodiff.geometry",
+    "PROCESSES": "anodiff.processes",
     "open_diffusion": "anodiff.diffusion.analysis",
     "RunSettings": "anodiff.config",
     "load_config": "anodiff.configfile",
