@@ -14,10 +14,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from anodiff.config import AnalysisSettings
+from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents
 from anodiff.diffusion.intervals import Interval, Measured, measure
 from anodiff.diffusion.msd import ageing_msd, logarithmic_lags, time_averaged_msd
 from anodiff.diffusion.nulls import NULLS, NullCurves, null_curves
+from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, path_dimension
 from anodiff.geometry import Geometries, PathGeometry, open_geometry
 from anodiff.stores import open_store, writing
 from anodiff.trajectory.format import EPOCH_SERIES
@@ -35,6 +37,7 @@ CURVES = {
     "effective_samples": "number of independent one-dimensional displacements that would give the MSD as well",
     "effective_dimension": "number of directions in which the path moves over the lag, as the MSD's scatter goes",
     "update_autocorrelation": "correlation of updates a lag apart",
+    "excursion_ratio": "mean squared transverse excursion of fragments as long as the lag, over their mean squared chord",
 } | {
     f"beta_{null}{end}": f"local exponent of the null, {meaning}: {what}"
     for null, what in NULLS.items()
@@ -72,6 +75,10 @@ COLUMNS = {
     "fit_dimension": "effective dimension there",
     **_above_nulls("beta_max", "local exponent at beta_max_lag"),
     **_above_nulls("beta_long", "beta_long"),
+    "step_length_variation": "standard deviation of the step lengths over their mean",
+    "path_dimension": "path dimension D_f of MSD ~ contour length^(2/D_f), over all pairs of points",
+    "excursion_exponent": "slope of ln excursion² against ln chord² over fragments; 1 for a self-similar path",
+    "loss_roughness": "H of mean squared loss difference ~ distance^(2H), over all pairs of points",
     "note": "why a value is missing",
 }
 
@@ -169,6 +176,15 @@ def _measure(
         ),
     }
     row = _row(exponents, beta, lags, stride)
+    excursions = transverse_excursions(displacements, lags)
+    curves["excursion_ratio"] = excursions.ratio
+    losses = geometries.point_series("loss", number)
+    row |= {
+        "step_length_variation": path.step_lengths.std() / path.step_lengths.mean(),
+        "path_dimension": path_dimension(displacement_by_contour(displacements, path.contour_length)),
+        "excursion_exponent": excursions.exponent,
+        "loss_roughness": loss_difference_by_distance(displacements, losses).exponent / 2,
+    }
     per_epoch = geometries.group.attrs.get("steps_per_epoch")
     nulls = null_curves(
         path,
