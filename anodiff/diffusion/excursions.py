@@ -54,12 +54,12 @@ def transverse_excursions(squared_displacements: FloatArray, lengths: NDArray[np
     for place, length in enumerate(lengths):
         last = points - 1 - length
         starts = np.unique(np.linspace(0, last, min(FRAGMENTS, last + 1)).astype(int))
-        between = starts[:, None] + np.arange(length + 1)  # (fragments, points)
+        between = starts[:, None] + np.arange(1, length)  # (fragments, points inside)
         ends = starts + length
         base = squared_displacements[starts, ends][:, None]
         left = squared_displacements[starts[:, None], between]
         right = squared_displacements[ends[:, None], between]
         along = np.divide((left + base - right) ** 2, 4 * base, out=np.zeros_like(left), where=base > 0)
-        excursion[place] = np.maximum(left - along, 0).max(axis=1).mean()
+        excursion[place] = np.maximum(left - along, 0).max(axis=1, initial=0).mean()  # one update has no point inside
         chord[place] = base.mean()
     return Excursions(excursion, chord)

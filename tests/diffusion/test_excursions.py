@@ -44,6 +44,13 @@ def test_the_excursions_of_brownian_motion_grow_as_its_chords():
     np.testing.assert_allclose(found.ratio, 0.25, rtol=0.12)  # in many dimensions a bridge's largest variance, at its middle
 
 
+def test_fragments_of_one_update_have_no_excursion_and_do_not_enter_the_exponent():
+    path = path_geometry(brownian(1000, 300, 0)).squared_displacements
+    assert transverse_excursions(path, np.array([1])).excursion[0] == 0
+    some = transverse_excursions(path, np.array([1, 16, 64]))
+    assert some.exponent == pytest.approx(1, abs=0.05)
+
+
 def test_a_fragment_that_closes_up_strays_by_the_distance_from_its_ends():
     closed = np.array([[0.0, 0], [2, 0], [2, 2], [0, 0]])
     found = excursions(closed, np.array([3]))
