@@ -4,22 +4,26 @@ The pitfall: ||a − b||² = |a|² + |b|² − 2ab on float32 weights loses ever
 than their changes. So neighbouring points are subtracted first (float32, nearly exact), products are summed within blocks of
 parameters in float32, and blocks in float64. Points in float64 are multiplied in float64.
 
-Cost: O(T²P) multiplications for T updates of P parameters, each parameter read once; memory O(T²) and what ``memory`` allows,
-whatever P.
+Cost: O(T²P) multiplications for T updates of P parameters, each parameter read once; memory O(T²) a thread and what ``memory``
+allows, whatever P. Blocks of columns are multiplied beside each other, one thread each, and added up in their order, so that
+the bits depend neither on the number of threads nor on which one is faster.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from anodiff.errors import ConfigError
 from anodiff.geometry.path import PathGeometry
@@ -91,13 +95,9 @@ def update_gram(
     report
         Called with the parameters done, the parameters in all and an empty text.
     """
-    total = Total(_shape(points)[0] - 1, device)
-    with np.errstate(invalid="ignore", over="ignore"):  # weights that are not finite give a Gram matrix that is not
-        for start, block in column_blocks(points, memory):
-            for first in range(0, block.shape[1], PRODUCT_COLUMNS):
-                total.add(np.diff(block[:, first : first + PRODUCT_COLUMNS], axis=0))
-            report(start + block.shape[1], points.shape[1], "")
-    return total.result()
+    updates, parameters = _shape(points)[0] - 1, points.shape[1]
+    add = _add_on_cpu if device == "cpu" else _add_by_torch
+    return add(column_blocks(points, memory), updates, device, lambda done: report(done, parameters, ""))
 
 
 def column_blocks(points: Points, memory: float) -> Iterator[tuple[int, Array]]:
@@ -119,9 +119,12 @@ def column_blocks(points: Points, memory: float) -> Iterator[tuple[int, Array]]:
 
 
 def columns_at_once(rows: int, memory: float, itemsize: int = 4) -> int:
-    """Return how many columns of ``rows`` points fit in ``memory`` bytes twice over, in whole chunks where possible."""
-    columns = int(memory // (itemsize * 2 * rows)) - PRODUCT_COLUMNS  # the differences of one product
-    return max(columns // PRODUCT_COLUMNS * PRODUCT_COLUMNS, PRODUCT_COLUMNS // 8, 1)
+    """Return how many columns of ``rows`` points to read at once: those of one product, fewer where ``memory`` says so.
+
+    Each thread that multiplies holds a block and its differences; one block more is being read, and one waits.
+    """
+    columns = int(memory // (itemsize * 2 * rows * (blas_threads() + 2)))
+    return max(min(columns, PRODUCT_COLUMNS), PRODUCT_COLUMNS // 64, 1)
 
 
 @dataclass(frozen=True)
@@ -161,35 +164,60 @@ def choose_device(name: str) -> str:
     raise ConfigError(f"--device {name}: torch sees no such device here; use cpu or auto")
 
 
-class Total:
-    """The sum of ΔΔᵀ over blocks of columns, on the CPU by numpy's symmetric product, else by torch on its device."""
+def blas_threads() -> int:
+    """Return how many threads numpy's matrix products may use, as OMP_NUM_THREADS and its like set them."""
+    return max((library["num_threads"] for library in _blas().info()), default=1)
 
-    def __init__(self, updates: int, device: str) -> None:
-        self.device = device
-        if device == "cpu":
-            self._sum: Any = np.zeros((updates, updates))
-        else:
-            import torch
 
-            self._sum = torch.zeros((updates, updates), dtype=torch.float64, device=device)
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
 
-    def add(self, differences: Array) -> None:
-        """Add the products of differences (T, columns)."""
-        if self.device == "cpu":
-            self._sum += differences @ differences.T  # numpy calls the symmetric rank-k product, half the work
-            return
-        import torch
 
-        with _full_precision():
-            block = torch.from_numpy(np.ascontiguousarray(differences)).to(self.device)
-            self._sum += block @ block.T
+def _add_on_cpu(
+    blocks: Iterator[tuple[int, Array]], updates: int, device: str, report: Callable[[int], None]
+) -> NDArray[np.float64]:
+    """Return the sum of ΔΔᵀ over blocks of columns: one block a thread, each by BLAS's symmetric product on that thread."""
+    total = np.zeros((updates, updates))
+    threads = blas_threads()
+    running: deque[tuple[int, Future[Array]]] = deque()
 
-    def result(self) -> NDArray[np.float64]:
-        """Return the matrix, exactly symmetric."""
-        if self.device == "cpu":
-            return self._sum
-        lower = np.tril(self._sum.cpu().numpy())
-        return lower + np.tril(lower, -1).T
+    def add_first() -> None:
+        done, product = running.popleft()
+        np.add(total, product.result(), out=total)
+        report(done)
+
+    with _blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
+        for start, block in blocks:
+            running.append((start + block.shape[1], pool.submit(_product, block)))
+            del block
+            while len(running) > threads:
+                add_first()
+        while running:
+            add_first()
+    return total
+
+
+def _product(block: Array) -> Array:
+    with np.errstate(invalid="ignore", over="ignore"):  # weights that are not finite give a Gram matrix that is not
+        differences = np.diff(block, axis=0)
+        return differences @ differences.T  # numpy calls the symmetric rank-k product, half the work
+
+
+def _add_by_torch(
+    blocks: Iterator[tuple[int, Array]], updates: int, device: str, report: Callable[[int], None]
+) -> NDArray[np.float64]:
+    """Return the sum of ΔΔᵀ over blocks of columns, multiplied on a device of torch's."""
+    import torch
+
+    total = torch.zeros((updates, updates), dtype=torch.float64, device=device)
+    with _full_precision():
+        for start, block in blocks:
+            differences = torch.from_numpy(np.ascontiguousarray(np.diff(block, axis=0))).to(device)
+            total += differences @ differences.T
+            report(start + block.shape[1])
+    lower = np.tril(total.cpu().numpy())
+    return lower + np.tril(lower, -1).T
 
 
 @contextmanager

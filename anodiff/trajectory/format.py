@@ -35,7 +35,7 @@ EPOCH_SERIES = {
     "test_accuracy": "fraction of the test set classified correctly after the epoch; NaN where not measured",
 }
 
-CHUNK_PARAMETERS = 1024
+CHUNK_PARAMETERS = 4096
 CHUNK_SAMPLES = 256
 BUFFER_BYTES = 2**29
 
@@ -46,13 +46,14 @@ def sample_layout(samples: int, columns: int, *, dimension: str = "parameter", d
     A shard is what the recorder holds in memory: 256 samples of all columns, fewer where these exceed 512 MiB.
     """
     rows = min(CHUNK_SAMPLES, samples, max(1, BUFFER_BYTES // (np.dtype(dtype).itemsize * columns)))
-    chunk = min(CHUNK_PARAMETERS, columns)
+    across = math.ceil(columns / CHUNK_PARAMETERS)
+    chunk = math.ceil(columns / across)
     return {
         "shape": (samples, columns),
         "dtype": dtype,
         "fill_value": math.nan,
         "chunks": (rows, chunk),
-        "shards": (rows, chunk * math.ceil(columns / chunk)),
+        "shards": (rows, chunk * across),
         "filters": [TransposeCodec(order=(1, 0))],
         "compressors": compressors(),
         "dimension_names": ("sample", dimension),
@@ -61,5 +62,5 @@ def sample_layout(samples: int, columns: int, *, dimension: str = "parameter", d
 
 
 def compressors() -> list[Any]:
-    """Return Blosc (Zstandard, bit-shuffle) guarded by a CRC32C checksum, as every array of ours has."""
-    return [BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec()]
+    """Return Blosc (LZ4, bit-shuffle) guarded by a CRC32C checksum, as every array of ours has."""
+    return [BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()]

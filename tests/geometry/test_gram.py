@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from anodiff.diffusion.msd import time_averaged_msd
 from anodiff.errors import ConfigError
 from anodiff.geometry import PathGeometry, fourier_msd, path_geometry, update_gram
-from anodiff.geometry.gram import Total, choose_device, column_blocks, columns_at_once
+from anodiff.geometry.gram import choose_device, column_blocks, columns_at_once
 from anodiff.trajectory import Window
 
 #: Integer coordinates: float32 differences and products are exact, so that laws hold to the last bit or nearly so.
@@ -60,14 +60,26 @@ def test_the_gram_matrix_does_not_depend_on_blocks(walk, memory, product_columns
     np.testing.assert_allclose(measure(walk, memory=memory).gram, reference.gram(walk), rtol=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize("rows", [2, 101, 5001])
+@pytest.mark.parametrize("rows", [101, 1001, 10_001])
 @pytest.mark.parametrize("itemsize", [4, 8])
-def test_the_columns_at_once_are_within_the_memory_with_those_being_read(rows, itemsize):
-    memory = 2**32
+@pytest.mark.parametrize("threads", [1, 2, 16])
+def test_all_blocks_at_work_are_within_the_memory(rows, itemsize, threads, monkeypatch):
+    monkeypatch.setattr("anodiff.geometry.gram.blas_threads", lambda: threads)
+    memory = 2**30
     columns = columns_at_once(rows, memory, itemsize)
-    assert columns % 8192 == 0
-    held = itemsize * 2 * rows * (columns + 8192)
-    assert held <= memory < held + itemsize * 2 * rows * 8192
+    assert 0 < columns <= 8192
+    assert columns == 128 or itemsize * 2 * rows * columns * (threads + 2) <= memory
+
+
+def test_the_bits_do_not_depend_on_the_number_of_threads(monkeypatch):
+    monkeypatch.setattr("anodiff.geometry.gram.PRODUCT_COLUMNS", 128)
+    points = np.random.default_rng(1).normal(size=(200, 5000)).astype(np.float32)
+    grams = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr("anodiff.geometry.gram.blas_threads", lambda threads=threads: threads)
+        grams.append(update_gram(points))
+    np.testing.assert_array_equal(grams[0], grams[1])
+    np.testing.assert_array_equal(grams[0], grams[2])
 
 
 @given(st.integers(1, 50), st.integers(2, 5), st.integers(0, 2000))
@@ -100,10 +112,7 @@ def test_torchs_products_are_those_of_numpy(walk):
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")  # a process that allows less: the digits must be there all the same
     try:
-        total = Total(39, "cpu:0")
-        for columns in (slice(0, 10), slice(10, 23)):
-            total.add(np.diff(walk[:, columns], axis=0))
-        gram = total.result()
+        gram = update_gram(walk, device="cpu:0", memory=0)
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
