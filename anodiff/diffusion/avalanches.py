@@ -1,17 +1,17 @@
 """Does the loss move in avalanches? Runs of steps at each of which it changes by more than its usual change.
 
-An avalanche is a run of consecutive steps with |ΔL| above ``threshold`` standard deviations of ΔL over the window, ΔL_k =
-L_(k+1) − L_k; its duration is the number of steps, its size Σ |ΔL| over them. If avalanches had no scale of their own, sizes and
-durations would follow power laws, and the mean size of those of duration D grow as D^γ (as for crackling noise: Sethna, Dahmen &
-Myers, Nature 410 (2001) 242).
+An avalanche is a run of consecutive steps with |ΔL| above ``threshold`` standard deviations of ΔL over the window, where
+ΔL_k = L_(k+1) − L_k; its duration is the number of steps, its size Σ |ΔL| over them. If avalanches had no scale of their own,
+sizes and durations would follow power laws, and the mean size would grow with the duration D as D^γ (as for crackling noise:
+Sethna, Dahmen & Myers, Nature 410 (2001) 242).
 
 The null: where the ΔL are independent and a share p of them is above the threshold, durations are geometric, P(D) = (1 − p)
-p^(D − 1), with mean 1 / (1 − p), and γ = 1. Mini-batch losses L that are independent, as with weights at rest, are not that: their
-ΔL are anticorrelated, −½ from one step to the next, and durations differ from the geometric law with nothing moving.
+p^(D − 1), with mean 1 / (1 − p), and γ = 1. Independent losses L, such as those of mini-batches with the weights at rest, are
+not that: ΔL has correlation −½ from one step to the next, and durations differ from the geometric law with nothing moving.
 
-The pitfalls: a few avalanches fit a power law as they fit any; read the comparison with other laws beside each exponent, and for
-durations the geometric law above all. ΔL is not centred, so that a loss which falls faster than it scatters is one avalanche.
-Runs that the window's ends or a missing loss cut short count as they are.
+The pitfalls: a power law can be fitted to any avalanches; read the comparison with other laws beside each exponent, and for
+durations that with the geometric law above all. ΔL is not centred, so that a loss which falls faster than it scatters is one
+avalanche. Runs that the window's ends or a missing loss cut short count as they are.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def loss_avalanches(losses: ArrayLike, threshold: float = 1.0) -> Avalanches:
     Parameters
     ----------
     losses
-        At each point of the window, shape (T+1,). Those that are not finite end a run, and their ΔL are left out of the deviation.
+        At each point of the window, shape (T+1,). One that is not finite ends a run, and ΔL to and from it is left out of the
+        deviation.
     threshold
         In standard deviations of ΔL.
 

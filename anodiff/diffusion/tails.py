@@ -34,6 +34,9 @@ FloatArray = NDArray[np.float64]
 #: No interval is given from fewer blocks or block sums, no power law from fewer values.
 FEWEST_BLOCKS, FEWEST_VALUES = 5, 10
 
+#: Logarithms that differ by no more than this are of values that are the same but for rounding.
+ROUNDING = 1e-10
+
 #: Log-normals of which less than this many standard deviations are cut away count as power laws, their limit.
 FURTHEST_CUT = 100.0
 
@@ -116,10 +119,12 @@ def hill(values: ArrayLike, tail: int, block: int | None = None) -> Interval:
     if len(sizes) <= tail:
         return UNKNOWN
     threshold = np.partition(sizes, len(sizes) - tail - 1)[len(sizes) - tail - 1]
-    excess = np.log(sizes[sizes > threshold] / threshold)
-    if len(excess) == 0:  # all of them are equal
+    excess = float(
+        np.log(sizes[sizes > threshold] / threshold).sum()
+    )  # values equal to the threshold may be of the tail, with 0
+    if excess <= tail * ROUNDING:
         return UNKNOWN
-    index = tail / float(excess.sum())  # values equal to the threshold belong to the tail with excess 0
+    index = tail / excess
     if block is None:
         return Interval(index, *(index * float(gammaincinv(tail, p)) / tail for p in (1 - UPPER, UPPER)))
     tails = [part[part > threshold] for part in map(_magnitudes, _blocks(rows, block))]
@@ -165,10 +170,10 @@ def log_moment_index(values: ArrayLike, size: int | None = None, block: int | No
     rows = np.asarray(values, np.float64)
     generator = np.random.default_rng(seed)
     drawn = [_symmetrised(part, generator) for part in ([rows] if block is None else _blocks(rows, block))]
-    drawn = [part for part in drawn if len(part) >= (size or 4)]  # where training diverged, blocks are empty
+    used = size or max(2, math.isqrt(int(np.median([len(part) for part in drawn]))))
+    drawn = [part for part in drawn if len(part) >= used]  # where training diverged, blocks are empty
     if not drawn:
         return UNKNOWN
-    used = size or math.isqrt(min(len(part) for part in drawn))
     with np.errstate(divide="ignore", invalid="ignore"):  # ln 0 where values coincide
         gains = [_log_gains(part[: len(part) // used * used].reshape(-1, used)) for part in drawn]
     sums = gains[0] if block is None else np.array([gain.sum() for gain in gains])
@@ -232,19 +237,20 @@ def fit_power_law(
         usable = np.searchsorted(distinct, [x_min])
         usable = usable[usable < len(distinct) - 1]
         usable, bounds = usable[above[usable] >= fewest], np.full(1, float(x_min))
+    means = (counts * np.log(distinct))[::-1].cumsum()[::-1][usable] / above[usable]  # of ln x from there on
+    exponents = _zeta_exponents(bounds, means) if discrete else 1 + 1 / np.maximum(means - np.log(bounds), ROUNDING)
+    known = exponents < 1 / ROUNDING
+    usable, bounds, exponents = usable[known], bounds[known], exponents[known]
     if not len(usable):
         return PowerLaw(UNKNOWN, math.nan, 0, math.nan, discrete)
-    means = (counts * np.log(distinct))[::-1].cumsum()[::-1][usable] / above[usable]  # of ln x from there on
-    exponents = _zeta_exponents(bounds, means) if discrete else 1 + 1 / (means - np.log(bounds))
     distances = np.empty(len(usable))
     for place, start in enumerate(usable):
         law = _at_least(distinct[start:], exponents[place], bounds[place], discrete)
         distances[place] = np.abs(above[start:] / above[start] - law).max()
     best = int(distances.argmin())
-    tail, exponent = int(above[usable[best]]), float(exponents[best])
-    return PowerLaw(
-        _exponent_interval(exponent, bounds[best], tail, discrete), float(bounds[best]), tail, distances[best], discrete
-    )
+    start, tail = float(bounds[best]), int(above[usable[best]])
+    exponent = _exponent_interval(float(exponents[best]), start, tail, discrete)
+    return PowerLaw(exponent, start, tail, float(distances[best]), discrete)
 
 
 def compare_tails(values: ArrayLike, power_law: PowerLaw) -> Comparison:
@@ -344,14 +350,18 @@ def _log_erfcx(x: ArrayLike) -> FloatArray:
 
 
 def _zeta_exponents(starts: FloatArray, means: FloatArray) -> FloatArray:
-    """Return the exponents a that minimise ln ζ(a, start) + a · mean ln x, which is convex, all by golden section."""
-    low, high = np.full(len(starts), 1 + 1e-9), 600 / np.log(np.maximum(starts, 2))  # beyond, ζ underflows
+    """Return the exponents a that minimise ln ζ(a, start) + a · mean ln x, which is convex, all by golden section.
+
+    Infinite where it still falls as ζ underflows.
+    """
+    limits = 600 / np.log(np.maximum(starts, 2))
+    low, high = np.full(len(starts), 1 + 1e-9), limits
     golden = (math.sqrt(5) - 1) / 2
     for _ in range(70):
         first, second = high - golden * (high - low), low + golden * (high - low)
         falls = np.log(zeta(first, starts)) + first * means > np.log(zeta(second, starts)) + second * means
         low, high = np.where(falls, first, low), np.where(falls, high, second)
-    return (low + high) / 2
+    return np.where(high < limits, (low + high) / 2, np.inf)
 
 
 def _at_least(x: FloatArray, exponent: float, start: float, discrete: bool) -> FloatArray:
