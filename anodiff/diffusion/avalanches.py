@@ -128,7 +128,8 @@ def loss_avalanches(losses: ArrayLike, threshold: float = 1.0) -> Avalanches:
 def avalanche_laws(avalanches: Avalanches) -> AvalancheLaws:
     """Fit power laws to sizes and durations from the x_min that suits each, and compare them with other laws.
 
-    With fewer than 30 avalanches all of it is NaN.
+    With fewer than 30 avalanches all of it is NaN. Where there is no power law, the x_min that suits one best leaves a short
+    tail, in which no law can be refused: compare the durations from x_min = 1 as well (`fit_power_law`, `compare_tails`).
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ FEWEST_BLOCKS, FEWEST_VALUES = 5, 10
 #: Logarithms that differ by no more than this are of values that are the same but for rounding.
 ROUNDING = 1e-10
 
-#: Log-normals of which less than this many standard deviations are cut away count as power laws, their limit.
+#: Log-normals cut further above their median than this, in standard deviations of ln x, count as power laws, their limit.
 FURTHEST_CUT = 100.0
 
 UPPER = (1 + COVERAGE) / 2
@@ -209,8 +209,8 @@ def fit_power_law(
     Raises
     ------
     ConfigError
-        If discrete values are not whole numbers, if ``x_min`` is not positive (discrete: 1 or more), if ``fewest`` is below 2
-        or ``candidates`` below 1.
+        If discrete values or their ``x_min`` are not whole numbers, if ``x_min`` is not positive, if ``fewest`` is below 2 or
+        ``candidates`` below 1.
 
     Examples
     --------
@@ -218,8 +218,8 @@ def fit_power_law(
     >>> round(law.exponent.value, 1), law.tail
     (3.0, 1000)
     """
-    if x_min is not None and x_min < (1 if discrete else 5e-324):
-        raise ConfigError(f"x_min: got {x_min}, expected {'1 or more' if discrete else 'a positive number'}")
+    if x_min is not None and not (x_min > 0 and math.isfinite(x_min) and (not discrete or x_min == round(x_min))):
+        raise ConfigError(f"x_min: got {x_min}, expected a positive {'whole number' if discrete else 'number'}")
     if fewest < 2 or candidates < 1:
         raise ConfigError(f"fewest, candidates: got {fewest}, {candidates}, expected at least 2 and 1")
     distinct, counts = np.unique(_magnitudes(values), return_counts=True)
@@ -244,9 +244,9 @@ def fit_power_law(
     if not len(usable):
         return PowerLaw(UNKNOWN, math.nan, 0, math.nan, discrete)
     distances = np.empty(len(usable))
-    for place, start in enumerate(usable):
-        law = _at_least(distinct[start:], exponents[place], bounds[place], discrete)
-        distances[place] = np.abs(above[start:] / above[start] - law).max()
+    for place, first in enumerate(usable):
+        law = _at_least(distinct[first:], exponents[place], bounds[place], discrete)
+        distances[place] = np.abs(above[first:] / above[first] - law).max()
     best = int(distances.argmin())
     start, tail = float(bounds[best]), int(above[usable[best]])
     exponent = _exponent_interval(float(exponents[best]), start, tail, discrete)
@@ -260,20 +260,34 @@ def compare_tails(values: ArrayLike, power_law: PowerLaw) -> Comparison:
     l_i, and standard normal if both laws are equally near the truth (Vuong, Econometrica 57 (1989) 307). All laws are cut off
     at x_min. For whole numbers the exponential is geometric, and the log-normal integrated over x ± ½.
 
-    The pitfall: a power law is the limit of log-normals cut ever further above their median, so that, but for the rounding of
+    The pitfalls: a power law is the limit of log-normals cut ever further above their median, so that, but for the rounding of
     whole numbers, no values favour it. A ratio near 0 is the best that it can have against them; where the best log-normal is
-    that limit, the ratio is 0 and the p-value 1.
+    that limit, the ratio is 0 and the p-value 1. Against the exponential, l_i grows as x: below a tail index of 2 its variance
+    is infinite, and even a pure power law may have a small ratio. An x_min chosen high leaves too few values to refuse any law.
 
     Parameters
     ----------
     values
         Those that the law was fitted to, any shape.
+
+    Raises
+    ------
+    ConfigError
+        If the values are others.
+
+    Examples
+    --------
+    >>> waits = np.repeat(np.arange(1, 8), [640, 320, 160, 80, 40, 20, 10])  # geometric
+    >>> compare_tails(waits, fit_power_law(waits, discrete=True, x_min=1)).exponential.ratio < -5
+    True
     """
     start, exponent = power_law.x_min, power_law.exponent.value
     if not math.isfinite(exponent):
         return NOT_COMPARED
-    tail = _magnitudes(values)
-    x, counts = np.unique(tail[tail >= start], return_counts=True)
+    sizes = _magnitudes(values)
+    x, counts = np.unique(sizes[sizes >= start], return_counts=True)
+    if counts.sum() != power_law.tail:
+        raise ConfigError(f"values: {counts.sum()} reach x_min, but the power law was fitted to {power_law.tail}")
     excess = float(np.average(x - start, weights=counts))
     logs = np.log(x / start)
     if power_law.discrete:
@@ -325,7 +339,7 @@ def _discrete_log_normal(x: FloatArray, counts: NDArray[np.int64], start: float)
             _log_erfcx((t + root * z) / math.sqrt(2)) - root * z * (t + root * z / 2) - _log_erfcx(t / math.sqrt(2))
             for z in (low, high)
         )
-        return below + np.log(-np.expm1(beyond - below))
+        return below + np.log(np.maximum(-np.expm1(beyond - below), 1e-300))  # 0 where rounding hides the difference
 
     limits = [(-math.asinh(1e3), math.asinh(FURTHEST_CUT)), (None, None)]
     middle = np.log(x / (start - 0.5))
@@ -361,7 +375,7 @@ def _zeta_exponents(starts: FloatArray, means: FloatArray) -> FloatArray:
         first, second = high - golden * (high - low), low + golden * (high - low)
         falls = np.log(zeta(first, starts)) + first * means > np.log(zeta(second, starts)) + second * means
         low, high = np.where(falls, first, low), np.where(falls, high, second)
-    return np.where(high < limits, (low + high) / 2, np.inf)
+    return np.where(high < limits * (1 - 1e-6), high, np.inf)
 
 
 def _at_least(x: FloatArray, exponent: float, start: float, discrete: bool) -> FloatArray:

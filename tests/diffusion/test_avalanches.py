@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, multivariate_normal, norm
 
 from anodiff.diffusion.avalanches import Avalanches, avalanche_laws, loss_avalanches, size_growth
-from anodiff.diffusion.tails import NOT_COMPARED
+from anodiff.diffusion.tails import NOT_COMPARED, compare_tails, fit_power_law
 from anodiff.errors import ConfigError
 
 
@@ -80,6 +80,8 @@ def test_a_power_law_is_refused_where_changes_are_independent(independent):
     )
     assert laws.sizes_against.exponential.ratio < 2  # nowhere better than an exponential
     assert laws.durations_against.exponential.ratio < 2
+    whole = fit_power_law(independent.durations[:5000], discrete=True, x_min=1)
+    assert compare_tails(independent.durations[:5000], whole).exponential.ratio < -10
     assert math.isfinite(laws.sizes.exponent.value)
     assert math.isfinite(laws.durations.exponent.value)
 
