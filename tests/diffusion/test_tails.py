@@ -159,6 +159,18 @@ def test_sums_within_blocks_see_the_index_of_stable_values_whose_scale_drifts():
     assert blocks.low < 1.7 < blocks.high
 
 
+def test_gaussian_entries_of_different_variances_look_heavy_tailed_until_each_is_standardised():
+    generator = np.random.default_rng(10)
+    entries = generator.normal(size=(1000, 200))
+    pooled = entries * np.exp(1.5 * generator.normal(size=200))
+    assert log_moment_index(pooled).high < 1.9
+    assert hill(pooled, 2000).value < 3
+    standardised = pooled / pooled.std(axis=0)
+    found = log_moment_index(standardised)
+    assert found.low < 2 < found.high
+    assert hill(standardised, 2000).value > 5
+
+
 # Power laws
 
 
