@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
-from anodiff.diffusion.tails import Comparison, PowerLaw, compare_tails, fit_power_law
+from anodiff.diffusion.power_law import Comparison, PowerLaw, compare_tails, fit_power_law
 from anodiff.errors import ConfigError
 
 FloatArray = NDArray[np.float64]

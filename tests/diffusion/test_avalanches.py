@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, multivariate_normal, norm
 
 from anodiff.diffusion.avalanches import Avalanches, avalanche_laws, loss_avalanches, size_growth
-from anodiff.diffusion.tails import NOT_COMPARED, compare_tails, fit_power_law
+from anodiff.diffusion.power_law import NOT_COMPARED, compare_tails, fit_power_law
 from anodiff.errors import ConfigError
 
 

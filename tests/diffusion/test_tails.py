@@ -15,14 +15,8 @@ from scipy.optimize import minimize
 from scipy.special import ndtr, zeta
 from scipy.stats import binom, levy_stable, lognorm
 
-from anodiff.diffusion.tails import (
-    NOT_COMPARED,
-    PowerLaw,
-    compare_tails,
-    fit_power_law,
-    hill,
-    log_moment_index,
-)
+from anodiff.diffusion.power_law import NOT_COMPARED, PowerLaw, compare_tails, fit_power_law
+from anodiff.diffusion.tails import hill, log_moment_index
 from anodiff.errors import ConfigError
 
 with warnings.catch_warnings():

@@ -118,7 +118,7 @@ def test_time_runs_fastest_in_compressed_checked_chunks_and_a_shard_is_one_file(
     assert raw["name"] == "bytes"
     assert (blosc["name"], blosc["configuration"]["shuffle"]) == ("blosc", "bitshuffle")
     assert checksum["name"] == "crc32c"
-    assert (weights.chunks, weights.shards) == ((8, 14), (8, 42))
+    assert (weights.chunks, weights.shards) == ((8, 13), (8, 39))
     files = sorted(
         file.relative_to(path / "weights" / "c").as_posix() for file in path.glob("weights/c/**/*") if file.is_file()
     )
