@@ -71,7 +71,7 @@ def hill(values: ArrayLike, tail: int, block: int | None = None) -> Interval:
     threshold = np.partition(sizes, len(sizes) - tail - 1)[len(sizes) - tail - 1]
     excess = float(
         np.log(sizes[sizes > threshold] / threshold).sum()
-    )  # values equal to the threshold may be of the tail, with 0
+    )  # those equal to it count with 0
     if excess <= tail * ROUNDING:
         return UNKNOWN
     index = tail / excess
