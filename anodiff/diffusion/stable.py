@@ -93,10 +93,8 @@ class StableLaw:
         array([1.    , 0.3679])
         """
         t = np.asarray(t, float)
-        if self.alpha == 1:
-            skew = -2 / math.pi * np.log(np.abs(t), out=np.zeros_like(t), where=t != 0)
-        else:
-            skew = np.full_like(t, math.tan(math.pi * self.alpha / 2))
+        logs = np.log(np.abs(t), out=np.zeros_like(t), where=t != 0)
+        skew = -2 / math.pi * logs if self.alpha == 1 else math.tan(math.pi * self.alpha / 2)
         decay = np.abs(self.scale * t) ** self.alpha
         return np.exp(1j * self.location * t - decay * (1 - 1j * self.beta * np.sign(t) * skew))
 
@@ -198,10 +196,7 @@ def fit_stable_with_intervals(values: ArrayLike, *, draws: int = DRAWS, seed: in
 
 
 def parameters_of(characteristic: ComplexArray, centre: float = 0.0, scale: float = 1.0) -> FloatArray:
-    """Return alpha, beta, scale, location and centre of characteristic functions at `FREQUENCIES`, (..., K) to (5, ...).
-
-    ``centre`` and ``scale`` are those by which values were standardised.
-    """
+    """Return alpha, beta, scale, location, centre, (5, ...), of characteristic functions of standardised values, (..., K)."""
     modulus = np.clip(np.abs(characteristic), 1e-12, 1 - 1e-12)  # only lattices of values come so near 0 or 1
     decay = np.log(-np.log(modulus))
     alpha = np.clip(decay @ LOG_SLOPE, SMALLEST_ALPHA, 2)
