@@ -90,18 +90,18 @@ def test_the_ratios_of_quantiles_are_those_of_scipys_quantiles():
 
 
 def test_a_sample_is_nearly_as_likely_under_the_fit_as_under_the_most_likely_law():
-    alpha, beta = 1.7, 0.3
-    values = sample(alpha, beta, 150, 3)
+    alpha, beta = 1.4, 0.5
+    values = sample(alpha, beta, 100, 3, 2.0)
     law = fit_stable(values)
 
     def surprise(parameters):
         a, b, scale, location = parameters
-        if not (0.6 < a < 2 and abs(b) < 1 and scale > 0):
+        if not (0.6 < a < 2 and abs(b) <= 1 and scale > 0):
             return math.inf
         return -levy_stable.logpdf(values, a, b, location - b * scale * math.tan(math.pi * a / 2), scale).sum()
 
-    start = [alpha, beta, 1.0, centre_of(alpha, beta, 1, 0)]
-    best = optimize.minimize(surprise, start, method="Nelder-Mead", options={"maxfev": 120, "xatol": 1e-2, "fatol": 1e-2})
+    start = [alpha, beta, 1.0, centre_of(alpha, beta, 1, 2)]
+    best = optimize.minimize(surprise, start, method="Nelder-Mead", options={"maxfev": 90, "xatol": 1e-2, "fatol": 1e-2})
     at_fit = surprise([law.alpha, law.beta, law.scale, law.centre])
     # Twice the excess over the least is χ² with 4 degrees of freedom for the truth; a good fit is nearer than the truth may be.
     assert at_fit - best.fun < 2
