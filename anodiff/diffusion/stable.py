@@ -5,8 +5,8 @@ P(|x| > r) ~ r^−α and the variance is infinite. Parameters are S1's, those of
 
     E exp(iux) = exp(iδu − |γu|^α (1 − iβ sign(u) tan(πα/2))),   with −(2/π) ln|u| for tan(πα/2) where α = 1,
 
-skewness β, scale γ (σ/√2 for a Gaussian), location δ. Quantiles give a rough scale and centre (McCulloch 1986, Commun. Stat.
-Simul. Comput. 15, 1109). On values so standardised, two least-squares lines through the empirical characteristic function φ
+skewness β, scale γ (σ/√2 for a Gaussian), location δ. Quantiles give a rough scale (McCulloch 1986, Commun. Stat. Simul.
+Comput. 15, 1109). On values so standardised, two least-squares lines through the empirical characteristic function φ
 at u = 0.1, 0.2 … 1 give the law (Kogon & Williams 1998, in A Practical Guide to Heavy Tails; Koutrouvelis 1980, JASA 75, 918):
 
     ln(−ln|φ|) = α ln u + α ln γ,        arg φ = δ₀ u + β tan(πα/2) ((γu)^α − γu).
@@ -46,18 +46,18 @@ FEWEST_VALUES, FEWEST_STEPS, FEWEST_BLOCKS, MOST_BLOCKS = 30, 20, 10, 1000
 SMALLEST_ALPHA, CHUNK = 0.1, 16384
 
 #: Ratios of quantiles of stable laws, by α (rows) and by β = 0, ½, 1 for each of McCulloch's: ν_α = (q95 − q05) / (q75 − q25),
-#: ν_β = (q95 + q05 − 2 q50) / (q95 − q05), (q75 − q25) / γ, (q50 − δ₀) / γ. From scipy.stats.levy_stable.ppf, not his print.
+#: ν_β = (q95 + q05 − 2 q50) / (q95 − q05) and ν_γ = (q75 − q25) / γ. Computed by scipy.stats.levy_stable.ppf, not his print.
 ALPHAS, BETAS = np.array([0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2]), np.array([0, 0.5, 1])
 QUANTILE_RATIOS = np.array(
     [
-        [[44.6351, 33.1950, 27.9379], [0, 0.8381, 0.9847], [2.5677, 4.5076, 9.0935], [0, 0.2794, 1.1981]],
-        [[23.6122, 18.4071, 15.6428], [0, 0.7677, 0.9620], [2.3242, 3.5278, 6.2229], [0, 0.2720, 0.9966]],
-        [[10.4791, 8.8019, 7.7046], [0, 0.6343, 0.8805], [2.0911, 2.6699, 3.9035], [0, 0.2505, 0.7427]],
-        [[6.3138, 5.6352, 5.1358], [0, 0.5134, 0.7617], [2.0000, 2.3078, 2.9686], [0, 0.2235, 0.5756]],
-        [[4.1475, 3.9338, 3.7736], [0, 0.3708, 0.5838], [1.9575, 2.0919, 2.4041], [0, 0.1829, 0.4178]],
-        [[3.1498, 3.1146, 3.0913], [0, 0.2282, 0.3895], [1.9379, 1.9867, 2.1143], [0, 0.1339, 0.2833]],
-        [[2.6699, 2.6721, 2.6800], [0, 0.0990, 0.1878], [1.9225, 1.9332, 1.9641], [0, 0.0746, 0.1512]],
-        [[2.4387, 2.4387, 2.4387], [0, 0, 0], [1.9077, 1.9077, 1.9077], [0, 0, 0]],
+        [[44.6351, 33.1950, 27.9379], [0, 0.8381, 0.9847], [2.5677, 4.5076, 9.0935]],
+        [[23.6122, 18.4071, 15.6428], [0, 0.7677, 0.9620], [2.3242, 3.5278, 6.2229]],
+        [[10.4791, 8.8019, 7.7046], [0, 0.6343, 0.8805], [2.0911, 2.6699, 3.9035]],
+        [[6.3138, 5.6352, 5.1358], [0, 0.5134, 0.7617], [2.0000, 2.3078, 2.9686]],
+        [[4.1475, 3.9338, 3.7736], [0, 0.3708, 0.5838], [1.9575, 2.0919, 2.4041]],
+        [[3.1498, 3.1146, 3.0913], [0, 0.2282, 0.3895], [1.9379, 1.9867, 2.1143]],
+        [[2.6699, 2.6721, 2.6800], [0, 0.0990, 0.1878], [1.9225, 1.9332, 1.9641]],
+        [[2.4387, 2.4387, 2.4387], [0, 0, 0], [1.9077, 1.9077, 1.9077]],
     ]
 )
 
@@ -132,7 +132,7 @@ def fit_stable(values: ArrayLike) -> StableLaw:
     (1.0, 1.0)
     """
     checked = _checked(values, "(n,)", 1)
-    start = _quantile_start(checked)
+    start = quantile_start(checked)
     if start is None:
         return NO_LAW
     return StableLaw(*parameters_of(_characteristic(checked[None], *start)[0], *start)[:4].tolist())
@@ -173,7 +173,7 @@ def fit_stable_with_intervals(values: ArrayLike, *, draws: int = DRAWS, seed: in
     checked = _checked(values, "(T, m)", 2)
     if draws < 1:
         raise ConfigError(f"draws: expected at least 1, got {draws}")
-    start = _quantile_start(checked)
+    start = quantile_start(checked)
     if start is None:
         return StableFit(NO_LAW, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, 0)
     by_step = _characteristic(checked, *start)  # (T, K)
@@ -201,7 +201,7 @@ def parameters_of(characteristic: ComplexArray, centre: float = 0.0, scale: floa
     decay = np.log(-np.log(modulus))
     alpha = np.clip(decay @ LOG_SLOPE, SMALLEST_ALPHA, 2)
     gamma = np.exp(decay.mean(axis=-1) / alpha - np.log(FREQUENCIES).mean())
-    phase = np.unwrap(np.angle(characteristic), axis=-1)
+    phase = np.angle(characteristic)
     off_one = np.where(np.abs(alpha - 1) < 1e-8, 1e-8, alpha - 1)[..., None]  # there skew has its limit −(2/π) w ln w
     w = gamma[..., None] * FREQUENCIES
     skew = -w * np.expm1(off_one * np.log(w)) / np.tan(math.pi / 2 * off_one)  # tan(πα/2) (w^α − w)
@@ -223,8 +223,8 @@ def _checked(values: ArrayLike, shape: str, dimensions: int) -> FloatArray:
     return checked
 
 
-def _quantile_start(values: FloatArray) -> tuple[float, float] | None:
-    """Return McCulloch's centre and scale; None where there are too few values or their quartiles coincide."""
+def quantile_start(values: FloatArray) -> tuple[float, float] | None:
+    """Return the median and McCulloch's scale; None where there are too few values or their quartiles coincide."""
     if values.size < FEWEST_VALUES:
         return None
     q05, q25, median, q75, q95 = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
@@ -233,11 +233,10 @@ def _quantile_start(values: FloatArray) -> tuple[float, float] | None:
     tails, skew = (q95 - q05) / (q75 - q25), (q95 + q05 - 2 * median) / (q95 - q05)
     beta = 0.0
     for _ in range(4):  # each ratio depends but weakly on the other's parameter
-        ratios = np.array([[np.interp(beta, BETAS, row) for row in rows] for rows in QUANTILE_RATIOS]).T  # (4, alphas)
+        ratios = np.array([[np.interp(beta, BETAS, row) for row in rows] for rows in QUANTILE_RATIOS]).T  # (3, alphas)
         alpha = np.interp(-tails, -ratios[0], ALPHAS)
         beta = float(np.interp(abs(skew), [np.interp(alpha, ALPHAS, column) for column in QUANTILE_RATIOS[:, 1].T], BETAS))
-    scale = float((q75 - q25) / np.interp(alpha, ALPHAS, ratios[2]))
-    return float(median - math.copysign(scale, skew) * np.interp(alpha, ALPHAS, ratios[3])), scale
+    return float(median), float((q75 - q25) / np.interp(alpha, ALPHAS, ratios[2]))
 
 
 def _characteristic(values: FloatArray, centre: float, scale: float) -> ComplexArray:
