@@ -96,6 +96,7 @@ def diffusion(
     geometry: Annotated[Path, typer.Argument(help="geometry.zarr of a run.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: diffusion.zarr beside the geometry.")] = None,
     table: Annotated[Path | None, typer.Option(help="Default: exponents.csv beside the geometry.")] = None,
+    tails: Annotated[Path | None, typer.Option(help="Default: tails.csv beside the geometry.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="Config file whose 'analysis' section holds; default: the defaults of anodiff.")
     ] = None,
@@ -104,7 +105,7 @@ def diffusion(
     ] = "{}",
     overwrite: Overwrite = False,
 ) -> None:
-    """Compute MSDs and exponents of every window: geometry.zarr -> diffusion.zarr, exponents.csv."""
+    """Compute MSDs and exponents of every window: geometry.zarr -> diffusion.zarr, exponents.csv, tails.csv."""
     from anodiff.configfile import load_analysis
     from anodiff.diffusion.analysis import diffusion as compute
 
@@ -114,6 +115,7 @@ def diffusion(
             geometry,
             output or geometry.parent / "diffusion.zarr",
             table or geometry.parent / "exponents.csv",
+            tails or geometry.parent / "tails.csv",
             settings,
             overwrite=overwrite,
             report=report,

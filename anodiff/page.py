@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
-from anodiff.diffusion.analysis import COLUMNS as WINDOW_COLUMNS
+from anodiff.diffusion.outputs import COLUMNS as WINDOW_COLUMNS
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.figures import FIGURES
 from anodiff.stores import writing

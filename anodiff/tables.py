@@ -1,7 +1,7 @@
 """What came out of the whole sweep? One table with a row per run and window, from the small results alone.
 
 Columns: what names the run (run, group, data set, model, batch size, learning rate, seed), every further setting that differs
-between the runs, how the run ended, and the exponents of the window (`anodiff.diffusion.analysis.COLUMNS`).
+between the runs, how the run ended, and the exponents of the window (`anodiff.diffusion.outputs.COLUMNS`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from anodiff.diffusion.analysis import COLUMNS as WINDOW_COLUMNS
 from anodiff.diffusion.analysis import open_diffusion
+from anodiff.diffusion.outputs import COLUMNS as WINDOW_COLUMNS
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.stores import writing
 

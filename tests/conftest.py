@@ -74,9 +74,8 @@ def make_run(tmp_path, record_path):
             **ending,
         )
         geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
-        diffusion(
-            folder / "geometry.zarr", folder / "diffusion.zarr", folder / "exponents.csv", AnalysisSettings(long_lags=(5, 18))
-        )
+        outputs = (folder / name for name in ("diffusion.zarr", "exponents.csv", "tails.csv"))
+        diffusion(folder / "geometry.zarr", *outputs, AnalysisSettings(long_lags=(5, 18)))
         return folder
 
     return make

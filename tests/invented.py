@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from anodiff.config import AnalysisSettings, Config
-from anodiff.diffusion.analysis import COLUMNS
+from anodiff.diffusion.outputs import COLUMNS
 from anodiff.runs import sweep_runs
 from anodiff.tables import RunResult, _dotted
 

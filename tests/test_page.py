@@ -11,7 +11,7 @@ import pytest
 from invented import sweep
 from jinja2 import Environment, StrictUndefined
 
-from anodiff.diffusion.analysis import COLUMNS
+from anodiff.diffusion.outputs import COLUMNS
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
 from anodiff.figures import FIGURES, draw
 from anodiff.page import lost_runs, model_summaries, read_table, write_page

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anodiff.diffusion.analysis import COLUMNS, open_diffusion
+from anodiff.diffusion.analysis import open_diffusion
+from anodiff.diffusion.outputs import COLUMNS
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreMissingError
 from anodiff.tables import NAMING, RUN_COLUMNS, read_run, read_runs, sweep_table, write_tables
 

@@ -1,10 +1,11 @@
-"""From a run's geometry to its curves (diffusion.zarr) and its row per window (exponents.csv)."""
+"""From a run's geometry to its curves (diffusion.zarr), its exponents and its tails (exponents.csv, tails.csv)."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from anodiff.config import AnalysisSettings
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents
 from anodiff.diffusion.intervals import Interval, Measured, measure
+from anodiff.diffusion.jumps import TAIL_COLUMNS, complete, describe_tails
 from anodiff.diffusion.msd import ageing_msd, logarithmic_lags, time_averaged_msd
-from anodiff.diffusion.nulls import NULLS, NullCurves, null_curves
-from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, path_dimension
+from anodiff.diffusion.nulls import NullCurves, null_curves
+from anodiff.diffusion.outputs import COLUMNS, CURVES, WINDOW_COLUMNS
+from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.geometry import Geometries, PathGeometry, open_geometry
 from anodiff.stores import open_store, writing
 from anodiff.trajectory.format import EPOCH_SERIES
@@ -27,84 +30,44 @@ from anodiff.trajectory.format import EPOCH_SERIES
 KIND = "anodiff diffusion"
 VERSION = 2
 
-#: Curves over lag: meaning.
-CURVES = {
-    "msd": "time-averaged mean squared displacement",
-    "ageing_msd": "squared displacement from the window's first point",
-    "beta": "local exponent d ln MSD / d ln lag of the time-averaged MSD",
-    "beta_low": "lower end of its 95 % interval",
-    "beta_high": "upper end of its 95 % interval",
-    "effective_samples": "number of independent one-dimensional displacements that would give the MSD as well",
-    "effective_dimension": "number of directions in which the path moves over the lag, as the MSD's scatter goes",
-    "update_autocorrelation": "correlation of updates a lag apart",
-    "excursion_ratio": "mean squared transverse excursion of fragments as long as the lag, over their mean squared chord",
-} | {
-    f"beta_{null}{end}": f"local exponent of the null, {meaning}: {what}"
-    for null, what in NULLS.items()
-    for end, meaning in (("", "mean over draws"), ("_low", "2.5 % quantile of draws"), ("_high", "97.5 % quantile of draws"))
-}
 
+@dataclass(frozen=True)
+class Analysis:
+    """What comes out of a run: curves of all windows, a row of exponents a window, rows of tails."""
 
-def _with_interval(name: str, meaning: str) -> dict[str, str]:
-    return {name: meaning, f"{name}_low": f"lower end of the 95 % interval of {name}", f"{name}_high": "its upper end"}
-
-
-def _above_nulls(name: str, meaning: str) -> dict[str, str]:
-    return {f"{name}_above_{null}": f"{meaning} minus its mean over the null: {what}" for null, what in NULLS.items()} | {
-        f"{name}_sigma_{null}": "that difference in standard deviations of both; beyond ±2 it is hardly chance"
-        for null in NULLS
-    }
-
-
-#: Columns of exponents.csv: meaning. docs/format.md and the page show the same.
-COLUMNS = {
-    "window": "number of the window, from 0",
-    "waiting_time": "optimiser step of its first point",
-    "length": "its length in optimiser steps",
-    "stride": "optimiser steps between its points",
-    **_with_interval("beta_max", "largest local exponent β"),
-    "beta_max_lag": "lag at which it stands, in optimiser steps",
-    **_with_interval("beta_long", "exponent over the long lags set in analysis.long_lags"),
-    "regimes": "number of regimes chosen by the information criterion",
-    **_with_interval("exponent_first", "exponent of the first regime"),
-    **_with_interval("exponent_second", "exponent of the second regime; the first again where there is one"),
-    **_with_interval("crossover_lag", "lag between them, in optimiser steps"),
-    "fit_from": "smallest lag of the fit, in optimiser steps",
-    "fit_to": "largest lag of the fit: beyond, too few independent samples are left",
-    "fit_samples": "effective number of independent samples in the MSD at the fit's largest lag",
-    "fit_dimension": "effective dimension there",
-    **_above_nulls("beta_max", "local exponent at beta_max_lag"),
-    **_above_nulls("beta_long", "beta_long"),
-    "step_length_variation": "standard deviation of the step lengths over their mean",
-    "path_dimension": "path dimension D_f of MSD ~ contour length^(2/D_f), over all pairs of points",
-    "excursion_exponent": "slope of ln excursion² against ln chord² over fragments; 1 for a self-similar path",
-    "loss_roughness": "H of mean squared loss difference ~ distance^(2H), over all pairs of points",
-    "note": "why a value is missing",
-}
+    curves: xr.Dataset
+    exponents: pd.DataFrame
+    tails: pd.DataFrame
 
 
 def diffusion(
     geometry_path: str | Path,
     output: str | Path,
     table: str | Path,
+    tails: str | Path,
     settings: AnalysisSettings,
     *,
     overwrite: bool = False,
     report: Callable[[int, int, str], None] = lambda done, total, message: None,
 ) -> None:
-    """Analyse every window of geometry.zarr; write diffusion.zarr and exponents.csv, or neither.
+    """Analyse every window of geometry.zarr; write diffusion.zarr, exponents.csv and tails.csv, or none.
 
     Raises
     ------
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
     geometries = open_geometry(geometry_path)
-    with writing(output, overwrite=overwrite) as store_path, writing(table, overwrite=overwrite) as table_path:
-        curves, rows = analyse(geometries, settings, report)
-        rows.to_csv(table_path, index=False)
+    with (
+        writing(output, overwrite=overwrite) as store_path,
+        writing(table, overwrite=overwrite) as table_path,
+        writing(tails, overwrite=overwrite) as tails_path,
+    ):
+        found = analyse(geometries, settings, report)
+        found.exponents.to_csv(table_path, index=False)
+        found.tails.to_csv(tails_path, index=False)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata")
-            curves.to_zarr(store_path, zarr_format=3, consolidated=True)
+            found.curves.to_zarr(store_path, zarr_format=3, consolidated=True)
 
 
 def open_diffusion(path: str | Path) -> xr.Dataset:
@@ -116,18 +79,20 @@ def analyse(
     geometries: Geometries,
     settings: AnalysisSettings,
     report: Callable[[int, int, str], None] = lambda done, total, message: None,
-) -> tuple[xr.Dataset, pd.DataFrame]:
-    """Return the curves of all windows over a common set of lags, and the table of exponents with one row per window."""
+) -> Analysis:
+    """Return the curves of all windows over a common set of lags, a row of exponents a window, and the rows of tails."""
     windows = geometries.windows
     own_lags = [
         window.stride * logarithmic_lags(window.updates, settings.lags_per_decade, settings.largest_lag) for window in windows
     ]
     lags = np.unique(np.concatenate(own_lags))
     curves = {name: np.full((len(windows), len(lags)), np.nan) for name in CURVES}
-    rows = []
+    rows: list[dict[str, Any]] = []
+    tails: list[dict[str, Any]] = []
     for number, window in enumerate(windows):
         report(number, len(windows), f"window from step {window.start}")
         path, note = _path(geometries, number)
+        place = {"window": number, "waiting_time": window.start, "length": window.length, "stride": window.stride}
         values: dict[str, Any] = {"note": note}
         if path is not None:
             places = np.searchsorted(lags, own_lags[number])
@@ -135,10 +100,11 @@ def analyse(
             for name, curve in measured.items():
                 curves[name][number, places] = curve
             values |= exponents
-        values |= {"window": number, "waiting_time": window.start, "length": window.length, "stride": window.stride}
-        rows.append({column: values.get(column, math.nan) for column in COLUMNS})
+            tails += [place | complete(row) for row in _tails(path, geometries, number)]
+        rows.append({column: (values | place).get(column, math.nan) for column in COLUMNS})
     report(len(windows), len(windows), "done")
-    return _dataset(geometries, settings, lags, curves), pd.DataFrame(rows)
+    heavy = pd.DataFrame(tails, columns=list(WINDOW_COLUMNS | TAIL_COLUMNS))
+    return Analysis(_dataset(geometries, settings, lags, curves), pd.DataFrame(rows), heavy)
 
 
 def _path(geometries: Geometries, number: int) -> tuple[PathGeometry | None, str]:
@@ -179,12 +145,13 @@ def _measure(
     excursions = transverse_excursions(displacements, lags)
     curves["excursion_ratio"] = excursions.ratio
     losses = geometries.point_series("loss", number)
-    row |= {
-        "step_length_variation": path.step_lengths.std() / path.step_lengths.mean(),
-        "path_dimension": path_dimension(displacement_by_contour(displacements, path.contour_length)),
-        "excursion_exponent": excursions.exponent,
-        "loss_roughness": loss_difference_by_distance(displacements, losses).exponent / 2,
-    }
+    row |= {"step_length_variation": path.step_lengths.std() / path.step_lengths.mean()} | _with_intervals(
+        {
+            "path_dimension": path_dimension(displacement_by_contour(displacements, path.contour_length), exponents.overall),
+            "excursion_exponent": excursions.exponent,
+            "loss_roughness": loss_roughness(loss_difference_by_distance(displacements, losses)),
+        }
+    )
     per_epoch = geometries.group.attrs.get("steps_per_epoch")
     nulls = null_curves(
         path,
@@ -199,6 +166,16 @@ def _measure(
     return curves | null_beta, row | against
 
 
+def _tails(path: PathGeometry, geometries: Geometries, number: int) -> list[dict[str, Any]]:
+    return describe_tails(
+        path.step_lengths,
+        geometries.gradients(number),
+        geometries.point_series("noise_norm", number),
+        geometries.point_series("loss", number),
+        seed=number,
+    )
+
+
 def _row(exponents: Measured, beta: NDArray[np.float64], lags: NDArray[np.int64], stride: int) -> dict[str, Any]:
     regimes = exponents.regimes
     row: dict[str, Any] = {"regimes": regimes.count, "beta_max_lag": stride * lags[int(np.nanargmax(beta))]}
@@ -211,13 +188,21 @@ def _row(exponents: Measured, beta: NDArray[np.float64], lags: NDArray[np.int64]
         "exponent_second": exponents.second,
         "crossover_lag": crossover,
     }
-    for name, interval in named.items():
-        row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    row |= _with_intervals(named)
     if regimes.count:
         last = int(np.searchsorted(lags, regimes.fit_to))
         row |= {"fit_from": stride * regimes.fit_from, "fit_to": stride * regimes.fit_to}
         row |= {"fit_samples": exponents.samples[last], "fit_dimension": exponents.dimension[last]}
     return row
+
+
+def _with_intervals(named: Mapping[str, Interval]) -> dict[str, float]:
+    """Return the three columns of each interval."""
+    return {
+        f"{name}{end}": value
+        for name, interval in named.items()
+        for end, value in (("", interval.value), ("_low", interval.low), ("_high", interval.high))
+    }
 
 
 def _against_nulls(

@@ -27,6 +27,9 @@ DRAWS, COVERAGE = 400, 0.95
 #: window, and their MSDs are far from normal. No interval is given where the error is twice as large.
 LARGEST_ERROR = 0.25
 
+#: Lags, or steps of contour, that are too short for one exponent over all: there, discrete steps are seen.
+SHORTEST = 3
+
 #: How often law and covariance are found from each other.
 ROUNDS = 3
 
@@ -57,6 +60,8 @@ class Measured:
         Band of the local exponents, shape (lags,).
     largest, long
         The largest local exponent, and the slope over the long lags.
+    overall
+        The slope over all lags from `SHORTEST` on, weighted by 1/τ, as is that against contour length (`path_dimension`).
     dimension
         Effective dimension at each lag, shape (lags,).
     samples
@@ -72,6 +77,7 @@ class Measured:
     beta_high: FloatArray
     largest: Interval
     long: Interval
+    overall: Interval
     dimension: FloatArray
     samples: FloatArray
 
@@ -108,12 +114,15 @@ def measure(
     every = np.arange(math.ceil(long[0]), math.floor(long[1]) + 1)
     long_slope = slope(every, every_msd[every]) if updates >= long[1] else math.nan
     usable = np.isfinite(msd) & (msd > 0)
+    overall = slope(lags[lags >= SHORTEST], msd[lags >= SHORTEST])
     if law is NOTHING_FITTED or not usable.all():
         largest = Interval(float(np.nanmax(beta)), math.nan, math.nan) if np.isfinite(beta).any() else UNKNOWN
-        first, second, crossover_lag, slope_long = (
-            Interval(value, math.nan, math.nan) for value in (law.first, law.second, law.crossover, long_slope)
+        first, second, crossover_lag, slope_long, slope_overall = (
+            Interval(value, math.nan, math.nan) for value in (law.first, law.second, law.crossover, long_slope, overall)
         )
-        return Measured(law, first, second, crossover_lag, nothing, nothing, largest, slope_long, nothing, nothing)
+        return Measured(
+            law, first, second, crossover_lag, nothing, nothing, largest, slope_long, slope_overall, nothing, nothing
+        )
     operator = local_slopes(lags, width)
     dimension = effective_dimension(path, lags)
     law, fitted = _first_guess(lags, msd, updates), lags >= 1
@@ -145,6 +154,8 @@ def measure(
         else np.full(DRAWS + 1, np.nan)
     )
     peaks = local.max(axis=0)
+    weights = np.where(lags >= SHORTEST, lags**-0.5, 0.0)  # polyfit squares them
+    whole = np.polynomial.polynomial.polyfit(np.log(lags), curves, 1, w=weights)[1]
     return Measured(
         law,
         _interval(law.first, firsts),
@@ -154,6 +165,7 @@ def measure(
         high,
         _interval(float(np.nanmax(beta)), peaks),
         _interval(long_slope, stretch),
+        _interval(overall, whole),
         dimension,
         2 / np.diagonal(errors),
     )

@@ -34,6 +34,9 @@ FEWEST_BLOCKS = 5
 #: Logarithms that differ by no more than this are of values that are the same but for rounding.
 ROUNDING = 1e-10
 
+#: Share of pairs of values that may coincide, since they are rounded.
+MOST_COINCIDING = 0.01
+
 UPPER = (1 + COVERAGE) / 2
 
 
@@ -69,9 +72,7 @@ def hill(values: ArrayLike, tail: int, block: int | None = None) -> Interval:
     if len(sizes) <= tail:
         return UNKNOWN
     threshold = np.partition(sizes, len(sizes) - tail - 1)[len(sizes) - tail - 1]
-    excess = float(
-        np.log(sizes[sizes > threshold] / threshold).sum()
-    )  # those equal to it count with 0
+    excess = float(np.log(sizes[sizes > threshold] / threshold).sum())  # those equal to it count with 0
     if excess <= tail * ROUNDING:
         return UNKNOWN
     index = tail / excess
@@ -158,10 +159,12 @@ def _blocks(rows: FloatArray, block: int) -> list[FloatArray]:
 
 
 def _symmetrised(values: FloatArray, generator: np.random.Generator) -> FloatArray:
-    """Return differences of values drawn in pairs, each value once."""
+    """Return differences of values drawn in pairs, each value once; few that are 0, by rounding, are left out."""
     kept = generator.permutation(values[np.isfinite(values) & (values != 0)])
     half = len(kept) // 2
-    return kept[:half] - kept[half : 2 * half]
+    differences = kept[:half] - kept[half : 2 * half]
+    apart = differences[differences != 0]
+    return apart if len(apart) >= (1 - MOST_COINCIDING) * half else differences
 
 
 def _log_gains(parts: FloatArray) -> FloatArray:

@@ -9,8 +9,10 @@ import reference
 import xarray as xr
 
 from anodiff.config import AnalysisSettings
-from anodiff.diffusion.analysis import COLUMNS, CURVES, analyse, diffusion, open_diffusion
+from anodiff.diffusion.analysis import analyse, diffusion, open_diffusion
 from anodiff.diffusion.exponents import slope
+from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
+from anodiff.diffusion.outputs import COLUMNS, CURVES, WINDOW_COLUMNS
 from anodiff.errors import IncompleteStoreError, OutputExistsError, StoreFormatError, StoreMissingError
 from anodiff.geometry import geometry, open_geometry
 from anodiff.trajectory import Window
@@ -24,7 +26,8 @@ def analysed(record_path, tmp_path):
 
     def run(points, windows=None, settings=SETTINGS, **keywords):
         geometry(record_path(points, windows, **keywords), tmp_path / "geometry.zarr")
-        return analyse(open_geometry(tmp_path / "geometry.zarr"), settings)
+        found = analyse(open_geometry(tmp_path / "geometry.zarr"), settings)
+        return found.curves, found.exponents
 
     return run
 
@@ -146,22 +149,26 @@ def outputs(record_path, tmp_path):
     """A geometry, and where its analysis goes."""
     path = record_path(straight(100), [Window(0, 60), Window(0, 100, 5)], epochs=4, attributes={"steps_per_epoch": 30})
     geometry(path, tmp_path / "geometry.zarr")
-    return tmp_path / "geometry.zarr", tmp_path / "out" / "diffusion.zarr", tmp_path / "out" / "exponents.csv"
+    return tmp_path / "geometry.zarr", *(tmp_path / "out" / name for name in ("diffusion.zarr", "exponents.csv", "tails.csv"))
 
 
 def test_the_files_hold_what_was_analysed(outputs):
-    source, store, table = outputs
-    diffusion(source, store, table, SETTINGS)
-    curves, rows = analyse(open_geometry(source), SETTINGS)
-    xr.testing.assert_identical(open_diffusion(store), curves)
-    written = pd.read_csv(table)
-    assert list(written) == list(COLUMNS)
-    pd.testing.assert_frame_equal(written, rows.replace("", np.nan), check_dtype=False)
+    source, store, *tables = outputs
+    diffusion(source, store, *tables, SETTINGS)
+    found = analyse(open_geometry(source), SETTINGS)
+    xr.testing.assert_identical(open_diffusion(store), found.curves)
+    for table, rows, columns in zip(
+        tables, (found.exponents, found.tails), (COLUMNS, WINDOW_COLUMNS | TAIL_COLUMNS), strict=True
+    ):
+        written = pd.read_csv(table)
+        assert list(written) == list(columns)
+        pd.testing.assert_frame_equal(written, rows.replace("", np.nan), check_dtype=False)
+    assert found.tails["quantity"].tolist() == 2 * list(QUANTITIES)
 
 
 def test_the_curves_open_labelled_without_further_argument(outputs):
-    source, store, table = outputs
-    diffusion(source, store, table, SETTINGS)
+    source, store, *tables = outputs
+    diffusion(source, store, *tables, SETTINGS)
     opened = xr.open_zarr(store)  # warnings are errors
     assert {name: opened[name].dims for name in CURVES} == dict.fromkeys(CURVES, ("window", "lag"))
     assert set(opened.coords) == {"lag", "waiting_time", "epoch", "epoch_step"}
@@ -171,43 +178,43 @@ def test_the_curves_open_labelled_without_further_argument(outputs):
     assert opened.attrs["parameters"] == 2
 
 
-@pytest.mark.parametrize("existing", ["diffusion.zarr", "exponents.csv"])
-def test_either_output_that_exists_is_refused_before_anything_is_written(outputs, existing):
-    source, store, table = outputs
+@pytest.mark.parametrize("existing", ["diffusion.zarr", "exponents.csv", "tails.csv"])
+def test_any_output_that_exists_is_refused_before_anything_is_written(outputs, existing):
+    source, store, *tables = outputs
     store.parent.mkdir()
     (store.parent / existing).write_text("old")
     with pytest.raises(OutputExistsError, match=f"{existing} exists already"):
-        diffusion(source, store, table, SETTINGS)
+        diffusion(source, store, *tables, SETTINGS)
     assert [entry.name for entry in store.parent.iterdir()] == [existing]
-    diffusion(source, store, table, SETTINGS, overwrite=True)
+    diffusion(source, store, *tables, SETTINGS, overwrite=True)
     assert open_diffusion(store).sizes["window"] == 2
 
 
 def test_a_failing_analysis_leaves_nothing(outputs, monkeypatch):
-    source, store, table = outputs
+    source, store, *tables = outputs
 
     def fail(self, *arguments, **keywords):
         raise ZeroDivisionError
 
     monkeypatch.setattr(xr.Dataset, "to_zarr", fail)
     with pytest.raises(ZeroDivisionError):
-        diffusion(source, store, table, SETTINGS)
+        diffusion(source, store, *tables, SETTINGS)
     assert list(store.parent.iterdir()) == []
 
 
 def test_curves_of_another_kind_or_absent_are_refused(outputs, tmp_path):
-    source, _, _ = outputs
+    source, *_ = outputs
     with pytest.raises(StoreFormatError, match="expected an anodiff diffusion"):
         open_diffusion(source)
     with pytest.raises(StoreMissingError, match="no such store"):
         open_diffusion(tmp_path / "nothing.zarr")
     with pytest.raises(StoreFormatError, match="expected an anodiff geometry"):
-        diffusion(tmp_path / "trajectory.zarr", tmp_path / "a", tmp_path / "b", SETTINGS)
+        diffusion(tmp_path / "trajectory.zarr", tmp_path / "a", tmp_path / "b", tmp_path / "c", SETTINGS)
 
 
 def test_curves_without_their_status_are_refused(outputs):
-    source, store, table = outputs
-    diffusion(source, store, table, SETTINGS)
+    source, store, *tables = outputs
+    diffusion(source, store, *tables, SETTINGS)
     metadata = (store / "zarr.json").read_text()
     (store / "zarr.json").write_text(metadata.replace('"status": "complete"', '"status": "running"'))
     with pytest.raises(IncompleteStoreError):

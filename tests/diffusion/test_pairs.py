@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import reference
 
+from anodiff.diffusion.exponents import slope
+from anodiff.diffusion.intervals import UNKNOWN, Interval
 from anodiff.diffusion.pairs import bin_pairs, displacement_by_contour, loss_difference_by_distance, path_dimension
 from anodiff.geometry import path_geometry
 from anodiff.processes import brownian, fractional_brownian
@@ -16,25 +18,63 @@ def by_contour(points):
     return displacement_by_contour(path.squared_displacements, path.contour_length)
 
 
+def dimension(points):
+    return path_dimension(by_contour(points), UNKNOWN).value
+
+
 def test_a_straight_path_has_dimension_one_whatever_its_steps():
     steps = np.random.default_rng(0).uniform(0.1, 3, 200)
     points = np.outer(np.concatenate([[0], np.cumsum(steps)]), [3.0, 4.0])
-    assert path_dimension(by_contour(points)) == pytest.approx(1, abs=0.02)  # means in bins of a tenth of a decade
+    assert dimension(points) == pytest.approx(1, abs=0.02)  # means in bins of a tenth of a decade
 
 
 def test_brownian_motion_has_path_dimension_two():
-    assert path_dimension(by_contour(brownian(1000, 500, 0))) == pytest.approx(2, abs=0.05)
+    assert dimension(brownian(1000, 500, 0)) == pytest.approx(2, abs=0.05)
 
 
 @pytest.mark.parametrize("hurst", [0.4, 0.7])
 def test_a_fractional_brownian_path_has_dimension_one_over_its_hurst_exponent(hurst):
-    assert path_dimension(by_contour(fractional_brownian(1000, 500, 0, hurst=hurst))) == pytest.approx(1 / hurst, rel=0.06)
+    assert dimension(fractional_brownian(1000, 500, 0, hurst=hurst)) == pytest.approx(1 / hurst, rel=0.02)
+
+
+@pytest.mark.parametrize("hurst", [0.25, 0.5, 0.75])
+def test_steps_of_many_lengths_do_not_change_the_dimension(hurst):
+    # In three dimensions lengths vary; pairs a contour of one step apart are single short or long steps, and Δr² = s².
+    found = [dimension(fractional_brownian(1000, 3, seed, hurst=hurst)) for seed in range(10)]
+    assert np.mean(found) == pytest.approx(1 / hurst, rel=0.1)
+
+
+def test_the_interval_of_the_dimension_is_as_wide_as_that_of_the_exponent():
+    binned = by_contour(brownian(1000, 100, 0))
+    exponent = binned.exponent.value
+    found = path_dimension(binned, Interval(1.1, 1.0, 1.3))
+    assert (2 / found.high, 2 / found.value, 2 / found.low) == pytest.approx((exponent - 0.1, exponent, exponent + 0.2))
+    assert path_dimension(binned, Interval(1.1, 0.0, 1.3)).high == math.inf
+
+
+def test_the_jackknife_leaves_out_the_pairs_of_one_stretch():
+    points = brownian(99, 3, 1)
+    squares = reference.squared_displacements(points)
+    distances = np.sqrt(squares)
+    binned = bin_pairs(distances, squares**0.3, 10)
+    smallest = np.log10(distances[distances > 0].min())
+    for stretch in (0, 4):
+        kept = [i for i in range(100) if i // 10 != stretch]
+        slow = {}
+        for place, i in enumerate(kept):
+            for j in kept[place + 1 :]:
+                slow.setdefault(math.floor((np.log10(distances[i, j]) - smallest) * 10), []).append((i, j))
+        filled = [pairs for pairs in slow.values() if len(pairs) >= 10]
+        centres = [np.exp(np.mean([np.log(distances[pair]) for pair in pairs])) for pairs in filled]
+        means = [np.mean([squares[pair] ** 0.3 for pair in pairs]) for pairs in filled]
+        assert binned.without[stretch] == pytest.approx(slope(centres, means))
 
 
 def test_bins_hold_the_means_of_all_pairs_in_them():
     points = brownian(40, 3, 1)
     contour, squares = reference.contour_length(points), reference.squared_displacements(points)
     pairs = [(contour[j] - contour[i], squares[i, j]) for i in range(41) for j in range(i + 1, 41)]
+    pairs = [(s, square) for s, square in pairs if s >= 3 * contour[-1] / 40]
     smallest = min(math.log10(s) for s, _ in pairs)
     slow = {}
     for s, square in pairs:
@@ -43,22 +83,25 @@ def test_bins_hold_the_means_of_all_pairs_in_them():
     np.testing.assert_allclose(by_contour(points).means, expected)
 
 
-def test_the_first_step_counts_once():
+def test_every_step_counts_once():
     # Contour lengths once counted one step too many for every start but the first.
     path = path_geometry(np.arange(30.0)[:, None])
-    assert displacement_by_contour(path.squared_displacements, path.contour_length).centres[0] == pytest.approx(1)
+    found = displacement_by_contour(path.squared_displacements, path.contour_length)
+    assert (found.centres[0], found.means[0], found.pairs[0]) == pytest.approx((3, 9, 27))
 
 
 def test_a_smooth_loss_has_roughness_exponent_one():
     along = np.concatenate([[0.0], np.geomspace(1e-3, 1, 400)])
     path = path_geometry(along[:, None])
-    assert loss_difference_by_distance(path.squared_displacements, 3 * along).exponent / 2 == pytest.approx(1, abs=0.01)
+    assert loss_difference_by_distance(path.squared_displacements, 3 * along).exponent.value / 2 == pytest.approx(1, abs=0.01)
 
 
 def test_a_fractal_loss_has_its_hurst_exponent():
     path = path_geometry(np.arange(2001.0)[:, None])
     exponents = [
-        loss_difference_by_distance(path.squared_displacements, fractional_brownian(2000, 1, seed, hurst=0.3)[:, 0]).exponent
+        loss_difference_by_distance(
+            path.squared_displacements, fractional_brownian(2000, 1, seed, hurst=0.3)[:, 0]
+        ).exponent.value
         for seed in range(8)
     ]
     assert np.mean(exponents) / 2 == pytest.approx(0.3, abs=0.05)
@@ -72,7 +115,7 @@ def test_points_without_a_loss_are_left_out():
 
 
 def test_pairs_that_coincide_or_none_at_all_give_no_exponent_and_no_warning():
-    nothing = bin_pairs(np.zeros(50), np.ones(50), 10)
+    nothing = bin_pairs(np.zeros((50, 50)), np.ones((50, 50)), 10)
     assert len(nothing.centres) == 0
-    assert math.isnan(nothing.exponent)
-    assert math.isnan(path_dimension(nothing))
+    assert math.isnan(nothing.exponent.value)
+    assert math.isnan(path_dimension(nothing, UNKNOWN).value)

@@ -7,6 +7,7 @@ rule diffusion:
     output:
         curves=directory(f"{RESULTS}/runs/{{run}}/diffusion.zarr"),
         exponents=f"{RESULTS}/runs/{{run}}/exponents.csv",
+        tails=f"{RESULTS}/runs/{{run}}/tails.csv",
     log:
         f"{RESULTS}/logs/diffusion/{{run}}.log",
     benchmark:
@@ -21,4 +22,4 @@ rule diffusion:
         analysis=SETTINGS.analysis.model_dump_json(),
     shell:
         "anodiff diffusion {input:q} --output {output.curves:q} --table {output.exponents:q}"
-        " --analysis {params.analysis:q} > {log:q} 2>&1"
+        " --tails {output.tails:q} --analysis {params.analysis:q} > {log:q} 2>&1"
