@@ -25,11 +25,16 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 
 
+rule tables:
+    input:
+        expand(f"{RESULTS}/tables/{{kind}}.{{ending}}", kind=TABLES, ending=["csv", "parquet"]),
+
+
 rule all:
     default_target: True
     input:
         rules.page.output,
-        rules.tables.output,
+        rules.tables.input,
 
 
 rule trajectories:

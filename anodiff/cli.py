@@ -126,12 +126,16 @@ def diffusion(
 def tables(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The table as CSV; Parquet goes beside it.")],
+    kind: Annotated[
+        str,
+        typer.Option(help="exponents, tails, or ensembles (means over seeds, ergodicity)."),
+    ] = "exponents",
     overwrite: Overwrite = False,
 ) -> None:
-    """Gather the sweep's exponents in one table, a row per run and window: exponents.csv … -> CSV and Parquet."""
+    """Gather the sweep's results in one table: exponents.csv, tails.csv … -> CSV and Parquet."""
     from anodiff.tables import write_tables
 
-    write_tables(runs, output, overwrite=overwrite)
+    write_tables(runs, output, kind=kind, overwrite=overwrite)
 
 
 @app.command()

@@ -1,14 +1,18 @@
-"""What came out of the whole sweep? One table with a row per run and window, from the small results alone.
+"""What came out of the whole sweep? Three tables, from the small results alone.
 
-Columns: what names the run (run, group, data set, model, batch size, learning rate, seed), every further setting that differs
-between the runs, how the run ended, and the exponents of the window (`anodiff.diffusion.outputs.COLUMNS`).
+- exponents: a row per run and window, with `anodiff.diffusion.outputs.COLUMNS`;
+- tails: a row per run, window and quantity, with `anodiff.diffusion.jumps.TAIL_COLUMNS`;
+- ensembles: a row per group of runs that differ in their seed alone and window, with `anodiff.ensembles.ENSEMBLE_COLUMNS`.
+
+Before these stand what names the run (run, group, data set, model, batch size, learning rate, seed), every further setting that
+differs between the runs and how the run ended.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +22,11 @@ import pandas as pd
 import xarray as xr
 
 from anodiff.diffusion.analysis import open_diffusion
-from anodiff.diffusion.outputs import COLUMNS as WINDOW_COLUMNS
-from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.diffusion.jumps import TAIL_COLUMNS
+from anodiff.diffusion.outputs import COLUMNS as WINDOW_EXPONENTS
+from anodiff.diffusion.outputs import WINDOW_COLUMNS
+from anodiff.ensembles import ensemble_rows
+from anodiff.errors import ConfigError, StoreMissingError, did_you_mean
 from anodiff.stores import writing
 
 #: Columns that name a run, and the setting that each holds.
@@ -48,11 +55,12 @@ RUN_COLUMNS = {
 
 @dataclass(frozen=True)
 class RunResult:
-    """The small results of a finished run: curves, exponents and settings, by dotted key."""
+    """The small results of a finished run: curves, exponents, tails, and settings by dotted key."""
 
     name: str
     curves: xr.Dataset
     exponents: pd.DataFrame
+    tails: pd.DataFrame
     settings: dict[str, Any]
 
     @property
@@ -62,14 +70,17 @@ class RunResult:
 
 
 def read_run(folder: str | Path) -> RunResult:
-    """Read ``diffusion.zarr`` and ``exponents.csv`` of a run's folder; raises what `open_diffusion` raises."""
+    """Read ``diffusion.zarr``, ``exponents.csv`` and ``tails.csv`` of a run's folder; raises what `open_diffusion` raises."""
     folder = Path(folder)
     curves = open_diffusion(folder / "diffusion.zarr")
-    table = folder / "exponents.csv"
-    if not table.exists():
-        raise StoreMissingError(f"{table}: no such table; run: anodiff diffusion {folder / 'geometry.zarr'}")
-    exponents = pd.read_csv(table, keep_default_na=True).astype({"note": "string"})
-    return RunResult(folder.resolve().name, curves, exponents, dict(_dotted(curves.attrs["settings"])))
+    tables = []
+    for name, note in (("exponents.csv", "note"), ("tails.csv", "tail_note")):
+        table = folder / name
+        if not table.exists():
+            raise StoreMissingError(f"{table}: no such table; run: anodiff diffusion {folder / 'geometry.zarr'}")
+        tables.append(pd.read_csv(table).astype({note: "string"}))
+    exponents, tails = tables
+    return RunResult(folder.resolve().name, curves, exponents, tails, dict(_dotted(curves.attrs["settings"])))
 
 
 def read_runs(folders: Sequence[str | Path]) -> list[RunResult]:
@@ -80,21 +91,41 @@ def read_runs(folders: Sequence[str | Path]) -> list[RunResult]:
 
 
 def sweep_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return the sweep's table, in the order of the runs and their windows."""
-    varying = [key for key in _keys(runs) if key not in NAMING.values() and _varies(key, runs)]
-    table = pd.concat([_rows(run, varying) for run in runs], ignore_index=True)
-    for key in varying:
-        if _mixed(key, runs):
-            table[key] = table[key].map(str, na_action="ignore")
-    return table
+    """Return the sweep's exponents, in the order of the runs and their windows."""
+    return _gather(runs, [run.exponents[list(WINDOW_EXPONENTS)] for run in runs])
 
 
-def write_tables(folders: Sequence[str | Path], output: str | Path, *, overwrite: bool = False) -> pd.DataFrame:
-    """Write the sweep's table as CSV to ``output`` and as Parquet beside it, and return it."""
+def tails_table(runs: Sequence[RunResult]) -> pd.DataFrame:
+    """Return the sweep's tails, in the order of the runs, their windows and the quantities."""
+    return _gather(runs, [run.tails[list(WINDOW_COLUMNS | TAIL_COLUMNS)] for run in runs])
+
+
+def ensemble_table(runs: Sequence[RunResult]) -> pd.DataFrame:
+    """Return means over seeds and the ergodicity of each group, in the order of the groups' first runs and their windows."""
+    groups = {run.group: [other for other in runs if other.group == run.group] for run in runs}
+    firsts = [members[0] for members in groups.values()]
+    table = _gather(firsts, [ensemble_rows(members) for members in groups.values()])
+    return table.drop(columns=["run", "seed", *list(RUN_COLUMNS)[3:]])
+
+
+#: The tables by name: what makes each.
+TABLES: dict[str, Callable[[Sequence[RunResult]], pd.DataFrame]] = {
+    "exponents": sweep_table,
+    "tails": tails_table,
+    "ensembles": ensemble_table,
+}
+
+
+def write_tables(
+    folders: Sequence[str | Path], output: str | Path, *, kind: str = "exponents", overwrite: bool = False
+) -> pd.DataFrame:
+    """Write one of `TABLES` as CSV to ``output`` and as Parquet beside it, and return it."""
     output = Path(output)
+    if kind not in TABLES:
+        raise ConfigError(f"--kind {kind}: {did_you_mean(kind, TABLES)}")
     if output.suffix != ".csv":
         raise ConfigError(f"{output}: the table's name must end in .csv; Parquet goes beside it")
-    table = sweep_table(read_runs(folders))
+    table = TABLES[kind](read_runs(folders))
     parquet = output.with_suffix(".parquet")
     with writing(output, overwrite=overwrite) as csv_path, writing(parquet, overwrite=overwrite) as parquet_path:
         table.to_csv(csv_path, index=False)
@@ -102,7 +133,17 @@ def write_tables(folders: Sequence[str | Path], output: str | Path, *, overwrite
     return table
 
 
-def _rows(run: RunResult, varying: Sequence[str]) -> pd.DataFrame:
+def _gather(runs: Sequence[RunResult], rows: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of each run behind what names it."""
+    varying = [key for key in _keys(runs) if key not in NAMING.values() and _varies(key, runs)]
+    table = pd.concat([_named(run, varying, own) for run, own in zip(runs, rows, strict=True)], ignore_index=True)
+    for key in varying:
+        if _mixed(key, runs):
+            table[key] = table[key].map(str, na_action="ignore")
+    return table
+
+
+def _named(run: RunResult, varying: Sequence[str], rows: pd.DataFrame) -> pd.DataFrame:
     attributes = run.curves.attrs
     about: dict[str, Any] = {"run": run.name, "group": run.group}
     about |= {column: run.settings[key] for column, key in NAMING.items()}
@@ -110,7 +151,6 @@ def _rows(run: RunResult, varying: Sequence[str]) -> pd.DataFrame:
     about |= {"parameters": attributes["parameters"], "status": attributes["status"]}
     about |= {"steps_completed": attributes["steps_completed"], "diverged_at": attributes.get("diverged_at", math.nan)}
     about |= {name: _last(run.curves[name].values) for name in RUN_COLUMNS if name in run.curves}
-    rows = run.exponents[list(WINDOW_COLUMNS)]
     return pd.concat([pd.DataFrame([about] * len(rows), index=rows.index), rows], axis=1)
 
 

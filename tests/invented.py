@@ -44,7 +44,7 @@ def invented_run(run, starts, diverged_at=None, length=1000):
         {"lag": LAGS, "waiting_time": ("window", starts), "epoch": np.arange(epochs), "epoch_step": ("epoch", epoch_step)},
         attributes | {"settings": settings},
     )
-    return RunResult(run.name, dataset, pd.DataFrame(table).astype({"note": "string"}), dict(_dotted(settings)))
+    return RunResult(run.name, dataset, pd.DataFrame(table).astype({"note": "string"}), pd.DataFrame(), dict(_dotted(settings)))
 
 
 def invented_sweep(grid, starts=range(0, 5000, 1000), diverged_at=None):

@@ -5,9 +5,19 @@ import pandas as pd
 import pytest
 
 from anodiff.diffusion.analysis import open_diffusion
-from anodiff.diffusion.outputs import COLUMNS
+from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
+from anodiff.diffusion.outputs import COLUMNS, WINDOW_COLUMNS
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreMissingError
-from anodiff.tables import NAMING, RUN_COLUMNS, read_run, read_runs, sweep_table, write_tables
+from anodiff.tables import (
+    NAMING,
+    RUN_COLUMNS,
+    ensemble_table,
+    read_run,
+    read_runs,
+    sweep_table,
+    tails_table,
+    write_tables,
+)
 
 
 def table_of(*folders):
@@ -151,3 +161,45 @@ def test_no_runs_and_another_ending_are_refused(run_folder, tmp_path):
         write_tables([], tmp_path / "table.csv")
     with pytest.raises(ConfigError, match=r"must end in \.csv"):
         write_tables([run_folder], tmp_path / "table.txt")
+
+
+def test_the_tails_stand_behind_what_the_run_is(make_run):
+    folders = [make_run({"seed": seed}) for seed in (0, 1)]
+    table = tails_table(read_runs(folders))
+    assert list(table) == ["run", "group", *NAMING, *list(RUN_COLUMNS)[2:], *WINDOW_COLUMNS, *TAIL_COLUMNS]
+    assert table["quantity"].tolist() == list(QUANTITIES) * 6  # 2 runs of 3 windows
+    own = pd.read_csv(folders[1] / "tails.csv")
+    assert table["values"].tolist()[18:] == own["values"].tolist()
+
+
+def test_seeds_are_averaged_and_groups_kept_apart(make_run):
+    folders = [make_run({"seed": seed, "training.batch_size": size}) for size in (32, 64) for seed in (0, 1, 2)]
+    runs = read_runs(folders)
+    table = ensemble_table(runs)
+    assert table["group"].tolist() == ["mlp3-bs32"] * 3 + ["mlp3-bs64"] * 3 or table["group"].nunique() == 2
+    assert table["batch_size"].tolist() == [32] * 3 + [64] * 3
+    assert {"run", "seed", "test_accuracy"}.isdisjoint(table)
+    assert table["seeds"].tolist() == [3] * 6
+    own = [run.exponents["beta_max"].iloc[1] for run in runs[:3]]
+    assert table["beta_max"].iloc[1] == pytest.approx(np.mean(own))
+    error = 4.303 * np.std(own, ddof=1) / math.sqrt(3)  # Student's t with 2 degrees of freedom
+    assert table["beta_max_high"].iloc[1] == pytest.approx(np.mean(own) + error, rel=1e-3)
+    msd = np.array([run.curves["msd"].sel(lag=10).values[1] for run in runs[:3]])
+    assert table["ergodicity_breaking_10"].iloc[1] == pytest.approx(msd.var(ddof=1) / msd.mean() ** 2)
+    samples = np.array([run.curves["effective_samples"].sel(lag=10).values[1] for run in runs[:3]])
+    assert table["ergodicity_breaking_10_if_gaussian"].iloc[1] == pytest.approx(np.mean(2 / samples))
+    assert table["ageing_ratio_100"].isna().all()  # windows of 20 have no such lag
+
+
+def test_a_single_seed_is_said_to_have_no_scatter(make_run):
+    table = ensemble_table(read_runs([make_run()]))
+    assert table["note"].iloc[0] == "1 seed reached the window; two at least have a scatter"
+    assert table["beta_max"].notna().all()
+    assert table["beta_max_low"].isna().all()
+
+
+def test_an_unknown_table_is_refused(run_folder, tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'tails'"):
+        write_tables([run_folder], tmp_path / "table.csv", kind="tail")
+    write_tables([run_folder], tmp_path / "table.csv", kind="ensembles")
+    assert len(pd.read_parquet(tmp_path / "table.parquet")) == 3

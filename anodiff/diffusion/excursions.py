@@ -57,7 +57,7 @@ class Excursions:
     def exponent(self) -> Interval:
         """Slope of ln excursion² against ln |AB|² over the fitted lengths: 1 for a self-similar path.
 
-        The interval is a jackknife's. Discrete steps miss more of the excursion of short fragments, which puts the slope 1 to 3 %
+        The interval is a jackknife's. Discrete steps miss more of short fragments' excursions, which puts the slope 1 to 3 %
         above 1 in many dimensions, and up to a third in three.
         """
         return jackknife(slope(self.chord[self.fitted], self.excursion[self.fitted]), self.without)

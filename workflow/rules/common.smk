@@ -9,6 +9,7 @@ from anodiff.configfile import validate
 from anodiff.errors import AnodiffError
 from anodiff.figures import FIGURES
 from anodiff.runs import sweep_runs
+from anodiff.tables import TABLES
 
 try:
     SETTINGS = validate(Config, config, "config")

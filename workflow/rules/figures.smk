@@ -34,7 +34,7 @@ for kind, figure in FIGURES.items():
 
 rule page:
     input:
-        table=rules.tables.output.csv,
+        table=f"{RESULTS}/tables/exponents.csv",
         figures=expand(f"{RESULTS}/figures/{{kind}}.svg", kind=FIGURES),
     output:
         report(
