@@ -166,6 +166,38 @@ def page(
 
 
 @app.command()
+def calibrate(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The table, .csv.")] = Path("calibration.csv"),
+    figure: Annotated[
+        Path | None, typer.Option(help="The picture: .svg, .pdf or .png; default: beside the table, as SVG.")
+    ] = None,
+    process: Annotated[
+        list[str] | None, typer.Option(help="A process of anodiff.processes; once for each, default: all.")
+    ] = None,
+    dimensions: Annotated[list[int] | None, typer.Option(min=1, help="Once for each; default: 1, 3 and 1000.")] = None,
+    paths: Annotated[int, typer.Option(min=2, help="Paths of each process, in each number of dimensions.")] = 50,
+    steps: Annotated[int, typer.Option(min=100, help="Steps of a path.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure processes of known law: bias, spread and interval coverage of every estimator, as a table and a picture."""
+    from anodiff.calibration import write_calibration
+
+    with progress("calibrate", "paths") as report:
+        write_calibration(
+            output,
+            figure or output.with_suffix(".svg"),
+            process or [],
+            dimensions=dimensions or [1, 3, 1000],
+            paths=paths,
+            steps=steps,
+            seed=seed,
+            overwrite=overwrite,
+            report=report,
+        )
+
+
+@app.command()
 def inspect(
     paths: Annotated[list[Path], typer.Argument(help="A store, a run's folder, or the folder of a sweep.")],
 ) -> None:

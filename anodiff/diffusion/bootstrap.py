@@ -1,0 +1,71 @@
+"""How sure is an MSD, by resampling? A block bootstrap over start times, for comparison with `anodiff.diffusion.intervals`.
+
+Blocks of consecutive start times i of the displacements D_{i,i+τ} are drawn with replacement, the same places at every lag
+(moving blocks: Künsch, Ann. Stat. 17 (1989) 1217).
+
+The pitfall, and why no interval of the tables comes from it: displacements over a lag overlap, so that those of a window are
+all alike once the lag is longer than a block, and their scatter says little of how another window would differ. `anodiff
+calibrate` shows how far its intervals fall short.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anodiff.errors import ConfigError
+
+FloatArray = NDArray[np.float64]
+
+#: Blocks in a window where their length is not given.
+BLOCKS = 20
+
+
+def draw_log_msd_by_blocks(
+    squared_displacements: FloatArray,
+    lags: NDArray[np.int64],
+    *,
+    draws: int,
+    generator: np.random.Generator,
+    block: int | None = None,
+) -> FloatArray:
+    """Return bootstrap draws of ln MSD, shape (lags, draws), NaN where nothing moves.
+
+    Cost O(T) a lag and O(T / block) a lag and draw.
+
+    Parameters
+    ----------
+    squared_displacements
+        D_ij, shape (T+1, T+1).
+    lags
+        In updates.
+    block
+        Start times in a block; a twentieth of the window where not given. At lags with fewer starts, one block is all.
+
+    Raises
+    ------
+    ConfigError
+        If a block holds no start time.
+
+    Examples
+    --------
+    >>> straight = np.subtract.outer(np.arange(41.0), np.arange(41.0)) ** 2
+    >>> draw_log_msd_by_blocks(straight, np.array([1, 10]), draws=3, generator=np.random.default_rng(0)).round(3).tolist()
+    [[0.0, 0.0, 0.0], [4.605, 4.605, 4.605]]
+    """
+    points = len(squared_displacements)
+    length = max(1, (points - 1) // BLOCKS) if block is None else block
+    if length < 1:
+        raise ConfigError(f"a block of {length} start times; give 1 or more")
+    places = generator.random((draws, math.ceil(points / length)))
+    logs = np.empty((len(lags), draws))
+    for number, lag in enumerate(lags):
+        displacements = np.diagonal(squared_displacements, lag)
+        own = min(length, len(displacements))
+        sums = np.concatenate([[0.0], np.cumsum(displacements)])
+        firsts = (places[:, : math.ceil(len(displacements) / own)] * (len(displacements) - own + 1)).astype(np.int64)
+        means = (sums[firsts + own] - sums[firsts]).mean(axis=1) / own
+        logs[number] = np.log(means, out=np.full(draws, np.nan), where=means > 0)
+    return logs

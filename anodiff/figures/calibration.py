@@ -1,0 +1,101 @@
+"""Bias, spread and coverage of the estimators on processes of known law, as `anodiff calibrate` measured them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from anodiff.figures.style import CONFIGURATIONS, GUIDE, QUIET, styled
+
+#: Estimators that are drawn, from top to bottom; the table holds all.
+DRAWN = (
+    "beta at lag 1",
+    "beta at lag 10",
+    "beta at lag 10 (block bootstrap)",
+    "beta at lag 100",
+    "beta at lag 100 (block bootstrap)",
+    "beta_long",
+    "beta_long (block bootstrap)",
+    "exponent_first",
+    "path_dimension",
+    "excursion_exponent",
+    "loss_roughness of a linear loss",
+    "stable_alpha of updates",
+    "log_moment_index of updates",
+)
+
+#: Between these, the coverage of nominal 95 % intervals counts as good.
+GOOD = (0.90, 0.98)
+
+#: Biases beyond are drawn at the edge.
+FURTHEST = 0.5
+
+
+def calibration(table: pd.DataFrame) -> Figure:
+    """Draw a column of panels per process: bias with spread, and coverage, of each estimator and number of dimensions."""
+    processes = list(dict.fromkeys(table["process"]))
+    sizes = list(dict.fromkeys(table["dimensions"]))
+    colours = dict(zip(sizes, CONFIGURATIONS * len(sizes), strict=False))
+    with styled():
+        figure = Figure(figsize=(2.1 + 1.25 * len(processes), 8.6), layout="constrained")
+        axes = figure.subplots(2, len(processes), sharey=True, sharex="row", squeeze=False)
+        for column, process in enumerate(processes):
+            rows = table[table["process"] == process]
+            for size, colour in colours.items():
+                own = rows[rows["dimensions"] == size].set_index("estimator")
+                shift = 0.22 * (sizes.index(size) - (len(sizes) - 1) / 2)
+                _bias(axes[0, column], own, shift, colour)
+                _coverage(axes[1, column], own, shift, colour)
+            gaussian = bool(rows["gaussian"].iloc[0])
+            axes[0, column].set_title(process if gaussian else f"{process} *", fontsize=7.5)
+        for panel in axes[0]:
+            panel.axvline(0, **GUIDE)
+            panel.set_xlim(-1.1 * FURTHEST, 1.1 * FURTHEST)
+        for panel in axes[1]:
+            panel.axvspan(*GOOD, color="#e3efe6", zorder=0)
+            panel.axvline(0.95, **GUIDE)
+            panel.set_xlim(0, 1.02)
+        for row in axes:
+            row[0].set_yticks(range(len(DRAWN)), DRAWN)
+            row[0].set_ylim(len(DRAWN) - 0.5, -0.5)
+        paths, steps = int(table["paths"].max()), int(table["steps"].max())
+        middle = axes[0, len(processes) // 2], axes[1, len(processes) // 2]
+        middle[0].set_xlabel("mean − truth; bar: standard deviation of a single path (beyond ±0.5 at the edge)")
+        middle[1].set_xlabel("fraction of 95 % intervals that hold the truth; bar: its own 95 % interval; shaded: 90–98 %")
+        handles = [
+            axes[0, 0].plot([], [], "o", color=colour, markersize=4, label=f"{size:,} dimension{'s' * (size > 1)}")[0]
+            for size, colour in colours.items()
+        ]
+        figure.legend(
+            handles=handles,
+            loc="outside upper left",
+            ncols=len(handles),
+            title=f"{paths} paths of {steps:,} steps    * not Gaussian: the intervals' theory is not of this process",
+            alignment="left",
+        )
+    return figure
+
+
+def _bias(panel: Axes, rows: pd.DataFrame, shift: float, colour: str) -> None:
+    for height, estimator in enumerate(DRAWN):
+        if estimator not in rows.index:
+            continue
+        bias, spread = (float(value) for value in rows.loc[estimator, ["bias", "spread"]].to_numpy(float))
+        if np.isfinite(spread):
+            ends = np.clip([bias - spread, bias + spread], -FURTHEST, FURTHEST)
+            panel.plot(ends, [height + shift] * 2, color=colour, linewidth=1.0, alpha=0.7)
+        place = min(max(bias, -FURTHEST), FURTHEST)
+        marker = "o" if place == bias else ("<" if bias < 0 else ">")
+        panel.plot([place], [height + shift], marker, color=colour, markersize=2.8)
+
+
+def _coverage(panel: Axes, rows: pd.DataFrame, shift: float, colour: str) -> None:
+    for height, estimator in enumerate(DRAWN):
+        if estimator not in rows.index:
+            continue
+        value, low, high = rows.loc[estimator, ["coverage", "coverage_low", "coverage_high"]].to_numpy(float)
+        quiet = "block bootstrap" in estimator
+        panel.plot([low, high], [height + shift] * 2, color=QUIET if quiet else colour, linewidth=1.0, alpha=0.7)
+        panel.plot([value], [height + shift], "o", color=colour, markersize=2.8, markerfacecolor="white" if quiet else colour)
