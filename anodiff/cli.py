@@ -140,7 +140,7 @@ def tables(
 
 @app.command()
 def figures(
-    kind: Annotated[str, typer.Argument(help="msd, beta, exponents or learning.")],
+    kind: Annotated[str, typer.Argument(help="msd, beta, nulls, exponents or learning.")],
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture; its ending says the format: svg, pdf, png.")],
     overwrite: Overwrite = False,

@@ -23,6 +23,12 @@ from anodiff.tables import NAMING, RUN_COLUMNS
 #: A table of more rows would make a browser slow: then each run shows its first and its last window.
 MOST_ROWS = 2000
 
+#: Ends of intervals: shown behind their value, not in columns of their own.
+INTERVAL_ENDS = {f"{name}{end}" for name in WINDOW_COLUMNS for end in ("_low", "_high")} & set(WINDOW_COLUMNS)
+
+#: Columns for the careful reader of the file.
+LEFT_OUT = {name for name in WINDOW_COLUMNS if name.startswith("fit_") or "_sigma_" in name}
+
 
 @dataclass(frozen=True)
 class ModelSummary:
@@ -58,7 +64,7 @@ def write_page(
         if not Path(file).exists():
             raise StoreMissingError(f"{file}: no such file")
     rows = read_table(table)
-    shown = _exponents_first(rows if len(rows) <= MOST_ROWS else rows[_ends(rows)])
+    shown = _chosen(rows if len(rows) <= MOST_ROWS else rows[_ends(rows)])
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("anodiff").joinpath("templates/page.html").read_text(encoding="utf-8"))
     html = template.render(
@@ -69,8 +75,8 @@ def write_page(
         models=model_summaries(rows),
         lost=lost_runs(rows),
         figures=sorted((_figure(Path(file)) for file in figures), key=lambda figure: list(FIGURES).index(figure["id"])),
-        columns=[(name, _meaning(name)) for name in shown.columns],
-        rows=[[_cell(value) for value in row] for row in shown.itertuples(index=False)],
+        columns=[(name, _meaning(name)) for name in shown.columns if name not in INTERVAL_ENDS],
+        rows=[_cells(row) for row in shown.to_dict("records")],
         diverged=[status == "diverged" for status in shown["status"]],
         excerpt=len(shown) < len(rows),
     )
@@ -150,10 +156,10 @@ def _ends(rows: pd.DataFrame) -> np.ndarray:
     return ((rows["window"] == windows.transform("min")) | (rows["window"] == windows.transform("max"))).to_numpy()
 
 
-def _exponents_first(rows: pd.DataFrame) -> pd.DataFrame:
+def _chosen(rows: pd.DataFrame) -> pd.DataFrame:
     """Put the run's name first, its windows' exponents next, and the settings, which the name tells already, last."""
     first = ["run", *WINDOW_COLUMNS]
-    return rows[first + [column for column in rows if column not in first]]
+    return rows[[column for column in first if column not in LEFT_OUT] + [column for column in rows if column not in first]]
 
 
 def _figure(file: Path) -> dict[str, str]:
@@ -167,6 +173,20 @@ def _figure(file: Path) -> dict[str, str]:
 def _meaning(column: str) -> str:
     """Return what a column of the table holds."""
     return (RUN_COLUMNS | WINDOW_COLUMNS).get(column) or f"the run's setting {NAMING.get(column, column)}"
+
+
+def _cells(row: dict[Any, Any]) -> list[dict[str, Any]]:
+    """Return a row's cells; an interval stands behind its value."""
+    cells = []
+    for name, value in row.items():
+        if name in INTERVAL_ENDS:
+            continue
+        cell = _cell(value)
+        low, high = row.get(f"{name}_low", np.nan), row.get(f"{name}_high", np.nan)
+        if not (pd.isna(value) or pd.isna(low) or pd.isna(high)):
+            cell["text"] += f" [{low:.3g}, {high:.3g}]"
+        cells.append(cell)
+    return cells
 
 
 def _cell(value: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from anodiff.config import AnalysisSettings, Config
+from anodiff.diffusion.nulls import NULLS
 from anodiff.diffusion.outputs import COLUMNS
 from anodiff.runs import sweep_runs
 from anodiff.tables import RunResult, _dotted
@@ -38,8 +39,13 @@ def invented_run(run, starts, diverged_at=None, length=1000):
         attributes |= {"status": "diverged", "diverged_at": diverged_at, "steps_completed": diverged_at}
         series = {name: np.where(epoch_step <= diverged_at, values, np.nan) for name, values in series.items()}
     settings = run.settings.model_dump(mode="json")
+    bands = {"beta_low": beta - 0.05, "beta_high": beta + 0.05}
+    for level, null in enumerate(NULLS):
+        bands |= {f"beta_{null}": 0.9 + 0.1 * level + 0 * beta, f"beta_{null}_low": 0.85 + 0.1 * level + 0 * beta}
+        bands |= {f"beta_{null}_high": 0.95 + 0.1 * level + 0 * beta}
     dataset = xr.Dataset(
         {"msd": (("window", "lag"), msd), "ageing_msd": (("window", "lag"), msd), "beta": (("window", "lag"), beta)}
+        | {name: (("window", "lag"), band) for name, band in bands.items()}
         | {name: ("epoch", values) for name, values in series.items()},
         {"lag": LAGS, "waiting_time": ("window", starts), "epoch": np.arange(epochs), "epoch_step": ("epoch", epoch_step)},
         attributes | {"settings": settings},

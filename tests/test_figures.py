@@ -12,7 +12,13 @@ from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
 from anodiff.figures import FIGURES, FORMATS, curves, draw, overview
 from anodiff.figures.style import CONFIGURATIONS, MOST_COLUMNS, MOST_WINDOWS, by_model, labels, save, waiting_times
 
-FUNCTIONS = {"msd": curves.msd, "beta": curves.beta, "exponents": overview.exponents, "learning": overview.learning}
+FUNCTIONS = {
+    "msd": curves.msd,
+    "beta": curves.beta,
+    "nulls": curves.nulls,
+    "exponents": overview.exponents,
+    "learning": overview.learning,
+}
 
 SWEEPS = {
     "one run": lambda: sweep(["mlp3"], [64], seeds=[0]),
@@ -339,3 +345,14 @@ import anodiff.figures.curves, anodiff.figures.overview
 assert not {"torch", "matplotlib.pyplot"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_nulls_are_drawn_beside_the_first_seeds_earliest_window():
+    runs = SWEEPS["groups and seeds"]()
+    figure = curves.nulls(runs)
+    first = runs[0]
+    lines = {line.get_gid(): line for panel in figure.axes for line in panel.lines if line.get_gid()}
+    groups = {run.group for run in runs}
+    assert len(lines) == 5 * len(groups)
+    np.testing.assert_array_equal(lines[f"{first.name}:beta"].get_ydata(), first.curves["beta"].values[0])
+    np.testing.assert_array_equal(lines[f"{first.name}:beta_shuffled"].get_ydata(), first.curves["beta_shuffled"].values[0])

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from anodiff.diffusion.outputs import COLUMNS
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
 from anodiff.figures import FIGURES, draw
-from anodiff.page import lost_runs, model_summaries, read_table, write_page
+from anodiff.page import INTERVAL_ENDS, LEFT_OUT, lost_runs, model_summaries, read_table, write_page
 from anodiff.tables import NAMING, RUN_COLUMNS, sweep_table, write_tables
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -98,7 +98,7 @@ def test_the_page_is_whole_html_with_every_run_window_and_figure(pages):
     rows = page.rows("rows")
     assert len(rows) == 1 + len(table)
     assert [row[0] for row in rows[1:]] == table["run"].tolist()
-    assert sorted(rows[0]) == sorted(table.columns)
+    assert sorted(rows[0]) == sorted(set(table.columns) - INTERVAL_ENDS - LEFT_OUT)
     titles = [text for _, text in page.all("h2")]
     assert titles == ["In short", *(kind.title for kind in FIGURES.values()), "Every window of every run"]
     assert [text for _, text in page.all("figcaption")] == [kind.caption for kind in FIGURES.values()]
@@ -150,8 +150,19 @@ def test_every_column_tells_its_meaning(pages):
     page = Page(written(pages))
     meanings = {text: attributes["title"] for attributes, text in page.all("th") if "title" in attributes}
     for column, meaning in (RUN_COLUMNS | COLUMNS).items():
-        assert meanings[column] == meaning
+        assert meanings.get(column, meaning) == meaning
+    assert set(RUN_COLUMNS | COLUMNS) - set(meanings) == INTERVAL_ENDS | LEFT_OUT
     assert meanings["learning_rate"] == "the run's setting optimiser.learning_rate"
+
+
+def test_an_interval_stands_behind_its_value(pages):
+    table = pd.read_csv(pages.table)
+    table["beta_max"], table["beta_max_low"], table["beta_max_high"] = 1.53, 1.4, 1.6712
+    table.loc[1, "beta_max_high"] = math.nan
+    table.to_csv(pages.table, index=False)
+    heads, *rows = Page(written(pages)).rows("rows")
+    assert rows[0][heads.index("beta_max")] == "1.53 [1.4, 1.67]"
+    assert rows[1][heads.index("beta_max")] == "1.53"
 
 
 def test_diverged_runs_are_marked_and_named_with_their_step(pages):

@@ -39,6 +39,13 @@ FIGURES = {
         "which the exponent beta_long of the table is fitted. Of more than eight waiting times, eight are drawn, spread evenly "
         "in their logarithm.",
     ),
+    "nulls": FigureKind(
+        "β(τ) against its nulls",
+        "Local exponent β(τ) of each configuration's earliest window (black, first seed; shaded: its 95 % interval) against "
+        "what is left of it in nulls made of the same updates: in random order (orange), in random order within each epoch "
+        "(blue), with random signs (green; bands: 95 % of the draws), and with the mean update subtracted (dotted). Where the "
+        "line leaves a null's band, what that null destroys makes the exponent.",
+    ),
     "exponents": FigureKind(
         "Exponents over the sweep",
         "Largest local exponent of each window (top; beta_max in the table) and exponent over the long lags (bottom; "
@@ -70,6 +77,12 @@ def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwr
     runs = read_runs(folders)
     from anodiff.figures import curves, overview, style
 
-    functions = {"msd": curves.msd, "beta": curves.beta, "exponents": overview.exponents, "learning": overview.learning}
+    functions = {
+        "msd": curves.msd,
+        "beta": curves.beta,
+        "nulls": curves.nulls,
+        "exponents": overview.exponents,
+        "learning": overview.learning,
+    }
     with writing(output, overwrite=overwrite) as temporary:
         style.save(functions[kind](runs), temporary, output.suffix)

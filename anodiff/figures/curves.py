@@ -1,15 +1,36 @@
-"""Curves over the lag, a panel for each configuration: the MSD and its local exponent."""
+"""Curves over the lag, a panel for each configuration: the MSD, its local exponent, and that against its nulls."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from anodiff.figures.style import GUIDE, QUIET, Group, panels, say_if_empty, styled, time_colours, time_legend, waiting_times
+from anodiff.figures.style import (
+    CONFIGURATIONS,
+    GUIDE,
+    QUIET,
+    Group,
+    panels,
+    say_if_empty,
+    styled,
+    time_colours,
+    time_legend,
+    waiting_times,
+)
 from anodiff.tables import RunResult
+
+#: How the nulls are drawn: colour and label.
+NULL_LINES = {
+    "shuffled": (CONFIGURATIONS[1], "in random order"),
+    "permuted_within_epoch": (CONFIGURATIONS[0], "in random order within each epoch"),
+    "sign_randomised": (CONFIGURATIONS[2], "with random signs"),
+    "detrended": (QUIET, "without their mean"),
+}
 
 LAG = "lag τ (optimiser steps)"
 Curve = tuple[np.ndarray, np.ndarray]
@@ -57,6 +78,42 @@ def beta(runs: Sequence[RunResult]) -> Figure:
                 _sides(panel)
         time_legend(figure, colours)
     return figure
+
+
+def nulls(runs: Sequence[RunResult]) -> Figure:
+    """Draw the local exponent of each configuration's earliest window with its interval, against its nulls."""
+    with styled():
+        figure, placed = panels(runs, LAG, "local exponent β")
+        for panel, group in placed:
+            panel.set_xscale("log")
+            panel.axhline(1.0, **GUIDE)
+            run = group[0]
+            time = int(run.curves["waiting_time"].values.min())
+            for null, (colour, _) in NULL_LINES.items():
+                _band(panel, run, f"beta_{null}", time, colour)
+            _band(panel, run, "beta", time, "#000000")
+            say_if_empty(panel, _reason(group))
+        for panel, _ in placed:
+            if panel.get_ylabel():
+                _sides(panel)
+        handles = [Line2D([], [], color="#000000", linewidth=1.6, label="as it was")]
+        for colour, label in NULL_LINES.values():
+            handles.append(Line2D([], [], color=colour, linewidth=1.2, linestyle=_dash(colour), label=label))
+        figure.legend(handles=handles, loc="outside upper left", ncols=3, title="updates", alignment="left")
+    return figure
+
+
+def _band(panel: Axes, run: RunResult, name: str, time: int, colour: str) -> None:
+    rows = run.curves.isel(window=run.curves["waiting_time"].values == time).isel(window=0)
+    lag, middle, low, high = (rows[column].values for column in ("lag", name, f"{name}_low", f"{name}_high"))
+    known = np.isfinite(middle)
+    if known.any():
+        panel.plot(lag[known], middle[known], color=colour, linewidth=1.3, linestyle=_dash(colour), gid=f"{run.name}:{name}")
+        panel.fill_between(lag[known], low[known], high[known], color=colour, alpha=0.18, linewidth=0)
+
+
+def _dash(colour: str) -> Literal["-", ":"]:
+    return ":" if colour == QUIET else "-"
 
 
 def _windows(run: RunResult, name: str, time: int) -> list[Curve]:
