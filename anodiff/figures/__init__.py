@@ -43,8 +43,9 @@ FIGURES = {
         "β(τ) against its nulls",
         "Local exponent β(τ) of each configuration's earliest window (black, first seed; shaded: its 95 % interval) against "
         "what is left of it in nulls made of the same updates: in random order (orange), in random order within each epoch "
-        "(blue), with random signs (green; bands: 95 % of the draws), and with the mean update subtracted (dotted). Where the "
-        "line leaves a null's band, what that null destroys makes the exponent.",
+        "(blue), with random signs (green; bands: 95 % of the draws), and with the mean update subtracted (dotted; "
+        "such a path ends where it began, so that it falls at long lags). Where the line leaves a null's band, what that null "
+        "destroys makes the exponent.",
     ),
     "exponents": FigureKind(
         "Exponents over the sweep",

@@ -93,6 +93,10 @@ def nulls(runs: Sequence[RunResult]) -> Figure:
                 _band(panel, run, f"beta_{null}", time, colour)
             _band(panel, run, "beta", time, "#000000")
             say_if_empty(panel, _reason(group))
+        lines = [line for panel, _ in placed for line in panel.lines if line.get_gid()]
+        values = [line.get_ydata() for line in lines if not str(line.get_gid()).endswith("detrended")]
+        bounds = np.concatenate([[0.4, 1.6], *values])
+        placed[0][0].set_ylim(bounds.min() - 0.2, bounds.max() + 0.2)  # without its mean a window's path ends where it began
         for panel, _ in placed:
             if panel.get_ylabel():
                 _sides(panel)

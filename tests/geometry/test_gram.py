@@ -1,5 +1,7 @@
 """Everything follows from the update Gram matrix; here it is held against the points themselves."""
 
+import warnings
+
 import numpy as np
 import pytest
 import reference
@@ -166,6 +168,21 @@ def test_the_fourier_msd_keeps_short_lags_far_from_the_origin():
     steps = np.random.default_rng(2).choice([-1, 1], (300, 50)) * 2.0**-12
     points = (100 + np.cumsum(steps, axis=0)).astype(np.float32)
     np.testing.assert_allclose(fourier_msd(points), reference.mean_squared_displacement(points), rtol=1e-9)
+
+
+def test_the_msd_is_that_of_mdanalysis():
+    # Of many particles in three dimensions: MDAnalysis averages over particles, we sum over coordinates.
+    points = np.cumsum(np.random.default_rng(2).normal(size=(60, 20, 3)), axis=0).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package's own
+        import MDAnalysis
+        from MDAnalysis.analysis.msd import EinsteinMSD
+
+        universe = MDAnalysis.Universe.empty(20, trajectory=True)
+        universe.load_new(points)
+        theirs = EinsteinMSD(universe, select="all", msd_type="xyz", fft=False).run().results.timeseries
+    ours = time_averaged_msd(path_geometry(points.reshape(60, 60)).squared_displacements)
+    np.testing.assert_allclose(ours / 20, theirs, rtol=1e-5, atol=1e-5)
 
 
 def test_the_msd_is_that_of_tidynamics(walk):
