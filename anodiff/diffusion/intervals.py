@@ -142,7 +142,7 @@ def measure(
     fits = fit_both(lags[fitted].astype(float), curves[fitted], errors[np.ix_(fitted, fitted)])
     if law.count == 2:
         firsts, seconds = fits.bent[1], fits.bent[1] + fits.bent[2]
-        crossover = np.log(lags[fitted][fits.knot])
+        crossover = np.log(fits.crossover)
     else:
         firsts = seconds = fits.line[1]
         crossover = np.full(DRAWS + 1, np.nan)

@@ -76,15 +76,15 @@ class Fits:
     ----------
     line, line_misfit
         ln prefactor and exponent of one regime, shape (2, curves); sum of squared residuals, in units of their error.
-    bent, knot, bent_misfit
-        ln prefactor, first exponent and change of exponent, shape (3, curves); position of τ_0 among the lags, -1 where there
-        are too few of them; misfit, infinite there.
+    bent, crossover, bent_misfit
+        ln prefactor, first exponent and change of exponent, shape (3, curves); τ_0, NaN where there are too few lags; misfit,
+        infinite there.
     """
 
     line: FloatArray
     line_misfit: FloatArray
     bent: FloatArray
-    knot: NDArray[np.int64]
+    crossover: FloatArray
     bent_misfit: FloatArray
 
 
@@ -114,14 +114,50 @@ def fit_both(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray | Non
     target = _whitened(factor, log_msd)
     line, line_misfit = _least_squares(_whitened(factor, design), target)
     curves = log_msd.shape[1]
-    bent, knot = np.full((3, curves), np.nan), np.full(curves, -1)
-    bent_misfit = np.full(curves, math.inf)
-    for position in np.flatnonzero((x >= x[0] + SHORTEST_REGIME) & (x <= x[-1] - SHORTEST_REGIME)):
-        hinge = np.maximum(0.0, x - x[position])[:, None]
-        found, misfit = _least_squares(_whitened(factor, np.hstack([design, hinge])), target)
-        better = misfit < bent_misfit
-        bent[:, better], bent_misfit[better], knot[better] = found[:, better], misfit[better], position
-    return Fits(line, line_misfit, bent, knot, bent_misfit)
+    places = np.flatnonzero((x >= x[0] + SHORTEST_REGIME) & (x <= x[-1] - SHORTEST_REGIME))
+    if not len(places):
+        nothing = np.full(curves, np.nan)
+        return Fits(line, line_misfit, np.full((3, curves), np.nan), nothing, np.full(curves, math.inf))
+    on_grid = [_bent(factor, design, x, x[place], target) for place in places]
+    misfits = np.array([misfit for _, misfit in on_grid])  # (places, curves)
+    knot = x[places][misfits.argmin(axis=0)]
+    bent, bent_misfit = _bent(factor, design, x, knot, target)
+    between = _lowest_between(x[places], misfits)
+    closer, closer_misfit = _bent(factor, design, x, between, target)
+    better = closer_misfit < bent_misfit
+    bent, knot = np.where(better, closer, bent), np.where(better, between, knot)
+    return Fits(line, line_misfit, bent, np.exp(knot), np.minimum(closer_misfit, bent_misfit))
+
+
+def _bent(
+    factor: FloatArray | None, design: FloatArray, x: FloatArray, knot: FloatArray | float, target: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Fit two regimes with the crossover at ln τ_0 = knot, one for all curves or one for each."""
+    hinge = np.maximum(0.0, x[:, None] - np.broadcast_to(knot, target.shape[1]))
+    hinge = _whitened(factor, hinge)
+    straight = _whitened(factor, design)
+    inverse = np.linalg.pinv(straight)
+    free = hinge - straight @ (inverse @ hinge)  # what a line does not describe
+    change = (free * target).sum(axis=0) / (free * free).sum(axis=0)
+    line = inverse @ (target - change * hinge)
+    misfit = ((target - change * hinge - straight @ line) ** 2).sum(axis=0)
+    return np.vstack([line, change]), misfit
+
+
+def _lowest_between(knots: FloatArray, misfits: FloatArray) -> FloatArray:
+    """Return where the parabola through each curve's three lowest neighbours has its lowest point, shape (curves,)."""
+    if len(knots) < 3:
+        return knots[misfits.argmin(axis=0)]
+    middle = np.clip(misfits.argmin(axis=0), 1, len(knots) - 2)
+    columns = np.arange(misfits.shape[1])
+    left, centre, right = (misfits[middle + shift, columns] for shift in (-1, 0, 1))
+    x_left, x, x_right = (knots[middle + shift] for shift in (-1, 0, 1))
+    rising, falling = (right - centre) / (x_right - x), (centre - left) / (x - x_left)
+    curvature = (rising - falling) / (x_right - x_left)
+    at_middle = falling + curvature * (x - x_left)  # slope of the parabola there
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lowest = x - at_middle / (2 * curvature)
+    return np.where(curvature > 0, np.clip(lowest, x_left, x_right), x)
 
 
 def choose(lags: FloatArray, fits: Fits, *, weighted: bool) -> Regimes:
@@ -134,9 +170,9 @@ def choose(lags: FloatArray, fits: Fits, *, weighted: bool) -> Regimes:
         count = max(2.0, math.log2(lags[-1] / lags[0]))
         floor = len(lags) * RESOLUTION**2
         gain = count * (math.log(one + floor) - math.log(two + floor))
-    if fits.knot[0] >= 0 and gain > 2 * math.log(count):
+    if np.isfinite(fits.crossover[0]) and gain > 2 * math.log(count):
         prefactor, first, change = (float(value) for value in fits.bent[:, 0])
-        return Regimes(2, first, first + change, float(lags[fits.knot[0]]), *ends, math.exp(prefactor))
+        return Regimes(2, first, first + change, float(fits.crossover[0]), *ends, math.exp(prefactor))
     prefactor, exponent = (float(value) for value in fits.line[:, 0])
     return Regimes(1, exponent, exponent, math.nan, *ends, math.exp(prefactor))
 
