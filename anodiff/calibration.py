@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from anodiff.diffusion.bootstrap import draw_log_msd_by_blocks
-from anodiff.diffusion.ergodicity import ageing_ratio, over_ensemble
+from anodiff.diffusion.ergodicity import ageing_ratio
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
 from anodiff.diffusion.intervals import COVERAGE, DRAWS, Interval, measure
@@ -30,6 +30,7 @@ from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_
 from anodiff.diffusion.stable import fit_stable_with_intervals
 from anodiff.diffusion.tails import log_moment_index
 from anodiff.errors import ConfigError, did_you_mean
+from anodiff.figures import FORMATS
 from anodiff.geometry import path_geometry
 from anodiff.processes import PROCESSES, Process
 from anodiff.stores import writing
@@ -45,6 +46,8 @@ LONG = (0.2, 0.9)
 
 #: Of so many coordinates at most the updates' tails are fitted.
 TAIL_COORDINATES = 64
+
+_ENDS = ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)
 
 #: Marks the estimators whose intervals come from the block bootstrap.
 BY_BLOCKS = " (block bootstrap)"
@@ -124,17 +127,12 @@ def calibrate(
                 done += 1
                 report(done, total, f"{process.name}, {size} dimensions")
             about = {"process": process.name, "dimensions": size, "steps": steps, "paths": paths}
-            about |= {"gaussian": is_gaussian(process)}
+            about |= {"gaussian": process.gaussian}
             truths = dict(known(process, size, steps, lags))
             for estimator, truth in truths.items():
                 rows.append(about | _summary(estimator, truth, [path[estimator] for path in measured]))
             rows += [about | row for row in _of_ensemble(process, size, steps, lags, np.array(displacements))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def is_gaussian(process: Process) -> bool:
-    """Return whether a process is known to be Gaussian with stationary increments: not one that walks or ages."""
-    return process.name in {"brownian", "drift", "ornstein-uhlenbeck", "bowl"} or process.hurst is not None
 
 
 def known(process: Process, dimensions: int, steps: int, lags: NDArray[np.int64]) -> Iterator[tuple[str, Truth]]:
@@ -160,10 +158,10 @@ def known(process: Process, dimensions: int, steps: int, lags: NDArray[np.int64]
         yield "path_dimension", Truth(1 / process.hurst)
         if dimensions > 1:  # on a line nothing strays
             yield "excursion_exponent", Truth(1)
-    if is_gaussian(process):
+    if process.gaussian:
         yield "stable_alpha of updates", Truth(2)
         yield "log_moment_index of updates", Truth(2)
-    if is_gaussian(process) and process.name != "bowl":  # all directions alike: far in distance is far in each
+    if process.hurst is not None:  # all directions alike: far in distance is far in each
         yield "loss_roughness of a linear loss", Truth(1)
 
 
@@ -201,9 +199,6 @@ def _measure(points: FloatArray, lags: NDArray[np.int64], seed: int) -> tuple[di
     estimates["stable_alpha of updates"] = fit_stable_with_intervals(updates, seed=seed).alpha
     estimates["log_moment_index of updates"] = log_moment_index(updates, block=max(2, len(updates) // 20), seed=seed)
     return estimates, np.array([ageing_msd(squares)[lags], msd[lags]])
-
-
-_ENDS = ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)
 
 
 def _summary(estimator: str, truth: Truth, estimates: Sequence[Interval]) -> dict[str, object]:
@@ -253,8 +248,8 @@ def _of_ensemble(
     ensemble = process.ensemble_msd(lags, dimensions)
     found = ageing_ratio(displacements[:, 0, place], displacements[:, 1, place])
     yield _summary("ageing ratio at lag 10 of the ensemble", Truth(float(ensemble[place] / expected[place])), [found])
-    mean = over_ensemble([slope(lags[1:], path[1:]) for path in [displacements[:, 0].mean(axis=0)]])
-    yield _summary("exponent of the ensemble's displacement", Truth(slope(lags[1:], ensemble[1:])), [mean])
+    exponent = Interval(slope(lags[1:], displacements[:, 0].mean(axis=0)[1:]), math.nan, math.nan)
+    yield _summary("exponent of the ensemble's displacement", Truth(slope(lags[1:], ensemble[1:])), [exponent])
 
 
 def write_calibration(
@@ -275,8 +270,8 @@ def write_calibration(
             raise ConfigError(f"--process {name}: {did_you_mean(name, PROCESSES)}")
     if Path(output).suffix != ".csv":
         raise ConfigError(f"{output}: the table's name must end in .csv")
-    if Path(figure).suffix not in (".svg", ".pdf", ".png"):
-        raise ConfigError(f"{figure}: a figure's name must end in .svg, .pdf or .png")
+    if Path(figure).suffix not in FORMATS:
+        raise ConfigError(f"{figure}: a figure's name must end in one of {', '.join(FORMATS)}")
     with writing(output, overwrite=overwrite) as table_path, writing(figure, overwrite=overwrite) as figure_path:
         chosen = [PROCESSES[name] for name in names or PROCESSES]
         table = calibrate(chosen, dimensions=dimensions, paths=paths, steps=steps, seed=seed, report=report)

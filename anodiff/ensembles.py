@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from anodiff.diffusion.ergodicity import ageing_ratio, ergodicity_breaking, over_ensemble
-from anodiff.diffusion.intervals import UNKNOWN, Interval
+from anodiff.diffusion.intervals import interval_columns
 from anodiff.diffusion.outputs import WINDOW_COLUMNS
 
 if TYPE_CHECKING:
@@ -31,18 +31,14 @@ AVERAGED = (
 LAGS = (1, 10, 100)
 
 
-def _estimate(name: str, meaning: str) -> dict[str, str]:
-    return {name: meaning, f"{name}_low": f"lower end of the 95 % interval of {name}", f"{name}_high": "its upper end"}
-
-
 #: Columns of the table of ensembles, behind those that name the group: meaning.
 ENSEMBLE_COLUMNS: dict[str, str] = WINDOW_COLUMNS | {"seeds": "runs of the group that reached the window"}
 for _name in AVERAGED:
-    ENSEMBLE_COLUMNS |= _estimate(_name, f"mean of {_name} over seeds, with Student's interval")
+    ENSEMBLE_COLUMNS |= interval_columns(_name, f"mean of {_name} over seeds, with Student's interval")
 for _lag in LAGS:
-    ENSEMBLE_COLUMNS |= _estimate(f"ergodicity_breaking_{_lag}", f"ergodicity-breaking parameter EB at lag {_lag}")
+    ENSEMBLE_COLUMNS |= interval_columns(f"ergodicity_breaking_{_lag}", f"ergodicity-breaking parameter EB at lag {_lag}")
     ENSEMBLE_COLUMNS |= {f"ergodicity_breaking_{_lag}_if_gaussian": "EB of Gaussian paths of the same law and window"}
-    ENSEMBLE_COLUMNS |= _estimate(
+    ENSEMBLE_COLUMNS |= interval_columns(
         f"ageing_ratio_{_lag}", f"squared displacement from the window's first point over its time average, at lag {_lag}"
     )
 ENSEMBLE_COLUMNS |= {"note": "why a value is missing"}
@@ -63,14 +59,13 @@ def _row(runs: Sequence[RunResult], window: pd.Series) -> dict[str, Any]:
     if len(reached) < 2:
         row["note"] = f"{len(reached)} seed reached the window; two at least have a scatter"
     for name in AVERAGED:
-        row |= _columns(name, over_ensemble([run.exponents[name].iloc[number] for run in reached]))
+        row |= over_ensemble([run.exponents[name].iloc[number] for run in reached]).columns(name)
     for lag in LAGS:
         at = [_at_lag(run, number, lag) for run in reached]
         msd, ageing, samples = np.array(at).reshape(-1, 3).T
-        same = len(msd) > 0
-        row |= _columns(f"ergodicity_breaking_{lag}", ergodicity_breaking(msd) if same else UNKNOWN)
-        row[f"ergodicity_breaking_{lag}_if_gaussian"] = float(np.mean(2 / samples)) if same else np.nan
-        row |= _columns(f"ageing_ratio_{lag}", ageing_ratio(ageing, msd) if same else UNKNOWN)
+        row |= ergodicity_breaking(msd).columns(f"ergodicity_breaking_{lag}")
+        row[f"ergodicity_breaking_{lag}_if_gaussian"] = float(np.mean(2 / samples)) if len(samples) else np.nan
+        row |= ageing_ratio(ageing, msd).columns(f"ageing_ratio_{lag}")
     return row
 
 
@@ -81,7 +76,3 @@ def _at_lag(run: RunResult, number: int, lag: int) -> tuple[float, float, float]
     if abs(curves["lag"].values[place] / lag - 1) > 0.2:
         return np.nan, np.nan, np.nan
     return tuple(float(curves[name].values[place]) for name in ("msd", "ageing_msd", "effective_samples"))  # type: ignore[return-value]
-
-
-def _columns(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}

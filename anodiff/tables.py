@@ -105,7 +105,7 @@ def ensemble_table(runs: Sequence[RunResult]) -> pd.DataFrame:
     groups = {run.group: [other for other in runs if other.group == run.group] for run in runs}
     firsts = [members[0] for members in groups.values()]
     table = _gather(firsts, [ensemble_rows(members) for members in groups.values()])
-    return table.drop(columns=["run", "seed", *list(RUN_COLUMNS)[3:]])
+    return table.drop(columns=[column for column in ("seed", *RUN_COLUMNS) if column not in ("group", "parameters")])
 
 
 #: The tables by name: what makes each.

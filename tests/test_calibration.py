@@ -111,7 +111,7 @@ def test_the_command_writes_table_and_picture(tmp_path):
     [
         ({"names": ["brownien"]}, "did you mean 'brownian'"),
         ({"output": "c.txt"}, "must end in .csv"),
-        ({"figure": "c.jpg"}, "must end in .svg"),
+        ({"figure": "c.jpg"}, "must end in one of .svg"),
         ({"paths": 1}, "give 2, 100 and 1 at least"),
     ],
 )

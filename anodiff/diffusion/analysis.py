@@ -197,12 +197,7 @@ def _row(exponents: Measured, beta: NDArray[np.float64], lags: NDArray[np.int64]
 
 
 def _with_intervals(named: Mapping[str, Interval]) -> dict[str, float]:
-    """Return the three columns of each interval."""
-    return {
-        f"{name}{end}": value
-        for name, interval in named.items()
-        for end, value in (("", interval.value), ("_low", interval.low), ("_high", interval.high))
-    }
+    return {column: value for name, interval in named.items() for column, value in interval.columns(name).items()}
 
 
 def _against_nulls(

@@ -42,6 +42,15 @@ class Interval:
     low: float
     high: float
 
+    def columns(self, name: str) -> dict[str, float]:
+        """Return the three columns of a table that hold it, see `interval_columns`."""
+        return dict(zip(interval_columns(name, ""), (self.value, self.low, self.high), strict=True))
+
+
+def interval_columns(name: str, meaning: str) -> dict[str, str]:
+    """Return the names of the three columns that hold a value and its interval, each with its meaning."""
+    return {name: meaning, f"{name}_low": f"lower end of the 95 % interval of {name}", f"{name}_high": "its upper end"}
+
 
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
 

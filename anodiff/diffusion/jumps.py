@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.diffusion.avalanches import FEWEST_AVALANCHES, loss_avalanches, size_growth
-from anodiff.diffusion.intervals import Interval
+from anodiff.diffusion.intervals import interval_columns
 from anodiff.diffusion.power_law import compare_tails, fit_power_law
 from anodiff.diffusion.stable import FEWEST_VALUES, fit_stable_with_intervals
 from anodiff.diffusion.tails import hill, log_moment_index
@@ -40,29 +40,25 @@ QUANTITIES = {
 HILL_SHARE, BLOCKS = 0.05, 20
 
 
-def _estimate(name: str, meaning: str) -> dict[str, str]:
-    return {name: meaning, f"{name}_low": f"lower end of the 95 % interval of {name}", f"{name}_high": "its upper end"}
-
-
 #: Columns of tails.csv after those that name the window: meaning.
 TAIL_COLUMNS = {
     "quantity": "what is described: " + "; ".join(f"{name}: {meaning}" for name, meaning in QUANTITIES.items()),
     "values": "how many values there are",
-    **_estimate("stable_alpha", "tail exponent α of the stable law; 2 is Gaussian"),
-    **_estimate("stable_beta", "its skewness β"),
-    **_estimate("stable_scale", "its scale γ, σ/√2 for a Gaussian, in the quantity's unit"),
-    **_estimate("stable_location", "its location δ, in the quantity's unit; hardly known near α = 1"),
-    **_estimate("stable_centre", "its location in S0, near the mode: the one to compare"),
-    **_estimate("log_moment_index", "stable index by the log-moments of block sums (Mohammadi)"),
-    **_estimate("hill_index", "tail index of the largest twentieth of |values| (Hill)"),
-    **_estimate("power_law_exponent", "exponent a of the density p(x) ~ x^(−a) from x_min on: the tail index plus one"),
+    **interval_columns("stable_alpha", "tail exponent α of the stable law; 2 is Gaussian"),
+    **interval_columns("stable_beta", "its skewness β"),
+    **interval_columns("stable_scale", "its scale γ, σ/√2 for a Gaussian, in the quantity's unit"),
+    **interval_columns("stable_location", "its location δ, in the quantity's unit; hardly known near α = 1"),
+    **interval_columns("stable_centre", "its location in S0, near the mode: the one to compare"),
+    **interval_columns("log_moment_index", "stable index by the log-moments of block sums (Mohammadi)"),
+    **interval_columns("hill_index", "tail index of the largest twentieth of |values| (Hill)"),
+    **interval_columns("power_law_exponent", "exponent a of the density p(x) ~ x^(−a) from x_min on: the tail index plus one"),
     "power_law_from": "x_min, chosen by the Kolmogorov–Smirnov distance",
     "power_law_values": "how many values are x_min or more",
     "against_exponential": "Vuong's ratio of the power law to an exponential (durations: geometric) law; positive favours it",
     "against_exponential_p": "its two-sided p-value",
     "against_log_normal": "Vuong's ratio of the power law to a log-normal law; never much above 0, see docs/method.md",
     "against_log_normal_p": "its two-sided p-value",
-    **_estimate("size_growth", "avalanche_size: γ of mean size ~ duration^γ; 1 for independent ΔL"),
+    **interval_columns("size_growth", "avalanche_size: γ of mean size ~ duration^γ; 1 for independent ΔL"),
     "mean_duration_if_independent": "avalanche_duration: mean of as many large ΔL in random order, 1/(1 − p)",
     "mean": "mean of the values",
     "tail_note": "why a value is missing",
@@ -93,7 +89,7 @@ def describe_tails(
         _gradient(known, seed, "gradient"),
         _gradient(known if known is None else standardised(known), seed, "standardised_gradient"),
         _continuous(norms[:, None], seed, "noise_norm", "; a smaller recording.noise_every measures more"),
-        _avalanche(avalanches.sizes, "avalanche_size") | _interval("size_growth", size_growth(avalanches)),
+        _avalanche(avalanches.sizes, "avalanche_size") | size_growth(avalanches).columns("size_growth"),
         _avalanche(avalanches.durations, "avalanche_duration", discrete=True)
         | {"mean_duration_if_independent": avalanches.independent_duration},
     ]
@@ -136,7 +132,7 @@ def _continuous(values: FloatArray, seed: int, quantity: str, advice: str = "") 
         ("log_moment_index", log_moment_index(values, block=block, seed=seed)),
         ("hill_index", hill(values, max(1, round(HILL_SHARE * count)), block=block)),
     ):
-        row |= _interval(name, interval)
+        row |= interval.columns(name)
     return row | {"mean": values.mean()}
 
 
@@ -149,7 +145,7 @@ def _avalanche(values: NDArray[Any], quantity: str, *, discrete: bool = False) -
 def _power_law(values: NDArray[Any], discrete: bool) -> dict[str, Any]:
     law = fit_power_law(values, discrete)
     against = compare_tails(values, law)
-    return _interval("power_law_exponent", law.exponent) | {
+    return law.exponent.columns("power_law_exponent") | {
         "power_law_from": law.x_min,
         "power_law_values": law.tail,
         "against_exponential": against.exponential.ratio,
@@ -157,10 +153,6 @@ def _power_law(values: NDArray[Any], discrete: bool) -> dict[str, Any]:
         "against_log_normal": against.log_normal.ratio,
         "against_log_normal_p": against.log_normal.p_value,
     }
-
-
-def _interval(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
 def _row(quantity: str, values: int, note: str = "") -> dict[str, Any]:

@@ -5,6 +5,7 @@ Those of tails.csv: `anodiff.diffusion.jumps.TAIL_COLUMNS`.
 
 from __future__ import annotations
 
+from anodiff.diffusion.intervals import interval_columns
 from anodiff.diffusion.nulls import NULLS
 
 #: Curves over lag: meaning.
@@ -25,10 +26,6 @@ CURVES = {
 }
 
 
-def _with_interval(name: str, meaning: str) -> dict[str, str]:
-    return {name: meaning, f"{name}_low": f"lower end of the 95 % interval of {name}", f"{name}_high": "its upper end"}
-
-
 def _above_nulls(name: str, meaning: str) -> dict[str, str]:
     return {f"{name}_above_{null}": f"{meaning} minus its mean over the null: {what}" for null, what in NULLS.items()} | {
         f"{name}_sigma_{null}": "that difference in standard deviations of both; beyond ±2 it is hardly chance"
@@ -47,13 +44,13 @@ WINDOW_COLUMNS = {
 #: Columns of exponents.csv: meaning. docs/format.md and the page show the same.
 COLUMNS = {
     **WINDOW_COLUMNS,
-    **_with_interval("beta_max", "largest local exponent β"),
+    **interval_columns("beta_max", "largest local exponent β"),
     "beta_max_lag": "lag at which it stands, in optimiser steps",
-    **_with_interval("beta_long", "exponent over the long lags set in analysis.long_lags"),
+    **interval_columns("beta_long", "exponent over the long lags set in analysis.long_lags"),
     "regimes": "number of regimes chosen by the information criterion",
-    **_with_interval("exponent_first", "exponent of the first regime"),
-    **_with_interval("exponent_second", "exponent of the second regime; the first again where there is one"),
-    **_with_interval("crossover_lag", "lag between them, in optimiser steps"),
+    **interval_columns("exponent_first", "exponent of the first regime"),
+    **interval_columns("exponent_second", "exponent of the second regime; the first again where there is one"),
+    **interval_columns("crossover_lag", "lag between them, in optimiser steps"),
     "fit_from": "smallest lag of the fit, in optimiser steps",
     "fit_to": "largest lag of the fit: beyond, too few independent samples are left",
     "fit_samples": "effective number of independent samples in the MSD at the fit's largest lag",
@@ -61,8 +58,8 @@ COLUMNS = {
     **_above_nulls("beta_max", "local exponent at beta_max_lag"),
     **_above_nulls("beta_long", "beta_long"),
     "step_length_variation": "standard deviation of the step lengths over their mean",
-    **_with_interval("path_dimension", "path dimension D_f of MSD ~ contour length^(2/D_f), over all pairs of points"),
-    **_with_interval("excursion_exponent", "slope of ln excursion² against ln chord² over fragments; about 1 if self-similar"),
-    **_with_interval("loss_roughness", "H of mean squared loss difference ~ distance^(2H), over all pairs of points"),
+    **interval_columns("path_dimension", "path dimension D_f of MSD ~ contour length^(2/D_f), over all pairs of points"),
+    **interval_columns("excursion_exponent", "slope of ln excursion² against ln chord²; about 1 for a self-similar path"),
+    **interval_columns("loss_roughness", "H of mean squared loss difference ~ distance^(2H), over all pairs of points"),
     "note": "why a value is missing",
 }

@@ -32,6 +32,9 @@ from anodiff.trajectory.windows import Window
 #: Columns whose products are summed in float32 before they enter the float64 total.
 PRODUCT_COLUMNS = 8192
 
+#: Blocks of columns held at least: one at work, one being read, one waiting.
+FEWEST_BLOCKS = 3
+
 #: Default bound on the columns held at a time, in bytes.
 MEMORY = 2**29
 
@@ -97,7 +100,11 @@ def update_gram(
     """
     updates, parameters = _shape(points)[0] - 1, points.shape[1]
     add = _add_on_cpu if device == "cpu" else _add_by_torch
-    return add(column_blocks(points, memory), updates, device, lambda done: report(done, parameters, ""))
+    itemsize = np.dtype(getattr(points, "dtype", np.float32)).itemsize
+    rows = updates + 1
+    held = int(memory // (itemsize * 2 * rows * columns_at_once(rows, memory, itemsize)))
+    threads = min(blas_threads(), max(1, held - FEWEST_BLOCKS + 1))
+    return add(column_blocks(points, memory), updates, threads, device, lambda done: report(done, parameters, ""))
 
 
 def column_blocks(points: Points, memory: float) -> Iterator[tuple[int, Array]]:
@@ -121,9 +128,9 @@ def column_blocks(points: Points, memory: float) -> Iterator[tuple[int, Array]]:
 def columns_at_once(rows: int, memory: float, itemsize: int = 4) -> int:
     """Return how many columns of ``rows`` points to read at once: those of one product, fewer where ``memory`` says so.
 
-    Each thread that multiplies holds a block and its differences; one block more is being read, and one waits.
+    It must hold `FEWEST_BLOCKS` blocks with their differences, whatever the number of threads, on which the bits would depend.
     """
-    columns = int(memory // (itemsize * 2 * rows * (blas_threads() + 2)))
+    columns = int(memory // (itemsize * 2 * rows * FEWEST_BLOCKS))
     return max(min(columns, PRODUCT_COLUMNS), PRODUCT_COLUMNS // 64, 1)
 
 
@@ -175,11 +182,10 @@ def _blas() -> ThreadpoolController:
 
 
 def _add_on_cpu(
-    blocks: Iterator[tuple[int, Array]], updates: int, device: str, report: Callable[[int], None]
+    blocks: Iterator[tuple[int, Array]], updates: int, threads: int, device: str, report: Callable[[int], None]
 ) -> NDArray[np.float64]:
     """Return the sum of ΔΔᵀ over blocks of columns: one block a thread, each by BLAS's symmetric product on that thread."""
     total = np.zeros((updates, updates))
-    threads = blas_threads()
     running: deque[tuple[int, Future[Array]]] = deque()
 
     def add_first() -> None:
@@ -205,7 +211,7 @@ def _product(block: Array) -> Array:
 
 
 def _add_by_torch(
-    blocks: Iterator[tuple[int, Array]], updates: int, device: str, report: Callable[[int], None]
+    blocks: Iterator[tuple[int, Array]], updates: int, threads: int, device: str, report: Callable[[int], None]
 ) -> NDArray[np.float64]:
     """Return the sum of ΔΔᵀ over blocks of columns, multiplied on a device of torch's."""
     import torch

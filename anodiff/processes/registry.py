@@ -58,6 +58,8 @@ class Process:
         From (lags, dimensions) to the expected time-averaged MSD; None where increments are not stationary.
     ensemble_msd
         From (whole times, dimensions) to the expected squared displacement from the first point; None where unknown.
+    gaussian
+        Whether it is Gaussian with stationary increments, as the intervals of `anodiff.diffusion` suppose.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Process:
     hurst: float | None = None
     exact_msd: ExactMsd | None = None
     ensemble_msd: ExactMsd | None = None
+    gaussian: bool = False
 
     def expected_time_average(self, lags: ArrayLike, dimensions: int, steps: int) -> FloatArray | None:
         """Return the exact expectation of the time-averaged MSD of ``steps`` steps at whole ``lags``; None where unknown."""
@@ -141,11 +144,13 @@ def _stationary(
     msd: Callable[..., FloatArray],
     power: float | None,
     self_similarity: float | None = None,
+    *,
+    gaussian: bool = True,
     **settings: float,
 ) -> Process:
     """Return a process with stationary increments: one law for time and ensemble."""
     exact = partial(msd, **settings)
-    return Process(name, partial(simulate, **settings), power, power, self_similarity, exact, exact)
+    return Process(name, partial(simulate, **settings), power, power, self_similarity, exact, exact, gaussian)
 
 
 def _ageing(name: str, simulate: Callable[..., FloatArray], msd: Callable[..., FloatArray] | None, power: float) -> Process:
@@ -163,7 +168,7 @@ _ALL = [
     _stationary("drift", _drifting, _drifting_msd, None),
     _ageing("sbm", scaled_brownian, scaled_brownian_msd, 0.5),
     _ageing("ctrw", continuous_time_random_walk, continuous_time_random_walk_msd, 0.7),
-    _stationary("levy-walk", levy_walk, levy_walk_msd, 1.5, exponent=1.5),
+    _stationary("levy-walk", levy_walk, levy_walk_msd, 1.5, gaussian=False, exponent=1.5),
     _ageing("attm", annealed_transient_time, None, 0.7),
     _stationary("ornstein-uhlenbeck", ornstein_uhlenbeck, ornstein_uhlenbeck_msd, None, relaxation=20.0),
     _stationary("bowl", _bowl, _bowl_msd, None),

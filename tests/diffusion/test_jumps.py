@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import levy_stable
 
-from anodiff.diffusion.avalanches import loss_avalanches
+from anodiff.diffusion.avalanches import loss_avalanches, size_growth
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS, complete, describe_tails, standardised
 
 STEPS, ENTRIES = 400, 60
@@ -78,4 +78,7 @@ def test_avalanches_are_those_of_the_losses():
     assert rows["avalanche_size"]["mean"] == pytest.approx(avalanches.sizes.mean())
     assert rows["avalanche_duration"]["mean"] == pytest.approx(avalanches.durations.mean())
     assert rows["avalanche_duration"]["mean_duration_if_independent"] == avalanches.independent_duration
-    assert rows["avalanche_size"]["size_growth_low"] < 1.1 < rows["avalanche_size"]["size_growth_high"] + 0.2
+    growth = size_growth(avalanches)
+    found = tuple(rows["avalanche_size"][f"size_growth{end}"] for end in ("", "_low", "_high"))
+    assert found == (growth.value, growth.low, growth.high)
+    assert growth.low < 1 < growth.high  # ΔL are independent here
