@@ -27,7 +27,11 @@ include: "workflow/rules/figures.smk"
 
 rule tables:
     input:
-        expand(f"{RESULTS}/tables/{{kind}}.{{ending}}", kind=TABLES, ending=["csv", "parquet"]),
+        expand(
+            f"{RESULTS}/tables/{{kind}}.{{ending}}",
+            kind=TABLES,
+            ending=["csv", "parquet"],
+        ),
 
 
 rule all:
