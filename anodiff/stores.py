@@ -5,6 +5,7 @@ Each store's root attributes say its ``kind``, its ``format_version`` and its ``
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 import warnings
@@ -88,7 +89,8 @@ def open_store(path: str | Path, kind: str, version: int) -> zarr.Group:
 def publish(finished: str | Path, destination: str | Path) -> None:
     """Move a finished store into place by one rename, so that nobody ever sees a half of it.
 
-    Across file systems the store is first copied beside its destination under a temporary name.
+    Across file systems the store is first copied beside its destination under a temporary name. A process that is killed leaves
+    the whole store at one of the two places, and at ``finished`` never a part of one.
 
     Raises
     ------
@@ -100,6 +102,7 @@ def publish(finished: str | Path, destination: str | Path) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
     if finished.stat().st_dev == destination.parent.stat().st_dev:
         finished.rename(destination)
+        sync_folder(destination.parent)
         return
     beside = destination.with_name(f".{destination.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
@@ -109,7 +112,7 @@ def publish(finished: str | Path, destination: str | Path) -> None:
     except BaseException:
         _discard(beside)
         raise
-    shutil.rmtree(finished)
+    discard(finished)
 
 
 @contextmanager
@@ -164,6 +167,25 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def discard(path: Path) -> None:
+    """Remove a file or folder under another name, so that a kill midway leaves nothing that looks whole."""
+    rubbish = path.with_name(f".{path.name}.discarded")
+    remove(rubbish)
+    if path.exists():
+        path.rename(rubbish)
+        remove(rubbish)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder outlast a loss of power; a file system that cannot do so is left alone."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _discard(path: Path) -> None:

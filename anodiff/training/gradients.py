@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +10,13 @@ from torch import Tensor, nn
 from anodiff.data import Dataset
 
 
-def gradient_norm(model: nn.Module) -> float:
-    """Return the Euclidean norm of the gradient that the last backward pass left."""
-    return float(nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))
+def gradient_norm(parameters: Iterable[Tensor]) -> Tensor:
+    """Return the Euclidean norm of the gradient that the last backward pass left, on the parameters' device, without waiting.
+
+    It is the norm of the parameters' norms, as `torch.nn.utils.get_total_norm` has it at twice the time.
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
 
 def noise_norm(
