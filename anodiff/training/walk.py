@@ -18,6 +18,9 @@ from anodiff.errors import ConfigError
 from anodiff.training.optimisers import build_optimiser
 from anodiff.training.seeding import generator, global_states, restore_global_states
 
+#: Outputs of the network that are held until it is counted which of them are right: many steps of a small network at once.
+HELD = 2**16
+
 
 @dataclasses.dataclass
 class Position:
@@ -49,10 +52,6 @@ class Position:
 class Walk:
     """A network in training: its weights and buffers, the optimiser's memory, every generator, and the position.
 
-    Attributes
-    ----------
-    correct : Tensor
-        `Position.correct`, counted where the network lies, so that no step waits for it.
     """
 
     def __init__(self, settings: RunSettings, model: nn.Module, batches: Batches, device: torch.device) -> None:
@@ -63,22 +62,37 @@ class Walk:
         self.augmentation = generator(settings.seed, "augmentation", device)
         self.noise = generator(settings.seed, "noise", device)
         self.position = Position()
-        self.correct = torch.zeros((), dtype=torch.int64, device=device)
         self._device = device
+        self._correct = torch.zeros((), dtype=torch.int64, device=device)
+        self._held: list[tuple[Tensor, Tensor]] = []
+        self._held_numbers = 0
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of the next step."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
 
+    def classified(self, outputs: Tensor, labels: Tensor) -> None:
+        """Note a batch's outputs (B, classes) and labels (B,); no step waits for the count."""
+        self._held.append((outputs.detach(), labels))
+        self._held_numbers += outputs.numel()
+        if self._held_numbers >= HELD:
+            self._count()
+
+    def correct(self) -> int:
+        """Return how many samples of the epoch were classified rightly so far."""
+        if self._held:
+            self._count()
+        return int(self._correct)
+
     def next_epoch(self) -> None:
         """Go to the next epoch's beginning."""
         self.position = Position(self.position.epoch + 1, test_accuracy=self.position.test_accuracy)
-        self.correct.zero_()
+        self._correct.zero_()
 
     def state(self) -> dict[str, Any]:
         """Return all that moves, as tensors and plain values."""
-        position = dataclasses.replace(self.position, correct=int(self.correct))
+        position = dataclasses.replace(self.position, correct=self.correct())
         return {
             "device": self._device.type,
             "model": self.model.state_dict(),
@@ -114,6 +128,12 @@ class Walk:
         self.augmentation.set_state(state["generators"]["augmentation"])
         self.noise.set_state(state["generators"]["noise"])
         self.position = Position(**state["position"])
-        self.correct.fill_(self.position.correct)
+        self._correct.fill_(self.position.correct)
         if self.position.order is not None:
             self.batches.restore(self.position.order)
+
+    def _count(self) -> None:
+        outputs, labels = (torch.cat(held) for held in zip(*self._held, strict=True))
+        self._correct += (outputs.argmax(1) == labels).sum()
+        self._held.clear()
+        self._held_numbers = 0
