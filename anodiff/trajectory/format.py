@@ -56,7 +56,6 @@ def sample_layout(samples: int, columns: int, *, dimension: str = "parameter", d
         "filters": [TransposeCodec(order=(1, 0))],
         "compressors": compressors(),
         "dimension_names": ("sample", dimension),
-        "config": {"write_empty_chunks": True},  # rows that are all NaN were recorded; their file must not look missing
     }
 
 

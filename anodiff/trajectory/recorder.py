@@ -6,19 +6,18 @@ attribute, and a store without its final status is refused by every reader.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 
 from anodiff.errors import ConfigError
-from anodiff.stores import COMPLETE, create_store, finish_store
-from anodiff.trajectory.format import EPOCH_SERIES, FULL, KIND, SKETCH, STEP_SERIES, VERSION, compressors, sample_layout
+from anodiff.stores import COMPLETE, finish_store
+from anodiff.trajectory.format import EPOCH_SERIES, FULL, SKETCH, STEP_SERIES
 from anodiff.trajectory.rows import RowWriter
+from anodiff.trajectory.skeleton import create_trajectory, reopen_trajectory
 from anodiff.trajectory.windows import Window, kept_steps
 
 if TYPE_CHECKING:
@@ -55,11 +54,17 @@ class TrajectoryRecorder:
         Seed of the projection and of the choice of parameters.
     attributes
         Further root attributes: settings, provenance.
+    resume
+        A `state` of an earlier recorder of the same run, whose unfinished store at ``path`` is gone on with: what is recorded
+        then gives the bits of a recording that nothing has interrupted. What the earlier one wrote beyond the state is written
+        again. The model must stand where it stood. Attributes given here replace the store's when it is finished.
 
     Raises
     ------
     ConfigError
-        If there is nothing to record, or ``sketch_size`` does not fit the model.
+        If there is nothing to record, ``sketch_size`` does not fit the model, or ``resume`` is of another recording.
+    StoreMissingError, StoreFormatError
+        If there is no store to go on with, or it is damaged.
 
     Examples
     --------
@@ -89,6 +94,7 @@ class TrajectoryRecorder:
         gradient_coordinates: int = 0,
         seed: int = 0,
         attributes: Mapping[str, Any] | None = None,
+        resume: Mapping[str, Any] | None = None,
     ) -> None:
         named = [(name, parameter) for name, parameter in model.named_parameters()]
         if not named:
@@ -110,20 +116,22 @@ class TrajectoryRecorder:
             {"name": name, "shape": list(parameter.shape), "offset": int(offset)}
             for (name, parameter), offset in zip(named, np.cumsum([0, *sizes[:-1]]), strict=True)
         ]
-        header = {
-            "coordinates": "step",
-            "steps": steps,
-            "steps_completed": 0,
-            "parameters": table,
-            **_representation(self._sketch),
-            **(attributes or {}),
-        }
-        self._group = create_store(self.path, KIND, VERSION, header)
-        self._create_tables(windows, epochs)
-        self._points = RowWriter(self._create_weights(sum(sizes)))
-        self._gradients = RowWriter(self._create_gradient_sample(self._gradient)) if self._gradient else None
+        identity = {"steps": steps, "parameters": table, **_representation(self._sketch)}
+        coordinates = self._gradient.coordinates if self._gradient else None
+        if resume is None:
+            header = {"coordinates": "step", "steps_completed": 0, **identity, **(attributes or {})}
+            columns = self._sketch.size if self._sketch else sum(sizes)
+            self._group = create_trajectory(self.path, windows, columns, header, epochs=epochs, coordinates=coordinates)
+        else:
+            self._group = reopen_trajectory(self.path, windows, identity, epochs=epochs, coordinates=coordinates)
+        self._attributes = dict(attributes or {})
+        self._points = RowWriter(self._group["weights"])  # type: ignore[arg-type]
+        self._gradients = RowWriter(self._group["gradient_sample"]) if self._gradient else None  # type: ignore[arg-type]
         self._samples = 0
-        self._keep_point(step=0)
+        if resume is None:
+            self._keep_point(step=0)
+        else:
+            self._restore(resume)
 
     def record(self, **values: float) -> None:
         """Note what is known of the optimiser step just taken (see `STEP_SERIES`) and keep the point that it led to.
@@ -144,6 +152,23 @@ class TrajectoryRecorder:
         for name, value in values.items():
             self._epoch_series[name][epoch] = value
 
+    def state(self) -> dict[str, Any]:
+        """Return all that is not yet in the store's files, as tensors and plain values: what ``resume`` takes.
+
+        `torch.load` reads it back with ``weights_only=True``. Whole shards before it are then in their files, which are handed
+        to the operating system, not synced to the disk.
+        """
+        import torch
+
+        return {
+            "completed": self.completed,
+            "samples": self._samples,
+            "step_series": {name: torch.from_numpy(one[: self.completed].copy()) for name, one in self._series.items()},
+            "epoch_series": {name: torch.from_numpy(one.copy()) for name, one in self._epoch_series.items()},
+            "points": self._points.state(),
+            "gradients": self._gradients.state() if self._gradients else None,
+        }
+
     def finish(self, status: str = COMPLETE, **attributes: Any) -> None:
         """Write what is still in memory and mark the store as finished."""
         self._points.flush()
@@ -151,7 +176,7 @@ class TrajectoryRecorder:
             self._gradients.flush()
         for name, series in (self._series | self._epoch_series).items():
             self._group[name][:] = series  # type: ignore[index]
-        finish_store(self._group, status, steps_completed=self.completed, **attributes)
+        finish_store(self._group, status, **(self._attributes | {"steps_completed": self.completed} | attributes))
         self.finished = True
 
     def __enter__(self) -> TrajectoryRecorder:
@@ -162,70 +187,15 @@ class TrajectoryRecorder:
         if kind is None and not self.finished:
             self.finish()
 
-    def _create_weights(self, parameters: int) -> zarr.Array:
-        if self._sketch is None:
-            layout, meaning = sample_layout(len(self._kept), parameters), "network parameters"
-        else:
-            layout = sample_layout(len(self._kept), self._sketch.size, dimension="component", dtype="float64")
-            meaning = "random projection of the network parameters"
-        return self._group.create_array("weights", **layout, attributes={"long_name": meaning, "units": "1"})
-
-    def _create_gradient_sample(self, sample: GradientSample) -> zarr.Array:
-        self._group.create_array(
-            "coordinate",
-            data=sample.coordinates,
-            compressors=compressors(),
-            dimension_names=("coordinate",),
-            attributes={"long_name": "index of the parameter whose gradient is sampled", "units": "1"},
-        )
-        return self._group.create_array(
-            "gradient_sample",
-            **sample_layout(len(self._kept), len(sample.coordinates), dimension="coordinate"),
-            attributes={
-                "long_name": "mini-batch gradient at the sample's point, at some parameters; NaN where none was taken",
-                "units": "1",
-            },
-        )
-
-    def _create_tables(self, windows: Sequence[Window], epochs: int) -> None:
-        create = self._group.create_array
-        create(
-            "step",
-            data=self._kept,
-            compressors=compressors(),
-            dimension_names=("sample",),
-            attributes={"long_name": "optimiser step of the sample; 0 is the initial point", "units": "optimiser steps"},
-        )
-        create(
-            "windows",
-            data=np.array([(window.start, window.length, window.stride) for window in windows], np.int64),
-            compressors=compressors(),
-            dimension_names=("window", "window_field"),
-            attributes={
-                "long_name": "start, length and stride of each window",
-                "fields": ["start", "length", "stride"],
-                "units": "optimiser steps",
-            },
-        )
-        create(
-            "epoch",
-            data=np.arange(1, epochs + 1),
-            compressors=compressors(),
-            dimension_names=("epoch",),
-            attributes={"long_name": "number of the epoch, from 1", "units": "epochs"},
-        )
-        for names, length, dimension in ((STEP_SERIES, self.steps, "step"), (EPOCH_SERIES, epochs, "epoch")):
-            for name, meaning in names.items():
-                create(
-                    name,
-                    shape=(length,),
-                    chunks=(max(1, min(length, 2**16)),),
-                    dtype="float32",
-                    fill_value=math.nan,
-                    compressors=compressors(),
-                    dimension_names=(dimension,),
-                    attributes={"long_name": meaning, "units": "1"},
-                )
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self.completed, self._samples = int(state["completed"]), int(state["samples"])
+        for name, values in state["step_series"].items():
+            self._series[name][: self.completed] = values.numpy()
+        for name, values in state["epoch_series"].items():
+            self._epoch_series[name][:] = values.numpy()
+        self._points.restore(state["points"], self.path / "weights")
+        if self._gradients:
+            self._gradients.restore(state["gradients"], self.path / "gradient_sample")
 
     def _keep_gradient(self, step: int) -> None:
         if self._gradient and self._gradients and self._samples and self._kept[self._samples - 1] == step:
