@@ -7,10 +7,10 @@ from contextlib import suppress
 import numpy as np
 import pytest
 import torch
+from sameness import same_store
 
 from anodiff.errors import ConfigError, StoreFormatError, StoreMissingError
 from anodiff.trajectory import TrajectoryRecorder, Window, format, open_trajectory
-from sameness import same_store
 
 STEPS = 40
 WINDOWS = {
