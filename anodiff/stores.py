@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -178,14 +178,32 @@ def discard(path: Path) -> None:
         remove(rubbish)
 
 
+def sync_files(folder: Path, done: Container[tuple[Path, int]] = ()) -> set[tuple[Path, int]]:
+    """Make the files in a folder and below outlast a loss of power; return them, each with the time of its last change.
+
+    Those in ``done``, unchanged since, are left out.
+    """
+    files = {(path, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+    new = {file for file in files if file not in done}
+    for path, _ in new:
+        _sync(path)
+    for parent in {path.parent for path, _ in new}:
+        sync_folder(parent)
+    return new
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder outlast a loss of power; a file system that cannot do so is left alone."""
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _discard(path: Path) -> None:

@@ -21,7 +21,7 @@ import torch
 from anodiff.config import RunSettings
 from anodiff.data import Batches, Dataset, load
 from anodiff.errors import AnodiffError, Interrupted
-from anodiff.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors
+from anodiff.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors, sync_files
 from anodiff.training.checkpoint import newest_checkpoint, refuse_other_settings, write_checkpoint
 from anodiff.training.device import bits_may_differ, provenance, repeatable
 from anodiff.training.gpus import claim_device
@@ -105,6 +105,7 @@ def train_run(
                     outcome = training.run(lock, interruption, checkpoint_every, report)
         interruption.deferred = True  # the rest takes no time, and none of it can be done by halves
         lock.check()
+        sync_files(working)
         discard(scratch / "checkpoints")
         if overwrite:
             remove(output)
@@ -150,12 +151,14 @@ class _Training:
         if differing:
             self._tell(f"the bits may differ from those of an uninterrupted run: {'; '.join(differing)}")
 
+        synced: set[tuple[Path, int]] = set()
+
         def save() -> None:
             lock.check()
             state = {"settings": settings.model_dump(mode="json"), "sessions": sessions}
-            write_checkpoint(
-                self._checkpoints, recorder.completed, state | {"walk": walk.state(), "recorder": recorder.state()}
-            )
+            state |= {"walk": walk.state(), "recorder": recorder.state()}
+            synced.update(sync_files(self._working, synced))  # or a machine that loses power would keep the checkpoint alone
+            write_checkpoint(self._checkpoints, recorder.completed, state)
 
         due = time.monotonic() + (checkpoint_every or math.inf)
 
@@ -208,7 +211,7 @@ class _Training:
                 "provenance": _provenance(sessions),
                 "steps_per_epoch": self._batches.steps_per_epoch,
             },
-            **({"resume": resume} if resume else {}),
+            resume=resume,
         )
 
 
