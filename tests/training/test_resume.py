@@ -199,7 +199,7 @@ def test_another_device_type_is_refused_and_another_torch_is_told_and_recorded(t
     monkeypatch.setattr(module, "provenance", upgraded)
     told = []
     train_run(settings_of({}), output, scratch=scratch, tell=told.append)
-    assert told[-1] == f"the bits may differ from those of an uninterrupted run: torch {version("torch")}, then 99.0"
+    assert told[-1] == f"the bits may differ from those of an uninterrupted run: torch {version('torch')}, then 99.0"
     sessions = open_trajectory(output).group.attrs["provenance"]["sessions"]
     assert [session["versions"]["torch"] for session in sessions] == [version("torch"), "99.0"]
 
