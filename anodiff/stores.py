@@ -132,6 +132,7 @@ def writing(output: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         with storage_errors(output):
             output.parent.mkdir(parents=True, exist_ok=True)
+            remove(temporary)  # what an earlier attempt left that was killed
             yield temporary
             remove(output)
             temporary.rename(output)

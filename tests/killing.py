@@ -7,6 +7,7 @@ A job is ``{"arguments": [...], "log": file}``, and how it is killed: ``"after":
 ``{"status": ..., "seconds": ...}``, the status as `os.waitstatus_to_exitcode` has it: -9 where the job was killed.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -112,9 +113,8 @@ def run(job):
 
 
 def serve():
-    import torch  # noqa: F401
-
-    import anodiff.training  # noqa: F401
+    for module in ("anodiff.cli", "anodiff.configfile", "anodiff.training", "sklearn.datasets", "torch._dynamo"):
+        importlib.import_module(module)  # whatever a training takes seconds to import
 
     for line in sys.stdin:
         job, start = json.loads(line), time.monotonic()

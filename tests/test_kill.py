@@ -90,7 +90,8 @@ def test_a_run_killed_at_30_random_moments_is_the_undisturbed_run(execute, undis
         assert answer["status"] == (-signal.SIGKILL if kill and answer["status"] else 0), (folder / "log").read_text()
         killed += answer["status"] == -signal.SIGKILL
     same_store(whole, folder / "trajectory.zarr")
-    assert "going on at step" in (folder / "log").read_text() or done
+    continued = sum(log.read_text().count("going on at step") for log in tmp_path.glob("run*/log"))
+    assert continued > KILLS / 3
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
