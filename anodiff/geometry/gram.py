@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,10 +22,8 @@ from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
 from anodiff.geometry.path import PathGeometry
+from anodiff.trajectory.products import PRODUCT_COLUMNS, add_products, full_precision
 from anodiff.trajectory.windows import Window
-
-#: Columns whose products are summed in float32 before they enter the float64 total.
-PRODUCT_COLUMNS = 8192
 
 #: Default bound on the columns held at a time, in bytes.
 MEMORY = 2**29
@@ -176,13 +173,13 @@ class Total:
     def add(self, differences: Array) -> None:
         """Add the products of differences (T, columns)."""
         if self.device == "cpu":
-            self._sum += differences @ differences.T  # numpy calls the symmetric rank-k product, half the work
+            add_products(self._sum, differences, differences)
             return
         import torch
 
-        with _full_precision():
+        with full_precision():
             block = torch.from_numpy(np.ascontiguousarray(differences)).to(self.device)
-            self._sum += block @ block.T
+            add_products(self._sum, block, block)
 
     def result(self) -> NDArray[np.float64]:
         """Return the matrix, exactly symmetric."""
@@ -190,19 +187,6 @@ class Total:
             return self._sum
         lower = np.tril(self._sum.cpu().numpy())
         return lower + np.tril(lower, -1).T
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Multiply float32 as float32: a process that allows TF32 would lose half of the digits."""
-    import torch
-
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _shape(points: Points) -> tuple[int, int]:

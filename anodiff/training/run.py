@@ -203,7 +203,9 @@ class _Training:
             steps=self._steps,
             windows=self._windows,
             epochs=math.ceil(self._steps / self._batches.steps_per_epoch),
+            weights=recording.weights,
             sketch_size=recording.sketch_size if recording.weights == "sketch" else None,
+            device_memory=recording.device_memory,
             gradient_coordinates=sampled,
             seed=stream_seed(settings.seed, "recording"),
             attributes={

@@ -1,8 +1,8 @@
 """How are the products of updates summed, so that their digits last? In blocks of parameters.
 
 The pitfall: a float32 sum over millions of products loses digits, and float64 products cost twice the time or more. So the
-products of 8,192 parameters are summed in float32, and these sums in float64. The geometry of a stored path and the recorder
-that stores no weights share this.
+products of a few thousand parameters are summed in float32, and these sums in float64. The geometry of a stored path and
+the recorder that stores no weights share this.
 """
 
 from __future__ import annotations
@@ -11,8 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 #: Columns whose products are summed in float32 before they enter the float64 total.
 PRODUCT_COLUMNS = 8192
+
+#: The same where torch multiplies: its libraries may add all columns up one by one, numpy's keeps many partial sums.
+TORCH_COLUMNS = 2048
 
 
 def add_products(total: Any, left: Any, right: Any) -> None:
@@ -20,8 +25,9 @@ def add_products(total: Any, left: Any, right: Any) -> None:
 
     Where both are the same array, numpy calls the symmetric rank-k product, half the work.
     """
-    for first in range(0, left.shape[1], PRODUCT_COLUMNS):
-        part = slice(first, first + PRODUCT_COLUMNS)
+    columns = PRODUCT_COLUMNS if isinstance(left, np.ndarray) else TORCH_COLUMNS
+    for first in range(0, left.shape[1], columns):
+        part = slice(first, first + columns)
         total += left[:, part] @ right[:, part].T
 
 

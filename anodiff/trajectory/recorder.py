@@ -130,6 +130,8 @@ class TrajectoryRecorder:
         self._series, self._epoch_series = Series(STEP_SERIES), Series(EPOCH_SERIES)
         self._flushed: dict[str, int] = {}
         self._epoch_count = 0
+        if weights == NONE and sketch_size is not None:
+            raise ConfigError("sketch_size is for weights: sketch; leave it out, or set weights to sketch")
         representation = SKETCH if sketch_size is not None and weights == FULL else weights
         self._sketch: Sketch | None = None
         if representation == SKETCH:

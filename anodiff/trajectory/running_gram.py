@@ -1,9 +1,9 @@
 """What is a window's update Gram matrix, if no weights are stored? It is summed up while the network trains.
 
 Every update of the window is needed to its end, for G holds the products of all pairs: T rows of P numbers. They are gathered
-in blocks; when a block is full, its products with itself and with all blocks before it are added to G: O(T²P) multiplications in
-all. On the CPU the blocks lie in memory and a background thread multiplies. On another device they lie there as far as ``memory``
-allows, the others in the host's memory, whence each comes back for the products of every later block.
+in blocks; when a block is full, its products with itself and with all blocks before it are added to G: O(T²P) multiplications
+in all. On the CPU the blocks lie in memory and a background thread multiplies. On another device they lie there as far as
+``memory`` allows, the others in the host's memory, whence each comes back for the products of every later block.
 
 Differences are taken in float32 and summed as `anodiff.trajectory.products` tells, as in the geometry of a stored path.
 """
@@ -79,7 +79,9 @@ class RunningGrams:
         self._bounded = point.device.type != "cpu" if bounded is None else bounded
         together = _most_at_once(plan.windows)
         _check_fits(max(window.updates for window in plan.windows) * together, point.size)
-        self._memory = memory / together
+        self._blocks: tuple[int, int | None] = (BLOCK_UPDATES, None)
+        if self._bounded:
+            self._blocks = _blocks_on_device(max(window.updates for window in plan.windows), point.size, memory / together)
         self._spare: list[Tensor] = []
         self._open: dict[int, _RunningGram] = {}
         self._order = _by_start(plan.windows)
@@ -127,7 +129,7 @@ class RunningGrams:
 
     def _begin(self, number: int) -> _RunningGram:
         window = self._plan.windows[number]
-        gram = _RunningGram(window, self._point, self._background, self._spare, self._memory if self._bounded else None)
+        gram = _RunningGram(window, self._point, self._background, self._spare, *self._blocks)
         self._open[number] = gram
         return gram
 
@@ -149,18 +151,25 @@ class _RunningGram:
 
     Blocks that have been filled are only read. They are taken from ``spare`` and go back there: memory that is touched for the
     first time is slow.
+
+    Parameters
+    ----------
+    rows
+        Of a block.
+    most
+        Full blocks that stay on the device; None on the CPU, where there is no other place.
     """
 
-    def __init__(self, window: Window, point: Point, background: Background, spare: list[Tensor], memory: float | None) -> None:
+    def __init__(
+        self, window: Window, point: Point, background: Background, spare: list[Tensor], rows: int, most: int | None
+    ) -> None:
         import torch
 
         self.window = window
         self.updates = 0
         self._background, self._spare = background, spare
-        self._rows, self._most = BLOCK_UPDATES, window.updates
-        if memory is not None:
-            self._rows, self._most = _blocks_on_device(window.updates, point.size, memory)
-        self._size, self._device, self._bounded = point.size, point.device, memory is not None
+        self._rows, self._most = rows, window.updates if most is None else most
+        self._size, self._device, self._bounded = point.size, point.device, most is not None
         self._last, self._now = (torch.empty(point.size, device=point.device) for _ in range(2))
         self._blocks: list[Tensor] = []
         self._shared = 0
