@@ -242,7 +242,7 @@ class TrajectoryRecorder:
             raise ConfigError(f"{self.path}: the recording is finished already")
         if self._steps is None and not self.completed:
             raise ConfigError(f"{self.path}: no step was recorded, so there is no path")
-        windows, kept = self._plan.ending(self.completed)
+        windows, kept, steps = self._plan.ending(self.completed)
         for writer in (self._points, self._gradients):
             if writer:
                 writer.flush()
@@ -252,11 +252,11 @@ class TrajectoryRecorder:
         epochs = self._epoch_count if self._epochs is None else self._epochs
         with storage_errors(self.path):
             if self._steps is None or self._epochs is None:
-                write_lengths(self._group, windows, kept, self.steps, epochs)
+                write_lengths(self._group, windows, kept, steps, epochs)
             for series, length in ((self._series, self.completed), (self._epoch_series, self._epoch_count)):
                 for name in series.names:
                     self._group[name][:length] = series.get(name, length)  # type: ignore[index]
-            ending = {"steps": self.steps, "steps_completed": self.completed}
+            ending = {"steps": steps, "steps_completed": self.completed}
             finish_store(self._group, status, **(self._attributes | ending | attributes))
         self.finished = True
         self._background.stop()
@@ -307,8 +307,7 @@ class TrajectoryRecorder:
             self._gradient.read(self._gradients.row(self._samples - 1))
 
     def _keep_point(self, step: int) -> None:
-        if step >= self._plan.horizon:
-            self._plan.extend(step)
+        self._plan.extend(step)
         if self._grams:
             self._grams.visit(step)
         kept = self._plan.kept

@@ -94,8 +94,8 @@ class RunningGrams:
                 gram.add(self._point)
                 if gram.updates == gram.window.updates:
                     self._write(number, self._open.pop(number))
-        if step >= self._plan.horizon and self._plan.open_ended:
-            self._plan.extend(step)
+        self._plan.extend(step)
+        if len(self._order) != len(self._plan.windows):
             self._order = _by_start(self._plan.windows)
         while self._next < len(self._order) and self._plan.windows[self._order[self._next]].start == step:
             self._begin(self._order[self._next])

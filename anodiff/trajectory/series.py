@@ -36,7 +36,7 @@ class Series:
         """What the series are called."""
         return tuple(self._values)
 
-    def note(self, number: int, values: Mapping[str, float | Tensor]) -> None:
+    def note(self, number: int, values: Mapping[str, Any]) -> None:
         """Note the values of step or epoch ``number``: numbers, or tensors of one element, which may stay on their device.
 
         Raises
@@ -49,12 +49,14 @@ class Series:
                 raise ConfigError(f"no series is called {name!r}; {did_you_mean(name, self._values)}")
             if number >= len(self._values[name]):
                 self._grow(number + 1)
-            if type(value) is float or not hasattr(value, "device") or value.device.type == "cpu":
-                self._values[name][number] = float(value)
+            if not hasattr(value, "detach"):
+                self._values[name][number] = value
+            elif value.device.type == "cpu":
+                self._values[name][number] = value.item()
             else:
                 if name not in self._pending:
-                    self._pending[name] = _Pending(value)  # type: ignore[arg-type]
-                if self._pending[name].add(number, value):  # type: ignore[arg-type]
+                    self._pending[name] = _Pending(value)
+                if self._pending[name].add(number, value):
                     self._fetch(name)
 
     def get(self, name: str, length: int) -> NDArray[np.float32]:

@@ -135,16 +135,19 @@ class Plan:
             self.windows = plan_windows(self.kind, self.window_length, self.horizon)  # type: ignore[arg-type]
             self.kept = kept_steps(self.windows)
 
-    def ending(self, completed: int) -> tuple[list[Window], NDArray[np.int64]]:
-        """Return windows and kept steps of a run that ended after so many steps.
+    def ending(self, completed: int) -> tuple[list[Window], NDArray[np.int64], int]:
+        """Return windows, kept steps and length of a run that ended after so many steps.
 
-        Of a run whose length was not known, these are what they would be had it been; points of a window that it did not finish
-        are kept without a window.
+        Of a run whose length was not known, these are what they would be had it been; points of a logarithmic window that it
+        did not finish are kept without a window. Windows that were asked for one by one stay, and the length reaches their end.
         """
         if self.steps is not None:
-            return self.windows, self.kept
-        windows = plan_windows(self.kind, self.window_length, completed) if self.open_ended else self.windows  # type: ignore
-        return windows, self.kept[self.kept <= completed]
+            return self.windows, self.kept, self.steps
+        if not self.open_ended:
+            ends = [window.start + window.length for window in self.windows]
+            return self.windows, self.kept, max(completed, *ends)
+        windows = plan_windows(self.kind, self.window_length, completed)  # type: ignore[arg-type]
+        return windows, self.kept[self.kept <= completed], completed
 
 
 def read_windows(group: zarr.Group) -> tuple[Window, ...]:
