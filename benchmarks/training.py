@@ -2,12 +2,13 @@
 
     python benchmarks/training.py [--json FILE] [--rounds 15] [--device cpu]
 
-All loops run in one process, in turn, an epoch or more at a time, on the same data, network, optimiser and batch size; each has its own
-network. Ratios are medians over the rounds, so that what else the machine does falls on all alike; times are the best round's.
+All loops run in one process, in turn, an epoch or more at a time, on the same data, network, optimiser and batch size; each
+has its own network. Ratios are medians over the rounds, so that what else the machine does falls on all alike; times are the
+best round's.
 
-plain            tensors, a permutation an epoch, torch's optimiser as it comes, loss.item() every step; it measures nothing else
+plain            tensors, a permutation an epoch, torch's optimiser as it comes, loss.item() every step; nothing else is measured
 plain, measured  the same, and what anodiff keeps of every step: gradient norm (torch's get_total_norm) and accuracy
-DataLoader       torch's DataLoader over a TensorDataset, without workers; it measures nothing else
+DataLoader       torch's DataLoader over a TensorDataset, without workers; nothing else is measured
 """
 
 import argparse

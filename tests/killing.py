@@ -2,9 +2,9 @@
 
     python killing.py     reads a job a line from standard input, answers a line each on standard output, both JSON
 
-A job is ``{"arguments": [...], "log": file}``, and how it is killed: ``"after": seconds``, by this process, counted from the fork;
-``"at": [moment, number]``, by itself, at the so-manieth time that it comes to one of `MOMENTS`; or not at all. The answer is
-``{"status": ..., "seconds": ...}``, the status as `os.waitstatus_to_exitcode` has it: -9 where the job was killed.
+A job is ``{"arguments": [...], "log": file}``, and how it is killed: ``"after": seconds``, by this process, counted from the
+fork; ``"at": [moment, number]``, by itself, at the so-manieth time that it comes to one of `MOMENTS`; or not at all. The
+answer is ``{"status": ..., "seconds": ...}``, the status as `os.waitstatus_to_exitcode` has it: -9 where the job was killed.
 """
 
 import importlib
@@ -45,7 +45,7 @@ def die_at(moment, number):
     if moment == "lock":
         patch(os, "ftruncate", lambda truncate: lambda *arguments: (truncate(*arguments), here()))
     elif when == "within":
-        patch(Path, "open", lambda opened: lambda path, *mode, **options: halved(name, path, opened(path, *mode, **options), here))
+        patch(Path, "open", lambda opened: lambda path, *mode, **how: halved(name, path, opened(path, *mode, **how), here))
     else:
         for rename in ("rename", "replace"):
             patch(os, rename, lambda renamed: around(renamed, RENAMED[name], when, here))

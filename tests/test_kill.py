@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-from anodiff.config import RunSettings
 from killing import MOMENTS
 from sameness import same_store
+
+from anodiff.config import RunSettings
 
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"

@@ -1,7 +1,8 @@
 """Where does an interrupted training go on? At its newest checkpoint that is whole and has the same settings.
 
-A checkpoint is one file, written under a temporary name, synced and renamed; its name holds the step and a digest of its content,
-so a damaged one is recognised before a byte of it is used. It is read with torch's ``weights_only``: nothing in it is executed.
+A checkpoint is one file, written under a temporary name, synced and renamed; its name holds the step and a digest of its
+content, so a damaged one is recognised before a byte of it is used. It is read with torch's ``weights_only``: nothing in it
+is executed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import torch
 
@@ -45,7 +46,7 @@ def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
         with partial.open("wb") as file:
             hashed = _HashedFile(file)
             try:
-                torch.save({"version": VERSION, **state}, hashed)
+                torch.save({"version": VERSION, **state}, cast(BinaryIO, hashed))
             except RuntimeError:  # what torch makes of an OSError while it writes
                 raise hashed.error or OSError(f"{partial}: torch could not write the checkpoint") from None
             file.flush()

@@ -1,8 +1,8 @@
 """Which of a workstation's GPUs does this training take? One that no other training has, by itself.
 
-Each process holds a lock file named after its GPU, for as long as it trains; the lock is the kernel's, so a process that dies leaves
-its GPU free. When every GPU has a training, each gets a second one before any gets a third. The devices are those that torch sees, so
-``CUDA_VISIBLE_DEVICES`` and a scheduler's choice hold.
+Each process holds a lock file named after its GPU, for as long as it trains; the lock is the kernel's, so a process that dies
+leaves its GPU free. When every GPU has a training, each gets a second one before any gets a third. The devices are those that
+torch sees, so ``CUDA_VISIBLE_DEVICES`` and a scheduler's choice hold.
 """
 
 from __future__ import annotations

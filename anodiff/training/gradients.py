@@ -12,7 +12,7 @@ from anodiff.data import Dataset
 
 
 def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | float:
-    """Return the Euclidean norm of the gradient that the last backward pass left: of a GPU's as a tensor, without waiting for it."""
+    """Return the Euclidean norm of the gradient of the last backward pass; a GPU's as a tensor, without waiting for it."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = torch._foreach_norm(gradients)
     if norms[0].device.type == "cpu":

@@ -1,7 +1,7 @@
 """Has someone asked this training to stop? A scheduler by SIGTERM or SIGUSR1, a person by Ctrl-C.
 
-Within the training loop a signal only raises a flag, which the loop looks at between two steps. So a further signal, even one in
-the middle of a checkpoint, disturbs nothing.
+Within the training loop a signal only raises a flag, which the loop looks at between two steps. So a further signal, even one
+in the middle of a checkpoint, disturbs nothing.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Does another process work on this run? One holds the lock of its scratch folder; the next is refused, or takes over from a dead one.
+"""Does another process work on this run? One locks its scratch folder; a second is refused, unless the first is dead.
 
-The lock is the kernel's, `flock` on a file, so that of a process which dies is free at once, whatever it died of. On one machine that
-settles the matter. Between machines it does so only where the file system carries locks across (NFS 4, Lustre mounted with
-``flock``, GPFS); elsewhere a free lock proves nothing about a holder on another machine. So the holder also touches the file every
-`BEAT` seconds, and who finds a free lock with the name of another host in it watches for `PATIENCE` seconds: a touch means a living
-holder, none a dead one. No clocks are compared. A job that SLURM has put back in its queue keeps its id, and takes over at once.
+The lock is the kernel's, `flock` on a file, so that of a process which dies is free at once, whatever it died of. On one
+machine that settles the matter. Between machines it does so only where the file system carries locks across (NFS 4, Lustre
+mounted with ``flock``, GPFS); elsewhere a free lock proves nothing about a holder on another machine. So the holder also
+touches the file every `BEAT` seconds, and who finds a free lock with the name of another host in it watches for `PATIENCE`
+seconds: a touch means a living holder, none a dead one. No clocks are compared. A job that SLURM has put back in its queue
+keeps its id, and takes over at once.
 """
 
 from __future__ import annotations
@@ -133,7 +134,8 @@ def _flock(descriptor: int, path: Path) -> bool:
             return False
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise
-        raise RunLockedError(f"{path.parent} is in use: {_said(_owner(path))} works on this run; wait for it, or end it") from None
+        owner = _said(_owner(path))
+        raise RunLockedError(f"{path.parent} is in use: {owner} works on this run; wait for it, or end it") from None
     return True
 
 

@@ -1,8 +1,8 @@
 """Trains one run from its settings to a published store, however often it is interrupted on the way.
 
-All that is not finished lies in the run's scratch folder: the store in the making, its checkpoints, and the lock of the process at
-work. The order at the end makes every kill harmless: the store is finished, then the checkpoints go, then one rename publishes it. So
-a finished store in a scratch folder only waits for that rename.
+All that is not finished lies in the run's scratch folder: the store in the making, its checkpoints, and the lock of the
+process at work. The order at the end makes every kill harmless: the store is finished, then the checkpoints go, then one
+rename publishes it. So a finished store in a scratch folder only waits for that rename.
 """
 
 from __future__ import annotations

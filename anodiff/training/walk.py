@@ -50,9 +50,7 @@ class Position:
 
 
 class Walk:
-    """A network in training: its weights and buffers, the optimiser's memory, every generator, and the position.
-
-    """
+    """A network in training: its weights and buffers, the optimiser's memory, every generator, and the position."""
 
     def __init__(self, settings: RunSettings, model: nn.Module, batches: Batches, device: torch.device) -> None:
         self.model = model

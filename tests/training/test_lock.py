@@ -113,7 +113,7 @@ def test_a_living_holder_on_another_host_is_heard_and_the_second_refused(tmp_pat
     left_by(tmp_path / "run")
     beating = threading.Timer(0.2, os.utime, [tmp_path / "run" / "lock"])
     beating.start()
-    with pytest.raises(RunLockedError, match="process 12 on host elsewhere.*remove") as refused, run_lock(tmp_path / "run"):
+    with pytest.raises(RunLockedError, match=r"process 12 on host elsewhere.*remove") as refused, run_lock(tmp_path / "run"):
         pass
     beating.join()
     assert "\n" not in str(refused.value)
@@ -160,7 +160,7 @@ def test_without_the_kernels_lock_signs_of_life_decide(tmp_path, monkeypatch, im
 
 
 def test_a_holder_that_slept_through_a_take_over_stops_and_leaves_the_others_lock(tmp_path):
-    with pytest.raises(RunLockedError, match="process 99 on host elsewhere.*taken this run over"):  # noqa: PT012, SIM117
+    with pytest.raises(RunLockedError, match=r"process 99 on host elsewhere.*taken this run over"):  # noqa: PT012, SIM117
         with run_lock(tmp_path / "run") as held:
             held.check()
             (tmp_path / "run" / "lock").write_text(json.dumps({"token": "x", "process": 99, "host": "elsewhere"}))
