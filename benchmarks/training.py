@@ -6,7 +6,7 @@ All loops run in one process, in turn, an epoch or more at a time, on the same d
 has its own network. Ratios are medians over the rounds, so that what else the machine does falls on all alike; times are the
 best round's.
 
-plain            tensors, a permutation an epoch, torch's optimiser as it comes, loss.item() every step; nothing else is measured
+plain            tensors, a permutation an epoch, torch's optimiser as it comes, loss.item() every step; nothing else measured
 plain, measured  the same, and what anodiff keeps of every step: gradient norm (torch's get_total_norm) and accuracy
 DataLoader       torch's DataLoader over a TensorDataset, without workers; nothing else is measured
 """

@@ -37,6 +37,7 @@ CASES = {
     "with replacement": {"training": {"sampling": "with_replacement", "evaluate_every": 2}},
     "epochs": {"training": {"steps": None, "epochs": 8, "drop_last": True}, "optimiser": {"schedule": "step"}},
     "sketch": {"recording": {"weights": "sketch", "sketch_size": 64}},
+    "no weights": {"recording": {"weights": "none"}},
     "log windows, noise": {"recording": {"windows": "log", "window_length": 37, "noise_every": 50}},
     "strided window": {"recording": {"windows": [{"start": 30, "length": 300, "stride": 3}]}},
 }
