@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from killing import MOMENTS
@@ -185,6 +186,22 @@ AT_WORK = {
     "diffusion": "results/killed/runs/*/.diffusion.zarr.partial",
     "table": "results/killed/runs/*/exponents.csv",
 }
+
+
+@pytest.mark.workflow
+def test_a_signal_to_a_job_of_the_workflow_reaches_the_training_and_the_next_attempt_goes_on(tmp_path):
+    command = sweep(tmp_path / "swept")
+    process = start(command)
+    while not list((tmp_path / "swept").glob(AT_WORK["train"])):
+        assert process.poll() is None
+        time.sleep(0.001)
+    for job in psutil.Process(process.pid).children():
+        job.send_signal(signal.SIGUSR1)
+    assert process.wait() != 0
+    (log,) = (tmp_path / "swept" / "results" / "killed" / "logs" / "train").iterdir()
+    assert "interrupted at step" in log.read_text()
+    assert start(command).wait() == 0
+    assert "going on at step" in log.read_text()
 
 
 @pytest.mark.workflow
