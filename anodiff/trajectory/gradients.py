@@ -33,13 +33,14 @@ class GradientSample:
         total = int(ends[-1])
         generator = np.random.default_rng([seed, 1])  # not the stream of a projection of the same seed
         self.coordinates: NDArray[np.int64] = np.sort(generator.choice(total, min(count, total), replace=False, shuffle=False))
-        self._places: list[tuple[Tensor, Tensor]] = []
+        self._taken = torch.empty(len(self.coordinates), device=parameters[0].device)
+        self._places: list[tuple[Tensor, Tensor, Tensor]] = []
         start = 0
         for parameter, end in zip(parameters, ends, strict=True):
             stop = int(np.searchsorted(self.coordinates, end))
             if stop > start:
                 index = torch.from_numpy(self.coordinates[start:stop] - (end - parameter.numel())).to(parameter.device)
-                self._places.append((parameter, index))
+                self._places.append((parameter, index, self._taken[start:stop]))
             start = stop
 
     def read(self, row: Tensor) -> None:
@@ -48,9 +49,12 @@ class GradientSample:
         They are NaN where a parameter has no gradient. Nothing waits for the device.
         """
         with torch.no_grad():
-            torch.cat([self._entries(parameter, index).to(row) for parameter, index in self._places], out=row)
-
-    def _entries(self, parameter: Tensor, index: Tensor) -> Tensor:
-        if parameter.grad is None:
-            return torch.full((len(index),), torch.nan)
-        return torch.take(parameter.grad, index)
+            for parameter, index, part in self._places:
+                gradient = parameter.grad
+                if gradient is None:
+                    part.fill_(torch.nan)
+                elif gradient.dtype == part.dtype and gradient.device == part.device:
+                    torch.take(gradient, index, out=part)
+                else:
+                    part.copy_(torch.take(gradient, index))
+            row.copy_(self._taken)
