@@ -22,7 +22,6 @@ from anodiff.trajectory.format import EPOCH_SERIES, FULL, NONE, SKETCH, STEP_SER
 from anodiff.trajectory.point import Point
 from anodiff.trajectory.rows import RowWriter
 from anodiff.trajectory.series import Series
-from anodiff.trajectory.shards import ShardFiles
 from anodiff.trajectory.skeleton import about_recording, create_trajectory, reopen_trajectory, write_lengths
 from anodiff.trajectory.windows import Plan, Window
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from anodiff.trajectory.gradients import GradientSample
-    from anodiff.trajectory.running_gram import RunningGrams
     from anodiff.trajectory.sketch import Sketch
 
 
@@ -146,6 +144,7 @@ class TrajectoryRecorder:
             self._gradient = GradientSample(self._point.parameters, gradient_coordinates, seed=seed)
         self._attributes = dict(attributes or {})
         self._samples = 0
+        self._due = self._next_due()
         about_sketch = {"sketch": self._sketch.about} if self._sketch else {}
         identity = about_recording(named, representation, self._plan) | about_sketch
         coordinates = self._gradient.coordinates if self._gradient else None
@@ -159,10 +158,15 @@ class TrajectoryRecorder:
         self._background = Background(self.path)
         self._points, self._grams = None, None
         if weights == NONE:
-            self._grams = self._build_grams(device_memory)
+            from anodiff.trajectory.running_gram import RunningGrams
+
+            memory = device_memory * 2**20
+            self._grams = RunningGrams(self._plan, self._point, self._group, self.path, self._background, memory=memory)
         else:
-            self._points = self._row_writer("weights")
-        self._gradients = self._row_writer("gradient_sample") if self._gradient else None
+            self._points = RowWriter.of(self._group, "weights", self.path, self._point.device, self._background)
+        self._gradients = None
+        if self._gradient:
+            self._gradients = RowWriter.of(self._group, "gradient_sample", self.path, self._point.device, self._background)
         if self._sketch:
             import torch
 
@@ -275,24 +279,10 @@ class TrajectoryRecorder:
         finally:
             self._background.stop()
 
-    def _row_writer(self, name: str) -> RowWriter:
-        import torch
-
-        array = self._group[name]
-        dtype = torch.float64 if array.dtype == np.float64 else torch.float32  # type: ignore[union-attr]
-        files = ShardFiles(array, self.path / name)  # type: ignore[arg-type]
-        return RowWriter(files, dtype, self._point.device, self._background)
-
-    def _build_grams(self, device_memory: float) -> RunningGrams:
-        from anodiff.trajectory.running_gram import RunningGrams
-
-        array: Any = self._group["gram"]
-        memory = device_memory * 2**20
-        return RunningGrams(self._plan, self._point, array, self.path / "gram", self._background, memory=memory)
-
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.completed, self._samples = int(state["completed"]), int(state["samples"])
         self._plan.extend(self.completed)
+        self._due = self._next_due()
         self._series.restore(state["step_series"])
         self._epoch_series.restore(state["epoch_series"])
         self._epoch_count = max(map(len, state["epoch_series"].values()))
@@ -307,11 +297,12 @@ class TrajectoryRecorder:
             self._gradient.read(self._gradients.row(self._samples - 1))
 
     def _keep_point(self, step: int) -> None:
-        self._plan.extend(step)
+        if step >= self._plan.horizon:
+            self._plan.extend(step)
+            self._due = self._next_due()
         if self._grams:
             self._grams.visit(step)
-        kept = self._plan.kept
-        if self._samples == len(kept) or kept[self._samples] != step:
+        if step != self._due:
             return
         if self._points:
             row = self._points.row(self._samples)
@@ -321,3 +312,8 @@ class TrajectoryRecorder:
             else:
                 self._point.write(row)
         self._samples += 1
+        self._due = self._next_due()
+
+    def _next_due(self) -> int:
+        """Return the next step whose point is kept; -1 where there is none."""
+        return int(self._plan.kept[self._samples]) if self._samples < len(self._plan.kept) else -1

@@ -6,7 +6,11 @@ import math
 from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
 
 from anodiff.trajectory.background import Background
 from anodiff.trajectory.shards import ShardFiles
@@ -50,6 +54,15 @@ class RowWriter:
         if device.type != "cpu":
             self._staged = _Staged(files.rows, files.columns, dtype, device)
         self._rows = [shard.unbind(0) for shard in self._shards]  # views made once: slicing costs as much as a copy
+
+    @classmethod
+    def of(cls, group: zarr.Group, name: str, path: Path, device: torch.device, background: Background) -> RowWriter:
+        """Return the writer of an array of the store at ``path``."""
+        import torch
+
+        array: Any = group[name]
+        dtype = torch.float64 if array.dtype == np.float64 else torch.float32
+        return cls(ShardFiles(array, path / name), dtype, device, background)
 
     def row(self, number: int) -> Tensor:
         """Return the memory of a row, on the device, to be filled before the next call."""

@@ -30,6 +30,7 @@ class Series:
     def __init__(self, names: Iterable[str]) -> None:
         self._values = {name: np.full(1024, math.nan, np.float32) for name in names}
         self._pending: dict[str, _Pending] = {}
+        self._later: list[tuple[int, Mapping[str, Any]]] = []
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,11 +45,23 @@ class Series:
         ConfigError
             If there is no series of a name.
         """
+        if not values.keys() <= self._values.keys():
+            name = next(name for name in values if name not in self._values)
+            raise ConfigError(f"no series is called {name!r}; {did_you_mean(name, self._values)}")
+        self._later.append((number, values))
+        if len(self._later) == FETCHED or any(type(value) is not float for value in values.values()):
+            self._sort_in()
+
+    def _sort_in(self) -> None:
+        """Put what was noted where it belongs: of plain numbers many at once, for a step between others has cold caches."""
+        if self._later:
+            self._grow(1 + max(number for number, _ in self._later))
+        for number, values in self._later:
+            self._sort_in_one(number, values)
+        self._later.clear()
+
+    def _sort_in_one(self, number: int, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
-            if name not in self._values:
-                raise ConfigError(f"no series is called {name!r}; {did_you_mean(name, self._values)}")
-            if number >= len(self._values[name]):
-                self._grow(number + 1)
             if not hasattr(value, "detach"):
                 self._values[name][number] = value
             elif value.device.type == "cpu":
@@ -61,6 +74,7 @@ class Series:
 
     def get(self, name: str, length: int) -> NDArray[np.float32]:
         """Return the first ``length`` values of a series, shape (length,); it waits for the device."""
+        self._sort_in()
         self._fetch(name)
         self._grow(length)
         return self._values[name][:length].copy()

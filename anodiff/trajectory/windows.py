@@ -6,6 +6,7 @@ end; each point is stored once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -93,7 +94,7 @@ class Plan:
     Attributes
     ----------
     windows
-        All windows of the run; of one whose length is not known, those that begin before step ``horizon``.
+        All windows of the run; of one whose length is not known, those that end at step ``horizon`` or before.
     kept
         The steps whose points are kept, rising.
 
@@ -109,7 +110,7 @@ class Plan:
         self.kind = windows if isinstance(windows, str) else None
         self.window_length = window_length
         self.steps = steps
-        self.horizon = 0
+        self.horizon: float = 0 if isinstance(windows, str) and steps is None else math.inf
         if not isinstance(windows, str):
             self.windows = list(windows)
         elif steps is not None:
@@ -130,9 +131,10 @@ class Plan:
 
     def extend(self, step: int) -> None:
         """Lay out the windows of an open-ended run as far as beyond ``step``."""
-        if self.open_ended and step >= self.horizon:
-            self.horizon = self.window_length * 2 ** max(2, (step // self.window_length + 1).bit_length())
-            self.windows = plan_windows(self.kind, self.window_length, self.horizon)  # type: ignore[arg-type]
+        if step >= self.horizon:
+            horizon = self.window_length * 2 ** max(2, (step // self.window_length + 1).bit_length())
+            self.windows = plan_windows(self.kind, self.window_length, horizon)  # type: ignore[arg-type]
+            self.horizon = horizon
             self.kept = kept_steps(self.windows)
 
     def ending(self, completed: int) -> tuple[list[Window], NDArray[np.int64], int]:
