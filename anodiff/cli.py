@@ -42,10 +42,20 @@ def train(
     download: Annotated[
         bool, typer.Option("--download", envvar="ANODIFF_DOWNLOAD", help="Let torchvision download a missing data set.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
+    device: Annotated[str, typer.Option(help="auto (a free GPU, or the CPU), cpu, cuda, cuda:1, mps …")] = "auto",
+    checkpoint_every: Annotated[
+        float,
+        typer.Option(
+            envvar="ANODIFF_CHECKPOINT_EVERY",
+            min=0,
+            metavar="SECONDS",
+            help="Seconds between two checkpoints; 0: only after SIGTERM, SIGUSR1 and Ctrl-C.",
+        ),
+    ] = 300.0,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard a training in progress and begin at step 0.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train one run and record its path: run.yaml -> trajectory.zarr."""
+    """Train one run and record its path: run.yaml -> trajectory.zarr. A run that was interrupted goes on where it was."""
     from anodiff.configfile import load_run
 
     settings = load_run(run)
@@ -61,7 +71,10 @@ def train(
             download=download,
             device=device,
             overwrite=overwrite,
+            restart=restart,
+            checkpoint_every=checkpoint_every,
             report=report,
+            tell=lambda line: typer.echo(f"{name}: {line}", err=True),
         )
     if outcome.status == "diverged":
         typer.echo(
@@ -232,9 +245,9 @@ def schema(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on standard error and exit status 2."""
+    """Run the command line; a user's mistake is one line on standard error and exit status 2, an interruption one and 75."""
     try:
         app()
     except AnodiffError as error:
         typer.echo(f"anodiff: {error}", err=True)
-        raise SystemExit(2) from None
+        raise SystemExit(error.exit_status) from None

@@ -20,6 +20,9 @@ DATASETS = ("digits", "cifar10", "cifar100", "mnist", "fashion_mnist", "image_fo
 #: Numbers kept of each point of a sketched path, unless set.
 SKETCH_SIZE = 1024
 
+#: MiB of a GPU for the updates of a window, where no weights are stored, unless set.
+DEVICE_MEMORY = 1024
+
 #: Settings of a model that most families share; the others stand under ``options``.
 ARCHITECTURE = ("depth", "width", "shortcut", "batch_norm")
 
@@ -230,9 +233,10 @@ class RecordingSettings(Settings):
     times it; or a list of {start, length, stride}."""
     window_length: Annotated[int, Field(ge=2), label("window")] = 1000
     """Length of a window in optimiser steps."""
-    weights: Annotated[Literal["full", "sketch"], label("")] = "full"
+    weights: Annotated[Literal["full", "sketch", "none"], label("")] = "full"
     """full: every parameter of every kept point; sketch: a random projection of each to ``sketch_size`` numbers, which keeps
-    distances within a stated error and drops the single parameters."""
+    distances within a stated error and drops the single parameters; none: no weights, but the update Gram matrix of each
+    window, summed up while the network trains: all that the analysis of diffusion needs, in megabytes."""
     sketch_size: Annotated[int, Field(ge=4, multiple_of=4)] = SKETCH_SIZE
     """For sketch: numbers kept of each point, a multiple of 4 below the number of parameters. Squared distances have the
     relative standard deviation sqrt(2/sketch_size): 4.4 % by default."""
@@ -240,6 +244,9 @@ class RecordingSettings(Settings):
     """Keep the mini-batch gradient at so many randomly chosen parameters (all, where the network has fewer) at every kept
     point; 0: none. Nothing is kept where the weights tell all gradients: plain SGD (no momentum, no weight decay), full
     weights, and all windows of stride 1."""
+    device_memory: Annotated[int, Field(ge=1), label("devicememory")] = DEVICE_MEMORY
+    """For none, on a GPU: MiB of its memory for the updates of a window (4 bytes each for every parameter); what is more lies
+    in the host's memory. On the CPU all of them do."""
     noise_every: Annotated[int, Field(ge=0), label("noiseevery")] = 0
     """Measure the norm of the gradient noise at every so many-th step; it costs one pass over the training set. 0: never."""
 
@@ -247,6 +254,8 @@ class RecordingSettings(Settings):
     def _fits(self) -> RecordingSettings:
         if self.weights != "sketch" and self.sketch_size != SKETCH_SIZE:
             raise ValueError("'sketch_size' is for weights: sketch; leave it out, or set weights to sketch")
+        if self.weights != "none" and self.device_memory != DEVICE_MEMORY:
+            raise ValueError("'device_memory' is for weights: none; leave it out, or set weights to none")
         return self
 
 

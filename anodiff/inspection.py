@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -84,9 +85,10 @@ def _describe_runs(path: Path, runs: list[Path], console: Console) -> None:
             state = _completeness(store)
             with suppress(AnodiffError):  # its state says so
                 group = open_group(store)
-                if "windows" in group and "weights" in group:
+                if "windows" in group and "parameters" in group.attrs:
                     windows = str(len(np.asarray(group["windows"][:])))  # type: ignore[index]
-                    parameters = f"{group['weights'].shape[1]:,}"  # type: ignore[union-attr]
+                    tensors: Any = group.attrs["parameters"]
+                    parameters = f"{sum(math.prod(tensor['shape']) for tensor in tensors):,}"
         sizes = [_size(_bytes_on_disk(run / name)) if (run / name).exists() else "-" for name in RUN_STORES]
         table.add_row(run.name, state, windows, parameters, *sizes)
     console.print(table)

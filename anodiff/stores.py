@@ -5,10 +5,11 @@ Each store's root attributes say its ``kind``, its ``format_version`` and its ``
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ def open_store(path: str | Path, kind: str, version: int) -> zarr.Group:
 def publish(finished: str | Path, destination: str | Path) -> None:
     """Move a finished store into place by one rename, so that nobody ever sees a half of it.
 
-    Across file systems the store is first copied beside its destination under a temporary name.
+    Across file systems the store is first copied beside its destination under a temporary name. A process that is killed leaves
+    the whole store at one of the two places, and at ``finished`` never a part of one.
 
     Raises
     ------
@@ -100,6 +102,7 @@ def publish(finished: str | Path, destination: str | Path) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
     if finished.stat().st_dev == destination.parent.stat().st_dev:
         finished.rename(destination)
+        sync_folder(destination.parent)
         return
     beside = destination.with_name(f".{destination.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
@@ -109,7 +112,7 @@ def publish(finished: str | Path, destination: str | Path) -> None:
     except BaseException:
         _discard(beside)
         raise
-    shutil.rmtree(finished)
+    discard(finished)
 
 
 @contextmanager
@@ -129,6 +132,7 @@ def writing(output: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         with storage_errors(output):
             output.parent.mkdir(parents=True, exist_ok=True)
+            remove(temporary)  # what an earlier attempt left that was killed
             yield temporary
             remove(output)
             temporary.rename(output)
@@ -164,6 +168,43 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def discard(path: Path) -> None:
+    """Remove a file or folder under another name, so that a kill midway leaves nothing that looks whole."""
+    rubbish = path.with_name(f".{path.name}.discarded")
+    remove(rubbish)
+    if path.exists():
+        path.rename(rubbish)
+        remove(rubbish)
+
+
+def sync_files(folder: Path, done: Container[tuple[Path, int]] = ()) -> set[tuple[Path, int]]:
+    """Make the files in a folder and below outlast a loss of power; return them, each with the time of its last change.
+
+    Those in ``done``, unchanged since, are left out.
+    """
+    files = {(path, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+    new = {file for file in files if file not in done}
+    for path, _ in new:
+        _sync(path)
+    for parent in {path.parent for path, _ in new}:
+        sync_folder(parent)
+    return new
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder outlast a loss of power; a file system that cannot do so is left alone."""
+    with suppress(OSError):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _discard(path: Path) -> None:

@@ -72,7 +72,7 @@ def merged(dotted, value):
         ("recording.window_length", 1, "greater than or equal to 2"),
         ("recording.noise_every", -1, "greater than or equal to 0"),
         ("recording.windows", "every", "'contiguous' or 'log'"),
-        ("recording.weights", "half", "'full' or 'sketch'"),
+        ("recording.weights", "half", "'full', 'sketch' or 'none'"),
         ("recording.sketch_size", 0, "greater than or equal to 4"),
         ("recording.sketch_size", 1002, "multiple of 4"),
         ("recording.gradient_coordinates", -1, "greater than or equal to 0"),

@@ -13,7 +13,17 @@ import zarr
 
 from anodiff import errors
 from anodiff.errors import AnodiffError, IncompleteStoreError, OutputExistsError, StorageError
-from anodiff.stores import COMPLETE, create_store, finish_store, open_store, publish, storage_errors, writing
+from anodiff.stores import (
+    COMPLETE,
+    create_store,
+    discard,
+    finish_store,
+    open_store,
+    publish,
+    storage_errors,
+    sync_files,
+    writing,
+)
 
 
 def names(folder):
@@ -47,6 +57,8 @@ def other_file_system(tmp_path):
         ("IncompleteStoreError", ValueError),
         ("OutputExistsError", FileExistsError),
         ("StorageError", OSError),
+        ("RunLockedError", BlockingIOError),
+        ("Interrupted", InterruptedError),
     ],
 )
 def test_every_error_is_also_the_matching_built_in(kind, built_in):
@@ -106,6 +118,33 @@ def test_the_destination_appears_only_when_all_is_copied(folder, other_file_syst
     assert names(folder) == ["a"]
 
 
+def test_a_folder_is_discarded_by_a_rename_first(folder, monkeypatch):
+    """A kill in the midst of removing must not leave half a folder under a name at which something whole is expected."""
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            discard(folder)
+    assert names(folder.parent) == [".made.discarded"]
+    folder.mkdir()
+    discard(folder)
+    discard(folder)
+    assert names(folder.parent) == []
+
+
+def test_files_are_synced_once_for_each_change(folder):
+    (folder / "deep").mkdir()
+    (folder / "deep" / "b").touch()
+    synced = sync_files(folder)
+    assert {path.name for path, _ in synced} == {"a", "b"}
+    assert sync_files(folder, synced) == set()
+    os.utime(folder / "a", (1, 1))
+    assert {path.name for path, _ in sync_files(folder, synced)} == {"a"}
+
+
 def test_publishing_refuses_to_replace(folder, tmp_path):
     (tmp_path / "made").mkdir()
     with pytest.raises(OutputExistsError, match=r"made exists already; remove it, or add --overwrite$"):
@@ -139,6 +178,14 @@ class TestWriting:
         with pytest.raises(ZeroDivisionError), writing(tmp_path / "output") as temporary:
             fail_after(write(temporary, "half"))
         assert names(tmp_path) == []
+
+    def test_what_a_killed_attempt_left_is_no_part_of_the_next(self, tmp_path, write):
+        for leftover in (write_file, write_store):
+            leftover(tmp_path / ".output.partial", "half")
+            with writing(tmp_path / "output", overwrite=True) as temporary:
+                assert not temporary.exists()
+                write(temporary, "new")
+            assert names(tmp_path) == ["output"]
 
     def test_a_failure_to_replace_keeps_the_old(self, tmp_path, write):
         write_file(tmp_path / "output", "old")

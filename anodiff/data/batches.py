@@ -70,12 +70,23 @@ class Batches:
         self.steps_per_epoch = samples // batch_size if drop_last else -(-samples // batch_size)
         self._generator = generator
 
-    def epoch(self) -> Iterator[Tensor]:
-        """Yield the indices of an epoch's batches, each (B,) int64, B being the batch size or less in the last one."""
+    def epoch(self, skip: int = 0) -> Iterator[Tensor]:
+        """Yield the indices of an epoch's batches, each (B,) int64, B being the batch size or less in the last one.
+
+        With ``skip`` the first so many batches are left out, as if they had been yielded.
+        """
         device = self._generator.device
         if self.replacement:
             shape = (self.steps_per_epoch, self.batch_size)
-            yield from torch.randint(self.samples, shape, generator=self._generator, device=device)
+            yield from torch.randint(self.samples, shape, generator=self._generator, device=device)[skip:]
         else:
             order = torch.randperm(self.samples, generator=self._generator, device=device)
-            yield from order.split(self.batch_size)[: self.steps_per_epoch]
+            yield from order.split(self.batch_size)[skip : self.steps_per_epoch]
+
+    def state(self) -> Tensor:
+        """Return the state of the generator; taken before an epoch, it is that epoch's whole order."""
+        return self._generator.get_state()
+
+    def restore(self, state: Tensor) -> None:
+        """Put the generator back into a state that `state` gave."""
+        self._generator.set_state(state)

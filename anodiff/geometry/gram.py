@@ -15,22 +15,17 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from anodiff.errors import ConfigError
 from anodiff.geometry.path import PathGeometry
+from anodiff.trajectory.products import PRODUCT_COLUMNS, add_products, blas, full_precision
 from anodiff.trajectory.windows import Window
-
-#: Columns whose products are summed in float32 before they enter the float64 total.
-PRODUCT_COLUMNS = 8192
 
 #: Blocks of columns held at least: one at work, one being read, one waiting.
 FEWEST_BLOCKS = 3
@@ -173,12 +168,7 @@ def choose_device(name: str) -> str:
 
 def blas_threads() -> int:
     """Return how many threads numpy's matrix products may use, as OMP_NUM_THREADS and its like set them."""
-    return max((library["num_threads"] for library in _blas().info()), default=1)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
+    return max((library["num_threads"] for library in blas().info()), default=1)
 
 
 def _add_on_cpu(
@@ -193,7 +183,7 @@ def _add_on_cpu(
         np.add(total, product.result(), out=total)
         report(done)
 
-    with _blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
+    with blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
         for start, block in blocks:
             running.append((start + block.shape[1], pool.submit(_product, block)))
             del block
@@ -217,26 +207,13 @@ def _add_by_torch(
     import torch
 
     total = torch.zeros((updates, updates), dtype=torch.float64, device=device)
-    with _full_precision():
+    with full_precision():
         for start, block in blocks:
             differences = torch.from_numpy(np.ascontiguousarray(np.diff(block, axis=0))).to(device)
-            total += differences @ differences.T
+            add_products(total, differences, differences)
             report(start + block.shape[1])
     lower = np.tril(total.cpu().numpy())
     return lower + np.tril(lower, -1).T
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Multiply float32 as float32: a process that allows TF32 would lose half of the digits."""
-    import torch
-
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _shape(points: Points) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """From trajectory.zarr to geometry.zarr: one update Gram matrix per window, and what else the analysis needs of the weights.
 
-Cost: O(T²P) for windows of T updates and P parameters, each weight read once; see `anodiff.geometry.gram`.
+Cost: O(T²P) for windows of T updates and P parameters, each weight read once; see `anodiff.geometry.gram`. Where the recorder
+has stored Gram matrices instead of weights, they are copied.
 """
 
 from __future__ import annotations
@@ -20,12 +21,9 @@ from anodiff.config import RunSettings
 from anodiff.geometry.gram import MEMORY, choose_device, find_fault, update_gram
 from anodiff.geometry.store import KIND, POINT_SERIES, VERSION
 from anodiff.stores import create_store, finish_store, writing
-from anodiff.trajectory.format import EPOCH_SERIES, compressors
+from anodiff.trajectory.format import EPOCH_SERIES, GRAM, NONE, compressors, gram_layout
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window, updates_give_gradients
-
-#: From so many updates on a Gram matrix, summed in float64 all the same, is stored in float32: at 10⁴ it takes 400 MB.
-FLOAT32_FROM = 5000
 
 #: Attributes of a trajectory that its geometry carries along.
 CARRIED = (
@@ -60,7 +58,8 @@ def geometry(
     memory
         Bytes for the columns held at a time, beside a Gram matrix.
     device
-        Where to multiply: ``cpu``, ``cuda``, or ``auto``, see `anodiff.geometry.gram.choose_device`.
+        Where to multiply: ``cpu``, ``cuda``, or ``auto``, see `anodiff.geometry.gram.choose_device`. The attribute of that name
+        says it; of Gram matrices that the recorder has summed up it is ``recorder``.
     report
         Called with the parameters done over all windows, those to do, and the window in work.
 
@@ -68,10 +67,11 @@ def geometry(
     ------
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
-    device = choose_device(device)
     trajectory = open_trajectory(trajectory_path)
+    stored = trajectory.representation == NONE
+    device = "recorder" if stored else choose_device(device)
     reached = [number for number, window in enumerate(trajectory.windows) if window.reached(trajectory.steps_completed)]
-    parameters = trajectory.weights.shape[1]
+    parameters = trajectory.parameters if stored else trajectory.weights.shape[1]
     problems: dict[str, str] = {}
     with writing(output, overwrite=overwrite) as temporary:
         group = _create(temporary, trajectory)
@@ -80,20 +80,22 @@ def geometry(
             _create_sample(group, trajectory, gradients)
         for done, number in enumerate(reached):
             window = trajectory.windows[number]
-            points = WindowPoints(trajectory, window, gradients)
-            gram = update_gram(
-                points,
-                memory=memory,
-                device=device,
-                report=lambda columns, _, message, done=done, window=window: report(  # type: ignore[misc]
-                    done * parameters + columns, len(reached) * parameters, f"window from step {window.start}"
-                ),
-            )
+
+            def tell(columns: int, total: int, message: str, done: int = done, window: Window = window) -> None:
+                report(done * parameters + columns, len(reached) * parameters, f"window from step {window.start}")
+
+            points = None if stored else WindowPoints(trajectory, window, gradients)
+            if points is None:
+                gram = trajectory.gram(number)
+                tell(parameters, parameters, "")
+            else:
+                gram = update_gram(points, memory=memory, device=device, report=tell)
             if not np.isfinite(gram).all():
-                problems[str(number)] = _fault(trajectory, window, points, memory)
+                problems[str(number)] = _fault(trajectory, window, points, memory) if points else _fault_of(gram, window)
             group["gram"][number, : window.updates, : window.updates] = gram  # type: ignore[index]
             if gradients is not None:
-                group["gradient_sample"][number, : window.updates] = points.gradients()  # type: ignore[index]
+                sampled = points.gradients() if points else trajectory.gradient_sample(window)[:-1]
+                group["gradient_sample"][number, : window.updates] = sampled  # type: ignore[index]
         trajectory.check_unchanged()
         finish_store(group, trajectory.status, problems=problems, device=device)
 
@@ -148,7 +150,7 @@ def _sampled_gradients(trajectory: Trajectory) -> SampledGradients | None:
         run = RunSettings.model_validate(trajectory.group.attrs.get("settings"))
     except ValidationError:  # recorded from a loop that is not ours
         return None
-    parameters = trajectory.weights.shape[1]
+    parameters = trajectory.parameters
     count = min(run.recording.gradient_coordinates, parameters)
     if not count or not updates_give_gradients(run, trajectory.windows):
         return None
@@ -165,22 +167,21 @@ def _fault(trajectory: Trajectory, window: Window, points: WindowPoints, memory:
     return f"the weights are not finite: {found.value} at step {step} in {trajectory.parameter_name(found.parameter)}"
 
 
+def _fault_of(gram: NDArray[np.float64], window: Window) -> str:
+    """Say which step is not finite, as far as the Gram matrix tells."""
+    faults = np.flatnonzero(~np.isfinite(np.diagonal(gram)))
+    if not len(faults):
+        return "the products of the updates overflow float32"
+    return f"the weights are not finite at step {window.steps[faults[0] + 1]}, or the squares of the updates overflow float32"
+
+
 def _create(path: Path, trajectory: Trajectory) -> zarr.Group:
     """Make the empty store, with what the analysis needs besides G copied from the trajectory."""
     header = {key: value for key, value in trajectory.group.attrs.items() if key in CARRIED}
     group = create_store(path, KIND, VERSION, header)
     windows = trajectory.windows
     updates = max(window.updates for window in windows)
-    group.create_array(
-        "gram",
-        shape=(len(windows), updates, updates),
-        chunks=(1, min(updates, 256), updates),
-        dtype="float64" if updates < FLOAT32_FROM else "float32",
-        fill_value=math.nan,
-        compressors=compressors(),
-        dimension_names=("window", "update", "update_other"),
-        attributes={"long_name": "update Gram matrix <Δw_k, Δw_l>; NaN where the run did not reach", "units": "1"},
-    )
+    group.create_array("gram", **gram_layout(len(windows), updates), attributes={"long_name": GRAM, "units": "1"})
     steps = np.full((len(windows), updates + 1), -1, np.int64)
     for number, window in enumerate(windows):
         steps[number, : window.updates + 1] = window.steps

@@ -6,7 +6,7 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -17,18 +17,20 @@ import torch
 import anodiff
 from anodiff.config import TrainingSettings
 from anodiff.errors import ConfigError
+from anodiff.training.seeding import global_states, restore_global_states
+
+#: What makes cuBLAS repeatable where the user has not said otherwise.
+CUBLAS_WORKSPACE = ":4096:8"
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """Return the device called ``name``; ``auto`` is the first CUDA device where there is one, else the CPU.
+def choose_device(name: str) -> torch.device:
+    """Return the device called ``name``, such as ``cpu`` or ``cuda:1``.
 
     Raises
     ------
     ConfigError
         If torch does not know the device, or this machine does not have it.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -42,31 +44,32 @@ def choose_device(name: str = "auto") -> torch.device:
 def repeatable(settings: TrainingSettings, device: torch.device) -> Iterator[None]:
     """Set torch's threads and its deterministic algorithms for a run, and put back what was there.
 
-    The caller's global random state comes back as well.
+    The caller's global random states (torch's, numpy's, Python's) come back as well.
     """
     if settings.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(settings.deterministic)
-    devices = [device] if device.type == "cuda" else []
+    states = global_states(device)
     try:
-        with torch.random.fork_rng(devices):
-            yield
+        yield
     except RuntimeError as error:
         if "deterministic" not in str(error):
             raise
         reason = str(error).splitlines()[0]
         raise ConfigError(f"training.deterministic: {reason}; set it to false to train all the same") from None
     finally:
+        restore_global_states(states, device)
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic)
 
 
 def provenance(settings: TrainingSettings, device: torch.device) -> dict[str, Any]:
-    """Return what a result was made with: versions, commit, host, device, determinism."""
+    """Return what a result is made with: versions, commit, host, device, determinism."""
     packages = ("anodiff", "torch", "torchvision", "zarr", "numpy")
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    cuda = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine()
     return {
         "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
         "commit": _commit(),
@@ -74,7 +77,26 @@ def provenance(settings: TrainingSettings, device: torch.device) -> dict[str, An
         "device": f"{device.type}: {name}",
         "threads": settings.threads,
         "deterministic": settings.deterministic,
+        **({"cublas_workspace": os.environ.get("CUBLAS_WORKSPACE_CONFIG")} if cuda else {}),
     }
+
+
+def bits_may_differ(sessions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what differs between a run's sessions although the same bits are promised for one device and one torch only.
+
+    Examples
+    --------
+    >>> first = {"device": "cpu: x86_64", "versions": {"torch": "2.10"}}
+    >>> bits_may_differ([first, first])
+    []
+    >>> bits_may_differ([first, {"device": "cpu: x86_64", "versions": {"torch": "2.11"}}])
+    ['torch 2.10, then 2.11']
+    """
+    found = {
+        "device": list(dict.fromkeys(session["device"] for session in sessions)),
+        "torch": list(dict.fromkeys(session["versions"]["torch"] for session in sessions)),
+    }
+    return [f"{what} {', then '.join(values)}" for what, values in found.items() if len(values) > 1]
 
 
 def _commit() -> str | None:

@@ -7,104 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from anodiff import models
 from anodiff.config import RunSettings
-from anodiff.data import Augmentation, Batches, Dataset, load
-from anodiff.stores import COMPLETE, DIVERGED, publish, refuse_existing, remove, storage_errors
-from anodiff.training.device import choose_device, provenance, repeatable
+from anodiff.data import Augmentation, Dataset
+from anodiff.stores import COMPLETE, DIVERGED
 from anodiff.training.gradients import gradient_norm, noise_norm
-from anodiff.training.optimisers import build_optimiser, rate_factor
-from anodiff.training.seeding import generator, stream_seed
-from anodiff.trajectory import TrajectoryRecorder, plan_windows, updates_give_gradients
+from anodiff.training.optimisers import rate_factor
+from anodiff.training.walk import Walk
+from anodiff.trajectory import TrajectoryRecorder
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Report = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: its status, the optimiser steps taken, and the last test accuracy (NaN where never measured)."""
-
-    status: str
-    steps_completed: int
-    test_accuracy: float
-
-
-def train_run(
-    settings: RunSettings,
-    output: str | Path,
-    *,
-    scratch: str | Path,
-    data_root: str | Path = "data",
-    download: bool = False,
-    device: str = "auto",
-    overwrite: bool = False,
-    report: Report = lambda step, steps, message: None,
-) -> Outcome:
-    """Train a run and publish its path as a store at ``output``.
-
-    Training writes to ``scratch``/trajectory.zarr and moves the finished store by one rename. A run whose loss is not finite
-    stops there; its store is published with status ``diverged`` and the step.
-
-    Parameters
-    ----------
-    report
-        Called after every step with the steps done, the steps in all and a short text for a person.
-
-    Raises
-    ------
-    OutputExistsError, DatasetMissingError, ConfigError, StorageError
-    """
-    output = Path(output)
-    refuse_existing(output, overwrite=overwrite)
-    chosen = choose_device(device)
-    dataset = load(settings.data, data_root, download=download, device=chosen)
-    batches = Batches(
-        len(dataset.train_labels),
-        settings.training.batch_size,
-        replacement=settings.training.sampling == "with_replacement",
-        drop_last=settings.training.drop_last,
-        generator=generator(settings.seed, "order"),
-        name=dataset.name,
-    )
-    steps = settings.training.steps or batches.steps_per_epoch * (settings.training.epochs or 0)
-    recording = settings.recording
-    windows = plan_windows(recording.windows, recording.window_length, steps)
-    working = Path(scratch) / "trajectory.zarr"
-    attributes = {
-        "settings": settings.model_dump(mode="json"),
-        "provenance": provenance(settings.training, chosen),
-        "steps_per_epoch": batches.steps_per_epoch,
-    }
-    with repeatable(settings.training, chosen):
-        torch.manual_seed(stream_seed(settings.seed, "weights"))
-        model = build_model(settings, dataset).to(chosen)
-        with storage_errors(working):
-            epochs = math.ceil(steps / batches.steps_per_epoch)
-            recorder = TrajectoryRecorder(
-                model,
-                working,
-                steps=steps,
-                windows=windows,
-                epochs=epochs,
-                sketch_size=recording.sketch_size if recording.weights == "sketch" else None,
-                gradient_coordinates=0 if updates_give_gradients(settings, windows) else recording.gradient_coordinates,
-                seed=stream_seed(settings.seed, "recording"),
-                attributes=attributes,
-            )
-            with recorder:
-                outcome = _walk(settings, model, dataset, batches, recorder, report)
-            if overwrite:
-                remove(output)
-            publish(working, output)
-            working.parent.rmdir()
-    return outcome
 
 
 def build_model(settings: RunSettings, dataset: Dataset) -> nn.Module:
@@ -130,60 +47,93 @@ def build_loss(name: str, classes: int) -> Loss:
     return squared_error
 
 
-def _walk(
+def walk_on(
     settings: RunSettings,
-    model: nn.Module,
+    walk: Walk,
     dataset: Dataset,
-    batches: Batches,
     recorder: TrajectoryRecorder,
-    report: Report,
-) -> Outcome:
+    *,
+    report: Report = lambda step, steps, message: None,
+    between_steps: Callable[[], None] = lambda: None,
+) -> str:
+    """Train from where ``walk`` stands to the recorder's last step and return ``complete``, or ``diverged`` at the first step
+    whose loss is not finite; that step is not taken. The recorder is left to be finished.
+
+    Parameters
+    ----------
+    report
+        Called after every step with the steps done, the steps in all and a short text for a person.
+    between_steps
+        Called after every step; all that moves is then in ``walk`` and ``recorder``.
+    """
     device = dataset.train_images.device
     augment = Augmentation(settings.data, dataset)
-    augmentation = generator(settings.seed, "augmentation", device)
     criterion = build_loss(settings.training.loss, dataset.classes)
-    optimiser = build_optimiser(settings.optimiser, model.parameters())
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate_factor(settings.optimiser.schedule, recorder.steps))
+    factor = rate_factor(settings.optimiser.schedule, recorder.steps)
     noise_every = settings.recording.noise_every
-    noise_stream = generator(settings.seed, "noise", device)
-    test_accuracy = math.nan
+    batch_size = settings.training.batch_size
+    model, batches = walk.model, walk.batches
     epochs = math.ceil(recorder.steps / batches.steps_per_epoch)
     model.train()
-    for epoch in range(epochs):
-        seen, loss_sum, correct = 0, 0.0, 0
-        for indices in batches.epoch():
+    while (now := walk.position).epoch < epochs:
+        now.order = batches.state()
+        for indices in batches.epoch(skip=now.batch):
             step = recorder.completed
             if step == recorder.steps:
                 break
             indices = indices.to(device)
-            images, labels = augment(dataset.train_images[indices], augmentation), dataset.train_labels[indices]
+            images = augment(dataset.train_images.index_select(0, indices), walk.augmentation)
+            labels = dataset.train_labels.index_select(0, indices)
             outputs = model(images)
             loss = criterion(outputs, labels)
-            value = loss.item()
-            if not math.isfinite(value):
-                recorder.finish(DIVERGED, diverged_at=step)
-                return Outcome(DIVERGED, step, test_accuracy)
-            optimiser.zero_grad(set_to_none=True)
+            seen_loss = _on_its_way(loss)
+            for parameter in walk.parameters:
+                parameter.grad = None
             loss.backward()
-            measured = {"loss": value, "gradient_norm": gradient_norm(model)}
-            measured["learning_rate"] = optimiser.param_groups[0]["lr"]
+            value = seen_loss()
+            if not math.isfinite(value):
+                return DIVERGED
+            rate = settings.optimiser.learning_rate * factor(step)
+            measured: dict[str, float | Tensor] = {"loss": value, "learning_rate": rate}
+            measured["gradient_norm"] = gradient_norm(walk.parameters)
             if noise_every and step % noise_every == 0:
                 measured["noise_norm"] = noise_norm(
-                    model, criterion, dataset, lambda batch: augment(batch, noise_stream), settings.training.batch_size
+                    model, criterion, dataset, lambda batch: augment(batch, walk.noise), batch_size
                 )
-            optimiser.step()
-            schedule.step()
+            walk.set_rate(rate)
+            walk.optimiser.step()
             recorder.record(**measured)
-            seen += len(labels)
-            loss_sum += value * len(labels)
-            correct += int((outputs.argmax(1) == labels).sum())
-            report(recorder.completed, recorder.steps, f"loss {value:.3f}  test accuracy {test_accuracy:.3f}")
-        recorder.record_epoch(epoch, train_loss=loss_sum / seen, train_accuracy=correct / seen)
-        if (epoch + 1) % settings.training.evaluate_every == 0 or epoch + 1 == epochs:
-            test_loss, test_accuracy = evaluate(model, criterion, dataset, augment.normalise, settings.training.batch_size)
-            recorder.record_epoch(epoch, test_loss=test_loss, test_accuracy=test_accuracy)
-    recorder.finish(COMPLETE)
-    return Outcome(COMPLETE, recorder.completed, test_accuracy)
+            now.batch += 1
+            now.seen += len(labels)
+            now.loss_sum += value * len(labels)
+            walk.classified(outputs, labels)
+            report(recorder.completed, recorder.steps, f"loss {value:.3f}  test accuracy {now.test_accuracy:.3f}")
+            between_steps()
+        recorder.record_epoch(now.epoch, train_loss=now.loss_sum / now.seen, train_accuracy=walk.correct() / now.seen)
+        if (now.epoch + 1) % settings.training.evaluate_every == 0 or now.epoch + 1 == epochs:
+            test_loss, now.test_accuracy = evaluate(model, criterion, dataset, augment.normalise, batch_size)
+            recorder.record_epoch(now.epoch, test_loss=test_loss, test_accuracy=now.test_accuracy)
+        walk.next_epoch()
+    return COMPLETE
+
+
+def _on_its_way(loss: Tensor) -> Callable[[], float]:
+    """Return a function that gives the value of ``loss``.
+
+    On a GPU the value travels behind the forward pass while the backward pass is still being queued. So whoever asks after
+    that waits, if at all, for the forward pass alone, and the GPU never stands still.
+    """
+    if loss.device.type != "cuda":
+        return loss.item
+    value = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss.detach(), non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record()
+
+    def wait() -> float:
+        arrived.synchronize()
+        return value.item()
+
+    return wait
 
 
 @torch.no_grad()

@@ -33,22 +33,28 @@ class GradientSample:
         total = int(ends[-1])
         generator = np.random.default_rng([seed, 1])  # not the stream of a projection of the same seed
         self.coordinates: NDArray[np.int64] = np.sort(generator.choice(total, min(count, total), replace=False, shuffle=False))
-        self._places: list[tuple[Tensor, slice, Tensor]] = []
+        self._taken = torch.empty(len(self.coordinates), device=parameters[0].device)
+        self._places: list[tuple[Tensor, Tensor, Tensor]] = []
         start = 0
         for parameter, end in zip(parameters, ends, strict=True):
             stop = int(np.searchsorted(self.coordinates, end))
             if stop > start:
                 index = torch.from_numpy(self.coordinates[start:stop] - (end - parameter.numel())).to(parameter.device)
-                self._places.append((parameter, slice(start, stop), index))
+                self._places.append((parameter, index, self._taken[start:stop]))
             start = stop
 
-    def read(self, row: NDArray[np.float32]) -> None:
-        """Put the gradient's sampled entries into ``row``, shape (coordinate,); NaN where a parameter has none."""
-        seen = [(place, torch.take(p.grad, index).float()) for p, place, index in self._places if p.grad is not None]
-        row[:] = np.nan
-        if seen:
-            values = torch.cat([entries for _, entries in seen]).cpu().numpy()
-            start = 0
-            for place, entries in seen:
-                row[place] = values[start : start + len(entries)]
-                start += len(entries)
+    def read(self, row: Tensor) -> None:
+        """Put the gradient's sampled entries into ``row``, shape (coordinate,), float32, on the first parameter's device.
+
+        They are NaN where a parameter has no gradient. Nothing waits for the device.
+        """
+        with torch.no_grad():
+            for parameter, index, part in self._places:
+                gradient = parameter.grad
+                if gradient is None:
+                    part.fill_(torch.nan)
+                elif gradient.dtype == part.dtype and gradient.device == part.device:
+                    torch.take(gradient, index, out=part)
+                else:
+                    part.copy_(torch.take(gradient, index))
+            row.copy_(self._taken)

@@ -6,20 +6,24 @@ attribute, and a store without its final status is refused by every reader.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import zarr
+from numpy.typing import NDArray
 
+from anodiff.config import SKETCH_SIZE
 from anodiff.errors import ConfigError
-from anodiff.stores import COMPLETE, create_store, finish_store
-from anodiff.trajectory.format import EPOCH_SERIES, FULL, KIND, SKETCH, STEP_SERIES, VERSION, compressors, sample_layout
+from anodiff.stores import COMPLETE, finish_store, storage_errors
+from anodiff.trajectory.background import Background
+from anodiff.trajectory.format import EPOCH_SERIES, FULL, NONE, SKETCH, STEP_SERIES
+from anodiff.trajectory.point import Point
 from anodiff.trajectory.rows import RowWriter
-from anodiff.trajectory.windows import Window, kept_steps
+from anodiff.trajectory.series import Series
+from anodiff.trajectory.skeleton import about_recording, create_trajectory, reopen_trajectory, write_lengths
+from anodiff.trajectory.windows import Plan, Window
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,50 +35,67 @@ if TYPE_CHECKING:
 class TrajectoryRecorder:
     """Record a model's parameters after every optimiser step, and what is known of each step and epoch.
 
-    The position is ``model.parameters()``, flattened in their order, without buffers such as running statistics. Memory: 256
-    points of all parameters (at most 512 MiB). Cost per step: one flattening; a shard is compressed and written when full.
-    With ``sketch_size`` the position is projected first, see `anodiff.trajectory.sketch`.
+    The position is ``model.parameters()``, flattened in their order, without buffers such as running statistics. Cost per step:
+    one flattening. A thread compresses and writes meanwhile; where it cannot keep pace, training waits. Its errors come back at
+    the next call here. Memory: twice 256 points of all parameters (at most twice 512 MiB); with ``weights="none"`` all updates
+    of a window.
 
     Parameters
     ----------
     model
-        The network; its parameters must stay the same tensors while recording.
+        The network; its parameters must stay the same objects while recording.
     path
         Where the store is made; an unfinished one there is replaced.
     steps
-        Length of the run in optimiser steps.
+        Length of the run in optimiser steps, where it is known.
     windows
-        Which points are kept; see `plan_windows`.
+        Which points are kept: ``contiguous`` or ``log``, see `plan_windows`, or a list of windows.
+    window_length
+        Length of the windows of ``contiguous`` and ``log``, in optimiser steps.
     epochs
-        Length of the epoch series.
+        Length of the epoch series, where it is known.
+    weights
+        ``full``: every parameter of every kept point; ``sketch``: a random projection of each, see `anodiff.trajectory.sketch`;
+        ``none``: no weights, but the update Gram matrix of each window, see `anodiff.trajectory.running_gram`.
     sketch_size
-        Keep a random projection of each point to so many numbers, a multiple of 4; every parameter by default.
+        Numbers kept of each point of a sketch, a multiple of 4; it implies ``sketch``.
     gradient_coordinates
         Keep the gradient at so many randomly chosen parameters, for every kept point but the last; see `record`.
     seed
         Seed of the projection and of the choice of parameters.
+    device_memory
+        With ``none``: MiB that updates may take on the model's device, where this is not the CPU.
     attributes
         Further root attributes: settings, provenance.
+    resume
+        A `state` of an earlier recorder of the same run, whose unfinished store at ``path`` is gone on with: what is recorded
+        then gives the bits of a recording that nothing has interrupted. What the earlier one wrote beyond the state is written
+        again. The model must stand where it stood. Attributes given here replace the store's when it is finished.
 
     Raises
     ------
     ConfigError
-        If there is nothing to record, or ``sketch_size`` does not fit the model.
+        If there is nothing to record, ``sketch_size`` does not fit the model, or ``resume`` is of another recording.
+    StoreMissingError, StoreFormatError
+        If there is no store to go on with, or it is damaged.
+    StorageError
+        If the file system refuses: then, or at any later call.
 
     Examples
     --------
     >>> import tempfile, torch
-    >>> from anodiff.trajectory import TrajectoryRecorder, Window, open_trajectory
+    >>> from anodiff.trajectory import TrajectoryRecorder, open_trajectory
     >>> model = torch.nn.Linear(3, 1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = f"{folder}/path.zarr"
-    ...     with TrajectoryRecorder(model, path, steps=10, windows=[Window(0, 10)]) as recorder:
+    ...     with TrajectoryRecorder(model, path, windows="contiguous", window_length=4) as recorder:
     ...         for step in range(10):
     ...             with torch.no_grad():
     ...                 _ = model.weight.add_(0.1)
     ...             recorder.record(loss=1.0)
-    ...     open_trajectory(path).points(Window(0, 10)).shape
-    (11, 4)
+    ...     trajectory = open_trajectory(path)
+    ...     [trajectory.points(window).shape for window in trajectory.windows]
+    [(5, 4), (5, 4), (3, 4)]
     """
 
     def __init__(
@@ -82,193 +103,217 @@ class TrajectoryRecorder:
         model: nn.Module,
         path: str | Path,
         *,
-        steps: int,
-        windows: Sequence[Window],
-        epochs: int = 0,
+        steps: int | None = None,
+        windows: Literal["contiguous", "log"] | Sequence[Window] = "contiguous",
+        window_length: int = 1000,
+        epochs: int | None = None,
+        weights: Literal["full", "sketch", "none"] = "full",
         sketch_size: int | None = None,
         gradient_coordinates: int = 0,
         seed: int = 0,
+        device_memory: float = 1024,
         attributes: Mapping[str, Any] | None = None,
+        resume: Mapping[str, Any] | None = None,
     ) -> None:
-        named = [(name, parameter) for name, parameter in model.named_parameters()]
+        named = list(model.named_parameters())
         if not named:
             raise ConfigError("the model has no parameters, so there is no path to record")
-        if not windows:
-            raise ConfigError("no window to record; give at least one")
         self.path = Path(path)
-        self.steps = steps
+        self._steps = steps
         self.completed = 0
         self.finished = False
-        self._parameters: list[Tensor] = [parameter for _, parameter in named]
-        self._kept = kept_steps(windows)
-        self._series = {name: np.full(steps, np.nan, np.float32) for name in STEP_SERIES}
-        self._epoch_series = {name: np.full(epochs, np.nan, np.float32) for name in EPOCH_SERIES}
-        sizes = [parameter.numel() for parameter in self._parameters]
-        self._sketch = _build_sketch(self._parameters, sketch_size, seed)
-        self._gradient = _build_gradient_sample(self._parameters, gradient_coordinates, seed)
-        table = [
-            {"name": name, "shape": list(parameter.shape), "offset": int(offset)}
-            for (name, parameter), offset in zip(named, np.cumsum([0, *sizes[:-1]]), strict=True)
-        ]
-        header = {
-            "coordinates": "step",
-            "steps": steps,
-            "steps_completed": 0,
-            "parameters": table,
-            **_representation(self._sketch),
-            **(attributes or {}),
-        }
-        self._group = create_store(self.path, KIND, VERSION, header)
-        self._create_tables(windows, epochs)
-        self._points = RowWriter(self._create_weights(sum(sizes)))
-        self._gradients = RowWriter(self._create_gradient_sample(self._gradient)) if self._gradient else None
-        self._samples = 0
-        self._keep_point(step=0)
+        self._epochs = epochs
+        self._plan = Plan(windows, window_length, steps)
+        self._point = Point([parameter for _, parameter in named])
+        self._series, self._epoch_series = Series(STEP_SERIES), Series(EPOCH_SERIES)
+        self._flushed: dict[str, int] = {}
+        self._epoch_count = 0
+        if weights == NONE and sketch_size is not None:
+            raise ConfigError("sketch_size is for weights: sketch; leave it out, or set weights to sketch")
+        representation = SKETCH if sketch_size is not None and weights == FULL else weights
+        self._sketch: Sketch | None = None
+        if representation == SKETCH:
+            from anodiff.trajectory.sketch import Sketch
 
-    def record(self, **values: float) -> None:
+            size = SKETCH_SIZE if sketch_size is None else sketch_size
+            self._sketch = Sketch(self._point.size, size, seed=seed, device=self._point.device)
+        self._gradient: GradientSample | None = None
+        if gradient_coordinates:
+            from anodiff.trajectory.gradients import GradientSample
+
+            self._gradient = GradientSample(self._point.parameters, gradient_coordinates, seed=seed)
+        self._attributes = dict(attributes or {})
+        self._samples = 0
+        self._due = self._next_due()
+        about_sketch = {"sketch": self._sketch.about} if self._sketch else {}
+        identity = about_recording(named, representation, self._plan) | about_sketch
+        coordinates = self._gradient.coordinates if self._gradient else None
+        with storage_errors(self.path):
+            if resume is None:
+                header = {"coordinates": "step", "steps_completed": 0, **identity, **self._attributes}
+                columns = self._sketch.size if self._sketch else self._point.size
+                self._group = create_trajectory(self.path, self._plan, columns, header, epochs=epochs, coordinates=coordinates)
+            else:
+                self._group = reopen_trajectory(self.path, self._plan, identity, epochs=epochs, coordinates=coordinates)
+        self._background = Background(self.path)
+        self._points, self._grams = None, None
+        if weights == NONE:
+            from anodiff.trajectory.running_gram import RunningGrams
+
+            memory = device_memory * 2**20
+            self._grams = RunningGrams(self._plan, self._point, self._group, self.path, self._background, memory=memory)
+        else:
+            self._points = RowWriter.of(self._group, "weights", self.path, self._point.device, self._background)
+        self._gradients = None
+        if self._gradient:
+            self._gradients = RowWriter.of(self._group, "gradient_sample", self.path, self._point.device, self._background)
+        if self._sketch:
+            import torch
+
+            self._flat = torch.empty(self._point.size, device=self._point.device)
+        if resume is None:
+            self._keep_point(step=0)
+        else:
+            self._restore(resume)
+
+    @property
+    def steps(self) -> int:
+        """Length of the run in optimiser steps: as planned, or without a plan as far as it has come."""
+        return self.completed if self._steps is None else self._steps
+
+    def record(self, **values: float | Tensor) -> None:
         """Note what is known of the optimiser step just taken (see `STEP_SERIES`) and keep the point that it led to.
 
-        Call it after ``optimiser.step()`` and before ``zero_grad()``: a sample of the gradient is taken from the parameters'
-        ``.grad``, which then is still that of the step, at the point before it; where ``.grad`` is None, the sample is NaN.
+        Values are numbers, or tensors of one element, which are fetched from their device later, many at once. Call it after
+        ``optimiser.step()`` and before ``zero_grad()``: a sample of the gradient is taken from the parameters' ``.grad``, which
+        then is still that of the step, at the point before it; where ``.grad`` is None, the sample is NaN.
+
+        Raises
+        ------
+        ConfigError
+            If there is no room for a further step, or no series of a name.
+        StorageError
+            If the file system has refused what was recorded earlier.
         """
-        if self.completed == self.steps:
-            raise ConfigError(f"the recorder was made for {self.steps} steps; there is no room for a further one")
-        for name, value in values.items():
-            self._series[name][self.completed] = value
+        self._background.check()
+        if self.completed == self._steps or self.finished:
+            raise ConfigError(f"the recorder was made for {self.completed} steps; there is no room for a further one")
+        self._series.note(self.completed, values)
         self._keep_gradient(self.completed)
         self.completed += 1
         self._keep_point(self.completed)
 
-    def record_epoch(self, epoch: int, **values: float) -> None:
+    def record_epoch(self, epoch: int, **values: float | Tensor) -> None:
         """Note what is known of an epoch (see `EPOCH_SERIES`), counted from 0."""
-        for name, value in values.items():
-            self._epoch_series[name][epoch] = value
+        if self._epochs is not None and not 0 <= epoch < self._epochs:
+            raise ConfigError(f"the recorder was made for {self._epochs} epochs; there is no epoch {epoch}, counted from 0")
+        self._epoch_series.note(epoch, values)
+        self._epoch_count = max(self._epoch_count, epoch + 1)
+
+    def flush_series(self, name: str = "loss") -> NDArray[np.float32]:
+        """Return the values of a series since the last call, shape (steps,), waiting for the device that computes them.
+
+        A loop that hands its losses over as tensors may so look every now and then whether they are finite.
+        """
+        values = self._series.get(name, self.completed)[self._flushed.get(name, 0) :]
+        self._flushed[name] = self.completed
+        return values
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is not yet in the store's files, as tensors and plain values: what ``resume`` takes.
+
+        `torch.load` reads it back with ``weights_only=True``. It waits until the background has written all that is whole:
+        these files are with the operating system then, not synced to the disk. With ``weights="none"`` the state holds every
+        update of the windows that the run is within.
+        """
+        self._background.wait()
+        return {
+            "completed": self.completed,
+            "samples": self._samples,
+            "step_series": self._series.state(self.completed),
+            "epoch_series": self._epoch_series.state(self._epoch_count),
+            "points": self._points.state() if self._points else None,
+            "gradients": self._gradients.state() if self._gradients else None,
+            "grams": self._grams.state() if self._grams else None,
+        }
 
     def finish(self, status: str = COMPLETE, **attributes: Any) -> None:
-        """Write what is still in memory and mark the store as finished."""
-        self._points.flush()
-        if self._gradients:
-            self._gradients.flush()
-        for name, series in (self._series | self._epoch_series).items():
-            self._group[name][:] = series  # type: ignore[index]
-        finish_store(self._group, status, steps_completed=self.completed, **attributes)
+        """Write what is still in memory and mark the store as finished.
+
+        A run that has ended before ``steps`` is as long as it came to be, ``steps_completed``; what it did not reach stays NaN.
+        """
+        if self.finished:
+            raise ConfigError(f"{self.path}: the recording is finished already")
+        if self._steps is None and not self.completed:
+            raise ConfigError(f"{self.path}: no step was recorded, so there is no path")
+        windows, kept, steps = self._plan.ending(self.completed)
+        for writer in (self._points, self._gradients):
+            if writer:
+                writer.flush()
+        if self._grams:
+            self._grams.finish(windows)
+        self._background.wait()
+        epochs = self._epoch_count if self._epochs is None else self._epochs
+        with storage_errors(self.path):
+            if self._steps is None or self._epochs is None:
+                write_lengths(self._group, windows, kept, steps, epochs)
+            for series, length in ((self._series, self.completed), (self._epoch_series, self._epoch_count)):
+                for name in series.names:
+                    self._group[name][:length] = series.get(name, length)  # type: ignore[index]
+            ending = {"steps": steps, "steps_completed": self.completed}
+            finish_store(self._group, status, **(self._attributes | ending | attributes))
         self.finished = True
+        self._background.stop()
 
     def __enter__(self) -> TrajectoryRecorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Finish after a clean end; after an error leave the store unfinished, so that no reader takes it for whole."""
-        if kind is None and not self.finished:
-            self.finish()
+        """Finish after a clean end; after an error leave the store unfinished, so that no reader takes it for whole.
 
-    def _create_weights(self, parameters: int) -> zarr.Array:
-        if self._sketch is None:
-            layout, meaning = sample_layout(len(self._kept), parameters), "network parameters"
-        else:
-            layout = sample_layout(len(self._kept), self._sketch.size, dimension="component", dtype="float64")
-            meaning = "random projection of the network parameters"
-        return self._group.create_array("weights", **layout, attributes={"long_name": meaning, "units": "1"})
+        The background thread has ended either way.
+        """
+        try:
+            if kind is None and not self.finished:
+                self.finish()
+        finally:
+            self._background.stop()
 
-    def _create_gradient_sample(self, sample: GradientSample) -> zarr.Array:
-        self._group.create_array(
-            "coordinate",
-            data=sample.coordinates,
-            compressors=compressors(),
-            dimension_names=("coordinate",),
-            attributes={"long_name": "index of the parameter whose gradient is sampled", "units": "1"},
-        )
-        return self._group.create_array(
-            "gradient_sample",
-            **sample_layout(len(self._kept), len(sample.coordinates), dimension="coordinate"),
-            attributes={
-                "long_name": "mini-batch gradient at the sample's point, at some parameters; NaN where none was taken",
-                "units": "1",
-            },
-        )
-
-    def _create_tables(self, windows: Sequence[Window], epochs: int) -> None:
-        create = self._group.create_array
-        create(
-            "step",
-            data=self._kept,
-            compressors=compressors(),
-            dimension_names=("sample",),
-            attributes={"long_name": "optimiser step of the sample; 0 is the initial point", "units": "optimiser steps"},
-        )
-        create(
-            "windows",
-            data=np.array([(window.start, window.length, window.stride) for window in windows], np.int64),
-            compressors=compressors(),
-            dimension_names=("window", "window_field"),
-            attributes={
-                "long_name": "start, length and stride of each window",
-                "fields": ["start", "length", "stride"],
-                "units": "optimiser steps",
-            },
-        )
-        create(
-            "epoch",
-            data=np.arange(1, epochs + 1),
-            compressors=compressors(),
-            dimension_names=("epoch",),
-            attributes={"long_name": "number of the epoch, from 1", "units": "epochs"},
-        )
-        for names, length, dimension in ((STEP_SERIES, self.steps, "step"), (EPOCH_SERIES, epochs, "epoch")):
-            for name, meaning in names.items():
-                create(
-                    name,
-                    shape=(length,),
-                    chunks=(max(1, min(length, 2**16)),),
-                    dtype="float32",
-                    fill_value=math.nan,
-                    compressors=compressors(),
-                    dimension_names=(dimension,),
-                    attributes={"long_name": meaning, "units": "1"},
-                )
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self.completed, self._samples = int(state["completed"]), int(state["samples"])
+        self._plan.extend(self.completed)
+        self._due = self._next_due()
+        self._series.restore(state["step_series"])
+        self._epoch_series.restore(state["epoch_series"])
+        self._epoch_count = max(map(len, state["epoch_series"].values()))
+        for writer, held in ((self._points, state["points"]), (self._gradients, state["gradients"])):
+            if writer:
+                writer.restore(held)
+        if self._grams:
+            self._grams.restore(state["grams"], self.completed)
 
     def _keep_gradient(self, step: int) -> None:
-        if self._gradient and self._gradients and self._samples and self._kept[self._samples - 1] == step:
+        if self._gradient and self._gradients and self._samples and self._plan.kept[self._samples - 1] == step:
             self._gradient.read(self._gradients.row(self._samples - 1))
 
     def _keep_point(self, step: int) -> None:
-        if self._samples == len(self._kept) or self._kept[self._samples] != step:
+        if step >= self._plan.horizon:
+            self._plan.extend(step)
+            self._due = self._next_due()
+        if self._grams:
+            self._grams.visit(step)
+        if step != self._due:
             return
-        import torch
-
-        row = torch.from_numpy(self._points.row(self._samples))
-        with torch.no_grad():
-            pieces = [parameter.detach().reshape(-1).float() for parameter in self._parameters]
-            if self._sketch is not None:
-                row.copy_(self._sketch(torch.cat(pieces)))
-            elif pieces[0].device == row.device:
-                torch.cat(pieces, out=row)
+        if self._points:
+            row = self._points.row(self._samples)
+            if self._sketch:
+                self._point.write(self._flat)
+                row.copy_(self._sketch(self._flat))
             else:
-                row.copy_(torch.cat(pieces))
+                self._point.write(row)
         self._samples += 1
+        self._due = self._next_due()
 
-
-def _build_sketch(parameters: Sequence[Tensor], size: int | None, seed: int) -> Sketch | None:
-    if size is None:
-        return None
-    from anodiff.trajectory.sketch import Sketch
-
-    return Sketch(sum(parameter.numel() for parameter in parameters), size, seed=seed, device=parameters[0].device)
-
-
-def _build_gradient_sample(parameters: Sequence[Tensor], count: int, seed: int) -> GradientSample | None:
-    if not count:
-        return None
-    from anodiff.trajectory.gradients import GradientSample
-
-    return GradientSample(parameters, count, seed=seed)
-
-
-def _representation(sketch: Sketch | None) -> dict[str, Any]:
-    """Return the attributes that say what a row of the weights is."""
-    if sketch is None:
-        return {"representation": FULL}
-    from anodiff.trajectory.sketch import NONZEROS
-
-    about = {"size": sketch.size, "nonzeros": NONZEROS, "seed": sketch.seed, "relative_error": sketch.relative_error}
-    return {"representation": SKETCH, "sketch": about}
+    def _next_due(self) -> int:
+        """Return the next step whose point is kept; -1 where there is none."""
+        return int(self._plan.kept[self._samples]) if self._samples < len(self._plan.kept) else -1

@@ -24,6 +24,7 @@ Pitfalls:
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,6 +96,11 @@ class Sketch:
     def relative_error(self) -> float:
         """Standard deviation of |S x|² / |x|² over draws of S, at most: √(2/size)."""
         return math.sqrt(2 / self.size)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What makes S again, and its error, as plain values."""
+        return {"size": self.size, "nonzeros": NONZEROS, "seed": self.seed, "relative_error": self.relative_error}
 
     def __call__(self, point: Tensor) -> Tensor:
         """Return S x of a point, shape (size,), float64.

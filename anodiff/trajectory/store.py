@@ -15,9 +15,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from anodiff.errors import IncompleteStoreError, StoreFormatError
+from anodiff.errors import ConfigError, IncompleteStoreError, StoreFormatError
 from anodiff.stores import open_store
-from anodiff.trajectory.format import FULL, KIND, VERSION
+from anodiff.trajectory.format import FULL, KIND, NONE, VERSION
 from anodiff.trajectory.windows import Window, read_windows
 
 #: What reading a damaged chunk raises: a checksum that differs, or a codec that cannot make sense of it.
@@ -50,13 +50,27 @@ class Trajectory:
 
     @property
     def weights(self) -> zarr.Array:
-        """The points, shape (samples, parameters), float32; of a sketch (samples, components), float64."""
+        """The points, shape (samples, parameters), float32; of a sketch (samples, components), float64.
+
+        Raises
+        ------
+        ConfigError
+            If the run stored none.
+        """
+        if self.representation == NONE:
+            raise ConfigError(f"{self.path}: recorded with weights: none, so it holds Gram matrices and no point")
         return self.array("weights")
 
     @property
     def representation(self) -> str:
-        """What a row of the weights is: ``full``, every parameter, or ``sketch``, a random projection of them."""
+        """What a row of the weights is: ``full``, every parameter, or ``sketch``, a random projection; ``none``: no weights."""
         return str(self.group.attrs.get("representation", FULL))
+
+    @property
+    def parameters(self) -> int:
+        """Number of the model's parameters."""
+        last: dict[str, Any] = self.group.attrs["parameters"][-1]  # type: ignore[index, assignment]
+        return int(last["offset"]) + math.prod(last["shape"])
 
     @cached_property
     def kept_steps(self) -> NDArray[np.int64]:
@@ -113,6 +127,22 @@ class Trajectory:
         """
         return self._samples("gradient_sample", window, slice(None))
 
+    def gram(self, number: int) -> NDArray[np.float64]:
+        """Return the update Gram matrix of a window by its number, where the run stored these instead of weights.
+
+        Shape (updates, updates).
+
+        Raises
+        ------
+        KeyError
+            If the run stored none.
+        StoreFormatError
+            If a chunk is damaged.
+        """
+        updates = self.windows[number].updates
+        with _damage_in_one_line(self.path, f"gram of window {number}"):
+            return np.asarray(self.array("gram")[number, :updates, :updates], np.float64)
+
     def check_unchanged(self) -> None:
         """Check that the store is still the one that was opened; it costs one look at a file.
 
@@ -129,7 +159,8 @@ class Trajectory:
             raise StoreFormatError(f"{self.path}: the store changed while it was being read; run this again")
 
     def _samples(self, name: str, window: Window, columns: slice) -> NDArray[Any]:
-        array = self.array(name).with_config({"order": "F"})  # as stored: nothing is transposed
+        stored = self.weights if name == "weights" else self.array(name)
+        array = stored.with_config({"order": "F"})  # as stored: nothing is transposed
         rows = np.searchsorted(self.kept_steps, window.steps)
         first, last = int(rows[0]), int(rows[-1])
         try:
@@ -182,9 +213,11 @@ def open_trajectory(path: str | Path) -> Trajectory:
 
 
 def missing_files(trajectory: Trajectory) -> list[str]:
-    """Return the files of windows, steps, weights and gradients that should be there and are not, or are empty."""
+    """Return the files of windows, steps, weights, Gram matrices and gradients that should be there and are not, or empty."""
     steps, completed = trajectory.kept_steps, trajectory.steps_completed
-    tables, samples = ["windows", "step"], {"weights": np.count_nonzero(steps <= completed)}
+    tables, samples = ["windows", "step"], {}
+    if trajectory.representation != NONE:
+        samples["weights"] = np.count_nonzero(steps <= completed)
     if "gradient_sample" in trajectory.group:
         tables.append("coordinate")
         samples["gradient_sample"] = np.count_nonzero(steps < completed)  # the last point has no gradient
@@ -193,6 +226,11 @@ def missing_files(trajectory: Trajectory) -> list[str]:
         array = trajectory.array(name)
         rows = (array.shards or array.chunks)[0]
         chunks += [(name, (shard, 0)) for shard in range(math.ceil(count / rows))]
+    if trajectory.representation == NONE:
+        height = trajectory.array("gram").chunks[1]
+        for number, window in enumerate(trajectory.windows):
+            rows = math.ceil(window.updates / height) if window.reached(completed) else 0
+            chunks += [("gram", (number, row, 0)) for row in range(rows)]
     files = ["/".join(map(str, (name, "c", *chunk))) for name, chunk in chunks]
     paths = [trajectory.path / file for file in files]
     return [file for file, path in zip(files, paths, strict=True) if not path.exists() or not path.stat().st_size]
@@ -200,7 +238,7 @@ def missing_files(trajectory: Trajectory) -> list[str]:
 
 def _check_steps(trajectory: Trajectory) -> None:
     steps = trajectory.kept_steps
-    samples = trajectory.weights.shape[0]
+    samples = len(steps) if trajectory.representation == NONE else trajectory.weights.shape[0]
     if len(steps) != samples:
         raise StoreFormatError(f"{trajectory.path}: {len(steps)} steps for {samples} samples; train the run again")
     falls = np.flatnonzero(np.diff(steps) <= 0)

@@ -6,6 +6,7 @@ end; each point is stored once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -69,17 +70,86 @@ def plan_windows(
         doubling = [0, *(length * 2**power for power in range((steps // length).bit_length()))]
         planned = [Window(start, length) for start in doubling if start + length <= steps]
     for window in planned:
-        if window.start + window.length > steps:
-            raise ConfigError(
-                f"recording.windows: the window from step {window.start} to {window.start + window.length} ends beyond "
-                f"the run's {steps} steps; train longer or move the window"
-            )
+        _check_end(window, steps)
     return sorted((window for window in planned if window.updates), key=lambda window: (window.start, window.length))
 
 
 def kept_steps(windows: Sequence[Window]) -> NDArray[np.int64]:
     """Return the optimiser steps whose points are stored, rising, each once, shape (samples,)."""
     return np.unique(np.concatenate([window.steps for window in windows]))
+
+
+class Plan:
+    """Which points of a run are kept, known as the run goes on, even where nobody knows how long it will be.
+
+    Parameters
+    ----------
+    windows
+        ``contiguous`` or ``log``, see `plan_windows`, or the windows themselves, in any order.
+    window_length
+        Of ``contiguous`` and ``log``.
+    steps
+        Length of the run; None where it is not known.
+
+    Attributes
+    ----------
+    windows
+        All windows of the run; of one whose length is not known, those that end at step ``horizon`` or before.
+    kept
+        The steps whose points are kept, rising.
+
+    Raises
+    ------
+    ConfigError
+        If there is no window, or one ends beyond the run.
+    """
+
+    def __init__(self, windows: Literal["contiguous", "log"] | Sequence[Window], window_length: int, steps: int | None) -> None:
+        if isinstance(windows, str) and windows not in ("contiguous", "log"):
+            raise ConfigError(f"windows {windows!r}; give contiguous, log, or a list of Window")
+        self.kind = windows if isinstance(windows, str) else None
+        self.window_length = window_length
+        self.steps = steps
+        self.horizon: float = 0 if isinstance(windows, str) and steps is None else math.inf
+        if not isinstance(windows, str):
+            self.windows = list(windows)
+        elif steps is not None:
+            self.windows = plan_windows(windows, window_length, steps)
+        else:
+            self.extend(0)
+        if not self.windows:
+            raise ConfigError("no window to record; give at least one")
+        if steps is not None:
+            for window in self.windows:
+                _check_end(window, steps)
+        self.kept = kept_steps(self.windows)
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether windows follow one another for as long as the run goes on."""
+        return self.kind is not None and self.steps is None
+
+    def extend(self, step: int) -> None:
+        """Lay out the windows of an open-ended run as far as beyond ``step``."""
+        if step >= self.horizon:
+            horizon = self.window_length * 2 ** max(2, (step // self.window_length + 1).bit_length())
+            self.windows = plan_windows(self.kind, self.window_length, horizon)  # type: ignore[arg-type]
+            self.horizon = horizon
+            self.kept = kept_steps(self.windows)
+
+    def ending(self, completed: int) -> tuple[list[Window], NDArray[np.int64], int]:
+        """Return windows, kept steps and length of a run that ended after so many steps.
+
+        Of a run whose length was not known, these are what they would be had it been; points of a logarithmic window that it
+        did not finish are kept without a window. Windows that were asked for one by one stay, and the length reaches their end.
+        """
+        if self.steps is not None:
+            return self.windows, self.kept, self.steps
+        if not self.open_ended:
+            ends = [window.start + window.length for window in self.windows]
+            return self.windows, self.kept, max(completed, *ends)
+        windows = plan_windows(self.kind, self.window_length, completed)  # type: ignore[arg-type]
+        return windows, self.kept[self.kept <= completed], completed
 
 
 def read_windows(group: zarr.Group) -> tuple[Window, ...]:
@@ -96,3 +166,11 @@ def updates_give_gradients(settings: RunSettings, windows: Sequence[Window]) -> 
     optimiser = settings.optimiser
     plain = optimiser.name == "sgd" and not optimiser.momentum and not optimiser.weight_decay
     return plain and settings.recording.weights == "full" and all(window.stride == 1 for window in windows)
+
+
+def _check_end(window: Window, steps: int) -> None:
+    if window.start + window.length > steps:
+        raise ConfigError(
+            f"recording.windows: the window from step {window.start} to {window.start + window.length} ends beyond "
+            f"the run's {steps} steps; train longer or move the window"
+        )

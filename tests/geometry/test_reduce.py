@@ -117,7 +117,7 @@ def test_a_damaged_chunk_of_the_geometry_is_told(walk, record_path, tmp_path):
 def test_large_windows_are_stored_in_float32(walk, record_path, tmp_path, monkeypatch):
     path = record_path(walk)
     geometry(path, tmp_path / "double.zarr")
-    monkeypatch.setattr("anodiff.geometry.reduce.FLOAT32_FROM", 39)
+    monkeypatch.setattr("anodiff.trajectory.format.FLOAT32_FROM", 39)
     geometry(path, tmp_path / "single.zarr")
     double, single = (open_geometry(tmp_path / f"{name}.zarr") for name in ("double", "single"))
     assert [str(stored.group["gram"].dtype) for stored in (double, single)] == ["float64", "float32"]

@@ -33,5 +33,6 @@ rule train:
     resources:
         mem_mb=4000,
         runtime=720,
+    # exec, so that a scheduler's warning to the job reaches the training and not a shell around it
     shell:
-        "anodiff train {input:q} --output {output:q} > {log:q} 2>&1"
+        "exec anodiff train {input:q} --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,71 @@
+"""What is known of an optimiser step that takes several batches? Nothing of it waits for the device that computes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class StepRecord:
+    """The losses of the batches since the last step, and of the steps since the last epoch.
+
+    Attributes
+    ----------
+    learning_rate
+        Of the step, where it is known.
+    """
+
+    def __init__(self) -> None:
+        self.learning_rate: float | None = None
+        self._loss: Tensor | None = None
+        self._batches = 0
+        self._epoch_loss: Tensor | None = None
+        self._steps = 0
+
+    def add(self, loss: Any, *, is_share: bool = False) -> None:
+        """Note a batch's loss, a tensor; anything else is left out.
+
+        Parameters
+        ----------
+        is_share
+            Whether the losses of a step's batches add up to that of the step, rather than having it as their mean.
+        """
+        if not isinstance(loss, Tensor):
+            return
+        loss = loss.detach().float().mean()
+        self._loss = loss.clone() if self._loss is None else self._loss + loss
+        self._batches = 1 if is_share else self._batches + 1
+
+    def values(self, model: nn.Module) -> dict[str, Any]:
+        """Return what is known of the step just taken, and forget it."""
+        values: dict[str, Any] = {}
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        if gradients:
+            values["gradient_norm"] = nn.utils.get_total_norm(gradients)
+        if self.learning_rate is not None:
+            values["learning_rate"] = self.learning_rate
+        if self._loss is not None:
+            values["loss"] = self._loss / self._batches
+            self._epoch_loss = (
+                values["loss"] if self._epoch_loss is None else self._epoch_loss.to(values["loss"]) + values["loss"]
+            )
+            self._steps += 1
+        self._loss, self._batches, self.learning_rate = None, 0, None
+        return values
+
+    def state(self) -> dict[str, Any]:
+        """Return all of it, as tensors and plain values."""
+        held = {"loss": self._loss, "batches": self._batches, "epoch_loss": self._epoch_loss, "steps": self._steps}
+        return {name: value.clone() if isinstance(value, Tensor) else value for name, value in held.items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._loss, self._batches = state["loss"], state["batches"]
+        self._epoch_loss, self._steps = state["epoch_loss"], state["steps"]
+
+    def epoch(self) -> dict[str, Any]:
+        """Return what is known of the epoch just finished, and forget it."""
+        values = {} if self._epoch_loss is None else {"train_loss": self._epoch_loss / self._steps}
+        self._epoch_loss, self._steps = None, 0
+        return values

@@ -1,0 +1,177 @@
+"""How long is a training step? The loop of anodiff, recording nothing, beside hand-written PyTorch loops.
+
+    python benchmarks/training.py [--json FILE] [--rounds 15] [--device cpu]
+
+All loops run in one process, in turn, an epoch or more at a time, on the same data, network, optimiser and batch size; each
+has its own network. Ratios are medians over the rounds, so that what else the machine does falls on all alike; times are the
+best round's.
+
+plain            tensors, a permutation an epoch, torch's optimiser as it comes, loss.item() every step; nothing else measured
+plain, measured  the same, and what anodiff keeps of every step: gradient norm (torch's get_total_norm) and accuracy
+DataLoader       torch's DataLoader over a TensorDataset, without workers; nothing else is measured
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from anodiff.config import RunSettings
+from anodiff.data import Augmentation, Batches, load
+from anodiff.training.device import choose_device
+from anodiff.training.loop import build_model, walk_on
+from anodiff.training.seeding import generator
+from anodiff.training.walk import Walk
+
+CASES = {
+    "mlp, sgd": ({"name": "mlp", "depth": 3, "width": 128}, {"learning_rate": 0.01}, 64, 5),
+    "mlp, momentum": ({"name": "mlp", "depth": 3, "width": 128}, {"learning_rate": 0.01, "momentum": 0.9}, 64, 5),
+    "mlp, adam": ({"name": "mlp", "depth": 3, "width": 128}, {"name": "adam", "learning_rate": 0.001}, 64, 5),
+    "resnet14, sgd": ({"name": "resnet14"}, {"learning_rate": 0.01}, 128, 1),
+}
+
+
+class NoRecorder:
+    """Counts steps and keeps nothing."""
+
+    def __init__(self, steps):
+        self.steps, self.completed = steps, 0
+
+    def record(self, **values):
+        self.completed += 1
+
+    def record_epoch(self, epoch, **values):
+        pass
+
+
+def optimiser(settings, parameters):
+    if settings.optimiser.name == "adam":
+        return torch.optim.Adam(parameters, lr=settings.optimiser.learning_rate)
+    return torch.optim.SGD(parameters, lr=settings.optimiser.learning_rate, momentum=settings.optimiser.momentum)
+
+
+def bare(settings, dataset, epochs):
+    """The loop of anodiff, with nothing recorded; the test set is empty so that evaluation costs no loop anything."""
+    device = dataset.train_images.device
+    batches = Batches(
+        len(dataset.train_labels),
+        settings.training.batch_size,
+        replacement=False,
+        drop_last=False,
+        generator=generator(0, "order"),
+    )
+    walk = Walk(settings, build_model(settings, dataset).to(device), batches, device)
+
+    def run():
+        walk.position.epoch = 0
+        walk_on(settings, walk, dataset, NoRecorder(epochs * batches.steps_per_epoch))
+
+    return run, batches.steps_per_epoch * epochs
+
+
+def plain(settings, dataset, epochs, *, measured=False):
+    """What one writes by hand when speed matters and the data fit into memory."""
+    model = build_model(settings, dataset).to(dataset.train_images.device)
+    step = optimiser(settings, model.parameters())
+    normalise = Augmentation(settings.data, dataset).normalise
+    images, labels, size = dataset.train_images, dataset.train_labels, settings.training.batch_size
+
+    def run():
+        for _ in range(epochs):
+            losses, norms, correct = [], [], 0
+            for chosen in torch.randperm(len(labels)).to(labels.device).split(size):
+                outputs = model(normalise(images[chosen]))
+                loss = torch.nn.functional.cross_entropy(outputs, labels[chosen])
+                step.zero_grad()
+                loss.backward()
+                if measured:
+                    norms.append(torch.nn.utils.get_total_norm([parameter.grad for parameter in model.parameters()]).item())
+                    correct += (outputs.argmax(1) == labels[chosen]).sum().item()
+                step.step()
+                losses.append(loss.item())
+
+    return run
+
+
+def with_loader(settings, dataset, epochs):
+    """The tutorial's loop; the images are normalised once, beforehand."""
+    device = dataset.train_images.device
+    model = build_model(settings, dataset).to(device)
+    step = optimiser(settings, model.parameters())
+    normalise = Augmentation(settings.data, dataset).normalise
+    tensors = TensorDataset(normalise(dataset.train_images).cpu(), dataset.train_labels.cpu())
+    loader = DataLoader(tensors, settings.training.batch_size, shuffle=True)
+
+    def run():
+        for _ in range(epochs):
+            losses = []
+            for images, labels in loader:
+                loss = torch.nn.functional.cross_entropy(model(images.to(device)), labels.to(device))
+                step.zero_grad()
+                loss.backward()
+                step.step()
+                losses.append(loss.item())
+
+    return run
+
+
+def compare(model, optimiser_settings, batch_size, epochs, device, rounds):
+    settings = RunSettings.model_validate(
+        {
+            "data": "digits",
+            "model": model,
+            "optimiser": optimiser_settings,
+            "training": {"batch_size": batch_size, "epochs": epochs, "evaluate_every": 10**6},
+        }
+    )
+    dataset = load(settings.data, "data", device=device)
+    object.__setattr__(dataset, "test_images", dataset.test_images[:1])
+    object.__setattr__(dataset, "test_labels", dataset.test_labels[:1])
+    ours, steps = bare(settings, dataset, epochs)
+    loops = {
+        "anodiff": ours,
+        "plain": plain(settings, dataset, epochs),
+        "plain, measured": plain(settings, dataset, epochs, measured=True),
+        "DataLoader": with_loader(settings, dataset, epochs),
+    }
+    times = {name: [] for name in loops}
+    for round_number in range(rounds + 1):
+        for name, loop in loops.items():
+            start = time.perf_counter()
+            loop()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            if round_number:  # the first is a warm-up
+                times[name].append((time.perf_counter() - start) / steps * 1e3)
+    ratios = {
+        name: statistics.median(other / own for other, own in zip(values, times["anodiff"], strict=True))
+        for name, values in times.items()
+    }
+    return {"steps a round": steps, "best, ms per step": {name: min(values) for name, values in times.items()}, "ratio": ratios}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/training.json"))
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    device = choose_device(arguments.device)
+    results = {"torch": torch.__version__, "cpu_count": os.cpu_count(), "threads": 1, "rounds": arguments.rounds}
+    results["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    print(f"torch {torch.__version__}, {results['device']}, 1 thread, {arguments.rounds} rounds")
+    results["cases"] = {name: compare(*case, device, arguments.rounds) for name, case in CASES.items()}
+    for name, case in results["cases"].items():
+        for loop, milliseconds in case["best, ms per step"].items():
+            print(f"{name:14s} {loop:16s} {milliseconds:8.3f} ms   {case['ratio'][loop]:5.2f} times anodiff's loop")
+    arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

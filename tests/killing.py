@@ -1,0 +1,139 @@
+"""Runs commands of anodiff and kills them, one after another, in processes that have torch loaded already.
+
+    python killing.py     reads a job a line from standard input, answers a line each on standard output, both JSON
+
+A job is ``{"arguments": [...], "log": file}``, and how it is killed: ``"after": seconds``, by this process, counted from the
+fork; ``"at": [moment, number]``, by itself, at the so-manieth time that it comes to one of `MOMENTS`; or not at all. The
+answer is ``{"status": ..., "seconds": ...}``, the status as `os.waitstatus_to_exitcode` has it: -9 where the job was killed.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+#: What is meant by a name: files that are renamed, told by the old and the new name.
+RENAMED = {
+    "checkpoint": lambda source, target: target.endswith(".pt"),
+    "weights": lambda source, target: "/weights/c/" in target,
+    "last metadata": lambda source, target: target.endswith("trajectory.zarr/zarr.json") and is_finished(source),
+    "discarding": lambda source, target: source.endswith("/checkpoints"),
+    "publishing": lambda source, target: source.endswith("trajectory.zarr") and target.endswith("trajectory.zarr"),
+}
+MOMENTS = [f"{when} {name}" for name in RENAMED for when in ("before", "after")]
+MOMENTS += ["within checkpoint", "within weights", "lock"]
+
+
+def is_finished(path):
+    return '"status": "complete"' in Path(path).read_text()
+
+
+def die_at(moment, number):
+    """Let this process kill itself at the so-manieth time that it comes to ``moment``."""
+    when, _, name = moment.partition(" ")
+    passed = 0
+
+    def here():
+        nonlocal passed
+        passed += 1
+        if passed == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if moment == "lock":
+        patch(os, "ftruncate", lambda truncate: lambda *arguments: (truncate(*arguments), here()))
+    elif when == "within":
+        patch(Path, "open", lambda opened: lambda path, *mode, **how: halved(name, path, opened(path, *mode, **how), here))
+    else:
+        for rename in ("rename", "replace"):
+            patch(os, rename, lambda renamed: around(renamed, RENAMED[name], when, here))
+
+
+def patch(owner, name, wrap):
+    setattr(owner, name, wrap(getattr(owner, name)))
+
+
+def around(rename, meant, when, here):
+    def renaming(source, target, *rest, **options):
+        chosen = meant(str(source), str(target))  # beforehand, for afterwards the source is gone
+        if chosen and when == "before":
+            here()
+        rename(source, target, *rest, **options)
+        if chosen and when == "after":
+            here()
+
+    return renaming
+
+
+def halved(name, path, file, here):
+    """Return a file that is cut off, with the process, in the midst of what is written to it."""
+    path = str(path)
+    if not file.writable() or not (path.endswith("checkpoints/.partial") if name == "checkpoint" else "/weights/c/" in path):
+        return file
+    write = file.write
+
+    class Halved:
+        def __getattr__(self, attribute):
+            return getattr(file, attribute)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            file.close()
+
+        def write(self, content):
+            view = memoryview(content).cast("B")
+            write(view[: len(view) // 2])
+            file.flush()
+            here()
+            write(view[len(view) // 2 :])
+            return len(view)
+
+    return Halved()
+
+
+def run(job):
+    """Run the command as ``python -m anodiff`` does, and return its exit status."""
+    log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if "at" in job:
+        die_at(*job["at"])
+    sys.argv = ["anodiff", *job["arguments"]]
+    from anodiff.cli import main
+
+    try:
+        main()
+    except SystemExit as ending:
+        return ending.code or 0
+    return 0
+
+
+def serve():
+    for module in ("anodiff.cli", "anodiff.configfile", "anodiff.training", "sklearn.datasets", "torch._dynamo"):
+        importlib.import_module(module)  # whatever a training takes seconds to import
+
+    for line in sys.stdin:
+        job, start = json.loads(line), time.monotonic()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                status = run(job)
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        if "after" in job:
+            time.sleep(job["after"])
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        answer = {"status": os.waitstatus_to_exitcode(status), "seconds": time.monotonic() - start}
+        os.write(3, json.dumps(answer).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    os.dup2(1, 3)  # the answers; a job's own output goes to its log
+    serve()

@@ -1,0 +1,32 @@
+"""A small network in which everything moves that a checkpoint must hold."""
+
+import random
+
+import numpy as np
+import torch
+
+
+class Restless(torch.nn.Module):
+    """Dropout, batch statistics, a buffer that no state_dict holds, and the generators of numpy and Python."""
+
+    def __init__(self, channels, size, classes):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Flatten(),
+            torch.nn.Linear(channels * size**2, 8),
+            torch.nn.BatchNorm1d(8),
+            torch.nn.Dropout(0.2),
+            torch.nn.ReLU(),
+            torch.nn.Linear(8, classes),
+        )
+        self.register_buffer("calls", torch.zeros(()), persistent=False)
+
+    def forward(self, images):
+        if self.training:
+            self.calls += 1
+        scale = 1 + 0.01 * np.random.random() + 0.01 * random.random() + 0.01 * torch.sin(self.calls)
+        return self.layers(images) * scale
+
+
+def restless(channels, size, classes):
+    return Restless(channels, size, classes)

@@ -1,0 +1,280 @@
+"""An interrupted training, gone on with, is the uninterrupted one, bit for bit."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from sameness import same_store
+
+from anodiff.config import RunSettings
+from anodiff.errors import ConfigError, Interrupted, RunLockedError
+from anodiff.stores import DIVERGED
+from anodiff.training import run as module
+from anodiff.training import train_run
+from anodiff.trajectory import open_trajectory
+
+BASE = {
+    "data": {"name": "digits", "shift": 1, "noise": 0.5},
+    "model": {"name": "restless:restless"},
+    "optimiser": {"learning_rate": 0.05},
+    "training": {"batch_size": 100, "steps": 600},
+    "recording": {"window_length": 100},
+}
+
+CASES = {
+    "plain": {},
+    "momentum": {"optimiser": {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-3}},
+    "adam": {"optimiser": {"name": "adam", "learning_rate": 0.01, "schedule": {"name": "cosine", "warmup": 50}}},
+    "with replacement": {"training": {"sampling": "with_replacement", "evaluate_every": 2}},
+    "epochs": {"training": {"steps": None, "epochs": 8, "drop_last": True}, "optimiser": {"schedule": "step"}},
+    "sketch": {"recording": {"weights": "sketch", "sketch_size": 64}},
+    "no weights": {"recording": {"weights": "none"}},
+    "log windows, noise": {"recording": {"windows": "log", "window_length": 37, "noise_every": 50}},
+    "strided window": {"recording": {"windows": [{"start": 30, "length": 300, "stride": 3}]}},
+}
+
+
+def settings_of(changes):
+    values = {key: BASE[key] | changes.get(key, {}) for key in BASE}
+    return RunSettings.model_validate(values | {"seed": changes.get("seed", 0)})
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Return a function that trains, and is sent a signal after each of ``stops``; it goes on until the run is done."""
+
+    def run(name, changes, stops=(), number=signal.SIGTERM, **options):
+        output, scratch = tmp_path / name / "trajectory.zarr", tmp_path / "scratch" / name
+        left = list(stops)
+
+        def report(step, steps, message):
+            if left and step == left[0]:
+                left.pop(0)
+                os.kill(os.getpid(), number)
+
+        while not output.exists():
+            with suppress(Interrupted):
+                train_run(settings_of(changes), output, scratch=scratch, report=report, tell=lambda line: None, **options)
+        assert left == []
+        assert not scratch.exists()
+        return output
+
+    return run
+
+
+@pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
+def test_interrupted_is_uninterrupted(train, changes):
+    steps = 8 * 14 if "epochs" in changes.get("training", {}) else 600
+    stops = [stop for stop in (1, 7, 15, 40, 100, 111, 256, 257, 300, 399, 450, 555, 599) if stop < steps]
+    same_store(train("whole", changes), train("interrupted", changes, stops))
+
+
+def test_a_run_of_the_same_settings_that_was_never_interrupted_is_the_same_again(train):
+    same_store(train("first", {}), train("second", {}))
+
+
+def test_a_run_that_diverges_after_an_interruption_is_published_as_diverged(train):
+    changes = {
+        "model": {"name": "mlp", "depth": 2, "width": 8},
+        "optimiser": {"learning_rate": 10},
+        "training": {"loss": "mse"},
+    }
+    whole = train("whole", changes)
+    trajectory = open_trajectory(whole)
+    assert trajectory.status == DIVERGED
+    assert 5 < trajectory.steps_completed < 600
+    same_store(whole, train("interrupted", changes, [1, trajectory.steps_completed - 1]))
+
+
+def test_every_session_is_in_the_provenance(train):
+    about = open_trajectory(train("run", {}, [20, 30])).group.attrs["provenance"]
+    assert [session["first_step"] for session in about["sessions"]] == [0, 20, 30]
+    assert all(session["host"] == about["host"] for session in about["sessions"])
+
+
+def test_after_damage_of_the_newest_checkpoint_the_one_before_serves(train, tmp_path):
+    whole = train("whole", {})
+    output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
+    interrupt(scratch, output, at=100)
+    interrupt(scratch, output, at=300)
+    newest = max((scratch / "checkpoints").iterdir())
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    told = []
+    train_run(settings_of({}), output, scratch=scratch, tell=told.append)
+    assert [line.split(str(newest))[-1] for line in told] == [
+        " is damaged; falling back to the one before", "going on at step 100 of 600"
+    ]  # fmt: skip
+    same_store(whole, output)
+
+
+def interrupt(scratch, output, at, changes=None):
+    def report(step, steps, message):
+        if step == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted, match=f"interrupted at step {at} of 600; checkpoint written; run again to go on"):
+        train_run(settings_of(changes or {}), output, scratch=scratch, report=report, tell=lambda line: None)
+
+
+@pytest.mark.parametrize("damage", ["checkpoints", "store"])
+def test_where_nothing_is_left_to_go_on_from_it_begins_anew_and_says_so(train, tmp_path, damage):
+    output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
+    interrupt(scratch, output, at=100)
+    if damage == "checkpoints":
+        for path in (scratch / "checkpoints").iterdir():
+            path.write_bytes(b"nothing")
+    else:
+        (scratch / "trajectory.zarr").rename(tmp_path / "moved")
+    told = []
+    train_run(settings_of({}), output, scratch=scratch, tell=told.append)
+    assert told[-1].endswith("beginning anew")
+    same_store(train("whole", {}), output)
+
+
+def test_a_training_in_progress_with_other_settings_is_refused_with_the_setting(train, tmp_path):
+    output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
+    interrupt(scratch, output, at=100)
+    other = {"optimiser": {"learning_rate": 0.07}}
+    with pytest.raises(ConfigError, match=r"optimiser\.learning_rate is 0\.05 there and 0\.07 here; .*--restart") as refused:
+        train_run(settings_of(other), output, scratch=scratch)
+    assert "\n" not in str(refused.value)
+    assert not output.exists()
+    train_run(settings_of(other), output, scratch=scratch, restart=True, tell=lambda line: None)
+    same_store(train("whole", other), output)
+
+
+def test_a_finished_store_that_was_never_published_is_published_without_a_step(train, tmp_path, monkeypatch):
+    output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "publish", lambda *arguments: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space left"):
+            train_run(settings_of({}), output, scratch=scratch, tell=lambda line: None)
+    with pytest.raises(ConfigError, match="seed is 0 there and 1 here"):
+        train_run(settings_of({"seed": 1}), output, scratch=scratch)
+    monkeypatch.setattr(module, "walk_on", None)
+    outcome = train_run(settings_of({}), output, scratch=scratch)
+    assert (outcome.status, outcome.steps_completed) == ("complete", 600)
+    assert 0 <= outcome.test_accuracy <= 1
+    assert not scratch.exists()
+    monkeypatch.undo()
+    same_store(train("whole", {}), output)
+
+
+def test_checkpoints_are_written_every_so_many_seconds_and_change_nothing(train, monkeypatch):
+    written, write = [], module.write_checkpoint
+
+    def count(folder, step, state):
+        written.append(step)
+        return write(folder, step, state)
+
+    monkeypatch.setattr(module, "write_checkpoint", count)
+    never = train("never", {}, checkpoint_every=0)
+    assert written == []
+    same_store(never, train("ever", {}, checkpoint_every=1e-9))
+    assert written == list(range(1, 601))
+
+
+def test_another_device_type_is_refused_and_another_torch_is_told_and_recorded(tmp_path, monkeypatch):
+    output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
+    interrupt(scratch, output, at=100)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "newest_checkpoint", begun_on_cuda)
+        with pytest.raises(ConfigError, match=r"begun on cuda and cannot go on.* on cpu; .*--restart"):
+            train_run(settings_of({}), output, scratch=scratch)
+    original = module.provenance
+
+    def upgraded(*arguments):
+        about = original(*arguments)
+        return about | {"versions": about["versions"] | {"torch": "99.0"}}
+
+    monkeypatch.setattr(module, "provenance", upgraded)
+    told = []
+    train_run(settings_of({}), output, scratch=scratch, tell=told.append)
+    assert told[-1] == f"the bits may differ from those of an uninterrupted run: torch {version('torch')}, then 99.0"
+    sessions = open_trajectory(output).group.attrs["provenance"]["sessions"]
+    assert [session["versions"]["torch"] for session in sessions] == [version("torch"), "99.0"]
+
+
+def begun_on_cuda(folder, tell):
+    from anodiff.training.checkpoint import newest_checkpoint
+
+    found = newest_checkpoint(folder, tell)
+    found["walk"]["device"] = "cuda"
+    return found
+
+
+def test_the_callers_generators_are_left_alone(train):
+    torch.manual_seed(3)
+    np.random.seed(3)
+    random.seed(3)
+    before = torch.get_rng_state(), np.random.get_state()[1].tobytes(), random.getstate()
+    train("run", {}, [50])
+    after = torch.get_rng_state(), np.random.get_state()[1].tobytes(), random.getstate()
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+
+
+def command(folder, *options, **environment):
+    line = [sys.executable, "-m", "anodiff", "train", folder / "run.yaml", *options]
+    return subprocess.Popen(line, cwd=folder, env=os.environ | environment, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run folder whose training takes far longer than a test."""
+    settings = settings_of({"model": {"name": "mlp", "depth": 2, "width": 8}, "training": {"steps": 10**6}})
+    settings = settings.model_copy(update={"recording": settings.recording.model_copy(update={"windows": "log"})})
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
+    return tmp_path
+
+
+def wait_for(condition, process):
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        os.sched_yield()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_command_with_a_checkpoint_one_line_and_its_status(folder, number, status):
+    with command(folder, ANODIFF_CHECKPOINT_EVERY="0.05") as process:
+        scratch = folder / "scratch" / folder.name
+        wait_for(lambda: list(scratch.glob("checkpoints/*.pt")), process)
+        process.send_signal(number)
+        process.send_signal(number)
+        lines = process.stderr.read().splitlines()
+        assert process.wait() == status
+    assert lines[-1].startswith("anodiff: interrupted at step ")
+    assert lines[-1].endswith(" of 1000000; checkpoint written; run again to go on")
+    step = lines[-1].split()[4]
+    assert max(path.name for path in (scratch / "checkpoints").iterdir()).startswith(f"{int(step):012d}-")
+    assert not (scratch / "lock").exists()
+    assert not Path(folder / "trajectory.zarr").exists()
+
+
+def test_the_second_process_on_a_run_is_refused_and_the_first_goes_on(folder):
+    with command(folder, ANODIFF_CHECKPOINT_EVERY="0.05") as first:
+        wait_for(lambda: list(folder.glob("scratch/*/checkpoints/*.pt")), first)
+        with command(folder) as second:
+            (line,) = second.stderr.read().splitlines()
+            assert second.wait() == 2
+        assert f"process {first.pid} on host" in line
+        with pytest.raises(RunLockedError):
+            train_run(settings_of({}), folder / "trajectory.zarr", scratch=folder / "scratch" / folder.name)
+        assert first.poll() is None
+        first.send_signal(signal.SIGKILL)
+    with command(folder, ANODIFF_CHECKPOINT_EVERY="0.05") as third:
+        told = third.stderr.readline()
+        assert f"taking the run over from process {first.pid}" in told
+        assert "going on at step" in third.stderr.readline()
+        third.send_signal(signal.SIGKILL)

@@ -1,0 +1,81 @@
+"""The files that anodiff writes by itself are those that Zarr's specification asks for."""
+
+import numpy as np
+import pytest
+import tensorstore
+import zarr
+
+from anodiff.trajectory import format
+from anodiff.trajectory.shards import ShardFiles
+
+
+@pytest.fixture(params=[(20, 37, 8, 16), (8, 16, 8, 16), (1, 1, 8, 16), (300, 9000, 256, 4096), (21, 33, 8, 1)], ids=str)
+def sizes(request, monkeypatch):
+    samples, columns, rows, width = request.param
+    monkeypatch.setattr(format, "CHUNK_SAMPLES", rows)
+    monkeypatch.setattr(format, "CHUNK_PARAMETERS", width)
+    return samples, columns
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_zarr_and_tensorstore_read_what_was_written(tmp_path, sizes, dtype):
+    values = np.random.default_rng(0).normal(size=sizes).astype(dtype)
+    values[::3] = -0.0
+    array = zarr.create_array(tmp_path / "a", **format.sample_layout(*sizes, dtype=dtype))
+    files = ShardFiles(array, tmp_path / "a")
+    for shard, start in enumerate(range(0, sizes[0], files.rows)):
+        files.write(shard, values[start : start + files.rows])
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "a")[:], values)
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(tmp_path / "a")}}
+    np.testing.assert_array_equal(tensorstore.open(spec).result().read().result(), values)
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_zarr_itself_would_write_files_with_the_same_content(tmp_path, sizes):
+    """Chunk by chunk, from one file each: only their order in the file is free."""
+    values = np.random.default_rng(0).normal(size=sizes).astype(np.float32)
+    layout = format.sample_layout(*sizes) | {"config": {"write_empty_chunks": True}}
+    theirs, ours = (zarr.create_array(tmp_path / name, **layout) for name in ("theirs", "ours"))
+    theirs[:] = values
+    files = ShardFiles(ours, tmp_path / "ours")
+    for shard, start in enumerate(range(0, sizes[0], files.rows)):
+        files.write(shard, values[start : start + files.rows])
+        chunks = [chunks_of(tmp_path / name / f"c/{shard}/0", layout) for name in ("theirs", "ours")]
+        assert chunks[0] == chunks[1]
+
+
+def chunks_of(path, layout):
+    """The encoded chunks of a shard, by their number."""
+    content = path.read_bytes()
+    count = layout["shards"][1] // layout["chunks"][1]
+    index = np.frombuffer(content[-16 * count - 4 : -4], "<u8").reshape(count, 2)
+    return [content[offset : offset + length] for offset, length in index.tolist()]
+
+
+def test_rows_that_are_missing_are_nan(tmp_path, monkeypatch):
+    monkeypatch.setattr(format, "CHUNK_SAMPLES", 8)
+    array = zarr.create_array(tmp_path / "a", **format.sample_layout(16, 5))
+    files = ShardFiles(array, tmp_path / "a")
+    files.write(0, np.ones((8, 5), np.float32))
+    files.write(1, np.ones((3, 5), np.float32))
+    assert np.isfinite(array[:11]).all()
+    assert np.isnan(array[11:]).all()
+
+
+def test_a_failed_write_leaves_the_file_that_was_there(tmp_path, monkeypatch):
+    array = zarr.create_array(tmp_path / "a", **format.sample_layout(16, 5))
+    files = ShardFiles(array, tmp_path / "a")
+    files.write(0, np.ones((16, 5), np.float32))
+    monkeypatch.setattr("anodiff.trajectory.shards._checksum", lambda content: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        files.write(0, np.zeros((16, 5), np.float32))
+    assert (array[:] == 1).all()
+    assert len(list((tmp_path / "a/c/0").iterdir())) == 1
+
+
+def test_chunks_are_equally_wide_so_that_little_is_filled_up():
+    for columns in (1, 4095, 4096, 4097, 26_122, 43_490, 1_000_003):
+        layout = format.sample_layout(1000, columns)
+        width = layout["chunks"][1]
+        assert width <= format.CHUNK_PARAMETERS
+        assert columns <= layout["shards"][1] < columns + layout["shards"][1] / width
