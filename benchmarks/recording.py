@@ -2,10 +2,11 @@
 
     python benchmarks/recording.py [--json FILE] [--rounds 12] [--device cpu] [--folder FOLDER]
 
-The runs are those of config/config.yaml: the MLP and ResNet-14 on digits, augmented. For each network three trainings take turns
-in one process, in an order that is drawn anew every round; each has its own network, and its turn ends when the background thread
-has nothing left to do. Slow-downs are medians over the rounds of the ratio to the bare training of the same round, so that what
-else the machine does falls on all alike. The 90 % interval is that of the median, by resampling rounds.
+The runs are those of config/config.yaml: the MLP and ResNet-14 on digits, augmented. For each network three trainings
+take turns in one process, in an order that is drawn anew every round; each has its own network, and its turn ends when
+the background thread has nothing left to do. Slow-downs are medians over the rounds of the ratio to the bare training
+of the same round, so that what else the machine does falls on all alike. The 90 % interval is that of the median, by
+resampling rounds.
 
 The layout's part takes the recorded paths, at their beginning and at their end, and writes and reads them once more: as anodiff
 does, in chunks of the same shape in C order, and as zarr-python does by itself. MB are of uncompressed weights.
