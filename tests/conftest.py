@@ -1,5 +1,6 @@
 """Small stores and run folders, made through the same doors as real ones."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from anodiff.trajectory import TrajectoryRecorder, Window, plan_windows
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+# A shell without job control starts what it puts in the background with Ctrl-C ignored; the tests send it all the same.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Walker(torch.nn.Module):
