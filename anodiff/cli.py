@@ -5,6 +5,7 @@ Each command imports what it needs, so that those without tensors start at once.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 
 from anodiff.errors import AnodiffError, ConfigError, did_you_mean
 from anodiff.progress import progress
+from anodiff.whereabouts import whereabouts
 
 app = typer.Typer(
     name="anodiff",
@@ -21,6 +23,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def _introduce(context: typer.Context) -> None:
+    """Within a job of a cluster, say first where and for the how-manieth time; the rule's log begins with it."""
+    if "ANODIFF_ATTEMPT" in os.environ and context.invoked_subcommand:
+        typer.echo(f"anodiff {context.invoked_subcommand}: {whereabouts()}", err=True)
+
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output where it exists.")]
 ConfigFile = Annotated[Path, typer.Argument(help="Config file of the sweep, such as config/config.yaml.")]

@@ -344,5 +344,7 @@ class Config(Settings):
     """Where things lie."""
     download: bool = False
     """Let torchvision download a missing data set."""
+    longest_job: Annotated[int, Field(ge=10)] = 1440
+    """Minutes of a cluster's job at most, as its partition's time limit has it; a longer training goes on in the next job."""
     analysis: AnalysisSettings = AnalysisSettings()
     """How the path is analysed."""

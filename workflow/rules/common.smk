@@ -2,8 +2,10 @@
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
+from anodiff import costs
 from anodiff.config import Config
 from anodiff.configfile import validate
 from anodiff.errors import AnodiffError
@@ -27,6 +29,10 @@ MACHINE = {
     "ANODIFF_DATA": SETTINGS.paths.data,
     "ANODIFF_DOWNLOAD": str(int(SETTINGS.download)),
 }
+if (
+    not workflow.is_main_process
+):  # a job of a cluster; here alone is known how often it was tried
+    MACHINE["ANODIFF_ATTEMPT"] = str(workflow.attempt)
 exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in MACHINE.items())
 shell.prefix(
     f'set -euo pipefail; export {exports} PATH="{Path(sys.executable).parent}:$PATH"; '
@@ -40,3 +46,28 @@ wildcard_constraints:
 def run_folders(wildcards):
     """The folders of all runs, as arguments of a command."""
     return expand(f"{RESULTS}/runs/{{run}}", run=RUNS)
+
+
+def asked_of_scheduler(estimate):
+    """An estimate of `anodiff.costs` for a run; within its job, where nobody asks and torch would be imported, 0."""
+
+    def value(wildcards, attempt):
+        return (
+            estimate(RUNS[wildcards.run].settings, attempt)
+            if workflow.is_main_process
+            else 0
+        )
+
+    return value
+
+
+def minutes(estimate):
+    """The time limit of a run's job."""
+    return asked_of_scheduler(
+        lambda settings, _: estimate(settings, SETTINGS.longest_job)
+    )
+
+
+def more_each_time(estimate, settings, attempt):
+    """The memory of a run's job in MB: one that had too little gets more, up to three times."""
+    return estimate(settings) * min(attempt, 3)

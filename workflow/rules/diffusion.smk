@@ -12,12 +12,16 @@ rule diffusion:
         f"{RESULTS}/logs/diffusion/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/diffusion/{{run}}.tsv"
+    group:
+        "analysis"
     conda:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: more_each_time(
+            costs.analysis_memory, RUNS[wildcards.run].settings, attempt
+        ),
+        runtime=minutes(costs.analysis_minutes),
     params:
         analysis=SETTINGS.analysis.model_dump_json(),
     shell:

@@ -18,6 +18,8 @@ for kind, figure in FIGURES.items():
             f"{RESULTS}/logs/figures/{kind}.log",
         benchmark:
             f"{RESULTS}/benchmarks/figures/{kind}.tsv"
+        group:
+            "summary"
         conda:
             "../envs/anodiff.yaml"
         threads: 1
@@ -47,6 +49,8 @@ rule page:
         f"{RESULTS}/logs/page.log",
     benchmark:
         f"{RESULTS}/benchmarks/page.tsv"
+    group:
+        "summary"
     conda:
         "../envs/anodiff.yaml"
     threads: 1

@@ -10,11 +10,15 @@ rule geometry:
         f"{RESULTS}/logs/geometry/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/geometry/{{run}}.tsv"
+    group:
+        "analysis"
     conda:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=lambda wildcards, attempt: more_each_time(
+            costs.geometry_memory, RUNS[wildcards.run].settings, attempt
+        ),
+        runtime=minutes(costs.geometry_minutes),
     shell:
         "anodiff geometry {input:q} --output {output:q} --memory $(({resources.mem_mb} / 4)) > {log:q} 2>&1"

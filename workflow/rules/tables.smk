@@ -19,6 +19,8 @@ for kind in TABLES:
             f"{RESULTS}/logs/tables/{kind}.log",
         benchmark:
             f"{RESULTS}/benchmarks/tables/{kind}.tsv"
+        group:
+            "summary"
         conda:
             "../envs/anodiff.yaml"
         threads: 1

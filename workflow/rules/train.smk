@@ -31,8 +31,9 @@ rule train:
         "../envs/anodiff.yaml"
     threads: lambda wildcards: RUNS[wildcards.run].settings.training.threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=asked_of_scheduler(partial(more_each_time, costs.training_memory)),
+        runtime=minutes(costs.training_minutes),
+        device="auto",
     # exec, so that a scheduler's warning to the job reaches the training and not a shell around it
     shell:
-        "exec anodiff train {input:q} --output {output:q} > {log:q} 2>&1"
+        "exec anodiff train {input:q} --output {output:q} --device {resources.device} >> {log:q} 2>&1"

@@ -1,0 +1,153 @@
+"""How long and how much memory will a job of a run take? Estimates for a scheduler, on the generous side.
+
+docs/cluster.md tells the formulas to people. The constants were chosen for one GPU of a cluster, and a job that hits its time
+limit goes on in the next one, so an estimate that is wrong costs waiting and loses nothing. Importing this module is cheap;
+counting the parameters of a network imports torch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from anodiff.config import DataSettings, ModelSettings, RunSettings
+from anodiff.trajectory.windows import plan_windows
+
+#: Seconds of an optimiser step: in any case, for each tensor of parameters (launching its kernels), and for each parameter
+#: (arithmetic, and recording at 160 MB/s).
+STEP, STEP_TENSOR, STEP_PARAMETER = 5e-3, 2e-4, 2.5e-8
+
+#: Minutes of a training before and after its steps, and how often over the estimate is asked for.
+TRAINING_START, GENEROSITY = 15, 2
+
+#: MB of a training process before it holds anything: Python, torch, the driver of a GPU.
+TRAINING_MEMORY = 3000
+
+#: Floating-point operations and bytes a second of one core at work on a Gram matrix, well below what a node of today does.
+GRAM_SPEED, READ_SPEED = 1e10, 1e8
+
+#: Seconds of one core for the analysis of a window of 1,000 updates, all estimators; it grows with the square of the updates.
+ANALYSIS_WINDOW = 5
+
+
+@dataclass(frozen=True)
+class Images:
+    """What a data set holds: channels, pixels a side, classes and images for training."""
+
+    channels: int
+    size: int
+    classes: int
+    samples: int
+
+
+#: What the data sets hold that have one shape; of a folder of images the numbers are ImageNet's, as a bound.
+DATASETS = {
+    "digits": Images(1, 8, 10, 1437),
+    "cifar10": Images(3, 32, 10, 50_000),
+    "cifar100": Images(3, 32, 100, 50_000),
+    "mnist": Images(1, 28, 10, 60_000),
+    "fashion_mnist": Images(1, 28, 10, 60_000),
+    "image_folder": Images(3, 224, 1000, 1_300_000),
+}
+
+
+def images(data: DataSettings) -> Images:
+    """Return what the data set of a run holds, without opening it."""
+    if data.clusters is not None:
+        points = data.clusters.samples - round(data.clusters.samples / 5)
+        known = Images(1, data.clusters.image_size, data.clusters.classes, points)
+    else:
+        known = DATASETS[data.name]
+    size = data.image_size or known.size
+    return Images(known.channels, size, known.classes, min(known.samples, data.train_samples or known.samples))
+
+
+def weights(settings: RunSettings) -> tuple[int, int]:
+    """Return the numbers of parameters and of tensors that hold them; the network is laid out without memory for them.
+
+    Raises
+    ------
+    ConfigError
+        If the network cannot be built, or a factory cannot be imported.
+    """
+    held = images(settings.data)
+    return _weights(settings.model.model_dump_json(), held.channels, held.size, held.classes)
+
+
+@lru_cache(maxsize=1024)
+def _weights(model: str, channels: int, size: int, classes: int) -> tuple[int, int]:
+    import torch
+
+    from anodiff.models import build
+
+    settings = ModelSettings.model_validate_json(model)
+    with torch.device("meta"):
+        network = build(settings.name, channels=channels, size=size, classes=classes, **settings.keywords())
+    return sum(entry.numel() for entry in network.parameters()), sum(1 for _ in network.parameters())
+
+
+def steps(settings: RunSettings) -> int:
+    """Return the number of optimiser steps of a run."""
+    training = settings.training
+    if training.steps:
+        return training.steps
+    batches = images(settings.data).samples / training.batch_size
+    return (training.epochs or 0) * (math.floor(batches) if training.drop_last else math.ceil(batches))
+
+
+def training_minutes(settings: RunSettings, longest: int) -> int:
+    """Return the minutes to ask for: steps × (5 ms + 0.2 ms a tensor + 25 ns a parameter), twice that, and 15 more."""
+    parameters, tensors = weights(settings)
+    seconds = steps(settings) * (STEP + tensors * STEP_TENSOR + parameters * STEP_PARAMETER)
+    return min(longest, TRAINING_START + math.ceil(GENEROSITY * seconds / 60))
+
+
+def training_memory(settings: RunSettings) -> int:
+    """Return the MB of a training: 3,000, the images, ten copies of the weights, and what the recorder holds.
+
+    The recorder holds four shards (256 rows, 512 MiB at most): two being filled, one being written, one in a checkpoint. With
+    ``weights: none`` it holds the updates of the longest window instead.
+    """
+    parameters, _ = weights(settings)
+    held, recording = images(settings.data), settings.recording
+    pictures = 2 * held.samples * held.channels * held.size**2 * 4
+    if recording.weights == "none":
+        recorder = 4 * parameters * _longest_window(settings) + 16 * _longest_window(settings) ** 2
+    else:
+        columns = parameters if recording.weights == "full" else 2 * recording.sketch_size
+        recorder = 4 * min(2**29, 4 * columns * 256)
+    return TRAINING_MEMORY + math.ceil((pictures + 40 * parameters + recorder) / 1e6)
+
+
+def geometry_minutes(settings: RunSettings, longest: int) -> int:
+    """Return the minutes of the pass over a path: T²P operations and 4TP bytes a window of T updates, twice that, 10 more."""
+    parameters, _ = weights(settings)
+    columns = settings.recording.sketch_size if settings.recording.weights == "sketch" else parameters
+    seconds = sum(t * t * columns / GRAM_SPEED + 4 * t * columns / READ_SPEED for t in _windows(settings))
+    return min(longest, 10 + math.ceil(GENEROSITY * seconds / 60))
+
+
+def geometry_memory(settings: RunSettings) -> int:
+    """Return the MB of the pass: 2,000, a quarter of them for columns of weights, and five matrices of the longest window."""
+    return 2000 + math.ceil(40 * _longest_window(settings) ** 2 / 1e6)
+
+
+def analysis_minutes(settings: RunSettings, longest: int) -> int:
+    """Return the minutes of the analysis: 5 s a window of 1,000 updates, as the square of its updates, twice that, 10 more."""
+    seconds = sum(ANALYSIS_WINDOW * max(1.0, (t / 1000) ** 2) for t in _windows(settings))
+    return min(longest, 10 + math.ceil(GENEROSITY * seconds / 60))
+
+
+def analysis_memory(settings: RunSettings) -> int:
+    """Return the MB of the analysis: 1,500, and twelve matrices of the longest window."""
+    return 1500 + math.ceil(96 * _longest_window(settings) ** 2 / 1e6)
+
+
+def _windows(settings: RunSettings) -> list[int]:
+    recording = settings.recording
+    return [window.updates for window in plan_windows(recording.windows, recording.window_length, steps(settings))]
+
+
+def _longest_window(settings: RunSettings) -> int:
+    return max(_windows(settings), default=0)

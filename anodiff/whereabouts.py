@@ -1,0 +1,28 @@
+"""Where does this process run, and on whose behalf? A line for the head of a log."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+
+#: Variables in which schedulers name a job, and the scheduler.
+SCHEDULERS = {"SLURM_JOB_ID": "SLURM", "PBS_JOBID": "PBS", "LSB_JOBID": "LSF", "JOB_ID": "Grid Engine"}
+
+
+def whereabouts(environment: Mapping[str, str] = os.environ) -> str:
+    """Return date, host, the scheduler's job, the GPUs given to it and the attempt, as far as known.
+
+    Examples
+    --------
+    >>> job = {"SLURM_JOB_ID": "17", "CUDA_VISIBLE_DEVICES": "0", "ANODIFF_ATTEMPT": "2"}
+    >>> whereabouts(job).split(", ", 2)[2]
+    'SLURM job 17, GPU 0, attempt 2'
+    """
+    known = [time.strftime("%Y-%m-%d %H:%M:%S"), f"host {environment.get('SLURMD_NODENAME') or socket.gethostname()}"]
+    known += [f"{name} job {environment[variable]}" for variable, name in SCHEDULERS.items() if variable in environment]
+    known.append(f"GPU {environment.get('CUDA_VISIBLE_DEVICES') or 'none named'}")
+    if "ANODIFF_ATTEMPT" in environment:
+        known.append(f"attempt {environment['ANODIFF_ATTEMPT']}")
+    return ", ".join(known)
