@@ -1,0 +1,228 @@
+"""On a real SLURM cluster, with every fault that clusters have: the bits are those of an undisturbed local run."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from sameness import same_store
+
+from slurm import Cluster, missing_programs
+
+ROOT = Path(__file__).parents[1]
+TINY = ROOT / "tests" / "configs" / "tiny.yaml"
+STORES = ("trajectory.zarr", "geometry.zarr", "diffusion.zarr")
+
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.workflow,
+    pytest.mark.skipif(bool(missing_programs()), reason=f"SLURM is not installed: {', '.join(missing_programs())} missing"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    cluster = Cluster()
+    yield cluster
+    folder = cluster.folder
+    cluster.close()
+    assert not cluster.processes()
+    assert not folder.exists()
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory):
+    """The project's profile, but that its GPUs are none, and that the queue is asked early."""
+    text = (ROOT / "slurm" / "config.yaml").read_text()
+    for line, changed in (("device: cuda ", "device: cpu "), ("status-checks: 20", "status-checks: 2")):
+        assert text.count(line) == 1
+        text = text.replace(line, changed)
+    folder = tmp_path_factory.mktemp("profile")
+    (folder / "config.yaml").write_text(text)
+    return folder
+
+
+@pytest.fixture
+def start(cluster, profile):
+    """Return a function that starts ``snakemake --profile slurm`` in a folder, which then has its log."""
+    processes = []
+
+    def started(folder, config, *arguments, to="all"):
+        command = [sys.executable, ROOT / "tests" / "impatient.py", to, "--directory", folder, "--configfile", config]
+        environment = cluster.environment | {"ANODIFF_CHECKPOINT_EVERY": "1", "OMP_NUM_THREADS": "1"}
+        with (folder / "log").open("a") as log:
+            process = subprocess.Popen(
+                list(map(str, [*command, "--profile", profile, *arguments])),
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    cluster.output("scancel", "--user", str(os.getuid()))
+    cluster.wait(lambda: not cluster.jobs("pending,running,completing"), 30)
+
+
+def locally(folder, config, to="all"):
+    command = [sys.executable, "-m", "snakemake", to, "--directory", folder, "--configfile", config]
+    finished = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+
+
+def long_config(folder, steps):
+    """One run that takes a while, one window of which is kept."""
+    config = yaml.safe_load(TINY.read_text())
+    config["sweep"] |= {"name": "long", "grid": [], "runs": [{"training.steps": steps}]}
+    config["sweep"]["defaults"]["recording"] |= {"windows": [{"start": steps - 200, "length": 200}], "noise_every": 0}
+    path = folder / "long.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A long run's config, and its folder after an undisturbed local training."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    config = long_config(folder, 40_000)
+    locally(folder, config, "trajectories")
+    (run,) = (folder / "results" / "long" / "runs").iterdir()
+    return config, run
+
+
+def job_of(cluster, rule="train"):
+    """Number of the running job of a rule, or None."""
+    for line in cluster.jobs("running"):
+        number, _, comment = line.split(maxsplit=2)
+        if rule in comment:
+            return number
+    return None
+
+
+def in_training(cluster, folder):
+    """Wait until the run has a checkpoint, and return the number of its job."""
+
+    def found():
+        return list(folder.glob("scratch/long/*/checkpoints/*.pt")) and job_of(cluster)
+
+    return cluster.wait(found, 90)
+
+
+def came_through(process, folder, undisturbed, *, attempts):
+    """Snakemake has ended well; the training went on where it was; its bits are the undisturbed ones."""
+    assert process.wait(timeout=240) == 0, (folder / "log").read_text()
+    run = undisturbed[1]
+    same_store(run / "trajectory.zarr", folder / "results" / "long" / "runs" / run.name / "trajectory.zarr")
+    log = (folder / "results" / "long" / "logs" / "train" / f"{run.name}.log").read_text()
+    assert re.search(r"going on at step [1-9]", log)
+    heads = re.findall(r"anodiff train: .*, host (\w+), SLURM job (\d+), GPU 0, attempt (\d+)", log)
+    assert [int(attempt) for _, _, attempt in heads] == attempts, log
+    return [job for _, job, _ in heads], [host for host, _, _ in heads]
+
+
+def test_the_whole_sweep_with_more_trainings_than_gpus(start, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    process = start(there, TINY)
+    locally(here, TINY)
+    assert process.wait(timeout=300) == 0, (there / "log").read_text()
+    runs = sorted(path.name for path in (here / "results" / "tiny" / "runs").iterdir())
+    assert len(runs) == 4
+    for run in runs:
+        for store in STORES:
+            same_store(*(folder / "results" / "tiny" / "runs" / run / store for folder in (here, there)))
+        log = (there / "results" / "tiny" / "logs" / "train" / f"{run}.log").read_text()
+        assert re.match(r"anodiff train: .*, host node[12], SLURM job \d+, GPU 0, attempt 1\n", log)
+    for table in ("exponents", "tails", "ensembles"):
+        name = Path("results", "tiny", "tables", f"{table}.csv")
+        assert (here / name).read_text() == (there / name).read_text()
+    assert (there / "results" / "tiny" / "index.html").stat().st_size > 50_000
+    assert "The page: " in (there / "log").read_text()
+    assert list(there.glob("logs/slurm/rule_train/*/*.log"))  # those of jobs that went well are kept
+    grouped = re.findall(r"^Group job analysis", (there / "log").read_text(), re.M)
+    assert len(grouped) == len(runs)
+
+
+def test_a_cancelled_job_is_tried_again(cluster, start, undisturbed, tmp_path):
+    process = start(tmp_path, undisturbed[0], to="trajectories")
+    cluster.output("scancel", in_training(cluster, tmp_path))
+    jobs, _ = came_through(process, tmp_path, undisturbed, attempts=[1, 2])
+    assert len(set(jobs)) == 2
+    assert "checkpoint written; run again to go on" in (tmp_path / "log").read_text()  # the failed job's last lines
+
+
+def test_a_requeued_job_goes_on_under_its_number(cluster, start, undisturbed, tmp_path):
+    process = start(tmp_path, undisturbed[0], to="trajectories")
+    cluster.output("scontrol", "requeue", in_training(cluster, tmp_path))
+    jobs, _ = came_through(process, tmp_path, undisturbed, attempts=[1, 1])
+    assert len(set(jobs)) == 1
+
+
+def test_a_preempted_job_goes_on_when_there_is_room(cluster, start, undisturbed, tmp_path):
+    process = start(tmp_path, undisturbed[0], to="trajectories")
+    in_training(cluster, tmp_path)
+    cluster.output("sbatch", "-p", "urgent", "-N2", "--gpus-per-node=1", "-o", "/dev/null", "--wrap", "sleep 4")
+    jobs, _ = came_through(process, tmp_path, undisturbed, attempts=[1, 1])
+    assert len(set(jobs)) == 1
+
+
+def test_a_node_that_dies_loses_no_more_than_since_the_last_checkpoint(cluster, start, undisturbed, tmp_path):
+    process = start(tmp_path, undisturbed[0], to="trajectories")
+    job = in_training(cluster, tmp_path)
+    node = cluster.output("squeue", "-h", "-j", job, "-o", "%N").strip()
+    cluster.kill_node(node)
+    try:
+        _, hosts = came_through(process, tmp_path, undisturbed, attempts=[1, 1])
+        assert hosts[0] == node
+        assert hosts[1] != node
+    finally:
+        cluster.start_node(node)
+
+
+def test_the_controller_may_be_away(cluster, start, undisturbed, tmp_path):
+    process = start(tmp_path, undisturbed[0], to="trajectories")
+    in_training(cluster, tmp_path)
+    cluster.stop_controller()
+    time.sleep(20)
+    cluster.start_controller()
+    assert process.wait(timeout=240) == 0, (tmp_path / "log").read_text()
+    run = undisturbed[1]
+    same_store(run / "trajectory.zarr", tmp_path / "results" / "long" / "runs" / run.name / "trajectory.zarr")
+
+
+def test_snakemake_itself_may_be_killed(cluster, start, undisturbed, tmp_path):
+    process = start(tmp_path, undisturbed[0], to="trajectories")
+    job = in_training(cluster, tmp_path)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    cluster.output("scancel", job)
+    cluster.wait(lambda: not cluster.jobs("pending,running,completing"), 30)
+    assert start(tmp_path, undisturbed[0], "--unlock", to="trajectories").wait(timeout=60) == 0
+    came_through(start(tmp_path, undisturbed[0], to="trajectories"), tmp_path, undisturbed, attempts=[1, 1])
+
+
+def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, start, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    config = long_config(tmp_path, 200_000)
+    process = start(there, config, "--default-resources", "runtime=1", to="trajectories")
+    cluster.output("scontrol", "update", f"JobId={in_training(cluster, there)}", "TimeLimit=1")
+    locally(here, config, "trajectories")
+    (run,) = (here / "results" / "long" / "runs").iterdir()
+    jobs, _ = came_through(process, there, (config, run), attempts=[1, 2])
+    assert len(set(jobs)) == 2
+    assert f"SLURM-job '{jobs[0]}' failed, SLURM status is: 'TIMEOUT'" in (there / "log").read_text()
