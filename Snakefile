@@ -51,6 +51,23 @@ rule figures:
         expand(f"{RESULTS}/figures/{{kind}}.svg", kind=FIGURES),
 
 
+# What a sweep with failed runs has so far; its own tables wait for all runs.
+PARTIAL = f"{RESULTS}/tables/exponents-partial.csv"
+
+
+onerror:
+    folders = run_folders(None)
+    shell(
+        "anodiff tables {folders:q} --output {PARTIAL:q} --logs {RESULTS:q}/logs --overwrite"
+    )
+    print(
+        f"The runs so far, and why others are missing: {Path(PARTIAL).resolve()}",
+        file=sys.stderr,
+    )
+
+
 onsuccess:
+    for ending in (".csv", ".parquet"):
+        Path(PARTIAL).with_suffix(ending).unlink(missing_ok=True)
     if Path(rules.page.output[0]).exists():
         print(f"The page: {Path(rules.page.output[0]).resolve()}", file=sys.stderr)

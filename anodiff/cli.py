@@ -153,12 +153,18 @@ def tables(
         str,
         typer.Option(help="exponents, tails, or ensembles (means over seeds, ergodicity)."),
     ] = "exponents",
+    logs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the sweep's logs: unfinished runs are let through, and exponents say why they are missing."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Gather the sweep's results in one table: exponents.csv, tails.csv … -> CSV and Parquet."""
     from anodiff.tables import write_tables
 
-    write_tables(runs, output, kind=kind, overwrite=overwrite)
+    write_tables(runs, output, kind=kind, logs=logs, overwrite=overwrite)
 
 
 @app.command()

@@ -43,7 +43,7 @@ RUN_COLUMNS = {
     "run": "name of the run",
     "group": "name without the seed: runs of a group differ in their seed alone",
     "parameters": "number of parameters",
-    "status": "complete, or diverged: stopped since the loss was not finite",
+    "status": "complete; diverged: stopped since the loss was not finite; or missing: not finished, and the note says why",
     "steps_completed": "optimiser steps taken",
     "diverged_at": "optimiser step whose loss was not finite",
     "train_loss": "mean mini-batch loss of the last epoch, as trained",
@@ -117,20 +117,56 @@ TABLES: dict[str, Callable[[Sequence[RunResult]], pd.DataFrame]] = {
 
 
 def write_tables(
-    folders: Sequence[str | Path], output: str | Path, *, kind: str = "exponents", overwrite: bool = False
+    folders: Sequence[str | Path],
+    output: str | Path,
+    *,
+    kind: str = "exponents",
+    logs: str | Path | None = None,
+    overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Write one of `TABLES` as CSV to ``output`` and as Parquet beside it, and return it."""
+    """Write one of `TABLES` as CSV to ``output`` and as Parquet beside it, and return it.
+
+    Parameters
+    ----------
+    logs
+        Folder of the sweep's logs. Where it is given runs may be missing, and the exponents have a row for each of them
+        with status ``missing`` and, as the note, the last line of its log.
+    """
     output = Path(output)
     if kind not in TABLES:
         raise ConfigError(f"--kind {kind}: {did_you_mean(kind, TABLES)}")
     if output.suffix != ".csv":
         raise ConfigError(f"{output}: the table's name must end in .csv; Parquet goes beside it")
-    table = TABLES[kind](read_runs(folders))
+    missing = [] if logs is None else [folder for folder in map(Path, folders) if not is_finished(folder)]
+    finished = [folder for folder in map(Path, folders) if folder not in missing]
+    table = TABLES[kind](read_runs(finished)) if finished or not missing else pd.DataFrame()
+    if logs is not None and missing and kind == "exponents":
+        table = pd.concat([table, _missing_rows(missing, Path(logs))], ignore_index=True)
     parquet = output.with_suffix(".parquet")
     with writing(output, overwrite=overwrite) as csv_path, writing(parquet, overwrite=overwrite) as parquet_path:
         table.to_csv(csv_path, index=False)
         table.to_parquet(parquet_path, index=False)
     return table
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether a run's folder holds all that the tables need."""
+    return all((folder / name).exists() for name in ("diffusion.zarr", "exponents.csv", "tails.csv"))
+
+
+def _missing_rows(folders: Sequence[Path], logs: Path) -> pd.DataFrame:
+    rows = [{"run": folder.name, "status": "missing", "note": _last_words(folder.name, logs)} for folder in folders]
+    return pd.DataFrame(rows).astype({"note": "string"})
+
+
+def _last_words(run: str, logs: Path) -> str:
+    """Return the last line that a run's latest stage has logged."""
+    for stage in ("diffusion", "geometry", "train"):
+        log = logs / stage / f"{run}.log"
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
+        if lines:
+            return f"{stage}: {lines[-1].strip().removeprefix('anodiff: ')}"
+    return "not begun"
 
 
 def _gather(runs: Sequence[RunResult], rows: Sequence[pd.DataFrame]) -> pd.DataFrame:

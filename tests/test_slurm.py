@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from sameness import same_store
@@ -152,8 +153,7 @@ def test_the_whole_sweep_with_more_trainings_than_gpus(start, tmp_path):
     assert (there / "results" / "tiny" / "index.html").stat().st_size > 50_000
     assert "The page: " in (there / "log").read_text()
     assert list(there.glob("logs/slurm/rule_train/*/*.log"))  # those of jobs that went well are kept
-    grouped = re.findall(r"^Group job analysis", (there / "log").read_text(), re.M)
-    assert len(grouped) == len(runs)
+    assert len(re.findall(r"\bGroup job analysis", (there / "log").read_text())) == len(runs)
 
 
 def test_a_cancelled_job_is_tried_again(cluster, start, undisturbed, tmp_path):
@@ -226,3 +226,40 @@ def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, st
     jobs, _ = came_through(process, there, (config, run), attempts=[1, 2])
     assert len(set(jobs)) == 2
     assert f"SLURM-job '{jobs[0]}' failed, SLURM status is: 'TIMEOUT'" in (there / "log").read_text()
+
+
+def test_the_rest_completes_when_a_run_fails_for_good_and_a_table_says_why(start, undisturbed, tmp_path):
+    config = yaml.safe_load(undisturbed[0].read_text())
+    config["sweep"]["runs"] += [
+        {"data": "cifar10", "training.steps": 300},
+        {"optimiser.learning_rate": 1e30, "training.loss": "mse"},
+    ]
+    config["paths"] = {"data": "nowhere"}
+    path = tmp_path / "failing.yaml"
+    path.write_text(yaml.safe_dump(config))
+    assert start(tmp_path, path, "--retries", "1").wait(timeout=240) == 1
+    table = pd.read_csv(tmp_path / "results" / "long" / "tables" / "exponents-partial.csv").set_index("run")
+    good, lost, failed = (table.loc[[run]].iloc[0] for run in table.index.unique())
+    assert (good["status"], lost["status"], failed["status"]) == ("complete", "diverged", "missing")
+    assert "nowhere" in failed["note"]
+    assert "cifar10" in failed.name
+    assert "attempt 2" in (tmp_path / "results" / "long" / "logs" / "train" / f"{failed.name}.log").read_text()
+    run = undisturbed[1]
+    same_store(run / "trajectory.zarr", tmp_path / "results" / "long" / "runs" / run.name / "trajectory.zarr")
+
+
+def test_a_job_that_gets_no_gpu_says_so_at_once(start, undisturbed, tmp_path):
+    asked = ("train:device=cuda", "train:gpu=1")
+    assert start(tmp_path, undisturbed[0], "--set-resources", *asked, "--retries", "0", to="trajectories").wait(timeout=90) == 1
+    (log,) = (tmp_path / "results" / "long" / "logs" / "train").iterdir()
+    assert "--device cuda: " in log.read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("resource", "said"), [("train:slurm_partition=nonsense", "nonsense"), ("train:slurm_account=nobody", "account")]
+)
+def test_what_the_cluster_does_not_know_is_named(start, undisturbed, tmp_path, resource, said):
+    assert (
+        start(tmp_path, undisturbed[0], "--set-resources", resource, "--retries", "0", to="trajectories").wait(timeout=90) == 1
+    )
+    assert said in (tmp_path / "log").read_text()

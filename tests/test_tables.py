@@ -51,6 +51,21 @@ def test_the_rows_hold_the_runs_settings_and_end_and_the_windows_exponents(make_
     assert table["beta_max"].tolist() == open_diffusion(folder / "diffusion.zarr").beta.max("lag").values.tolist()
 
 
+def test_missing_runs_have_a_row_that_says_why(make_run, tmp_path):
+    finished, failed, waiting = make_run(), tmp_path / "failed", tmp_path / "waiting"
+    (tmp_path / "logs" / "train").mkdir(parents=True)
+    (tmp_path / "logs" / "train" / "failed.log").write_text("begun\nanodiff: cifar10 is not in data\n\n")
+    write_tables([failed, finished, waiting], tmp_path / "partial.csv", logs=tmp_path / "logs")
+    for table in (pd.read_csv(tmp_path / "partial.csv"), pd.read_parquet(tmp_path / "partial.parquet")):
+        assert table["run"].tolist() == [finished.name] * 3 + ["failed", "waiting"]
+        assert table["status"].tolist() == ["complete"] * 3 + ["missing"] * 2
+        assert table["note"].tolist()[3:] == ["train: cifar10 is not in data", "not begun"]
+    write_tables([failed], tmp_path / "nothing.csv", logs=tmp_path / "logs")
+    assert len(pd.read_csv(tmp_path / "nothing.csv")) == 1
+    with pytest.raises(StoreMissingError):
+        write_tables([failed, finished], tmp_path / "strict.csv")
+
+
 def test_the_last_measured_value_stands_for_a_series(make_run):
     folder = make_run()
     run = read_run(folder)
