@@ -97,7 +97,7 @@ def long_config(folder, steps):
 def undisturbed(tmp_path_factory):
     """A long run's config, and its folder after an undisturbed local training."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    config = long_config(folder, 40_000)
+    config = long_config(folder, 80_000)
     locally(folder, config, "trajectories")
     (run,) = (folder / "results" / "long" / "runs").iterdir()
     return config, run
@@ -121,16 +121,19 @@ def in_training(cluster, folder):
     return cluster.wait(found, 90)
 
 
-def came_through(process, folder, undisturbed, *, attempts):
-    """Snakemake has ended well; the training went on where it was; its bits are the undisturbed ones."""
+def came_through(process, folder, undisturbed, *, attempt):
+    """Snakemake has ended well; the training went on where it was; its bits are the undisturbed ones.
+
+    Return the number of the job that finished it and its node.
+    """
     assert process.wait(timeout=240) == 0, (folder / "log").read_text()
     run = undisturbed[1]
     same_store(run / "trajectory.zarr", folder / "results" / "long" / "runs" / run.name / "trajectory.zarr")
     log = (folder / "results" / "long" / "logs" / "train" / f"{run.name}.log").read_text()
     assert re.search(r"going on at step [1-9]", log)
-    heads = re.findall(r"anodiff train: .*, host (\w+), SLURM job (\d+), GPU 0, attempt (\d+)", log)
-    assert [int(attempt) for _, _, attempt in heads] == attempts, log
-    return [job for _, job, _ in heads], [host for host, _, _ in heads]
+    head = re.match(r"anodiff train: .*, host (\w+), SLURM job (\d+), GPU 0, attempt (\d+)\n", log)
+    assert int(head[3]) == attempt
+    return head[2], head[1]
 
 
 def test_the_whole_sweep_with_more_trainings_than_gpus(start, tmp_path):
@@ -158,25 +161,24 @@ def test_the_whole_sweep_with_more_trainings_than_gpus(start, tmp_path):
 
 def test_a_cancelled_job_is_tried_again(cluster, start, undisturbed, tmp_path):
     process = start(tmp_path, undisturbed[0], to="trajectories")
-    cluster.output("scancel", in_training(cluster, tmp_path))
-    jobs, _ = came_through(process, tmp_path, undisturbed, attempts=[1, 2])
-    assert len(set(jobs)) == 2
+    job = in_training(cluster, tmp_path)
+    cluster.output("scancel", job)
+    assert came_through(process, tmp_path, undisturbed, attempt=2)[0] != job
     assert "checkpoint written; run again to go on" in (tmp_path / "log").read_text()  # the failed job's last lines
 
 
 def test_a_requeued_job_goes_on_under_its_number(cluster, start, undisturbed, tmp_path):
     process = start(tmp_path, undisturbed[0], to="trajectories")
-    cluster.output("scontrol", "requeue", in_training(cluster, tmp_path))
-    jobs, _ = came_through(process, tmp_path, undisturbed, attempts=[1, 1])
-    assert len(set(jobs)) == 1
+    job = in_training(cluster, tmp_path)
+    cluster.output("scontrol", "requeue", job)
+    assert came_through(process, tmp_path, undisturbed, attempt=1)[0] == job
 
 
 def test_a_preempted_job_goes_on_when_there_is_room(cluster, start, undisturbed, tmp_path):
     process = start(tmp_path, undisturbed[0], to="trajectories")
-    in_training(cluster, tmp_path)
+    job = in_training(cluster, tmp_path)
     cluster.output("sbatch", "-p", "urgent", "-N2", "--gpus-per-node=1", "-o", "/dev/null", "--wrap", "sleep 4")
-    jobs, _ = came_through(process, tmp_path, undisturbed, attempts=[1, 1])
-    assert len(set(jobs)) == 1
+    assert came_through(process, tmp_path, undisturbed, attempt=1)[0] == job
 
 
 def test_a_node_that_dies_loses_no_more_than_since_the_last_checkpoint(cluster, start, undisturbed, tmp_path):
@@ -185,9 +187,9 @@ def test_a_node_that_dies_loses_no_more_than_since_the_last_checkpoint(cluster, 
     node = cluster.output("squeue", "-h", "-j", job, "-o", "%N").strip()
     cluster.kill_node(node)
     try:
-        _, hosts = came_through(process, tmp_path, undisturbed, attempts=[1, 1])
-        assert hosts[0] == node
-        assert hosts[1] != node
+        same, other = came_through(process, tmp_path, undisturbed, attempt=1)
+        assert same == job
+        assert other != node
     finally:
         cluster.start_node(node)
 
@@ -211,21 +213,21 @@ def test_snakemake_itself_may_be_killed(cluster, start, undisturbed, tmp_path):
     cluster.output("scancel", job)
     cluster.wait(lambda: not cluster.jobs("pending,running,completing"), 30)
     assert start(tmp_path, undisturbed[0], "--unlock", to="trajectories").wait(timeout=60) == 0
-    came_through(start(tmp_path, undisturbed[0], to="trajectories"), tmp_path, undisturbed, attempts=[1, 1])
+    came_through(start(tmp_path, undisturbed[0], to="trajectories"), tmp_path, undisturbed, attempt=1)
 
 
 def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, start, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    config = long_config(tmp_path, 200_000)
+    config = long_config(tmp_path, 600_000)
     process = start(there, config, "--default-resources", "runtime=1", to="trajectories")
-    cluster.output("scontrol", "update", f"JobId={in_training(cluster, there)}", "TimeLimit=1")
+    job = in_training(cluster, there)
+    cluster.output("scontrol", "update", f"JobId={job}", "TimeLimit=1")
     locally(here, config, "trajectories")
     (run,) = (here / "results" / "long" / "runs").iterdir()
-    jobs, _ = came_through(process, there, (config, run), attempts=[1, 2])
-    assert len(set(jobs)) == 2
-    assert f"SLURM-job '{jobs[0]}' failed, SLURM status is: 'TIMEOUT'" in (there / "log").read_text()
+    assert came_through(process, there, (config, run), attempt=2)[0] != job
+    assert f"SLURM-job '{job}' failed, SLURM status is: 'TIMEOUT'" in (there / "log").read_text()
 
 
 def test_the_rest_completes_when_a_run_fails_for_good_and_a_table_says_why(start, undisturbed, tmp_path):

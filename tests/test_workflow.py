@@ -155,6 +155,10 @@ def test_a_failing_run_leaves_no_half_written_output_and_the_others_go_on(tmp_pa
     runs = tmp_path / "results" / "tiny" / "runs"
     assert (runs / "mlp-bs32-lr0.1-seed0" / "exponents.csv").exists()
     assert [path.name for path in (runs / "mlp-bs32-lr0.1-seed0-mnist").iterdir()] == ["run.yaml"]
+    partial = pd.read_csv(tmp_path / "results" / "tiny" / "tables" / "exponents-partial.csv")
+    assert partial["status"].tolist() == ["complete"] * 2 + ["missing"]
+    assert partial["note"].iloc[-1].startswith("train: ")
+    assert "why others are missing" in finished.stderr
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,6 @@ MACHINE = {
     "ANODIFF_DATA": SETTINGS.paths.data,
     "ANODIFF_DOWNLOAD": str(int(SETTINGS.download)),
 }
-if (
-    not workflow.is_main_process
-):  # a job of a cluster; here alone is known how often it was tried
-    MACHINE["ANODIFF_ATTEMPT"] = str(workflow.attempt)
 exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in MACHINE.items())
 shell.prefix(
     f'set -euo pipefail; export {exports} PATH="{Path(sys.executable).parent}:$PATH"; '
@@ -71,3 +67,8 @@ def minutes(estimate):
 def more_each_time(estimate, settings, attempt):
     """The memory of a run's job in MB: one that had too little gets more, up to three times."""
     return estimate(settings) * min(attempt, 3)
+
+
+def this_attempt(wildcards, attempt):
+    """For the how-manieth time a job is tried; its log begins with it."""
+    return attempt

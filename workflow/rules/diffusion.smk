@@ -22,8 +22,9 @@ rule diffusion:
             costs.analysis_memory, RUNS[wildcards.run].settings, attempt
         ),
         runtime=minutes(costs.analysis_minutes),
+        attempt=this_attempt,
     params:
         analysis=SETTINGS.analysis.model_dump_json(),
     shell:
-        "anodiff diffusion {input:q} --output {output.curves:q} --table {output.exponents:q}"
+        "ANODIFF_ATTEMPT={resources.attempt} anodiff diffusion {input:q} --output {output.curves:q} --table {output.exponents:q}"
         " --tails {output.tails:q} --analysis {params.analysis:q} > {log:q} 2>&1"

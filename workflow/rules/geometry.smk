@@ -20,5 +20,6 @@ rule geometry:
             costs.geometry_memory, RUNS[wildcards.run].settings, attempt
         ),
         runtime=minutes(costs.geometry_minutes),
+        attempt=this_attempt,
     shell:
-        "anodiff geometry {input:q} --output {output:q} --memory $(({resources.mem_mb} / 4)) > {log:q} 2>&1"
+        "ANODIFF_ATTEMPT={resources.attempt} anodiff geometry {input:q} --output {output:q} --memory $(({resources.mem_mb} / 4)) > {log:q} 2>&1"

@@ -33,7 +33,9 @@ rule train:
     resources:
         mem_mb=asked_of_scheduler(partial(more_each_time, costs.training_memory)),
         runtime=minutes(costs.training_minutes),
+        attempt=this_attempt,
         device="auto",
     # exec, so that a scheduler's warning to the job reaches the training and not a shell around it
     shell:
-        "exec anodiff train {input:q} --output {output:q} --device {resources.device} >> {log:q} 2>&1"
+        "export ANODIFF_ATTEMPT={resources.attempt}; "
+        "exec anodiff train {input:q} --output {output:q} --device {resources.device} > {log:q} 2>&1"
