@@ -232,10 +232,8 @@ def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, st
 
 def test_the_rest_completes_when_a_run_fails_for_good_and_a_table_says_why(start, undisturbed, tmp_path):
     config = yaml.safe_load(undisturbed[0].read_text())
-    config["sweep"]["runs"] += [
-        {"data": "cifar10", "training.steps": 300},
-        {"optimiser.learning_rate": 1e30, "training.loss": "mse"},
-    ]
+    early = {"recording.windows": [{"start": 0, "length": 200}], "training.steps": 300}
+    config["sweep"]["runs"] += [{"data": "cifar10"} | early, {"optimiser.learning_rate": 1e30, "training.loss": "mse"} | early]
     config["paths"] = {"data": "nowhere"}
     path = tmp_path / "failing.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -257,11 +255,16 @@ def test_a_job_that_gets_no_gpu_says_so_at_once(start, undisturbed, tmp_path):
     assert "--device cuda: " in log.read_text().splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    ("resource", "said"), [("train:slurm_partition=nonsense", "nonsense"), ("train:slurm_account=nobody", "account")]
-)
-def test_what_the_cluster_does_not_know_is_named(start, undisturbed, tmp_path, resource, said):
-    assert (
-        start(tmp_path, undisturbed[0], "--set-resources", resource, "--retries", "0", to="trajectories").wait(timeout=90) == 1
-    )
-    assert said in (tmp_path / "log").read_text()
+def test_an_unknown_partition_is_named(start, undisturbed, tmp_path):
+    asked = ("--set-resources", "train:slurm_partition=nonsense", "--retries", "0")
+    assert start(tmp_path, undisturbed[0], *asked, to="trajectories").wait(timeout=90) == 1
+    assert "invalid partition specified: nonsense" in (tmp_path / "log").read_text()
+
+
+def test_a_cluster_that_is_away_is_named(cluster, start, undisturbed, tmp_path):
+    cluster.stop_controller()
+    try:
+        assert start(tmp_path, undisturbed[0], "--retries", "0", to="trajectories").wait(timeout=240) != 0
+    finally:
+        cluster.start_controller()
+    assert "Unable to contact slurm controller" in (tmp_path / "log").read_text()
