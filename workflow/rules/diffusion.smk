@@ -26,5 +26,6 @@ rule diffusion:
     params:
         analysis=SETTINGS.analysis.model_dump_json(),
     shell:
-        "ANODIFF_ATTEMPT={resources.attempt} anodiff diffusion {input:q} --output {output.curves:q} --table {output.exponents:q}"
+        "ANODIFF_ATTEMPT={resources.attempt} "
+        "anodiff diffusion {input:q} --output {output.curves:q} --table {output.exponents:q}"
         " --tails {output.tails:q} --analysis {params.analysis:q} > {log:q} 2>&1"

@@ -26,11 +26,13 @@ for kind, figure in FIGURES.items():
         resources:
             mem_mb=2000,
             runtime=30,
+            attempt=this_attempt,
         params:
             runs=run_folders,
             kind=kind,
             caption=figure.caption,
         shell:
+            "ANODIFF_ATTEMPT={resources.attempt} "
             "anodiff figures {params.kind} {params.runs:q} --output {output:q} > {log:q} 2>&1"
 
 
@@ -57,7 +59,9 @@ rule page:
     resources:
         mem_mb=1000,
         runtime=10,
+        attempt=this_attempt,
     params:
         title=SETTINGS.sweep.name,
     shell:
+        "ANODIFF_ATTEMPT={resources.attempt} "
         "anodiff page {input.table:q} {input.figures:q} --output {output:q} --title {params.title:q} > {log:q} 2>&1"

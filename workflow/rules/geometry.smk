@@ -22,4 +22,5 @@ rule geometry:
         runtime=minutes(costs.geometry_minutes),
         attempt=this_attempt,
     shell:
-        "ANODIFF_ATTEMPT={resources.attempt} anodiff geometry {input:q} --output {output:q} --memory $(({resources.mem_mb} / 4)) > {log:q} 2>&1"
+        "ANODIFF_ATTEMPT={resources.attempt} "
+        "anodiff geometry {input:q} --output {output:q} --memory $(({resources.mem_mb} / 4)) > {log:q} 2>&1"

@@ -27,8 +27,10 @@ for kind in TABLES:
         resources:
             mem_mb=2000,
             runtime=30,
+            attempt=this_attempt,
         params:
             runs=run_folders,
             kind=kind,
         shell:
+            "ANODIFF_ATTEMPT={resources.attempt} "
             "anodiff tables {params.runs:q} --kind {params.kind} --output {output.csv:q} > {log:q} 2>&1"
