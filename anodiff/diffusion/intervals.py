@@ -1,20 +1,23 @@
 """How sure is an exponent? A window's exponents, each with its 95 % interval.
 
-Intervals are of the basic bootstrap: curves are drawn about the fitted law with the sampling error of one window
-(`anodiff.diffusion.sampling`), each is measured as the window was, and the distribution of measured minus true is
-turned round. That removes bias as well, such as that of the largest of many local exponents.
+Curves are drawn with the sampling error of one window (`anodiff.diffusion.sampling`) about the fitted law, and about the same
+law with its exponents shifted up and down; each is measured as the window was. The interval holds the values under which what
+was measured lies within the central 95 % of the draws (Neyman, Phil. Trans. R. Soc. A 236 (1937) 333). That removes bias, such
+as that of the largest of many local exponents, and knows that the error itself depends on the exponent: persistent paths
+scatter more than the subdiffusive ones that a window of them may look like.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.diffusion.exponents import local_slopes, slope
-from anodiff.diffusion.regimes import FEWEST_LAGS, NOTHING_FITTED, Regimes, fit_both, fit_regimes
+from anodiff.diffusion.inversion import invert
+from anodiff.diffusion.regimes import FEWEST_LAGS, NOTHING_FITTED, Fits, Regimes, fit_both, fit_regimes
 from anodiff.diffusion.sampling import draw_log_msd, effective_dimension, relative_covariance
 from anodiff.geometry import PathGeometry
 
@@ -24,7 +27,7 @@ FloatArray = NDArray[np.float64]
 DRAWS, COVERAGE = 400, 0.95
 
 #: A law is fitted up to the lag at which the local exponent's standard error exceeds this: beyond, few samples are left in the
-#: window, and their MSDs are far from normal. No interval is given where the error is twice as large.
+#: window, and their MSDs are far from normal.
 LARGEST_ERROR = 0.25
 
 #: Lags, or steps of contour, that are too short for one exponent over all: there, discrete steps are seen.
@@ -32,6 +35,10 @@ SHORTEST = 3
 
 #: How often law and covariance are found from each other.
 ROUNDS = 3
+
+#: The laws drawn about: exponents shifted by so many standard errors of the least certain local one,
+#: taken for at most the second number.
+SHIFTS, LARGEST_SHIFT = (-3.0, -1.5, -0.75, 0.0, 0.75, 1.5, 3.0), 0.6
 
 
 @dataclass(frozen=True)
@@ -143,41 +150,53 @@ def measure(
         fitted = np.logical_and.accumulate(~unknown)
         fitted[:FEWEST_LAGS] = True
         law = fit_regimes(lags[fitted], msd[fitted], errors[np.ix_(fitted, fitted)])
-    tame = _stationary(law)
-    generator = np.random.default_rng(seed)
-    drawn = draw_log_msd(lags, tame, updates, covariance, dimension, DRAWS, generator)
-    true = np.log(tame.msd(lags))[:, None]
-    curves = np.hstack([true, drawn])
-    fits = fit_both(lags[fitted].astype(float), curves[fitted], errors[np.ix_(fitted, fitted)])
-    if law.count == 2:
-        firsts, seconds = fits.bent[1], fits.bent[1] + fits.bent[2]
-        crossover = np.log(fits.crossover)
-    else:
-        firsts = seconds = fits.line[1]
-        crossover = np.full(DRAWS + 1, np.nan)
-    local = operator @ curves
-    low, high = _ends(beta, local[:, :1], local[:, 1:])
-    stretch = (
-        np.polynomial.polynomial.polyfit(np.log(lags[in_range]), curves[in_range], 1)[1]
-        if (in_range.sum() > 1)
-        else np.full(DRAWS + 1, np.nan)
-    )
-    peaks = local.max(axis=0)
-    weights = np.where(lags >= SHORTEST, lags**-0.5, 0.0)  # polyfit squares them
-    whole = np.polynomial.polynomial.polyfit(np.log(lags), curves, 1, w=weights)[1]
-    return Measured(
-        law,
-        _interval(law.first, firsts),
-        _interval(law.second, seconds),
-        _crossover_interval(law.crossover, crossover),
-        low,
-        high,
-        _interval(float(np.nanmax(beta)), peaks),
-        _interval(long_slope, stretch),
-        _interval(overall, whole),
-        dimension,
-        2 / np.diagonal(errors),
-    )
+
+    def statistics(curves: FloatArray) -> FloatArray:
+        """Return all that gets an interval, of curves of shape (lags, curves), shape (quantities, curves)."""
+        return np.vstack(
+            [
+                *_exponents(law.count, fit_both(lags[fitted].astype(float), curves[fitted], errors[np.ix_(fitted, fitted)])),
+                _slopes(lags, curves, in_range.astype(float)),
+                _slopes(lags, curves, np.where(lags >= SHORTEST, lags**-0.5, 0.0)),  # polyfit squares the weights
+                (operator @ curves).max(axis=0),
+                operator @ curves,
+            ]
+        )
+
+    uncertain = np.sqrt(np.diagonal(operator @ errors @ operator.T)).max()
+    truths, draws = [], []
+    for shifted in _shifted(law, float(uncertain)):
+        covariance = relative_covariance(lags, shifted, updates)
+        curves = draw_log_msd(lags, shifted, updates, covariance, dimension, DRAWS, np.random.default_rng(seed))
+        truths.append(statistics(np.log(shifted.msd(lags))[:, None])[:, 0])
+        draws.append(statistics(curves))
+    values = np.concatenate([[law.first, law.second, math.log(law.crossover), long_slope, overall, np.nanmax(beta)], beta])
+    low, high = invert(values, np.array(truths), np.array(draws), COVERAGE)
+    first, second, knot, stretch, whole, peak = (Interval(*each) for each in zip(values[:6], low[:6], high[:6], strict=True))
+    crossover = Interval(law.crossover, math.exp(knot.low), math.exp(knot.high))
+    samples = 2 / np.diagonal(errors)
+    return Measured(law, first, second, crossover, low[6:], high[6:], peak, stretch, whole, dimension, samples)
+
+
+def _exponents(count: int, fits: Fits) -> list[FloatArray]:
+    """Return first and second exponent and logarithm of the crossover of several curves."""
+    if count == 2:
+        return [fits.bent[1], fits.bent[1] + fits.bent[2], np.log(fits.crossover)]
+    return [fits.line[1], fits.line[1], np.full_like(fits.line[1], np.nan)]
+
+
+def _slopes(lags: NDArray[np.int64], curves: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return slopes over the lags of some weight; NaN where there are fewer than two."""
+    if (weights > 0).sum() < 2:
+        return np.full(curves.shape[1], np.nan)
+    return np.polynomial.polynomial.polyfit(np.log(lags), curves, 1, w=weights)[1]
+
+
+def _shifted(law: Regimes, error: float) -> list[Regimes]:
+    """Return the law with its exponents shifted by `SHIFTS` standard errors, as far as stationary increments go."""
+    shifts = [shift * min(error, LARGEST_SHIFT) for shift in SHIFTS]
+    laws = [_stationary(replace(law, first=law.first + shift, second=law.second + shift)) for shift in shifts]
+    return list(dict.fromkeys(laws))
 
 
 def _first_guess(lags: NDArray[np.int64], msd: FloatArray, updates: int) -> Regimes:
@@ -191,23 +210,4 @@ def _first_guess(lags: NDArray[np.int64], msd: FloatArray, updates: int) -> Regi
 def _stationary(law: Regimes) -> Regimes:
     """Return the law with exponents that a process with stationary increments can have, between 0 and 2."""
     first, second = (min(max(exponent, 0.02), 1.98) for exponent in (law.first, law.second))
-    return Regimes(law.count, first, second, law.crossover, law.fit_from, law.fit_to, law.prefactor)
-
-
-def _interval(value: float, measured: FloatArray) -> Interval:
-    """Return the basic bootstrap's interval; ``measured`` holds the value without error first, then the draws."""
-    low, high = _ends(np.array([value]), measured[None, :1], measured[None, 1:])
-    return Interval(value, float(low[0]), float(high[0]))
-
-
-def _ends(values: FloatArray, true: FloatArray, drawn: FloatArray) -> tuple[FloatArray, FloatArray]:
-    tail = (1 - COVERAGE) / 2
-    low, high = np.quantile(drawn - true, [tail, 1 - tail], axis=1)
-    known = drawn.std(axis=1) <= 2 * LARGEST_ERROR
-    return np.where(known, values - high, np.nan), np.where(known, values - low, np.nan)
-
-
-def _crossover_interval(value: float, positions: FloatArray) -> Interval:
-    """Return the interval of a crossover lag, from draws of its logarithm."""
-    low, high = np.quantile(positions[1:] - positions[0], [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return Interval(value, value * math.exp(-high), value * math.exp(-low))
+    return replace(law, first=first, second=second)

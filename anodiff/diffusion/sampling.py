@@ -61,8 +61,10 @@ def relative_covariance(lags: NDArray[np.int64], law: Regimes, updates: int) -> 
 def effective_dimension(path: PathGeometry, lags: NDArray[np.int64]) -> FloatArray:
     """Return in how many directions the path moves over each lag, as far as the scatter of its MSD goes, shape (lags,).
 
-    For Gaussian displacements r_i, r_j with covariance Σ and mean product C, Var <r_i, r_j> = (M² + C²) tr Σ² / (tr Σ)². The
-    variance is taken over pairs of the same separation, whose mean product is the same, and enlarged for their being few.
+    For Gaussian displacements r_i, r_j with covariance Σ and mean product C, Var <r_i, r_j> = (M² + C²)/d and
+    <|r_i|² |r_j|²> = M² + 2C²/d, 1/d = tr Σ² / (tr Σ)². Both are taken over pairs of the same separation, whose mean product
+    is the same, the variance enlarged for their being few: it is their ratio that tells d, so in one dimension d is 1 however
+    far this window's displacements happen to go.
     Lags above a quarter of the window take the value there: they hold too few displacements that do not overlap. Where
     |r_i|² scatters more along the path than that of Gaussian displacements, the dimension is smaller and errors are larger.
     """
@@ -82,17 +84,18 @@ def _inverse_dimension(squares: FloatArray, lag: int) -> float:
     ends = starts + lag
     products = squares[np.ix_(starts, ends)] + squares[np.ix_(ends, starts)]
     products = 0.5 * (products - squares[np.ix_(starts, starts)] - squares[np.ix_(ends, ends)])
-    scale = np.diagonal(products).mean()
-    products /= scale
+    own = np.diagonal(products)
     variance = weight = 0.0
     for place in np.flatnonzero(starts >= lag):  # separations without overlap
         pairs = np.diagonal(products, place)
         independent = min(len(pairs), 1 + (last - starts[place]) / lag)
         if independent >= 2:
+            norms = (own[: len(pairs)] * own[place:]).mean()
+            aligned, cosine = pairs.mean() ** 2 / norms, (pairs**2).mean() / norms
             variance += len(pairs) * pairs.var() / (1 - 1 / independent)
-            weight += len(pairs) * (1 + pairs.mean() ** 2)
-    amplitude = float(np.diagonal(products).var() / 2)
-    return max(variance / weight, amplitude) if weight else amplitude
+            weight += len(pairs) * norms * (1 + aligned - 2 * aligned * cosine)
+    amplitude = float(own.var() / (2 * own.mean() ** 2))
+    return max(variance / weight, amplitude) if weight > 0 else amplitude
 
 
 def draw_log_msd(
