@@ -32,7 +32,7 @@ def invert(measured: FloatArray, truths: FloatArray, drawn: FloatArray, coverage
     tails = (1 - coverage) / 2, (1 + coverage) / 2
     low, high = np.quantile(drawn, tails, axis=2)
     pairs = zip(measured, truths.T, low.T, high.T, strict=True)
-    ends = np.array([(_crossing(m, t, h), -_crossing(-m, -t[::-1], -l[::-1])) for m, t, l, h in pairs])
+    ends = np.array([(_crossing(m, t, h), -_crossing(-m, -t[::-1], -below[::-1])) for m, t, below, h in pairs])
     return ends[:, 0], ends[:, 1]
 
 

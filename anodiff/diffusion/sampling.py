@@ -32,6 +32,10 @@ FloatArray = NDArray[np.float64]
 #: Up to so many effective dimensions curves are drawn from simulated paths; above, the logarithm of the MSD is normal.
 FEW_DIMENSIONS = 10
 
+#: So many paths in one dimension are simulated; the MSD of a curve is the mean over as many of them as there are effective
+#: dimensions, up to the second number. More dimensions only make the scatter smaller.
+SIMULATED, MOST_COPIES = 1000, 20
+
 #: Starting points at which the inner products of displacements are taken.
 STARTS = 200
 
@@ -65,12 +69,12 @@ def effective_dimension(path: PathGeometry, lags: NDArray[np.int64]) -> FloatArr
     <|r_i|² |r_j|²> = M² + 2C²/d, 1/d = tr Σ² / (tr Σ)². Both are taken over pairs of the same separation, whose mean product
     is the same, the variance enlarged for their being few: it is their ratio that tells d, so in one dimension d is 1 however
     far this window's displacements happen to go.
-    Lags above a quarter of the window take the value there: they hold too few displacements that do not overlap. Where
+    Lags above a tenth of the window take the value there: it holds too few of their displacements that do not overlap. Where
     |r_i|² scatters more along the path than that of Gaussian displacements, the dimension is smaller and errors are larger.
     """
     squares = path.squared_displacements
     points = len(squares)
-    measured = lags <= max(1, (points - 1) // 4)
+    measured = lags <= max(1, (points - 1) // 10)
     inverse = np.array([_inverse_dimension(squares, int(lag)) for lag in lags[measured]])
     width = max(1, len(inverse) // 6)
     smooth = np.array([inverse[max(0, n - width) : n + width + 1].mean() for n in range(len(inverse))])
@@ -91,6 +95,8 @@ def _inverse_dimension(squares: FloatArray, lag: int) -> float:
         independent = min(len(pairs), 1 + (last - starts[place]) / lag)
         if independent >= 2:
             norms = (own[: len(pairs)] * own[place:]).mean()
+            if norms <= 0:
+                continue  # one of each pair rests
             aligned, cosine = pairs.mean() ** 2 / norms, (pairs**2).mean() / norms
             variance += len(pairs) * pairs.var() / (1 - 1 / independent)
             weight += len(pairs) * norms * (1 + aligned - 2 * aligned * cosine)
@@ -121,11 +127,31 @@ def draw_log_msd(
         values, vectors = eigh(covariance)
         root = vectors * np.sqrt(np.maximum(values, 0))
         return expected + root @ generator.normal(size=(len(lags), draws)) / np.sqrt(dimension)[:, None]
-    copies = max(1, math.floor(dimension.min()))
-    paths = _gaussian_paths(law, updates, draws * copies, generator)
+    paths = _gaussian_paths(law, updates, SIMULATED, generator)
     ratios = np.array([((paths[lag:] - paths[: len(paths) - lag]) ** 2).mean(axis=0) for lag in lags])
-    ratios = ratios.reshape(len(lags), draws, copies).mean(axis=2) / law.msd(lags)[:, None]
-    return expected + np.log(1 + np.sqrt(copies / dimension)[:, None] * (ratios - 1))
+    ratios /= law.msd(lags)[:, None]
+    chosen = generator.integers(SIMULATED, size=(draws, math.ceil(min(dimension.max(), MOST_COPIES))))
+    drawn = np.empty((len(lags), draws))
+    for row, own, d in zip(drawn, ratios, dimension, strict=True):
+        weights = _weights(min(d, MOST_COPIES))
+        mean = own[chosen[:, : len(weights)]] @ weights
+        row[:] = 1 + math.sqrt(min(1.0, MOST_COPIES / d)) * (mean - 1)
+    return expected + np.log(drawn)
+
+
+def _weights(dimension: float) -> FloatArray:
+    """Return weights of sum 1 whose squares sum to 1/dimension: of directions that are alike but for the last, a lesser one.
+
+    Examples
+    --------
+    >>> _weights(2.5).round(3).tolist()
+    [0.439, 0.439, 0.123]
+    """
+    whole = math.ceil(dimension) - 1
+    if not whole:
+        return np.ones(1)
+    last = (whole - math.sqrt(max(0.0, whole**2 - (dimension - 1) * whole * (dimension - whole)))) / (dimension - 1)
+    return np.append(np.ones(whole), last) / (whole + last)
 
 
 def _gaussian_paths(law: Regimes, updates: int, count: int, generator: np.random.Generator) -> FloatArray:
