@@ -28,6 +28,9 @@ FloatArray = NDArray[np.float64]
 #: A bin with fewer pairs is left out.
 FEWEST_PAIRS = 10
 
+#: The loss roughness is fitted up to the distance that the path goes in this fraction of the window, root mean square: over
+#: longer stretches there are few that do not overlap.
+LONGEST = 0.1
 
 #: Stretches of the window that are left out in turn.
 STRETCHES = 10
@@ -45,6 +48,8 @@ class Binned:
         Mean of the other quantity, shape (bins,).
     pairs
         How many pairs each bin holds, shape (bins,).
+    fitted
+        Whether a bin enters the exponent, shape (bins,).
     without
         Slope of ln mean against ln centre without one stretch of the window, shape (stretches,).
     """
@@ -52,12 +57,13 @@ class Binned:
     centres: FloatArray
     means: FloatArray
     pairs: NDArray[np.int64]
+    fitted: NDArray[np.bool_]
     without: FloatArray
 
     @property
     def exponent(self) -> Interval:
         """Slope of ln mean against ln centre, weighted by 1/centre, about as errors go; NaN of fewer than two bins."""
-        return jackknife(slope(self.centres, self.means), self.without)
+        return jackknife(slope(self.centres[self.fitted], self.means[self.fitted]), self.without)
 
 
 def jackknife(value: float, without: FloatArray) -> Interval:
@@ -71,13 +77,15 @@ def jackknife(value: float, without: FloatArray) -> Interval:
     return Interval(value, value - error, value + error)
 
 
-def bin_pairs(distances: FloatArray, values: FloatArray, per_decade: int) -> Binned:
+def bin_pairs(distances: FloatArray, values: FloatArray, per_decade: int, longest: float = math.inf) -> Binned:
     """Return the mean of ``values`` over pairs of points, by logarithmic bins of ``distances``; distance 0 is left out.
 
     Parameters
     ----------
     distances, values
         Of points i and j, shape (points, points); what stands above the diagonal counts.
+    longest
+        Bins whose centre lies beyond this distance do not enter the exponent.
     """
     first, second = np.triu_indices(len(distances), 1)
     stretch = np.arange(len(distances)) * STRETCHES // len(distances)
@@ -85,7 +93,7 @@ def bin_pairs(distances: FloatArray, values: FloatArray, per_decade: int) -> Bin
     usable = (distance > 0) & np.isfinite(distance) & np.isfinite(value)
     logs, value = np.log10(distance[usable]), value[usable]
     if not len(logs):
-        return Binned(np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty(0))
+        return Binned(np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty(0, bool), np.empty(0))
     number = np.floor((logs - logs.min()) * per_decade).astype(np.int64)
     shape = (int(number.max()) + 1, STRETCHES, STRETCHES)
     place = (number * STRETCHES + stretch[first[usable]]) * STRETCHES + stretch[second[usable]]
@@ -101,8 +109,9 @@ def bin_pairs(distances: FloatArray, values: FloatArray, per_decade: int) -> Bin
         return 10 ** (log_total[enough] / pairs[enough]), total[enough] / pairs[enough]
 
     centres, means = curve(np.ones(STRETCHES, bool))
-    without = [slope(*curve(np.arange(STRETCHES) != left)) for left in range(STRETCHES)]
-    return Binned(centres, means, whole[kept].astype(np.int64), np.array(without))
+    curves = [curve(np.arange(STRETCHES) != left) for left in range(STRETCHES)]
+    without = [slope(x[x <= longest], y[x <= longest]) for x, y in curves]
+    return Binned(centres, means, whole[kept].astype(np.int64), centres <= longest, np.array(without))
 
 
 def displacement_by_contour(squared_displacements: FloatArray, contour_length: FloatArray, per_decade: int = 10) -> Binned:
@@ -140,4 +149,6 @@ def loss_difference_by_distance(squared_displacements: FloatArray, losses: Float
     Points without a loss (NaN) are left out. Mini-batch losses differ by the batches' noise even where the points coincide:
     MSL levels off at twice its variance, and H is then that of the noise, near 0.
     """
-    return bin_pairs(np.sqrt(squared_displacements), (losses[:, None] - losses) ** 2, per_decade)
+    lag = max(1, int(LONGEST * (len(losses) - 1)))
+    longest = math.sqrt(np.diagonal(squared_displacements, lag).mean()) if len(losses) > 1 else math.inf
+    return bin_pairs(np.sqrt(squared_displacements), (losses[:, None] - losses) ** 2, per_decade, longest)

@@ -119,3 +119,14 @@ def test_pairs_that_coincide_or_none_at_all_give_no_exponent_and_no_warning():
     assert len(nothing.centres) == 0
     assert math.isnan(nothing.exponent.value)
     assert math.isnan(path_dimension(nothing, UNKNOWN).value)
+
+
+def test_the_loss_roughness_is_fitted_up_to_what_the_path_goes_in_a_tenth_of_the_window():
+    squares = path_geometry(brownian(1000, 50, 0)).squared_displacements
+    found = loss_difference_by_distance(squares, np.random.default_rng(0).normal(size=1001).cumsum())
+    reach = math.sqrt(np.mean([squares[start, start + 100] for start in range(901)]))
+    np.testing.assert_array_equal(found.fitted, found.centres <= reach)
+    inside, outside = found.centres <= reach, found.centres > reach
+    assert inside.sum() > 5
+    assert outside.sum() > 2
+    assert found.exponent.value == slope(found.centres[inside], found.means[inside])
