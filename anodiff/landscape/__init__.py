@@ -1,0 +1,23 @@
+"""The loss landscape along a path: slices through it, its roughness, its curvature.
+
+The public names are imported when first used: some need torch, whose import takes seconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "LossSurface": "anodiff.landscape.surface",
+    "place": "anodiff.landscape.placing",
+    "stored_point": "anodiff.landscape.placing",
+}
+
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'anodiff.landscape' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
