@@ -12,7 +12,9 @@ see; invariant to the scale of weights in front of a normalisation, and twice th
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -108,11 +110,30 @@ class LossSurface:
         ]
         self.move(self.centre)
         self._normalised = _tracks_statistics(self.network)
-        self._folded: Folded | None = None
         if self._normalised:
-            self.estimate_statistics()
-            if not self._anew:
-                self._folded = fold(self.network)
+            with one_thread():
+                self.estimate_statistics()
+        self._folded = self._fold()
+
+    def _fold(self) -> Folded | None:
+        return fold(self.network) if self._normalised and not self._anew else None
+
+    def twin(self) -> LossSurface:
+        """Return the same function with a network of its own, for another thread; the samples are shared."""
+        twin = copy.copy(self)
+        twin.network = copy.deepcopy(self.network)
+        twin._flat = _flatten_in_place(twin.network)
+        twin._folded = twin._fold()
+        return twin
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that the losses depend on but the point and the version of torch."""
+        digest = hashlib.sha256(repr((describe(self), self.shapes, [len(labels) for _, labels in self.batches])).encode())
+        tensors = [tensor for batch in self.batches for tensor in batch]
+        for tensor in [*tensors, *self.network.buffers()]:
+            digest.update(tensor.contiguous().cpu().numpy().tobytes())
+        digest.update(self.centre.tobytes())
+        return digest.hexdigest()
 
     @property
     def size(self) -> int:
@@ -218,6 +239,17 @@ def _flatten_in_place(network: nn.Module) -> Tensor:
     return flat
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: the bits then do not depend on how many cores a machine has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _tracks_statistics(network: nn.Module) -> bool:
     return any(isinstance(layer, _BatchNorm) and layer.track_running_stats for layer in network.modules())
 
@@ -246,8 +278,3 @@ def describe(surface: LossSurface) -> dict[str, Any]:
         "device": surface.device.type,
         "parameters": surface.size,
     }
-
-
-def names(surface: LossSurface) -> Sequence[str]:
-    """Return the names of the network's tensors, in the order of the flattened point."""
-    return list(surface.shapes)
