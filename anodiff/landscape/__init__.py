@@ -9,6 +9,17 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "Directions": "anodiff.landscape.directions",
+    "line_between": "anodiff.landscape.directions",
+    "path_directions": "anodiff.landscape.directions",
+    "random_directions": "anodiff.landscape.directions",
+    "random_walk_null": "anodiff.landscape.directions",
+    "unit_directions": "anodiff.landscape.directions",
+    "Slice": "anodiff.landscape.slice_store",
+    "open_slice": "anodiff.landscape.slice_store",
+    "grid": "anodiff.landscape.slices",
+    "losses_on": "anodiff.landscape.slices",
+    "slice_landscape": "anodiff.landscape.slices",
     "LossSurface": "anodiff.landscape.surface",
     "place": "anodiff.landscape.placing",
     "stored_point": "anodiff.landscape.placing",

@@ -71,9 +71,9 @@ def random_directions(centre: ArrayLike, shapes: Shapes, seed: int, count: int =
     """Return filter-normalised random directions (Li et al., NeurIPS 2018, section 4).
 
     Entries are independent normal. A second direction is made orthogonal to the first *within each filter*, and then each
-    filter is scaled to the length of the weights' filter, so that the directions are orthogonal and their filters as long as the
-    weights'; orthogonalising whole vectors gives only one of the two. A filter of a single weight has no orthogonal complement:
-    there the second direction is zero. Parameters with fewer than two dimensions (biases, batch norm) do not move.
+    filter is scaled to the length of the weights' filter, so that the directions are orthogonal and their filters as long as
+    the weights'; orthogonalising whole vectors gives only one of the two. A filter of a single weight has no orthogonal
+    complement: there the second direction is zero. Parameters with fewer than two dimensions (biases, batch norm) do not move.
 
     Parameters
     ----------
