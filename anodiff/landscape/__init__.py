@@ -9,6 +9,16 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "Curvature": "anodiff.landscape.curvature_store",
+    "open_curvature": "anodiff.landscape.curvature_store",
+    "measure_curvature": "anodiff.landscape.curvature",
+    "hessian_product": "anodiff.landscape.products",
+    "gauss_newton_product": "anodiff.landscape.products",
+    "split_motion": "anodiff.landscape.motion",
+    "stability_threshold": "anodiff.landscape.motion",
+    "spectral_density": "anodiff.landscape.spectrum",
+    "top_eigenpairs": "anodiff.landscape.spectrum",
+    "trace": "anodiff.landscape.spectrum",
     "Directions": "anodiff.landscape.directions",
     "line_between": "anodiff.landscape.directions",
     "path_directions": "anodiff.landscape.directions",
