@@ -1,0 +1,184 @@
+"""How curved is the landscape along a run, and does the path move along its directions of largest curvature?
+
+At some steps: the largest eigenvalues of the Hessian and of the Gauss–Newton matrix, the Hessian's spectral density and trace,
+the edge of stability, and the motion of the window around the step split into the top eigenspace and the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anodiff.config import RunSettings
+from anodiff.data import load
+from anodiff.errors import ConfigError
+from anodiff.geometry.gram import path_geometry
+from anodiff.geometry.reduce import WindowPoints
+from anodiff.landscape.curvature_store import ARRAYS, KIND, VERSION, Curvature, open_curvature
+from anodiff.landscape.motion import split_motion, stability_threshold
+from anodiff.landscape.placing import place
+from anodiff.landscape.products import gauss_newton_product, hessian_product
+from anodiff.landscape.spectrum import spectral_density, top_eigenpairs, trace
+from anodiff.landscape.surface import BATCH_SIZE, LossSurface, describe
+from anodiff.stores import create_store, finish_store, writing
+from anodiff.trajectory.format import compressors
+from anodiff.trajectory.store import Trajectory, open_trajectory
+from anodiff.trajectory.windows import Window
+
+Report = Callable[[int, int, str], None]
+
+
+def measure_curvature(
+    trajectory_path: str | Path,
+    output: str | Path,
+    *,
+    steps: Sequence[int],
+    data_root: str | Path = "data",
+    samples: int | None = None,
+    eigenvalues: int = 20,
+    gauss_newton: bool = True,
+    probes: int = 2,
+    lanczos_steps: int = 64,
+    trace_products: int = 30,
+    lags: int = 30,
+    seed: int = 0,
+    tolerance: float = 1e-4,
+    batch_size: int = BATCH_SIZE,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    overwrite: bool = False,
+    report: Report = lambda done, total, message: None,
+) -> Curvature:
+    """Measure the curvature at steps of a run, write it to ``output``, and return it.
+
+    All of it is of the loss over training samples without augmentation, with batch-norm statistics of the point held.
+
+    Parameters
+    ----------
+    steps
+        Optimiser steps, each of them stored.
+    samples
+        Take only so many training samples, drawn by the seed; all by default.
+    eigenvalues
+        How many; the motion is split at as many eigenvectors of the Hessian.
+    gauss_newton
+        Also of the Gauss–Newton matrix.
+    probes, lanczos_steps
+        Of the spectral density; 0 probes: none.
+    trace_products
+        Products spent on the trace; 0: none.
+    lags
+        How many lags the split MSD has, evenly in their logarithm; 0: no split.
+    seed
+        Of samples, probes and Lanczos's start.
+    report
+        Called with the steps done, those to do, and what is in work.
+
+    Raises
+    ------
+    ConfigError
+        If a step is not stored, or a number out of bounds.
+    StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
+    """
+    trajectory = open_trajectory(trajectory_path)
+    if not len(steps):
+        raise ConfigError("no steps to measure the curvature at; give at least one")
+    settings = RunSettings.model_validate(trajectory.group.attrs.get("settings"))
+    dataset = load(settings.data, data_root)
+    windows = [_window(trajectory, step) for step in steps]
+    kept = _lags(windows, lags)
+    arrays = _empty(len(steps), eigenvalues, probes, lanczos_steps, len(kept))
+    arrays["lag"][:] = kept
+    grams: dict[Window, Any] = {}
+    said: dict[str, Any] = {}
+    with writing(output, overwrite=overwrite) as temporary:
+        for number, (step, window) in enumerate(zip(steps, windows, strict=True)):
+
+            def tell(what: str, number: int = number, step: int = step) -> None:
+                report(number, len(steps), f"step {step}: {what}")
+
+            surface = place(
+                trajectory, step, settings=settings, dataset=dataset, samples=samples, seed=seed, batch_size=batch_size,
+                dtype=dtype, device=device,
+            )  # fmt: skip
+            said = describe(surface)
+            rate = trajectory.series("learning_rate")[min(step, trajectory.steps_completed - 1)]
+            row: dict[str, Any] = {"step": step, "loss": surface(surface.centre), "learning_rate": rate}
+            row["threshold"] = stability_threshold(settings.optimiser, rate)
+            tell("eigenvalues of the Hessian")
+            product = hessian_product(surface)
+            top = top_eigenpairs(product, surface.size, eigenvalues, seed=seed, tolerance=tolerance)
+            row["hessian_eigenvalue"] = top.values
+            if probes:
+                tell("spectral density")
+                density = spectral_density(product, surface.size, probes=probes, steps=lanczos_steps, seed=seed)
+                row |= {"density_node": density.nodes, "density_weight": density.weights}
+            if trace_products:
+                tell("trace")
+                found = trace(product, surface.size, products=trace_products, seed=seed)
+                row |= {"trace": found.value, "trace_error": found.error}
+            if gauss_newton:
+                tell("eigenvalues of the Gauss-Newton matrix")
+                row["gauss_newton_eigenvalue"] = _gauss_newton(surface, eigenvalues, seed, tolerance)
+            if window is not None and len(kept):
+                tell("motion")
+                if window not in grams:
+                    grams[window] = path_geometry(WindowPoints(trajectory, window, None))
+                inside = kept[(kept % window.stride == 0) & (kept <= window.length)]
+                split = split_motion(trajectory, grams[window], top.vectors, inside // window.stride)
+                places = np.isin(kept, inside)
+                row["window_start"] = window.start
+                for name in ("total", "within", "outside"):
+                    arrays[f"msd_{name}"][number, places] = getattr(split, name)
+            for name, values in row.items():
+                arrays[name][number] = values
+        trajectory.check_unchanged()
+        group = create_store(temporary, KIND, VERSION, said | {"settings": settings.model_dump(mode="json"), "seed": seed})
+        for name, values in arrays.items():
+            dimensions, _, meaning = ARRAYS[name]
+            array = group.create_array(
+                name, shape=values.shape, dtype=values.dtype, compressors=compressors(), dimension_names=dimensions,
+                attributes={"long_name": meaning},
+            )  # fmt: skip
+            if values.size:
+                array[...] = values
+        finish_store(group)
+    report(len(steps), len(steps), "done")
+    return open_curvature(output)
+
+
+def _gauss_newton(surface: LossSurface, count: int, seed: int, tolerance: float) -> NDArray[np.float64]:
+    return top_eigenpairs(gauss_newton_product(surface), surface.size, count, seed=seed, tolerance=tolerance).values
+
+
+def _window(trajectory: Trajectory, step: int) -> Window | None:
+    """Return the shortest finished window that holds a step, the one that begins there among equals; None without one."""
+    holding = [
+        window
+        for window in trajectory.windows
+        if window.reached(trajectory.steps_completed) and window.start <= step <= window.start + window.length
+    ]
+    return min(holding, key=lambda window: (window.length, step - window.start), default=None)
+
+
+def _lags(windows: Sequence[Window | None], count: int) -> NDArray[np.int64]:
+    known = [window for window in windows if window is not None]
+    if not count or not known:
+        return np.zeros(0, np.int64)
+    stride, longest = min(window.stride for window in known), max(window.length for window in known)
+    updates = np.geomspace(1, max(1, 0.9 * longest / stride), count)
+    return np.unique(np.round(updates)).astype(np.int64) * stride
+
+
+def _empty(points: int, ranks: int, probes: int, nodes: int, lags: int) -> dict[str, NDArray[Any]]:
+    sizes = {"point": points, "rank": ranks, "probe": probes, "node": nodes if probes else 0, "lag": lags}
+    return {
+        name: np.full(tuple(sizes[dimension] for dimension in dimensions), math.nan if dtype == "float64" else -1, dtype)
+        for name, (dimensions, dtype, _) in ARRAYS.items()
+    }

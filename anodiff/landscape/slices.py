@@ -1,0 +1,224 @@
+"""How does the loss look on a line or a plane through weight space?
+
+`slice_landscape` evaluates a grid and writes it as a store, row by row, so that an interrupted scan goes on where it stopped,
+with the same bits. Points are independent of each other: every worker thread has a network of its own and computes on one
+thread, so that the bits do not depend on the number of workers, and small networks, which hardly gain from threads within an
+operation, use all cores.
+
+The floor of the cost is the convolutions' own time (nine tenths of it, for a narrow ResNet): a point costs one forward pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import zarr
+from numpy.typing import ArrayLike, NDArray
+
+from anodiff.errors import AnodiffError, ConfigError
+from anodiff.landscape.directions import Directions
+from anodiff.landscape.evaluation import Evaluation
+from anodiff.landscape.slice_store import KIND, VERSION
+from anodiff.landscape.surface import LossSurface, describe
+from anodiff.stores import RUNNING, create_store, finish_store, open_group, publish, refuse_existing, remove, storage_errors
+from anodiff.training.lock import run_lock
+from anodiff.trajectory.format import compressors
+
+FloatArray = NDArray[np.float64]
+Report = Callable[[int, int, str], None]
+
+#: Longest scan that is begun, in seconds, where the caller says nothing else.
+LONGEST = 24 * 3600.0
+
+#: Margin around a path in its plane, as a fraction of its extent.
+MARGIN = 0.25
+
+
+def grid(directions: Directions, points: int | Sequence[int] = 51, extent: float | None = None) -> tuple[FloatArray, ...]:
+    """Return the coordinates of a grid along each direction.
+
+    Parameters
+    ----------
+    points
+        How many along each direction, or along all.
+    extent
+        Half the width of the grid, in the unit of the directions. By default 1 filter norm to both sides for random directions;
+        the path with a quarter of its extent around it; a line from −0.5 to 1.5. Other directions have no natural extent.
+
+    Raises
+    ------
+    ConfigError
+    """
+    axes = len(directions.labels)
+    counts = [points] * axes if isinstance(points, int) else list(points)
+    if len(counts) != axes or min(counts) < 2:
+        raise ConfigError(f"{points} points along {axes} directions; give 2 or more for each")
+    if extent is not None and not (math.isfinite(extent) and extent > 0):
+        raise ConfigError(f"an extent of {extent}; give a length above 0, in {directions.unit}s")
+    if extent is not None:
+        bounds = [(-extent, extent)] * axes
+    elif directions.path is not None:
+        low, high = directions.path.min(axis=0), directions.path.max(axis=0)
+        bounds = [(a - MARGIN * (b - a), b + MARGIN * (b - a)) for a, b in zip(low, high, strict=True)]
+    elif directions.kind in ("random", "line"):
+        bounds = [(-1.0, 1.0) if directions.kind == "random" else (-0.5, 1.5)] * axes
+    else:
+        raise ConfigError(f"directions of kind {directions.kind} have no natural extent; give one, in {directions.unit}s")
+    return tuple(np.linspace(low, high, count) for (low, high), count in zip(bounds, counts, strict=True))
+
+
+def losses_on(
+    surface: LossSurface, directions: Directions, axes: Sequence[ArrayLike], *, workers: int | None = None
+) -> FloatArray:
+    """Return the losses over a grid, shape (first,) or (second, first): row i, column j is at ``axes[1][i]``, ``axes[0][j]``.
+
+    Parameters
+    ----------
+    axes
+        Coordinates along each direction, from `grid` or anywhere.
+    workers
+        Threads on a CPU; by default as many as torch uses.
+    """
+    coordinates = [np.asarray(axis, np.float64) for axis in axes]
+    offsets = coordinates[1] if len(coordinates) == 2 else np.zeros(1)
+    with Evaluation(surface, directions, workers) as evaluation:
+        rows = [evaluation.row(coordinates[0], offset) for offset in offsets]
+    return np.array(rows) if len(coordinates) == 2 else rows[0]
+
+
+def slice_landscape(
+    surface: LossSurface,
+    directions: Directions,
+    output: str | Path,
+    *,
+    points: int | Sequence[int] = 51,
+    extent: float | None = None,
+    workers: int | None = None,
+    scratch: str | Path | None = None,
+    attributes: dict[str, Any] | None = None,
+    longest: float = LONGEST,
+    memory: float | None = None,
+    overwrite: bool = False,
+    report: Report = lambda done, total, message: None,
+) -> None:
+    """Evaluate a grid and publish it as a store at ``output``; see `anodiff.landscape.slice_store.open_slice`.
+
+    Rows are written to ``scratch`` as they are finished; the same call after an interruption goes on behind them. A scan of
+    another surface or grid that is found there is discarded.
+
+    Parameters
+    ----------
+    points, extent
+        See `grid`.
+    workers
+        Threads on a CPU; by default as many as torch uses.
+    scratch
+        Folder of the unfinished scan; by default one beside ``output``.
+    attributes
+        What the store shall say beside the surface and the directions, such as settings and step.
+    longest
+        Seconds that the scan may take by the estimate; beyond, it is refused.
+    memory
+        Bytes that weights and directions may take; by default what the machine has.
+    report
+        Called with the points done, those to do, and a short text.
+
+    Raises
+    ------
+    ConfigError
+        If the grid is too large for the time or the memory; nothing has been written yet.
+    OutputExistsError, StorageError
+    RunLockedError
+        If another process works on this scan.
+    """
+    output = Path(output)
+    scratch = Path(scratch) if scratch is not None else output.with_name(f".{output.name}.scan")
+    refuse_existing(output, overwrite=overwrite)
+    axes = grid(directions, points, extent)
+    count = math.prod(len(axis) for axis in axes)
+    with Evaluation(surface, directions, workers, memory) as evaluation, storage_errors(scratch):
+        _refuse_long(axes, count, evaluation, longest)
+        with run_lock(scratch, lambda line: None):
+            working = scratch / "slice.zarr"
+            group = _partial(working, _identity(surface, directions, axes))
+            if group is None:
+                group = _create(working, surface, directions, axes, attributes or {})
+            loss: Any = group["loss"]
+            done: Any = group["row_done"]
+            offsets = axes[1] if len(axes) == 2 else np.zeros(1)
+            for number in np.flatnonzero(np.asarray(done[:]) == 0):
+                row = evaluation.row(axes[0], offsets[number])
+                loss[(int(number), slice(None)) if len(axes) == 2 else slice(None)] = row
+                done[int(number)] = 1  # after the row: a kill between the two repeats it
+                report(int(np.sum(done[:])) * len(axes[0]), count, f"row {number + 1} of {len(offsets)}")
+            finish_store(group, non_finite=int(np.isnan(np.asarray(loss[...])).sum()))
+            if overwrite:
+                remove(output)
+            publish(working, output)
+
+
+def _refuse_long(axes: Sequence[FloatArray], count: int, evaluation: Evaluation, longest: float) -> None:
+    each = evaluation.seconds()
+    expected = each * count / evaluation.workers
+    if expected > longest:
+        size = " x ".join(str(len(axis)) for axis in axes)
+        fewer = max(2, int((count * longest / expected) ** (1 / len(axes))))
+        raise ConfigError(
+            f"a grid of {size} = {count:,} points takes about {expected:,.0f} s ({1000 * each:.0f} ms a point, "
+            f"{evaluation.workers} workers), more than {longest:,.0f} s; take {fewer} points a direction, or fewer samples"
+        )
+
+
+def _identity(surface: LossSurface, directions: Directions, axes: Sequence[FloatArray]) -> str:
+    digest = hashlib.sha256(f"{surface.fingerprint()} {torch.__version__}".encode())
+    for array in (directions.origin, directions.vectors, *axes):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _partial(working: Path, identity: str) -> zarr.Group | None:
+    """Return the store of a scan that was interrupted, or None where there is none of this surface and grid."""
+    try:
+        attributes = open_group(working).attrs
+    except AnodiffError:
+        return None
+    if attributes.get("identity") != identity or attributes.get("status") != RUNNING or not attributes.get("ready"):
+        return None
+    return zarr.open_group(working, mode="r+")
+
+
+def _create(
+    working: Path, surface: LossSurface, directions: Directions, axes: Sequence[FloatArray], attributes: dict[str, Any]
+) -> zarr.Group:
+    said = (
+        attributes | describe(surface) | {"directions": directions.kind, "labels": directions.labels, "unit": directions.unit}
+    )
+    group = create_store(working, KIND, VERSION, said | {"identity": _identity(surface, directions, axes)})
+    dims = ("first",) if len(axes) == 1 else ("second", "first")
+    shape = tuple(len(axis) for axis in reversed(axes))
+    group.create_array(
+        "loss", shape=shape, chunks=(1, shape[-1])[-len(shape) :], dtype="float64", fill_value=math.nan,
+        compressors=compressors(), dimension_names=dims, attributes={"long_name": "mean loss; NaN where not finite"},
+    )  # fmt: skip
+    rows = shape[0] if len(shape) == 2 else 1
+    group.create_array("row_done", shape=(rows,), dtype="uint8", fill_value=0, dimension_names=("row",))
+    _put(group, "first", axes[0], ("first",), long_name=directions.labels[0], units=directions.unit)
+    if len(axes) == 2:
+        _put(group, "second", axes[1], ("second",), long_name=directions.labels[1], units=directions.unit)
+    if directions.path is not None and directions.path_steps is not None and directions.explained_variance is not None:
+        _put(group, "path", directions.path, ("path_point", "axis"), long_name="path in the plane", units=directions.unit)
+        _put(group, "path_step", directions.path_steps, ("path_point",), long_name="optimiser step")
+        _put(group, "explained_variance", directions.explained_variance, ("axis",), long_name="fraction of the path's variance")
+    group.attrs["ready"] = True
+    return group
+
+
+def _put(group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], **attributes: Any) -> None:
+    array = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=dimensions, attributes=attributes)
+    array[...] = values

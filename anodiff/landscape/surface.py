@@ -1,0 +1,280 @@
+"""What is the loss of a network at any point of its weight space?
+
+`LossSurface` is that function. It works on a copy of the network, in evaluation mode, over fixed samples without augmentation,
+so that it is deterministic and the caller's network is never moved.
+
+Batch normalisation needs statistics that no point of a trajectory holds: they are buffers, not parameters. They are estimated
+from the surface's samples, either once at the centre and then held (``centre``: the surface is a smooth function of the weights
+the one that a slice is usually meant to show), or anew at every point (``per_point``: what a network trained from there would
+see; invariant to the scale of weights in front of a normalisation, and twice the price).
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from anodiff.errors import ConfigError, did_you_mean
+from anodiff.landscape.folding import Folded, fold
+
+FloatArray = NDArray[np.float64]
+
+#: Where batch normalisation takes its statistics from.
+BATCH_NORM = ("centre", "per_point")
+
+#: Samples that go through the network at a time on the CPU: few enough that a narrow network's maps stay in the cache.
+BATCH_SIZE = 256
+
+
+class LossSurface:
+    """The mean loss of a network over some samples, as a function of its flattened parameters.
+
+    Parameters
+    ----------
+    model
+        The network; it is copied, and neither its weights nor its mode change.
+    images : (N, ...)
+        Inputs as the network sees them, normalised.
+    labels : (N,)
+        What ``criterion`` compares the outputs with.
+    criterion
+        Mean loss of a batch, from outputs and labels.
+    centre : (P,), optional
+        Where batch-norm statistics are estimated; by default the model's own parameters.
+    batch_norm
+        ``centre`` or ``per_point``, see the module.
+    batch_size
+        Samples that go through the network at a time.
+    dtype
+        Of the network's arithmetic; float64 where differences of losses matter more than time.
+    device
+        Where to evaluate; by default where the images are.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown ``batch_norm``, or no samples.
+
+    Examples
+    --------
+    >>> model = nn.Linear(3, 2)
+    >>> surface = LossSurface(model, torch.zeros(8, 3), torch.zeros(8, dtype=torch.long), nn.functional.cross_entropy)
+    >>> round(surface(np.zeros(8)), 4)  # two classes, as likely as each other: ln 2
+    0.6931
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        criterion: Callable[[Tensor, Tensor], Tensor],
+        *,
+        centre: FloatArray | None = None,
+        batch_norm: str = "centre",
+        batch_size: int = BATCH_SIZE,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if batch_norm not in BATCH_NORM:
+            raise ConfigError(f"batch_norm {batch_norm!r}; {did_you_mean(batch_norm, BATCH_NORM)}")
+        if not len(labels):
+            raise ConfigError("a loss surface needs at least one sample")
+        self.device = torch.device(device) if device is not None else images.device
+        self.dtype = dtype
+        self.criterion = criterion
+        self.samples = len(labels)
+        self.batch_norm = batch_norm
+        self.network = copy.deepcopy(model).to(self.device, dtype).eval()
+        self.shapes = {name: tuple(parameter.shape) for name, parameter in self.network.named_parameters()}
+        self._flat = _flatten_in_place(self.network)
+        self.centre = np.array(self._flat.cpu() if centre is None else centre, np.float64)
+        if self.centre.shape != (self.size,):
+            raise ConfigError(f"a centre of shape {self.centre.shape} for a network of {self.size} parameters")
+        images = images.to(self.device, dtype if images.is_floating_point() else None)
+        if images.ndim == 4:
+            images = images.contiguous(memory_format=torch.channels_last)
+        labels = labels.to(self.device)
+        self.batches: list[tuple[Tensor, Tensor]] = [
+            (images[first : first + batch_size], labels[first : first + batch_size])
+            for first in range(0, self.samples, batch_size)
+        ]
+        self.move(self.centre)
+        self._normalised = _tracks_statistics(self.network)
+        if self._normalised:
+            with one_thread():
+                self.estimate_statistics()
+        self._folded = self._fold()
+
+    def _fold(self) -> Folded | None:
+        return fold(self.network) if self._normalised and not self._anew else None
+
+    def twin(self) -> LossSurface:
+        """Return the same function with a network of its own, for another thread; the samples are shared."""
+        twin = copy.copy(self)
+        twin.network = copy.deepcopy(self.network)
+        twin._flat = _flatten_in_place(twin.network)
+        twin._folded = twin._fold()
+        return twin
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that the losses depend on but the point and the version of torch."""
+        digest = hashlib.sha256(repr((describe(self), self.shapes, [len(labels) for _, labels in self.batches])).encode())
+        tensors = [tensor for batch in self.batches for tensor in batch]
+        for tensor in [*tensors, *self.network.buffers()]:
+            digest.update(tensor.contiguous().cpu().numpy().tobytes())
+        digest.update(self.centre.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Number of parameters P."""
+        return len(self._flat)
+
+    @property
+    def _anew(self) -> bool:
+        return self._normalised and self.batch_norm == "per_point"
+
+    def move(self, point: FloatArray | Tensor) -> None:
+        """Put the surface's own network at ``point``, shape (P,)."""
+        with torch.no_grad():
+            self._flat.copy_(torch.as_tensor(point))
+
+    def estimate_statistics(self) -> None:
+        """Estimate the batch-norm statistics where the network stands: the mean over the surface's batches of theirs."""
+        layers = [layer for layer in self.network.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # the plain mean over batches
+            layer.train()
+        with torch.no_grad():
+            for images, _ in self.batches:
+                self.network(images)
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+            layer.eval()
+
+    def __call__(self, point: FloatArray | Tensor) -> float:
+        """Return the mean loss at ``point``, shape (P,); NaN or infinite where the network overflows."""
+        self.move(point)
+        network: Callable[[Tensor], Tensor] = self.network
+        if self._folded is not None:
+            self._folded.refresh()
+            network = self._folded.network
+        elif self._anew:
+            self.estimate_statistics()
+        total = 0.0
+        with torch.inference_mode():
+            losses = [self.criterion(network(images), labels) for images, labels in self.batches]
+            for loss, (_, labels) in zip(losses, self.batches, strict=True):
+                total += loss.item() * len(labels)
+        return total / self.samples
+
+    def together(self, points: FloatArray | Tensor) -> FloatArray:
+        """Return the losses at several points at once, shape (points,): `torch.func.vmap` over the weights, shape (points, P).
+
+        Worth it on a GPU that one network leaves idle; on a CPU it is several times slower than one point after another.
+
+        Raises
+        ------
+        ConfigError
+            Where statistics are estimated at each point.
+        """
+        if self._anew:
+            raise ConfigError("points cannot be evaluated together with batch_norm: per_point; take centre")
+        rows = torch.as_tensor(points).to(self.device, self.dtype)
+        buffers = dict(self.network.named_buffers())
+        offsets = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes.values())])
+        stacked = {
+            name: rows[:, first:last].reshape(len(rows), *shape)
+            for (name, shape), first, last in zip(self.shapes.items(), offsets[:-1], offsets[1:], strict=True)
+        }
+
+        def loss(parameters: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
+            outputs = torch.func.functional_call(self.network, (parameters, buffers), (images,))
+            return self.criterion(outputs, labels)
+
+        total = torch.zeros(len(rows), dtype=torch.float64, device=self.device)
+        with torch.no_grad():
+            for images, labels in self.batches:
+                total += torch.func.vmap(loss, in_dims=(0, None, None))(stacked, images, labels).double() * len(labels)
+        return (total / self.samples).cpu().numpy()
+
+    def gradient(self, point: FloatArray | Tensor) -> FloatArray:
+        """Return the gradient of the mean loss at ``point``, shape (P,), with the statistics held."""
+        self.move(point)
+        if self._anew:
+            self.estimate_statistics()
+        parameters = list(self.network.parameters())
+        total = torch.zeros(self.size, dtype=torch.float64, device=self.device)
+        for images, labels in self.batches:
+            loss = self.criterion(self.network(images), labels)
+            parts = torch.autograd.grad(loss, parameters, allow_unused=True)
+            pieces = [
+                torch.zeros_like(parameter) if part is None else part for part, parameter in zip(parts, parameters, strict=True)
+            ]
+            total += torch.cat([piece.reshape(-1) for piece in pieces]).double() * (len(labels) / self.samples)
+        return total.cpu().numpy()
+
+
+def _flatten_in_place(network: nn.Module) -> Tensor:
+    """Lay all parameters into one vector (P,), of which they become views, and return it."""
+    parameters = list(network.parameters())
+    flat = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
+    offset = 0
+    for parameter in parameters:
+        parameter.data = flat[offset : offset + parameter.numel()].view(parameter.shape)
+        parameter.requires_grad_(True)
+        offset += parameter.numel()
+    return flat
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: the bits then do not depend on how many cores a machine has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _tracks_statistics(network: nn.Module) -> bool:
+    return any(isinstance(layer, _BatchNorm) and layer.track_running_stats for layer in network.modules())
+
+
+def subset(samples: int, wanted: int | None, seed: int) -> NDArray[np.int64]:
+    """Return which of ``samples`` to take: all, or so many of them drawn by ``seed``; rising. Smaller subsets lie in larger.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer.
+    """
+    if wanted is None:
+        return np.arange(samples)
+    if not 1 <= wanted <= samples:
+        raise ConfigError(f"{wanted} samples of a training set of {samples}; take 1 to {samples}, or leave it out for all")
+    return np.sort(np.random.default_rng(seed).permutation(samples)[:wanted])
+
+
+def describe(surface: LossSurface) -> dict[str, Any]:
+    """Return what a store says of the surface that its losses come from."""
+    return {
+        "samples": surface.samples,
+        "batch_norm": surface.batch_norm if surface._normalised else "none",
+        "dtype": str(surface.dtype).removeprefix("torch."),
+        "device": surface.device.type,
+        "parameters": surface.size,
+    }

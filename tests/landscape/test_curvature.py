@@ -1,0 +1,155 @@
+"""Curvature: against dense Hessians, known spectra, curvlinops, and the points of a path."""
+
+import warnings
+
+import numpy as np
+import pytest
+import reference
+import torch
+from torch import nn
+
+from anodiff.config import OptimiserSettings
+from anodiff.errors import ConfigError
+from anodiff.geometry import path_geometry
+from anodiff.landscape.motion import split_motion, stability_threshold
+from anodiff.landscape.products import gauss_newton_product, hessian_product
+from anodiff.landscape.spectrum import spectral_density, top_eigenpairs, trace
+from anodiff.landscape.surface import LossSurface
+from anodiff.trajectory import open_trajectory
+
+
+@pytest.fixture(scope="module")
+def surface():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+    images, labels = torch.randn(50, 1, 2, 2), torch.randint(3, (50,))
+    return LossSurface(model, images, labels, nn.functional.cross_entropy, dtype=torch.float64, batch_size=16)
+
+
+def dense(surface, outputs_only=False):
+    """The Hessian, or the Gauss–Newton matrix, entry by entry."""
+    sizes = [int(np.prod(shape)) for shape in surface.shapes.values()]
+    images, labels = (torch.cat(parts) for parts in zip(*surface.batches, strict=True))
+    buffers = dict(surface.network.named_buffers())
+
+    def outputs(flat):
+        parts = flat.split(sizes)
+        parameters = {name: part.view(shape) for (name, shape), part in zip(surface.shapes.items(), parts, strict=True)}
+        return torch.func.functional_call(surface.network, (parameters, buffers), (images,))
+
+    centre = torch.from_numpy(surface.centre)
+    if not outputs_only:
+        return torch.func.jacrev(torch.func.jacrev(lambda flat: surface.criterion(outputs(flat), labels)))(centre).numpy()
+    jacobian = torch.func.jacrev(outputs)(centre)  # (N, C, P)
+    inner = torch.func.jacrev(torch.func.jacrev(lambda f: surface.criterion(f, labels)))(outputs(centre))  # (N, C, N, C)
+    return torch.einsum("ncp,ncmd,mdq->pq", jacobian, inner, jacobian).numpy()
+
+
+@pytest.mark.parametrize(("product", "gauss_newton"), [(hessian_product, False), (gauss_newton_product, True)])
+def test_products_and_eigenvalues_are_those_of_the_dense_matrix(surface, product, gauss_newton):
+    matrix = dense(surface, gauss_newton)
+    vector = np.random.default_rng(0).normal(size=surface.size)
+    np.testing.assert_allclose(product(surface)(vector), matrix @ vector, atol=1e-12)
+    values, vectors = np.linalg.eigh(matrix)
+    found = top_eigenpairs(product(surface), surface.size, 5, tolerance=1e-12)
+    np.testing.assert_allclose(found.values, values[::-1][:5], rtol=1e-10)
+    np.testing.assert_allclose(np.abs(np.sum(found.vectors * vectors.T[::-1][:5], 1)), 1, rtol=1e-8)
+
+
+def test_hessian_products_are_those_of_curvlinops(surface):
+    vector = np.random.default_rng(1).normal(size=surface.size)
+    ours = hessian_product(surface)(vector)
+    loss, parameters = nn.CrossEntropyLoss(), list(surface.network.parameters())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from curvlinops import HessianLinearOperator
+
+        operator = HessianLinearOperator(surface.network, loss, parameters, surface.batches)
+        theirs = (operator @ torch.from_numpy(vector)).detach().numpy()
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+def test_the_hessian_is_that_of_the_gradients(surface):
+    direction = np.random.default_rng(2).normal(size=surface.size)
+    slope = (surface.gradient(surface.centre + 1e-5 * direction) - surface.gradient(surface.centre - 1e-5 * direction)) / 2e-5
+    np.testing.assert_allclose(hessian_product(surface)(direction), slope, atol=1e-6)
+
+
+def diagonal(values):
+    return lambda vector: values * np.asarray(vector).reshape(-1)
+
+
+def test_the_eigenvalues_of_a_quadratic_come_back_and_by_the_same_bits():
+    values = np.concatenate([[7.0, 3.0, -9.0], np.linspace(0, 1, 97)])
+    found, again = (top_eigenpairs(diagonal(values), 100, 3) for _ in range(2))
+    np.testing.assert_allclose(found.values, [7, 3, 1], rtol=1e-6)  # the largest, not those of largest modulus
+    np.testing.assert_array_equal(found.vectors, again.vectors)
+    assert np.argmax(np.abs(found.vectors), axis=1).tolist() == [0, 1, 99]
+
+
+def test_quadrature_integrates_polynomials_exactly_for_its_probe():
+    values = np.random.default_rng(0).normal(size=50)
+    density = spectral_density(diagonal(values), 50, probes=1, steps=4, seed=5)
+    start = np.random.default_rng(5).normal(size=50)
+    share = start**2 / np.sum(start**2)
+    for power in range(8):
+        assert np.sum(density.weights * density.nodes**power) == pytest.approx(np.sum(share * values**power))
+
+
+def test_the_density_of_few_eigenvalues_is_found_whole_and_integrates_to_one():
+    values = np.repeat([1.0, 4.0], 20)
+    density = spectral_density(diagonal(values), 40, probes=30, steps=6)
+    assert np.isfinite(density.nodes).sum() == 60
+    np.testing.assert_allclose(density.nodes[:, :2], [[1, 4]] * 30)
+    at = np.linspace(-1, 6, 2001)
+    assert np.trapezoid(density.smoothed(at, 0.1), at) == pytest.approx(1)
+    assert density.moment(1, 40) == pytest.approx(values.sum(), rel=0.1)
+
+
+def test_the_trace_is_within_its_error_and_exact_where_the_sketch_holds_all():
+    values = 1 / np.arange(1, 301)
+    matrix = np.linalg.qr(np.random.default_rng(0).normal(size=(300, 300)))[0]
+    matrix = matrix @ np.diag(values) @ matrix.T
+    found = trace(lambda vector: matrix @ vector, 300)
+    assert 0 < found.error < 0.05 * values.sum()
+    assert abs(found.value - values.sum()) < 4 * found.error
+    assert trace(diagonal(values[:8]), 8).value == pytest.approx(values[:8].sum())
+
+
+def test_matrices_that_cannot_be_are_one_line():
+    with pytest.raises(ConfigError, match="ask for 1 to 2"):
+        top_eigenpairs(diagonal(np.ones(3)), 3, 3)
+    with pytest.raises(ConfigError, match="not finite"):
+        top_eigenpairs(diagonal(np.full(9, np.nan)), 9, 2)
+
+
+def test_the_motion_within_and_outside_sum_to_the_whole(record_path):
+    random = np.random.default_rng(3)
+    points = np.cumsum(random.normal(size=(51, 12)) * np.linspace(3, 0.5, 12), axis=0).astype(np.float32)
+    vectors = np.linalg.qr(random.normal(size=(12, 4)))[0].T
+    lags = np.array([1, 2, 5, 20, 49])
+    found = split_motion(open_trajectory(record_path(points)), path_geometry(points), vectors, lags)
+    exact = points.astype(float)
+    inside = exact @ vectors.T
+    np.testing.assert_allclose(found.within, reference.mean_squared_displacement(inside)[lags], rtol=1e-5)
+    outside = exact - inside @ vectors
+    np.testing.assert_allclose(found.outside, reference.mean_squared_displacement(outside)[lags], rtol=1e-5)
+    np.testing.assert_allclose(found.within + found.outside, found.total, rtol=1e-12)
+    assert (found.dimensions, found.parameters) == (4, 12)
+
+
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.8, False), (0.8, True)])
+def test_descent_on_a_parabola_is_stable_just_below_the_threshold_and_not_above(momentum, nesterov):
+    rate = 0.05
+    edge = float(stability_threshold(OptimiserSettings(momentum=momentum, nesterov=nesterov), rate))
+    for factor, stable in ((0.99, True), (1.01, False)):
+        weight = torch.ones(1, dtype=torch.float64, requires_grad=True)
+        optimiser = torch.optim.SGD([weight], rate, momentum=momentum, nesterov=nesterov)
+        for _ in range(2000):
+            weight.grad = factor * edge * weight.detach()
+            optimiser.step()
+        assert (abs(weight.item()) < 1) == stable
+
+
+def test_adaptive_optimisers_have_no_such_threshold():
+    assert np.isnan(stability_threshold(OptimiserSettings(name="adam"), [0.1])).all()
