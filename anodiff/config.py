@@ -204,6 +204,14 @@ class TrainingSettings(Settings):
     """Measure loss and accuracy on the test set at the end of every so many epochs, and of the last."""
     deterministic: bool = True
     """Only deterministic algorithms: the same bits again on the same type of device."""
+    precision: Annotated[Literal["float32", "tf32", "bf16"], label("")] = "float32"
+    """Of the products within the network: float32; tf32: rounded to 10 bits on a GPU that has them; bf16: the forward and
+    backward pass in bfloat16 (autocast). Weights, updates and what is recorded stay float32."""
+    channels_last: Annotated[bool, label("channelslast")] = False
+    """Lay images and convolutions out with channels running fastest: often faster, with other last bits."""
+    compile: bool = False
+    """Put the network through torch.compile: the first steps wait for a compiler, the others are often faster, with other last
+    bits. It needs a C++ compiler on the machine that trains."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """CPU threads of a training process. It is a setting of the run since it changes the order of sums, so the last bits."""
 

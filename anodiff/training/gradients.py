@@ -22,15 +22,16 @@ def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | float:
 
 def noise_norm(
     model: nn.Module,
+    forward: Callable[[Tensor], Tensor],
     criterion: Callable[[Tensor, Tensor], Tensor],
     dataset: Dataset,
-    augment: Callable[[Tensor], Tensor],
     batch_size: int,
 ) -> float:
     """Return the norm of the gradient noise: mini-batch gradient minus the gradient over the training set.
 
     The gradient over the training set is the mean over one pass in batches of the same size, augmented afresh. The model's
     gradients, buffers (running statistics) and the global generator are left as they were, so measuring changes no path.
+    ``forward`` augments images as they are stored and gives the model's outputs.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -40,7 +41,7 @@ def noise_norm(
     device = dataset.train_images.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for images, labels in zip(dataset.train_images.split(batch_size), dataset.train_labels.split(batch_size), strict=True):
-            loss = criterion(model(augment(images)), labels) * (len(labels) / samples)
+            loss = criterion(forward(images), labels) * (len(labels) / samples)
             torch._foreach_add_(total, torch.autograd.grad(loss, parameters))
     with torch.no_grad():
         for name, buffer in model.named_buffers():

@@ -15,6 +15,7 @@ from anodiff import models
 from anodiff.config import RunSettings
 from anodiff.data import Augmentation, Dataset
 from anodiff.stores import COMPLETE, DIVERGED
+from anodiff.training.arithmetic import Forward, forward_of
 from anodiff.training.gradients import gradient_norm, noise_norm
 from anodiff.training.optimisers import rate_factor
 from anodiff.training.walk import Walk
@@ -73,6 +74,7 @@ def walk_on(
     noise_every = settings.recording.noise_every
     batch_size = settings.training.batch_size
     model, batches = walk.model, walk.batches
+    forward = forward_of(model, settings.training, device)
     epochs = math.ceil(recorder.steps / batches.steps_per_epoch)
     model.train()
     while (now := walk.position).epoch < epochs:
@@ -84,7 +86,7 @@ def walk_on(
             indices = indices.to(device)
             images = augment(dataset.train_images.index_select(0, indices), walk.augmentation)
             labels = dataset.train_labels.index_select(0, indices)
-            outputs = model(images)
+            outputs = forward(images)
             loss = criterion(outputs, labels)
             seen_loss = _on_its_way(loss)
             for parameter in walk.parameters:
@@ -98,7 +100,7 @@ def walk_on(
             measured["gradient_norm"] = gradient_norm(walk.parameters)
             if noise_every and step % noise_every == 0:
                 measured["noise_norm"] = noise_norm(
-                    model, criterion, dataset, lambda batch: augment(batch, walk.noise), batch_size
+                    model, lambda batch: forward(augment(batch, walk.noise)), criterion, dataset, batch_size
                 )
             walk.set_rate(rate)
             walk.optimiser.step()
@@ -111,7 +113,9 @@ def walk_on(
             between_steps()
         recorder.record_epoch(now.epoch, train_loss=now.loss_sum / now.seen, train_accuracy=walk.correct() / now.seen)
         if (now.epoch + 1) % settings.training.evaluate_every == 0 or now.epoch + 1 == epochs:
-            test_loss, now.test_accuracy = evaluate(model, criterion, dataset, augment.normalise, batch_size)
+            test_loss, now.test_accuracy = evaluate(
+                model, lambda batch: forward(augment.normalise(batch)), criterion, dataset, batch_size
+            )
             recorder.record_epoch(now.epoch, test_loss=test_loss, test_accuracy=now.test_accuracy)
         walk.next_epoch()
     return COMPLETE
@@ -137,16 +141,17 @@ def _on_its_way(loss: Tensor) -> Callable[[], float]:
 
 
 @torch.no_grad()
-def evaluate(
-    model: nn.Module, criterion: Loss, dataset: Dataset, normalise: Callable[[Tensor], Tensor], batch_size: int
-) -> tuple[float, float]:
-    """Return mean loss and accuracy over the test set, in evaluation mode; the model's mode is put back."""
+def evaluate(model: nn.Module, forward: Forward, criterion: Loss, dataset: Dataset, batch_size: int) -> tuple[float, float]:
+    """Return mean loss and accuracy over the test set, in evaluation mode; the model's mode is put back.
+
+    ``forward`` goes from images as they are stored to the model's outputs.
+    """
     training = model.training
     model.eval()
     loss_sum, correct = 0.0, 0
     size = max(batch_size, 256)
     for images, labels in zip(dataset.test_images.split(size), dataset.test_labels.split(size), strict=True):
-        outputs = model(normalise(images))
+        outputs = forward(images)
         loss_sum += criterion(outputs, labels).item() * len(labels)
         correct += int((outputs.argmax(1) == labels).sum())
     model.train(training)

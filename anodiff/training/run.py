@@ -10,18 +10,20 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from anodiff.config import RunSettings
 from anodiff.data import Batches, Dataset, load
 from anodiff.errors import AnodiffError, Interrupted
 from anodiff.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors, sync_files
+from anodiff.training.arithmetic import lay_out, product_precision
 from anodiff.training.checkpoint import newest_checkpoint, refuse_other_settings, write_checkpoint
 from anodiff.training.device import bits_may_differ, provenance, repeatable
 from anodiff.training.gpus import claim_device
@@ -101,7 +103,7 @@ def train_run(
             with claim_device(device) as chosen:
                 dataset = load(settings.data, data_root, download=download, device=chosen)
                 training = _Training(settings, dataset, scratch, chosen, tell)
-                with repeatable(settings.training, chosen):
+                with repeatable(settings.training, chosen), product_precision(settings.training):
                     outcome = training.run(lock, interruption, checkpoint_every, report)
         interruption.deferred = True  # the rest takes no time, and none of it can be done by halves
         lock.check()
@@ -139,7 +141,7 @@ class _Training:
         checkpoint = self._newest()
         sessions = (checkpoint["sessions"] if checkpoint else []) + [provenance(settings.training, self._device)]
         seed_globals(settings.seed, "weights")
-        model = build_model(settings, self._dataset).to(self._device)
+        model = lay_out(build_model(settings, self._dataset).to(self._device), settings.training)
         walk = Walk(settings, model, self._batches, self._device)
         if checkpoint:
             walk.restore(checkpoint["walk"])
@@ -184,7 +186,9 @@ class _Training:
         checkpoint = newest_checkpoint(self._checkpoints, self._tell)
         if checkpoint is None:
             return None
-        refuse_other_settings(self._checkpoints.parent, checkpoint["settings"], self._settings.model_dump(mode="json"))
+        refuse_other_settings(
+            self._checkpoints.parent, _of_today(checkpoint["settings"]), self._settings.model_dump(mode="json")
+        )
         if not self._working.exists():
             self._tell(f"{self._working} is gone, so its checkpoints are of no use; beginning anew")
             return None
@@ -229,11 +233,19 @@ def _finished(working: Path, settings: RunSettings) -> Outcome | None:
     except AnodiffError:
         return None
     attributes: dict[str, Any] = dict(group.attrs)
-    refuse_other_settings(working.parent, attributes["settings"], settings.model_dump(mode="json"))
+    refuse_other_settings(working.parent, _of_today(attributes["settings"]), settings.model_dump(mode="json"))
     measured = np.asarray(group["test_accuracy"][:])  # type: ignore[index]
     measured = measured[np.isfinite(measured)]
     accuracy = float(measured[-1]) if len(measured) else math.nan
     return Outcome(attributes["status"], attributes["steps_completed"], accuracy)
+
+
+def _of_today(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return stored settings with those that their anodiff did not know yet at their defaults."""
+    try:
+        return RunSettings.model_validate(settings).model_dump(mode="json")
+    except ValidationError:
+        return settings
 
 
 def _clear(scratch: Path) -> None:

@@ -93,7 +93,7 @@ def test_the_whole_training_set_in_one_batch_has_no_noise():
     criterion = build_loss("cross_entropy", 10)
     criterion(model(augment.normalise(dataset.train_images)), dataset.train_labels).backward()
     whole = float(torch.nn.utils.get_total_norm([parameter.grad for parameter in model.parameters()]))
-    assert noise_norm(model, criterion, dataset, augment.normalise, 100) < 1e-5 * whole
+    assert noise_norm(model, lambda batch: model(augment.normalise(batch)), criterion, dataset, 100) < 1e-5 * whole
     model.zero_grad()
     criterion(model(augment.normalise(dataset.train_images[:50])), dataset.train_labels[:50]).backward()
     part = [parameter.grad.clone() for parameter in model.parameters()]
@@ -103,7 +103,9 @@ def test_the_whole_training_set_in_one_batch_has_no_noise():
     for one, parameter in zip(part, model.parameters(), strict=True):
         parameter.grad = one
     expected = float(torch.nn.utils.get_total_norm(difference))
-    assert noise_norm(model, criterion, dataset, augment.normalise, 100) == pytest.approx(expected, rel=1e-4)
+    assert noise_norm(model, lambda batch: model(augment.normalise(batch)), criterion, dataset, 100) == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 def test_a_diverged_run_is_published_with_the_step_at_which_its_loss_is_not_finite(train):
@@ -184,7 +186,7 @@ def test_evaluation_leaves_the_model_in_its_mode_and_its_statistics_alone():
     dataset = load(RunSettings.model_validate(BASE).data, "data")
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(64), torch.nn.Linear(64, 10)).train()
     before = model[1].running_mean.clone()
-    loss, accuracy = evaluate(model, build_loss("cross_entropy", 10), dataset, lambda images: images.float(), 100)
+    loss, accuracy = evaluate(model, lambda images: model(images.float()), build_loss("cross_entropy", 10), dataset, 100)
     assert model.training
     assert torch.equal(model[1].running_mean, before)
     model.eval()

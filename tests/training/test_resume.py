@@ -39,6 +39,7 @@ CASES = {
     "sketch": {"recording": {"weights": "sketch", "sketch_size": 64}},
     "no weights": {"recording": {"weights": "none"}},
     "log windows, noise": {"recording": {"windows": "log", "window_length": 37, "noise_every": 50}},
+    "bf16, channels last": {"training": {"precision": "bf16", "channels_last": True}, "model": {"name": "resnet8", "width": 4}},
     "strided window": {"recording": {"windows": [{"start": 30, "length": 300, "stride": 3}]}},
 }
 
