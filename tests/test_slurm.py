@@ -36,16 +36,19 @@ def cluster():
     assert not folder.exists()
 
 
-@pytest.fixture(scope="module")
-def profile(tmp_path_factory):
-    """The project's profile, but that its GPUs are none, and that the queue is asked early."""
+def changed_profile(folder, *changes):
+    """The project's profile, but that its GPUs are none, that the queue is asked early, and for further (old, new) texts."""
     text = (ROOT / "slurm" / "config.yaml").read_text()
-    for line, changed in (("device: cuda ", "device: cpu "), ("status-checks: 20", "status-checks: 2")):
-        assert text.count(line) == 1
-        text = text.replace(line, changed)
-    folder = tmp_path_factory.mktemp("profile")
+    for old, new in (("device: cuda ", "device: cpu "), ("status-checks: 20", "status-checks: 2"), *changes):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
     (folder / "config.yaml").write_text(text)
     return folder
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory):
+    return changed_profile(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ def start(cluster, profile):
     """Return a function that starts ``snakemake --profile slurm`` in a folder, which then has its log."""
     processes = []
 
-    def started(folder, config, *arguments, to="all"):
+    def started(folder, config, *arguments, to="all", profile=profile):
         command = [sys.executable, ROOT / "tests" / "impatient.py", to, "--directory", folder, "--configfile", config]
         environment = cluster.environment | {"ANODIFF_CHECKPOINT_EVERY": "1", "OMP_NUM_THREADS": "1"}
         with (folder / "log").open("a") as log:
@@ -157,6 +160,29 @@ def test_the_whole_sweep_with_more_trainings_than_gpus(start, tmp_path):
     assert "The page: " in (there / "log").read_text()
     assert list(there.glob("logs/slurm/rule_train/*/*.log"))  # those of jobs that went well are kept
     assert len(re.findall(r"\bGroup job analysis", (there / "log").read_text())) == len(runs)
+
+
+def test_trainings_that_share_a_gpu(start, tmp_path, tmp_path_factory):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    shared = changed_profile(
+        tmp_path_factory.mktemp("shared"),
+        ("    gpu: 1 ", '    gres: "gpu:1" '),
+        ("cpus_per_task: 3 ", "cpus_per_task: 2 "),  # the nodes have four
+        ("# groups: train=trainings ", "groups: train=trainings "),
+        ("# group-components: trainings=4 ", "group-components: trainings=2 "),
+    )
+    process = start(there, TINY, to="trajectories", profile=shared)
+    locally(here, TINY, "trajectories")
+    assert process.wait(timeout=300) == 0, (there / "log").read_text()
+    jobs = []
+    for run in sorted(path.name for path in (here / "results" / "tiny" / "runs").iterdir()):
+        same_store(*(folder / "results" / "tiny" / "runs" / run / "trajectory.zarr" for folder in (here, there)))
+        log = (there / "results" / "tiny" / "logs" / "train" / f"{run}.log").read_text()
+        jobs.append(re.match(r"anodiff train: .*, SLURM job (\d+), GPU 0, attempt 1\n", log)[1])
+    assert len(jobs) == 4
+    assert len(set(jobs)) == 2
 
 
 def test_a_cancelled_job_is_tried_again(cluster, start, undisturbed, tmp_path):
