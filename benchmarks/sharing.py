@@ -1,0 +1,86 @@
+"""How many steps a second do several runs make that share a device, each in its own process?
+
+    python benchmarks/sharing.py [--json FILE] [--runs 1 2 4] [--steps 1500] [--device cpu]
+
+Every run trains and records in full, as in a sweep. A run's first steps, while the others still start, are not counted: the
+clock runs from when the last has made 100 steps to when the first is done.
+"""
+
+import argparse
+import json
+import multiprocessing
+import tempfile
+import time
+from pathlib import Path
+
+CASES = {
+    "mlp": ({"name": "mlp", "depth": 3, "width": 128}, 64),
+    "resnet14": ({"name": "resnet14"}, 128),
+}
+WARM_UP = 100
+
+
+def train(model, batch_size, steps, device, seed, folder, moments):
+    """Train one run, and put the time of every step into ``moments``."""
+    from anodiff.config import RunSettings
+    from anodiff.training import train_run
+
+    settings = RunSettings.model_validate(
+        {
+            "data": "digits",
+            "model": model,
+            "optimiser": {"learning_rate": 0.01},
+            "training": {"batch_size": batch_size, "steps": steps, "evaluate_every": 10**6},
+            "recording": {"window_length": steps},
+            "seed": seed,
+        }
+    )
+
+    def report(step, total, message):
+        moments[step - 1] = time.monotonic()
+
+    train_run(settings, f"{folder}/{seed}.zarr", scratch=f"{folder}/scratch-{seed}", device=device, report=report)
+
+
+def together(runs, model, batch_size, steps, device):
+    """Return the steps a second that all runs make together."""
+    context = multiprocessing.get_context("spawn")
+    moments = [context.Array("d", steps, lock=False) for _ in range(runs)]
+    with tempfile.TemporaryDirectory() as folder:
+        processes = [
+            context.Process(target=train, args=(model, batch_size, steps, device, seed, folder, moments[seed]))
+            for seed in range(runs)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        if any(process.exitcode for process in processes):
+            raise SystemExit("a run failed")
+    begin, end = max(own[WARM_UP] for own in moments), min(own[steps - 1] for own in moments)
+    if end <= begin:
+        raise SystemExit("the first run was done before the last had begun; give more --steps")
+    return sum(sum(begin < moment <= end for moment in own) for own in moments) / (end - begin)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/sharing.json"))
+    parser.add_argument("--runs", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    results = {}
+    for case, (model, batch_size) in CASES.items():
+        steps = arguments.steps if case == "resnet14" else 20 * arguments.steps
+        results[case] = {}
+        for runs in arguments.runs:
+            rate = together(runs, model, batch_size, steps, arguments.device)
+            results[case][runs] = rate
+            alone = results[case][arguments.runs[0]]
+            print(f"{case:10s} {runs:3d} runs {rate:10.0f} steps/s in all {rate / alone:6.2f} times", flush=True)
+    arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
