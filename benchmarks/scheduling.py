@@ -3,8 +3,8 @@
     python benchmarks/scheduling.py [--json FILE] [--runs 1000] [--jobs 40]
 
 The project's own Snakefile and profile; ``anodiff`` is replaced by a program that only makes its output. The cluster is a
-throw-away one on this machine (two nodes of four CPUs that share this machine's cores), so its times are those of many Snakemakes on few cores: the CPU
-seconds a job are what carries over. Without SLURM installed only the first two are measured.
+throw-away one on this machine (two nodes of four CPUs that share this machine's cores), so its times are those of many
+Snakemakes on few cores: the CPU seconds a job are what carries over. Without SLURM installed only the first two are measured.
 """
 
 import argparse

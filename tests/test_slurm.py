@@ -86,6 +86,20 @@ def locally(folder, config, to="all"):
     assert finished.returncode == 0, finished.stderr
 
 
+def same_results(here, there):
+    """All stores of all runs, and all tables, are the same to the bit; return the names of the runs."""
+    (sweep,) = (here / "results").iterdir()
+    runs = sorted(path.name for path in (sweep / "runs").iterdir())
+    for run in runs:
+        for store in STORES:
+            same_store(*(folder / "results" / sweep.name / "runs" / run / store for folder in (here, there)))
+    for table in ("exponents", "tails", "ensembles"):
+        name = Path("results", sweep.name, "tables", f"{table}.csv")
+        assert (here / name).read_text() == (there / name).read_text()
+    assert (there / "results" / sweep.name / "index.html").stat().st_size > 50_000
+    return runs
+
+
 def long_config(folder, steps):
     """One run that takes a while, one window of which is kept."""
     config = yaml.safe_load(TINY.read_text())
@@ -98,12 +112,11 @@ def long_config(folder, steps):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """A long run's config, and its folder after an undisturbed local training."""
+    """A long run's config, and the folder of its undisturbed local sweep."""
     folder = tmp_path_factory.mktemp("undisturbed")
     config = long_config(folder, 80_000)
-    locally(folder, config, "trajectories")
-    (run,) = (folder / "results" / "long" / "runs").iterdir()
-    return config, run
+    locally(folder, config)
+    return config, folder
 
 
 def job_of(cluster, rule="train"):
@@ -125,14 +138,13 @@ def in_training(cluster, folder):
 
 
 def came_through(process, folder, undisturbed, *, attempt):
-    """Snakemake has ended well; the training went on where it was; its bits are the undisturbed ones.
+    """Snakemake has ended well; the training went on where it was; all results are the undisturbed ones.
 
     Return the number of the job that finished it and its node.
     """
     assert process.wait(timeout=240) == 0, (folder / "log").read_text()
-    run = undisturbed[1]
-    same_store(run / "trajectory.zarr", folder / "results" / "long" / "runs" / run.name / "trajectory.zarr")
-    log = (folder / "results" / "long" / "logs" / "train" / f"{run.name}.log").read_text()
+    (run,) = same_results(undisturbed[1], folder)
+    log = (folder / "results" / "long" / "logs" / "train" / f"{run}.log").read_text()
     assert re.search(r"going on at step [1-9]", log)
     head = re.match(r"anodiff train: .*, host (\w+), SLURM job (\d+), GPU 0, attempt (\d+)\n", log)
     assert int(head[3]) == attempt
@@ -146,17 +158,11 @@ def test_the_whole_sweep_with_more_trainings_than_gpus(start, tmp_path):
     process = start(there, TINY)
     locally(here, TINY)
     assert process.wait(timeout=300) == 0, (there / "log").read_text()
-    runs = sorted(path.name for path in (here / "results" / "tiny" / "runs").iterdir())
+    runs = same_results(here, there)
     assert len(runs) == 4
     for run in runs:
-        for store in STORES:
-            same_store(*(folder / "results" / "tiny" / "runs" / run / store for folder in (here, there)))
         log = (there / "results" / "tiny" / "logs" / "train" / f"{run}.log").read_text()
         assert re.match(r"anodiff train: .*, host node[12], SLURM job \d+, GPU 0, attempt 1\n", log)
-    for table in ("exponents", "tails", "ensembles"):
-        name = Path("results", "tiny", "tables", f"{table}.csv")
-        assert (here / name).read_text() == (there / name).read_text()
-    assert (there / "results" / "tiny" / "index.html").stat().st_size > 50_000
     assert "The page: " in (there / "log").read_text()
     assert list(there.glob("logs/slurm/rule_train/*/*.log"))  # those of jobs that went well are kept
     assert len(re.findall(r"\bGroup job analysis", (there / "log").read_text())) == len(runs)
@@ -186,7 +192,7 @@ def test_trainings_that_share_a_gpu(start, tmp_path, tmp_path_factory):
 
 
 def test_a_cancelled_job_is_tried_again(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0], to="trajectories")
+    process = start(tmp_path, undisturbed[0])
     job = in_training(cluster, tmp_path)
     cluster.output("scancel", job)
     assert came_through(process, tmp_path, undisturbed, attempt=2)[0] != job
@@ -194,21 +200,21 @@ def test_a_cancelled_job_is_tried_again(cluster, start, undisturbed, tmp_path):
 
 
 def test_a_requeued_job_goes_on_under_its_number(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0], to="trajectories")
+    process = start(tmp_path, undisturbed[0])
     job = in_training(cluster, tmp_path)
     cluster.output("scontrol", "requeue", job)
     assert came_through(process, tmp_path, undisturbed, attempt=1)[0] == job
 
 
 def test_a_preempted_job_goes_on_when_there_is_room(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0], to="trajectories")
+    process = start(tmp_path, undisturbed[0])
     job = in_training(cluster, tmp_path)
     cluster.output("sbatch", "-p", "urgent", "-N2", "--gpus-per-node=1", "-o", "/dev/null", "--wrap", "sleep 4")
     assert came_through(process, tmp_path, undisturbed, attempt=1)[0] == job
 
 
 def test_a_node_that_dies_loses_no_more_than_since_the_last_checkpoint(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0], to="trajectories")
+    process = start(tmp_path, undisturbed[0])
     job = in_training(cluster, tmp_path)
     node = cluster.output("squeue", "-h", "-j", job, "-o", "%N").strip()
     cluster.kill_node(node)
@@ -221,25 +227,24 @@ def test_a_node_that_dies_loses_no_more_than_since_the_last_checkpoint(cluster, 
 
 
 def test_the_controller_may_be_away(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0], to="trajectories")
+    process = start(tmp_path, undisturbed[0])
     in_training(cluster, tmp_path)
     cluster.stop_controller()
     time.sleep(20)
     cluster.start_controller()
     assert process.wait(timeout=240) == 0, (tmp_path / "log").read_text()
-    run = undisturbed[1]
-    same_store(run / "trajectory.zarr", tmp_path / "results" / "long" / "runs" / run.name / "trajectory.zarr")
+    same_results(undisturbed[1], tmp_path)
 
 
 def test_snakemake_itself_may_be_killed(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0], to="trajectories")
+    process = start(tmp_path, undisturbed[0])
     job = in_training(cluster, tmp_path)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     cluster.output("scancel", job)
     cluster.wait(lambda: not cluster.jobs("pending,running,completing"), 30)
-    assert start(tmp_path, undisturbed[0], "--unlock", to="trajectories").wait(timeout=60) == 0
-    came_through(start(tmp_path, undisturbed[0], to="trajectories"), tmp_path, undisturbed, attempt=1)
+    assert start(tmp_path, undisturbed[0], "--unlock").wait(timeout=60) == 0
+    came_through(start(tmp_path, undisturbed[0]), tmp_path, undisturbed, attempt=1)
 
 
 def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, start, tmp_path):
@@ -247,12 +252,11 @@ def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, st
     here.mkdir()
     there.mkdir()
     config = long_config(tmp_path, 600_000)
-    process = start(there, config, "--default-resources", "runtime=1", to="trajectories")
+    process = start(there, config, "--default-resources", "runtime=1")
     job = in_training(cluster, there)
     cluster.output("scontrol", "update", f"JobId={job}", "TimeLimit=1")
-    locally(here, config, "trajectories")
-    (run,) = (here / "results" / "long" / "runs").iterdir()
-    assert came_through(process, there, (config, run), attempt=2)[0] != job
+    locally(here, config)
+    assert came_through(process, there, (config, here), attempt=2)[0] != job
     assert f"SLURM-job '{job}' failed, SLURM status is: 'TIMEOUT'" in (there / "log").read_text()
 
 
@@ -270,8 +274,9 @@ def test_the_rest_completes_when_a_run_fails_for_good_and_a_table_says_why(start
     assert "nowhere" in failed["note"]
     assert "cifar10" in failed.name
     assert "attempt 2" in (tmp_path / "results" / "long" / "logs" / "train" / f"{failed.name}.log").read_text()
-    run = undisturbed[1]
-    same_store(run / "trajectory.zarr", tmp_path / "results" / "long" / "runs" / run.name / "trajectory.zarr")
+    (run,) = (undisturbed[1] / "results" / "long" / "runs").iterdir()
+    for store in STORES:
+        same_store(run / store, tmp_path / "results" / "long" / "runs" / run.name / store)
 
 
 def test_a_job_that_gets_no_gpu_says_so_at_once(start, undisturbed, tmp_path):
