@@ -22,6 +22,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/diffusion.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/surfaces.smk"
 include: "workflow/rules/figures.smk"
 
 
@@ -48,7 +49,7 @@ rule trajectories:
 
 rule figures:
     input:
-        expand(f"{RESULTS}/figures/{{kind}}.svg", kind=FIGURES),
+        expand(f"{RESULTS}/figures/{{kind}}.svg", kind=[*FIGURES, *MODEL]),
 
 
 # What a sweep with failed runs has so far; its own tables wait for all runs.

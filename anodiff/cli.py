@@ -129,10 +129,11 @@ def diffusion(
     overwrite: Overwrite = False,
 ) -> None:
     """Compute MSDs and exponents of every window: geometry.zarr -> diffusion.zarr, exponents.csv, tails.csv."""
-    from anodiff.configfile import load_analysis
+    from anodiff.configfile import load_stage
     from anodiff.diffusion.analysis import diffusion as compute
+    from anodiff.stages import AnalysisSettings
 
-    settings = load_analysis(config, analysis)
+    settings = load_stage(AnalysisSettings, "analysis", config, analysis)
     with progress("diffusion", "windows") as report:
         compute(
             geometry,
@@ -169,12 +170,16 @@ def tables(
 
 @app.command()
 def figures(
-    kind: Annotated[str, typer.Argument(help="msd, beta, nulls, exponents or learning.")],
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*.")],
+    kind: Annotated[
+        str, typer.Argument(help="msd, beta, nulls, exponents, learning; of the simplified model surfaces, walkers, gradients.")
+    ],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*, or simplified_model.zarr.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture; its ending says the format: svg, pdf, png.")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw one figure over the runs of a sweep."""
+    """Draw one figure over the runs of a sweep, or of its simplified model."""
     from anodiff.figures import draw
 
     draw(kind, runs, output, overwrite=overwrite)
@@ -192,6 +197,24 @@ def page(
     from anodiff.page import write_page
 
     write_page(table, figures, output, title=title, overwrite=overwrite)
+
+
+@app.command()
+def simplified_model(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The store.")] = Path("simplified_model.zarr"),
+    table: Annotated[Path | None, typer.Option(help="Default: beside the store, as CSV.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Config file whose 'simplified_model' section holds.")] = None,
+    settings: Annotated[str, typer.Option(help='Settings as YAML over the config\'s, such as "{noise: 0.0}".')] = "{}",
+    overwrite: Overwrite = False,
+) -> None:
+    """Let walkers descend generated surfaces, and measure their diffusion: -> simplified_model.zarr and its table."""
+    from anodiff.configfile import load_stage
+    from anodiff.stages import SimplifiedModelSettings
+    from anodiff.surfaces.store import write_model
+
+    chosen = load_stage(SimplifiedModelSettings, "simplified_model", config, settings, "--settings")
+    with progress("simplified model", "surfaces") as report:
+        write_model(chosen, output, table or output.with_suffix(".csv"), overwrite=overwrite, report=report)
 
 
 @app.command()

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from anodiff import models
 from anodiff.errors import did_you_mean
+from anodiff.settings import Named, Settings, label
+from anodiff.stages import AnalysisSettings, SimplifiedModelSettings
 
 DATASETS = ("digits", "cifar10", "cifar100", "mnist", "fashion_mnist", "image_folder", "gaussian_clusters")
 
@@ -25,26 +27,6 @@ DEVICE_MEMORY = 1024
 
 #: Settings of a model that most families share; the others stand under ``options``.
 ARCHITECTURE = ("depth", "width", "shortcut", "batch_norm")
-
-
-class Settings(BaseModel):
-    """Base of all settings: immutable, unknown keys refused, documented fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
-
-
-class Named(Settings):
-    """A section whose ``name`` alone may stand for it: ``model: mlp`` is ``model: {name: mlp}``."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-
-def label(text: str | None) -> Any:
-    """How a field appears in a run's name: ``text`` before its value, or the bare value where ``text`` is empty."""
-    return Field(json_schema_extra={"label": text})
 
 
 class ClusterSettings(Settings):
@@ -322,27 +304,6 @@ class PathSettings(Settings):
     """Folder of data sets, as torchvision lays them out."""
 
 
-class AnalysisSettings(Settings):
-    """How the path is analysed; a change redoes the analysis and trains nothing."""
-
-    lags_per_decade: Annotated[int, Field(ge=4, le=1000)] = 20
-    """Lags at which the curves are kept: so many per decade, evenly in log τ."""
-    largest_lag: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """Largest lag, as a fraction of the window."""
-    slope_width: Annotated[float, Field(gt=0, le=2)] = 0.25
-    """Width in decades of the stretch of lags over which a local exponent is fitted."""
-    long_lags: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=2)]] = (200, 900)
-    """Lags, in optimiser steps, over which the table's long-lag exponent is fitted."""
-    null_draws: Annotated[int, Field(ge=2, le=1000)] = 20
-    """How often each null (shuffled updates, random signs) is drawn for a window."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> AnalysisSettings:
-        if self.long_lags[0] >= self.long_lags[1]:
-            raise ValueError(f"long_lags: {list(self.long_lags)} must rise, as [200, 900] does")
-        return self
-
-
 class Config(Settings):
     """A config file."""
 
@@ -356,3 +317,5 @@ class Config(Settings):
     """Minutes of a cluster's job at most, as its partition's time limit has it; a longer training goes on in the next job."""
     analysis: AnalysisSettings = AnalysisSettings()
     """How the path is analysed."""
+    simplified_model: SimplifiedModelSettings = SimplifiedModelSettings()
+    """Walkers on generated surfaces, beside the sweep."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from anodiff.config import AnalysisSettings, Config, RunSettings
+from anodiff.config import Config, RunSettings
 from anodiff.errors import ConfigError, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -54,15 +54,20 @@ def load_run(path: str | Path) -> RunSettings:
     return validate(RunSettings, load_yaml(path), str(path))
 
 
-def load_analysis(path: str | Path | None, changes: str = "{}") -> AnalysisSettings:
-    """Return the analysis settings of a config file (the defaults without one), with ``changes``, in YAML, laid over them."""
-    base = AnalysisSettings() if path is None else load_config(path).analysis
+def load_stage(model: type[Model], section: str, path: str | Path | None, changes: str = "{}", option: str = "") -> Model:
+    """Return the settings of a stage after training: a section of a config file (the defaults without one).
+
+    ``changes``, in YAML, are laid over it; another ``name`` than the section's starts from that name's own defaults. ``option``
+    is what the changes are called in an error.
+    """
+    option = option or f"--{section}"
+    base: dict[str, Any] = (model() if path is None else getattr(load_config(path), section)).model_dump()
     try:
         over = yaml.safe_load(changes)
     except yaml.YAMLError:
-        raise ConfigError(f"--analysis: not YAML: {changes!r}; write for example '{{slope_width: 0.3}}'") from None
-    validate(AnalysisSettings, over, "--analysis")
-    return validate(AnalysisSettings, base.model_dump() | over, "--analysis")
+        raise ConfigError(f"{option}: not YAML: {changes!r}; write for example '{{slope_width: 0.3}}'") from None
+    validate(model, over, option)
+    return validate(model, over if over.get("name", base.get("name")) != base.get("name") else base | over, option)
 
 
 def _sentence(model: type[BaseModel], problem: Any) -> str:

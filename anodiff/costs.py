@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from anodiff.config import DataSettings, ModelSettings, RunSettings
+from anodiff.stages import SimplifiedModelSettings
 from anodiff.trajectory.windows import plan_windows
 
 #: Seconds of an optimiser step: in any case, for each tensor of parameters (launching its kernels), and for each parameter
@@ -151,3 +152,15 @@ def _windows(settings: RunSettings) -> list[int]:
 
 def _longest_window(settings: RunSettings) -> int:
     return max(_windows(settings), default=0)
+
+
+def model_memory(settings: SimplifiedModelSettings) -> int:
+    """Return the MB of the simplified model's job: a walk of all walkers, and the torus that an exact surface is cut from."""
+    walk = 3 * 40 * settings.walkers * settings.steps
+    return 1000 + math.ceil((walk + 64 * (6 * settings.points) ** 2) / 1e6)
+
+
+def model_minutes(settings: SimplifiedModelSettings) -> int:
+    """Return the minutes of the simplified model's job, at 1 µs a step of a walker."""
+    kinds = len(settings.hurst) + 4
+    return 10 + math.ceil(GENEROSITY * 1e-6 * kinds * settings.surfaces * settings.walkers * settings.steps / 60)

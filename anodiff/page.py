@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 
 from anodiff.diffusion.outputs import COLUMNS as WINDOW_COLUMNS
 from anodiff.errors import ConfigError, StoreMissingError
-from anodiff.figures import FIGURES
+from anodiff.figures import ALL_FIGURES
 from anodiff.stores import writing
 from anodiff.tables import NAMING, RUN_COLUMNS
 
@@ -53,7 +53,7 @@ def write_page(
     table
         The sweep's table, CSV, as `anodiff.tables.write_tables` writes it.
     figures
-        SVG files named after their kind, such as ``msd.svg``; the page shows them in the order of `FIGURES`.
+        SVG files named after their kind, such as ``msd.svg``; the page shows them in the order of `ALL_FIGURES`.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def write_page(
         windows=len(rows),
         models=model_summaries(rows),
         lost=lost_runs(rows),
-        figures=sorted((_figure(Path(file)) for file in figures), key=lambda figure: list(FIGURES).index(figure["id"])),
+        figures=sorted((_figure(Path(file)) for file in figures), key=lambda figure: list(ALL_FIGURES).index(figure["id"])),
         columns=[(name, _meaning(name)) for name in shown.columns if name not in INTERVAL_ENDS],
         rows=[_cells(row) for row in shown.to_dict("records")],
         diverged=[status == "diverged" for status in shown["status"]],
@@ -163,9 +163,9 @@ def _chosen(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _figure(file: Path) -> dict[str, str]:
-    kind = FIGURES.get(file.stem)
+    kind = ALL_FIGURES.get(file.stem)
     if kind is None or file.suffix != ".svg":
-        raise ConfigError(f"{file}: the page takes SVG files called {', '.join(f'{name}.svg' for name in FIGURES)}")
+        raise ConfigError(f"{file}: the page takes SVG files called {', '.join(f'{name}.svg' for name in ALL_FIGURES)}")
     data = base64.b64encode(file.read_bytes()).decode("ascii")
     return {"id": file.stem, "title": kind.title, "caption": kind.caption, "source": f"data:image/svg+xml;base64,{data}"}
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from anodiff.config import AnalysisSettings, Config, RunSettings
-from anodiff.configfile import load_analysis, load_config, load_run, validate
+from anodiff.configfile import load_config, load_run, load_stage, validate
 from anodiff.errors import ConfigError
 from anodiff.reference import config_reference, config_schema
 from anodiff.runs import sweep_runs
@@ -260,13 +260,15 @@ def test_analysis_settings_are_bounded(values, expected):
 def test_analysis_settings_are_the_files_with_the_changes_over_them(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("sweep: {name: s}\nanalysis: {slope_width: 0.5, largest_lag: 0.8}")
-    assert load_analysis(None) == AnalysisSettings()
-    assert load_analysis(path) == AnalysisSettings(slope_width=0.5, largest_lag=0.8)
-    assert load_analysis(path, "{slope_width: 0.3}") == AnalysisSettings(slope_width=0.3, largest_lag=0.8)
+    assert load_stage(AnalysisSettings, "analysis", None) == AnalysisSettings()
+    assert load_stage(AnalysisSettings, "analysis", path) == AnalysisSettings(slope_width=0.5, largest_lag=0.8)
+    assert load_stage(AnalysisSettings, "analysis", path, "{slope_width: 0.3}") == AnalysisSettings(
+        slope_width=0.3, largest_lag=0.8
+    )
     all_of_them = AnalysisSettings(lags_per_decade=9, long_lags=(3, 4))
-    assert load_analysis(None, all_of_them.model_dump_json()) == all_of_them
+    assert load_stage(AnalysisSettings, "analysis", None, all_of_them.model_dump_json()) == all_of_them
 
 
 @pytest.mark.parametrize("changes", ["{", "[1]", "slope_width", "{slope: 1}", "{long_lags: [3, 2]}", ""])
 def test_bad_changes_of_the_analysis_are_refused_in_one_line(changes):
-    assert refused(load_analysis, None, changes).startswith("--analysis: ")
+    assert refused(load_stage, AnalysisSettings, "analysis", None, changes).startswith("--analysis: ")

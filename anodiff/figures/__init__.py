@@ -60,9 +60,40 @@ FIGURES = {
     ),
 }
 
+#: Figures of the simplified model, drawn from its store.
+MODEL_FIGURES = {
+    "surfaces": FigureKind(
+        "Simplified model: surfaces",
+        "An example of each kind of surface over [−1, 1]², dark where the loss is low, with the paths of twelve walkers "
+        "(white; orange: where they end). The fractional surfaces are fractional Brownian, rough at all scales, the "
+        "rougher the smaller H; the multifractional one is roughest in its middle; the shuffled one has the same heights "
+        "as a fractional one in random places, smoothed.",
+    ),
+    "walkers": FigureKind(
+        "Simplified model: diffusion",
+        "Left: mean squared displacement of the walkers from their start, geometric mean over the surfaces of a kind; "
+        "dashed: slopes 1 and 2. Middle: its exponent over the first hundredth of the walk (early), the largest over any "
+        "half decade, and from the middle of the walk on at lags of 5 % to 45 % of it (late), against H; bars: 95 % "
+        "intervals over surfaces. Late exponents below 1 are confinement too, as in the bowl. Right: how many walkers "
+        "ever came to the lowest hundredth of the surface (bars: 95 % intervals), and the step by which half of them had.",
+    ),
+    "gradients": FigureKind(
+        "Simplified model: gradients",
+        "Distribution of the gradient's first component that walkers see on each kind of surface (shaded), with the "
+        "Gaussian of the same variance (dashed) and the stable law fitted to it (orange); α: its tail exponent, mean over"
+        " surfaces with its 95 % interval, 2 for a Gaussian. In the bowl gradients of walkers on their way and at rest "
+        "are mixed.",
+    ),
+}
+
+#: All figures of a page, in its order.
+ALL_FIGURES = FIGURES | MODEL_FIGURES
+
 
 def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwrite: bool = False) -> None:
-    """Draw one kind of figure over the runs in ``folders``; the ending of ``output`` says the format.
+    """Draw one kind of figure over the runs in ``folders``, or of the one simplified_model.zarr given.
+
+    The ending of ``output`` says the format.
 
     Raises
     ------
@@ -71,10 +102,13 @@ def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwr
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
     output = Path(output)
-    if kind not in FIGURES:
-        raise ConfigError(f"unknown figure {kind!r}; {did_you_mean(kind, FIGURES)}")
+    if kind not in ALL_FIGURES:
+        raise ConfigError(f"unknown figure {kind!r}; {did_you_mean(kind, ALL_FIGURES)}")
     if output.suffix not in FORMATS:
         raise ConfigError(f"{output}: a figure's name must end in one of {', '.join(FORMATS)}")
+    if kind in MODEL_FIGURES:
+        _draw_model(kind, folders, output, overwrite=overwrite)
+        return
     runs = read_runs(folders)
     from anodiff.figures import curves, overview, style
 
@@ -87,3 +121,15 @@ def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwr
     }
     with writing(output, overwrite=overwrite) as temporary:
         style.save(functions[kind](runs), temporary, output.suffix)
+
+
+def _draw_model(kind: str, stores: Sequence[str | Path], output: Path, *, overwrite: bool) -> None:
+    if len(stores) != 1:
+        raise ConfigError(f"figure {kind!r} is of one simplified_model.zarr; {len(stores)} were given")
+    from anodiff.figures import style, surfaces
+    from anodiff.surfaces.store import open_model
+
+    ensembles = open_model(stores[0])
+    functions = {"surfaces": surfaces.surfaces, "walkers": surfaces.walkers, "gradients": surfaces.gradients}
+    with writing(output, overwrite=overwrite) as temporary:
+        style.save(functions[kind](ensembles), temporary, output.suffix)

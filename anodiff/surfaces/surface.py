@@ -50,13 +50,13 @@ class Surface:
     @property
     def coordinates(self) -> FloatArray:
         """Where the points stand along either axis, shape (n,)."""
-        return -1 + self.spacing * np.arange(self.points)
+        return np.asarray(-1 + self.spacing * np.arange(self.points), np.float64)
 
     def scaled(self, deviation: float = DEVIATION) -> Surface:
         """Return the surface with mean height 0 and a given standard deviation over its points; a flat one stays flat."""
-        heights = self.heights - self.heights.mean()
-        spread = float(heights.std())
-        return replace(self, heights=heights * (deviation / spread) if spread > 0 else heights)
+        spread = float(self.heights.std())
+        factor = deviation / spread if spread > 0 else 0.0
+        return replace(self, heights=factor * (self.heights - self.heights.mean()))
 
 
 def refuse_too_large(what: str, needed: float) -> None:

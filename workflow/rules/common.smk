@@ -9,7 +9,7 @@ from anodiff import costs
 from anodiff.config import Config
 from anodiff.configfile import validate
 from anodiff.errors import AnodiffError
-from anodiff.figures import FIGURES
+from anodiff.figures import FIGURES, MODEL_FIGURES
 from anodiff.runs import sweep_runs
 from anodiff.tables import TABLES
 

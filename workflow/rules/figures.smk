@@ -39,7 +39,7 @@ for kind, figure in FIGURES.items():
 rule page:
     input:
         table=f"{RESULTS}/tables/exponents.csv",
-        figures=expand(f"{RESULTS}/figures/{{kind}}.svg", kind=FIGURES),
+        figures=expand(f"{RESULTS}/figures/{{kind}}.svg", kind=[*FIGURES, *MODEL]),
     output:
         report(
             f"{RESULTS}/index.html",

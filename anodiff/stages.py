@@ -1,0 +1,88 @@
+"""What can be set of the stages after training: a change redoes them and trains nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from anodiff.settings import Named, Settings
+
+Hurst = Annotated[float, Field(gt=0, lt=1)]
+
+#: The named settings of the simplified model: what departs from the defaults, which are the first's.
+MODELS: dict[str, dict[str, Any]] = {
+    "chen2021": {},
+    "ly2025": {"learning_rate": 0.2, "noise": 0.0, "interpolation": 3},
+}
+
+
+class AnalysisSettings(Settings):
+    """How the path is analysed; a change redoes the analysis and trains nothing."""
+
+    lags_per_decade: Annotated[int, Field(ge=4, le=1000)] = 20
+    """Lags at which the curves are kept: so many per decade, evenly in log τ."""
+    largest_lag: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Largest lag, as a fraction of the window."""
+    slope_width: Annotated[float, Field(gt=0, le=2)] = 0.25
+    """Width in decades of the stretch of lags over which a local exponent is fitted."""
+    long_lags: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=2)]] = (200, 900)
+    """Lags, in optimiser steps, over which the table's long-lag exponent is fitted."""
+    null_draws: Annotated[int, Field(ge=2, le=1000)] = 20
+    """How often each null (shuffled updates, random signs) is drawn for a window."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AnalysisSettings:
+        if self.long_lags[0] >= self.long_lags[1]:
+            raise ValueError(f"long_lags: {list(self.long_lags)} must rise, as [200, 900] does")
+        return self
+
+
+class SimplifiedModelSettings(Named):
+    """Walkers that descend generated surfaces: fractional ones of several Hurst exponents, and those to compare them with."""
+
+    name: Literal["chen2021", "ly2025"] = "chen2021"
+    """chen2021: weak Gaussian noise, as published (learning rate 0.02, noise 0.01, 1000 steps, [-1, 1]²); ly2025: deterministic
+    descent with steps too large for the surface's curvature (learning rate 0.2, no noise, bicubic). Other keys override it."""
+    enabled: bool = True
+    """false leaves the simplified model out."""
+    hurst: Annotated[list[Hurst], Field(min_length=1)] = [0.3, 0.5, 0.7, 0.9]
+    """Hurst exponents of the fractional surfaces. The shuffled one is made from the last."""
+    multifractional: tuple[Hurst, Hurst] = (0.3, 0.9)
+    """Lowest and highest Hurst exponent of the multifractional surface."""
+    points: Annotated[int, Field(ge=9, le=4097)] = 129
+    """Points of a surface a side, a power of 2 plus 1."""
+    deviation: Annotated[float, Field(gt=0)] = 0.1
+    """Standard deviation of a surface's heights. It decides, with the learning rate, how far a step goes: not published."""
+    surfaces: Annotated[int, Field(ge=2, le=1000)] = 8
+    """Surfaces of each kind, each with walkers of its own; intervals are over them."""
+    walkers: Annotated[int, Field(ge=2)] = 300
+    """Walkers on each surface, which start uniformly."""
+    steps: Annotated[int, Field(ge=100)] = 1000
+    """Steps of a walker."""
+    learning_rate: Annotated[float, Field(gt=0)] = 0.02
+    """η, in half sides of the square."""
+    noise: Annotated[float, Field(ge=0)] = 0.01
+    """σ, likewise."""
+    noise_index: Annotated[float, Field(gt=0, le=2)] = 2.0
+    """α of Lévy-stable noise; 2 is Gaussian."""
+    boundary: Literal["reflecting", "rejecting"] = "reflecting"
+    """At the edge of the square walkers come back as from a mirror, or stay where they are for this step."""
+    interpolation: Literal[1, 3] = 1
+    """Order of interpolation between the surface's points: 1 bilinear, 3 bicubic."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of surfaces and walkers."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, value: Any) -> Any:
+        """Lay what is given over the named settings."""
+        value = {"name": value} if isinstance(value, str) else value
+        return {**MODELS.get(str(value.get("name")), {}), **value} if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> SimplifiedModelSettings:
+        if (self.points - 1) & (self.points - 2):
+            raise ValueError(f"points: {self.points} must be a power of 2 plus 1, such as 129")
+        return self

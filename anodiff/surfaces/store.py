@@ -1,0 +1,109 @@
+"""Writes and reads simplified_model.zarr and its table, and names what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from anodiff.errors import StoreFormatError
+from anodiff.stages import SimplifiedModelSettings
+from anodiff.stores import create_store, finish_store, open_store, writing
+from anodiff.surfaces.ensemble import COLUMNS, WAITING, Ensemble, Report, kinds, measure_ensembles
+from anodiff.surfaces.surface import Surface
+
+KIND = "anodiff simplified model"
+VERSION = 1
+
+#: Arrays of each kind's group: dimensions, meaning. Columns of the table stand there too, by surface.
+ARRAYS = {
+    "lag": (("lag",), "lag in steps"),
+    "waiting_time": (("waiting_time",), "waiting time in steps"),
+    "ageing_msd": (("surface", "waiting_time", "lag"), "squared displacement from the waiting time on, mean over walkers"),
+    "time_averaged_msd": (("surface", "lag"), "time-averaged MSD, mean over walkers"),
+    "gradient": (("sample",), "sample of the gradients' first components, in their standard deviation"),
+    "height": (("x", "y"), "heights of the first surface"),
+    "path": (("step", "walker", "axis"), "paths of some walkers on the first surface"),
+}
+
+
+def write_model(
+    settings: SimplifiedModelSettings,
+    output: str | Path,
+    table: str | Path,
+    *,
+    overwrite: bool = False,
+    report: Report = lambda done, total, message: None,
+) -> pd.DataFrame:
+    """Measure walkers on all kinds of surfaces; write store and table (CSV), or neither, and return the table.
+
+    Raises
+    ------
+    ConfigError
+        If surfaces or walks do not fit into memory.
+    OutputExistsError, StorageError
+    """
+    with writing(output, overwrite=overwrite) as store, writing(table, overwrite=overwrite) as csv:
+        ensembles = measure_ensembles(settings, report=report)
+        attributes = {"settings": settings.model_dump(mode="json"), "kinds": list(kinds(settings))}
+        group = create_store(store, KIND, VERSION, attributes)
+        for number, ensemble in enumerate(ensembles):
+            own = group.create_group(str(number), attributes={"kind": ensemble.kind, "periodic": ensemble.example.periodic})
+            for name, values in _values(ensemble, settings.steps).items():
+                dimensions, meaning = ARRAYS.get(name, (("surface",), COLUMNS.get(name)))
+                array = own.create_array(
+                    name, shape=values.shape, dtype=values.dtype, dimension_names=dimensions,
+                    attributes={"long_name": meaning},
+                )  # fmt: skip
+                array[...] = values
+        finish_store(group)
+        rows = pd.concat([ensemble.rows for ensemble in ensembles], ignore_index=True)
+        rows.to_csv(csv, index=False)
+    return rows
+
+
+def open_model(path: str | Path) -> list[Ensemble]:
+    """Return the ensembles of a finished simplified_model.zarr, in the order of its kinds.
+
+    Raises
+    ------
+    StoreMissingError, StoreFormatError, IncompleteStoreError
+        In one line.
+    """
+    group = open_store(path, KIND, VERSION)
+    names: Sequence[Any] = group.attrs["kinds"]  # type: ignore[assignment]
+    found = []
+    try:
+        for number, kind in enumerate(names):
+            own = {name: np.asarray(group[f"{number}/{name}"][...]) for name in [*ARRAYS, *_numbers()]}  # type: ignore[index]
+            rows = pd.DataFrame({"kind": kind} | {name: own[name] for name in _numbers()})
+            hurst = own["hurst"][0]
+            example = Surface(
+                own["height"], str(kind), None if np.isnan(hurst) else float(hurst),
+                bool(group[str(number)].attrs["periodic"]),
+            )  # fmt: skip
+            curves = own["lag"], own["ageing_msd"], own["time_averaged_msd"], own["gradient"]
+            found.append(Ensemble(str(kind), rows[list(COLUMNS)], *curves, example, own["path"]))
+    except (KeyError, ValueError) as error:
+        raise StoreFormatError(f"{path}: damaged: {' '.join(str(error).split())}; make it again") from None
+    return found
+
+
+def _numbers() -> list[str]:
+    return [name for name in COLUMNS if name != "kind"]
+
+
+def _values(ensemble: Ensemble, steps: int) -> dict[str, NDArray[Any]]:
+    return {
+        "lag": ensemble.lags,
+        "waiting_time": np.round(np.array(WAITING) * steps).astype(np.int64),
+        "ageing_msd": ensemble.ageing_msd,
+        "time_averaged_msd": ensemble.time_averaged_msd,
+        "gradient": ensemble.gradients,
+        "height": ensemble.example.heights,
+        "path": ensemble.paths,
+    } | {name: ensemble.rows[name].to_numpy(np.float64) for name in _numbers()}
