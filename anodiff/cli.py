@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from anodiff.cli_landscape import commands
 from anodiff.errors import AnodiffError, ConfigError, did_you_mean
 from anodiff.progress import progress
 from anodiff.whereabouts import whereabouts
@@ -281,6 +282,9 @@ def schema(
     if form not in forms:
         raise ConfigError(f"--format {form}: {did_you_mean(form, forms)}")
     typer.echo(forms[form](), nl=False)
+
+
+app.add_typer(commands)
 
 
 def main() -> None:

@@ -15,7 +15,13 @@ from pydantic import Field, field_validator, model_validator
 from anodiff import models
 from anodiff.errors import did_you_mean
 from anodiff.settings import Named, Settings, label
-from anodiff.stages import AnalysisSettings, SimplifiedModelSettings
+from anodiff.stages import (
+    AnalysisSettings,
+    CurvatureSettings,
+    LandscapeSettings,
+    RoughnessSettings,
+    SimplifiedModelSettings,
+)
 
 DATASETS = ("digits", "cifar10", "cifar100", "mnist", "fashion_mnist", "image_folder", "gaussian_clusters")
 
@@ -319,3 +325,9 @@ class Config(Settings):
     """How the path is analysed."""
     simplified_model: SimplifiedModelSettings = SimplifiedModelSettings()
     """Walkers on generated surfaces, beside the sweep."""
+    landscape: LandscapeSettings = LandscapeSettings()
+    """The loss landscape along the path."""
+    roughness: RoughnessSettings = RoughnessSettings()
+    """Its roughness."""
+    curvature: CurvatureSettings = CurvatureSettings()
+    """Its curvature."""

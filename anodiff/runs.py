@@ -171,3 +171,16 @@ def _parts(text: str, value: Any, usual: Any) -> Iterator[str]:
 def _plain(text: str) -> str:
     """Keep what is safe in a file name."""
     return re.sub(r"[^A-Za-z0-9._+]+", ".", text)
+
+
+def landscape_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
+    """Return the runs whose landscape is looked at: of those with full weights all, none, or the first seed of each group."""
+    if seeds == "none":
+        return []
+    full = [name for name, run in runs.items() if run.settings.recording.weights == "full"]
+    if seeds == "all":
+        return full
+    groups: dict[str, str] = {}
+    for name in full:
+        groups.setdefault(runs[name].group, name)
+    return list(groups.values())

@@ -86,3 +86,51 @@ class SimplifiedModelSettings(Named):
         if (self.points - 1) & (self.points - 2):
             raise ValueError(f"points: {self.points} must be a power of 2 plus 1, such as 129")
         return self
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class LandscapeSettings(Settings):
+    """The loss landscape along the runs that keep full weights: whose, over which samples, and slices through it."""
+
+    seeds: Literal["first", "all", "none"] = "first"
+    """Of each configuration, the runs whose landscape is looked at: the one of the first seed, all, or none."""
+    samples: Annotated[int | None, Field(ge=1)] = 512
+    """Training samples that the loss is the mean over, drawn by ``seed``; null: all."""
+    batch_norm: Literal["centre", "per_point"] = "centre"
+    """Statistics of batch normalisation: estimated where a slice has its centre and held, or anew at every point."""
+    points: Annotated[int, Field(ge=3, le=1001)] = 25
+    """Points of a slice a side."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of samples and random directions."""
+
+
+class RoughnessSettings(Settings):
+    """Structure functions of the loss around points of the path."""
+
+    at: Annotated[list[Fraction], Field(min_length=1)] = [0.0, 0.05, 0.3, 1.0]
+    """Where on the run, as fractions of its steps."""
+    directions: Annotated[int, Field(ge=3, le=10_000)] = 8
+    """Directions of each kind: random ones, and those that the path takes."""
+    decades: Annotated[float, Field(gt=0, le=12)] = 4.0
+    """Decades of distance below the path's displacement over the window."""
+    radii_per_decade: Annotated[int, Field(ge=1, le=100)] = 4
+    """Distances in each."""
+
+
+class CurvatureSettings(Settings):
+    """Hessian and Gauss-Newton matrix at points of the path."""
+
+    at: Annotated[list[Fraction], Field(min_length=1)] = [0.0, 0.1, 1.0]
+    """Where on the run, as fractions of its steps."""
+    eigenvalues: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Largest eigenvalues; the path's motion is split at as many eigenvectors of the Hessian."""
+    gauss_newton: bool = True
+    """Eigenvalues of the Gauss-Newton matrix too."""
+    probes: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Random vectors of the spectral density; 0: no density."""
+    lanczos_steps: Annotated[int, Field(ge=2, le=10_000)] = 32
+    """Steps of Lanczos's method for each."""
+    trace_products: Annotated[int, Field(ge=0, le=100_000)] = 12
+    """Hessian products spent on the trace; 0: no trace."""

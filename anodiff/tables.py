@@ -1,8 +1,9 @@
-"""What came out of the whole sweep? Three tables, from the small results alone.
+"""What came out of the whole sweep? Four tables, from the small results alone.
 
 - exponents: a row per run and window, with `anodiff.diffusion.outputs.COLUMNS`;
 - tails: a row per run, window and quantity, with `anodiff.diffusion.jumps.TAIL_COLUMNS`;
-- ensembles: a row per group of runs that differ in their seed alone and window, with `anodiff.ensembles.ENSEMBLE_COLUMNS`.
+- ensembles: a row per group of runs that differ in their seed alone and window, with `anodiff.ensembles.ENSEMBLE_COLUMNS`;
+- landscape: a row per run, point and kind of directions, see `anodiff.connections`.
 
 Before these stand what names the run (run, group, data set, model, batch size, learning rate, seed), every further setting that
 differs between the runs and how the run ended.
@@ -21,6 +22,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from anodiff.connections import landscape_rows
 from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.jumps import TAIL_COLUMNS
 from anodiff.diffusion.outputs import COLUMNS as WINDOW_EXPONENTS
@@ -57,6 +59,7 @@ RUN_COLUMNS = {
 class RunResult:
     """The small results of a finished run: curves, exponents, tails, and settings by dotted key."""
 
+    folder: Path
     name: str
     curves: xr.Dataset
     exponents: pd.DataFrame
@@ -80,7 +83,7 @@ def read_run(folder: str | Path) -> RunResult:
             raise StoreMissingError(f"{table}: no such table; run: anodiff diffusion {folder / 'geometry.zarr'}")
         tables.append(pd.read_csv(table).astype({note: "string"}))
     exponents, tails = tables
-    return RunResult(folder.resolve().name, curves, exponents, tails, dict(_dotted(curves.attrs["settings"])))
+    return RunResult(folder, folder.resolve().name, curves, exponents, tails, dict(_dotted(curves.attrs["settings"])))
 
 
 def read_runs(folders: Sequence[str | Path]) -> list[RunResult]:
@@ -108,11 +111,17 @@ def ensemble_table(runs: Sequence[RunResult]) -> pd.DataFrame:
     return table.drop(columns=[column for column in ("seed", *RUN_COLUMNS) if column not in ("group", "parameters")])
 
 
+def landscape_table(runs: Sequence[RunResult]) -> pd.DataFrame:
+    """Return roughness and curvature of the landscape beside the exponents of the same windows."""
+    return _gather(runs, [landscape_rows(run.folder, run.exponents) for run in runs])
+
+
 #: The tables by name: what makes each.
 TABLES: dict[str, Callable[[Sequence[RunResult]], pd.DataFrame]] = {
     "exponents": sweep_table,
     "tails": tails_table,
     "ensembles": ensemble_table,
+    "landscape": landscape_table,
 }
 
 

@@ -1,5 +1,7 @@
 """Runs with made-up curves, in the layout of real ones: superdiffusive at first, subdiffusive at last."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -50,7 +52,14 @@ def invented_run(run, starts, diverged_at=None, length=1000):
         {"lag": LAGS, "waiting_time": ("window", starts), "epoch": np.arange(epochs), "epoch_step": ("epoch", epoch_step)},
         attributes | {"settings": settings},
     )
-    return RunResult(run.name, dataset, pd.DataFrame(table).astype({"note": "string"}), pd.DataFrame(), dict(_dotted(settings)))
+    return RunResult(
+        Path(run.name),
+        run.name,
+        dataset,
+        pd.DataFrame(table).astype({"note": "string"}),
+        pd.DataFrame(),
+        dict(_dotted(settings)),
+    )
 
 
 def invented_sweep(grid, starts=range(0, 5000, 1000), diverged_at=None):

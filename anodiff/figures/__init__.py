@@ -86,8 +86,38 @@ MODEL_FIGURES = {
     ),
 }
 
+#: Figures of the landscape, drawn from the runs that have one.
+LANDSCAPE_FIGURES = {
+    "planes": FigureKind(
+        "Landscape: slices",
+        "The loss over planes through weight space, a row for each configuration (first seed): the plane of the first and"
+        " of the last window's path, with the path drawn on it (circle: its beginning; square: its end) and the share of "
+        "the path's variance along each axis beside a random walk's, and a plane of two random, filter-normalised "
+        "directions at the end of the run (cross). Loss over a fixed subset of the training set, batch-norm statistics "
+        "held.",
+    ),
+    "roughness": FigureKind(
+        "Landscape: roughness",
+        "Mean squared difference of the loss at distance r from points of the path, coloured by the point's optimiser "
+        "step; solid: random directions, dashed: the path's own. Grey dashes: exponents 1 (2H of a Brownian surface) and "
+        "2 (a smooth loss). Shaded: what float32's rounding makes; nothing is fitted there.",
+    ),
+    "hessian": FigureKind(
+        "Landscape: curvature",
+        "Largest eigenvalues of the loss's Hessian during training (dark: the largest), the largest of the Gauss–Newton "
+        "matrix (dotted), and the edge of stability 2/η (black dashes), above which gradient descent on a quadratic loss "
+        "is unstable. Negative eigenvalues are not drawn.",
+    ),
+    "connection": FigureKind(
+        "Roughness against diffusion",
+        "The roughness exponent 2H of the loss around a point of the path against the exponents of the window that holds "
+        "the point; filled: random directions, open: the path's own. ρ: Spearman's rank correlation with its 95 % "
+        "interval by a bootstrap over runs. The dashed lines are a smooth loss (2) and normal diffusion (1).",
+    ),
+}
+
 #: All figures of a page, in its order.
-ALL_FIGURES = FIGURES | MODEL_FIGURES
+ALL_FIGURES = FIGURES | LANDSCAPE_FIGURES | MODEL_FIGURES
 
 
 def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwrite: bool = False) -> None:
@@ -110,7 +140,7 @@ def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwr
         _draw_model(kind, folders, output, overwrite=overwrite)
         return
     runs = read_runs(folders)
-    from anodiff.figures import curves, overview, style
+    from anodiff.figures import curves, landscapes, overview, style
 
     functions = {
         "msd": curves.msd,
@@ -118,6 +148,10 @@ def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwr
         "nulls": curves.nulls,
         "exponents": overview.exponents,
         "learning": overview.learning,
+        "planes": landscapes.planes,
+        "roughness": landscapes.roughness,
+        "hessian": landscapes.hessian,
+        "connection": landscapes.connection,
     }
     with writing(output, overwrite=overwrite) as temporary:
         style.save(functions[kind](runs), temporary, output.suffix)

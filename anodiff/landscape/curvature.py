@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from anodiff.config import RunSettings
 from anodiff.data import load
-from anodiff.errors import ConfigError
 from anodiff.geometry.gram import path_geometry
 from anodiff.geometry.reduce import WindowPoints
 from anodiff.landscape.curvature_store import ARRAYS, KIND, VERSION, Curvature, open_curvature
@@ -83,15 +82,13 @@ def measure_curvature(
     Raises
     ------
     ConfigError
-        If a step is not stored, or a number out of bounds.
+        If a step is not stored.
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
     trajectory = open_trajectory(trajectory_path)
-    if not len(steps):
-        raise ConfigError("no steps to measure the curvature at; give at least one")
     settings = RunSettings.model_validate(trajectory.group.attrs.get("settings"))
     dataset = load(settings.data, data_root)
-    windows = [_window(trajectory, step) for step in steps]
+    windows = [window_of(trajectory, step) for step in steps]
     kept = _lags(windows, lags)
     arrays = _empty(len(steps), eigenvalues, probes, lanczos_steps, len(kept))
     arrays["lag"][:] = kept
@@ -157,7 +154,7 @@ def _gauss_newton(surface: LossSurface, count: int, seed: int, tolerance: float)
     return top_eigenpairs(gauss_newton_product(surface), surface.size, count, seed=seed, tolerance=tolerance).values
 
 
-def _window(trajectory: Trajectory, step: int) -> Window | None:
+def window_of(trajectory: Trajectory, step: int) -> Window | None:
     """Return the shortest finished window that holds a step, the one that begins there among equals; None without one."""
     holding = [
         window

@@ -1,0 +1,145 @@
+"""The stages of the workflow that look at a run's landscape: slices, roughness, curvature, at fractions of the run.
+
+A run that stopped before its first window has no landscape to speak of: its stores hold no point, and nothing fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from anodiff.geometry.store import open_geometry
+from anodiff.landscape.curvature import measure_curvature, window_of
+from anodiff.landscape.directions import path_directions, random_directions
+from anodiff.landscape.placing import place, stored_point
+from anodiff.landscape.roughness import measure_roughness
+from anodiff.landscape.slices import slice_landscape
+from anodiff.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
+from anodiff.stores import writing
+from anodiff.training.gpus import claim_device
+from anodiff.trajectory.store import Trajectory, open_trajectory
+
+Report = Callable[[int, int, str], None]
+
+
+def steps_at(trajectory: Trajectory, fractions: Sequence[float]) -> list[int]:
+    """Return the stored steps nearest to fractions of the run that lie in finished windows, each once, rising."""
+    kept = [int(step) for step in trajectory.kept_steps if step <= trajectory.steps_completed]
+    held = np.array([step for step in kept if window_of(trajectory, step) is not None])
+    if not len(held):
+        return []
+    return sorted({int(held[np.abs(held - fraction * held[-1]).argmin()]) for fraction in fractions})
+
+
+def slices(
+    trajectory_path: str | Path,
+    geometry_path: str | Path,
+    output: str | Path,
+    settings: LandscapeSettings,
+    *,
+    data_root: str | Path = "data",
+    device: str = "auto",
+    overwrite: bool = False,
+    report: Report = lambda done, total, message: None,
+) -> None:
+    """Slice the landscape in the plane of the first and the last window's path, and in a random plane at the end.
+
+    ``output`` becomes a folder with path_first.zarr, path_last.zarr and random.zarr; empty where no window was finished.
+    """
+    trajectory, geometry = open_trajectory(trajectory_path), open_geometry(geometry_path)
+    finished = [n for n, window in enumerate(geometry.windows) if geometry.reached(window) and not geometry.problem(n)]
+    with writing(output, overwrite=overwrite) as folder, claim_device(device) as chosen:
+        folder.mkdir(parents=True)
+        for name in ("path_first", "path_last", "random") if finished else ():
+            number = finished[0 if name == "path_first" else -1]
+            window = geometry.windows[number]
+            step = window.start + window.length
+            surface = place(
+                trajectory, step, data_root=data_root, samples=settings.samples, seed=settings.seed,
+                batch_norm=settings.batch_norm, device=chosen,
+            )  # fmt: skip
+            if name == "random":
+                directions = random_directions(stored_point(trajectory, step), surface.shapes, settings.seed)
+            else:
+                directions = path_directions(trajectory, geometry.read(number))
+            slice_landscape(
+                surface,
+                directions,
+                folder / f"{name}.zarr",
+                points=settings.points,
+                scratch=Path(f"{output}.{name}.scratch"),
+                attributes={"step": step, "run": trajectory.path.parent.name},
+                report=_named(report, name),
+            )
+
+
+def _named(report: Report, name: str) -> Report:
+    return lambda done, total, message: report(done, total, f"{name} {message}")
+
+
+def roughness(
+    trajectory_path: str | Path,
+    output: str | Path,
+    table: str | Path,
+    landscape: LandscapeSettings,
+    settings: RoughnessSettings,
+    *,
+    data_root: str | Path = "data",
+    device: str = "auto",
+    overwrite: bool = False,
+    report: Report = lambda done, total, message: None,
+) -> None:
+    """Measure the roughness at fractions of a run, see `anodiff.landscape.roughness.measure_roughness`."""
+    with claim_device(device) as chosen:
+        measure_roughness(
+            trajectory_path,
+            output,
+            table,
+            steps=steps_at(open_trajectory(trajectory_path), settings.at),
+            data_root=data_root,
+            samples=landscape.samples,
+            directions=settings.directions,
+            decades=settings.decades,
+            radii_per_decade=settings.radii_per_decade,
+            seed=landscape.seed,
+            batch_norm=landscape.batch_norm,
+            device=chosen,
+            overwrite=overwrite,
+            report=report,
+        )
+
+
+def curvature(
+    trajectory_path: str | Path,
+    output: str | Path,
+    landscape: LandscapeSettings,
+    settings: CurvatureSettings,
+    *,
+    data_root: str | Path = "data",
+    device: str = "auto",
+    overwrite: bool = False,
+    report: Report = lambda done, total, message: None,
+) -> None:
+    """Measure the curvature at fractions of a run, see `anodiff.landscape.curvature.measure_curvature`."""
+    trajectory = open_trajectory(trajectory_path)
+    with claim_device(device) as chosen:
+        measure_curvature(
+            trajectory_path,
+            output,
+            steps=steps_at(trajectory, settings.at),
+            data_root=data_root,
+            samples=landscape.samples,
+            eigenvalues=min(settings.eigenvalues, trajectory.parameters),
+            gauss_newton=settings.gauss_newton,
+            probes=settings.probes,
+            lanczos_steps=settings.lanczos_steps,
+            trace_products=settings.trace_products,
+            seed=landscape.seed,
+            dtype=torch.float32,
+            device=chosen,
+            overwrite=overwrite,
+            report=report,
+        )

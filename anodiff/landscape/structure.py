@@ -1,0 +1,100 @@
+"""What exponent do losses around a point give? Structure functions S(r) = <|L(w + ru) − L(w)|²> over directions u.
+
+S ~ r^(2H), H the roughness exponent; along a line the loss then has the fractal dimension 2 − H. A smooth loss has 2H = 2 for
+its slope, whatever its curvature; so the even part, <|L(w + ru) + L(w − ru) − 2L(w)|²>, from which the slope drops out, stands
+beside it: 4 for a smooth loss, 2H again for a rough one, whose increments of second order scale alike.
+
+Losses are known to rounding: differences below its floor, 2 Var (6 Var for the even part) of the rounding error, say nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anodiff.diffusion.intervals import COVERAGE, DRAWS, UNKNOWN, Interval
+
+FloatArray = NDArray[np.float64]
+
+#: A structure function is fitted where it is so many times its floor, over no fewer radii.
+ABOVE_FLOOR, FEWEST_RADII = 10.0, 4
+
+#: The structure function of pure rounding, in variances of a loss's rounding error: of differences, and of the even part.
+FLOORS = {"difference": 2.0, "even": 6.0}
+
+
+@dataclass(frozen=True)
+class StructureFit:
+    """An exponent of a structure function.
+
+    Attributes
+    ----------
+    exponent
+        Slope of ln S against ln r with its 95 % interval, from a bootstrap over directions; NaN where ``reason`` says why.
+    fitted
+        Which radii were fitted, shape (radii,).
+    reason
+        Why there is no exponent; empty where there is one.
+    """
+
+    exponent: Interval
+    fitted: NDArray[np.bool_]
+    reason: str = ""
+
+    @property
+    def hurst(self) -> Interval:
+        """H, half of the exponent."""
+        return Interval(self.exponent.value / 2, self.exponent.low / 2, self.exponent.high / 2)
+
+
+def squares(losses: FloatArray, centre: float) -> dict[str, FloatArray]:
+    """Return squared differences and squared even parts of losses at ±r, shape (directions, 2, radii) → (directions, radii).
+
+    Where one of the two losses is not finite the other's difference counts alone, and there is no even part.
+    """
+    away = (losses - centre) ** 2
+    known = np.isfinite(away)
+    total = np.where(known, away, 0).sum(axis=1)
+    difference = np.divide(total, known.sum(axis=1), out=np.full(total.shape, np.nan), where=known.any(axis=1))
+    return {"difference": difference, "even": (losses.sum(axis=1) - 2 * centre) ** 2}
+
+
+def structure_function(squared: FloatArray) -> FloatArray:
+    """Return the mean over directions, shape (directions, radii) → (radii,); NaN where no direction has a finite loss."""
+    known = np.isfinite(squared)
+    total = np.where(known, squared, 0).sum(axis=0)
+    return np.divide(total, known.sum(axis=0), out=np.full(total.shape, np.nan), where=known.any(axis=0))
+
+
+def fit_structure(radii: FloatArray, squared: FloatArray, floor: float, seed: int = 0) -> StructureFit:
+    """Fit the exponent over the radii from the first on above which S stays well above its floor.
+
+    Parameters
+    ----------
+    radii
+        Rising, shape (radii,).
+    squared
+        One of `squares`, shape (directions, radii).
+    floor
+        What rounding alone gives.
+    """
+    mean = structure_function(squared)
+    above = np.isfinite(mean) & (mean > ABOVE_FLOOR * floor) & (mean > 0)
+    fitted = np.logical_and.accumulate(above[::-1])[::-1]
+    if not above.any():
+        return StructureFit(UNKNOWN, fitted, "no difference stands above rounding")
+    if fitted.sum() < FEWEST_RADII:
+        return StructureFit(UNKNOWN, fitted, f"fewer than {FEWEST_RADII} radii stand above rounding")
+    random = np.random.default_rng(seed)
+    logs = np.log(radii[fitted])
+    value = float(np.polyfit(logs, np.log(mean[fitted]), 1)[0])
+    if len(squared) < 3:
+        return StructureFit(Interval(value, math.nan, math.nan), fitted)
+    chosen = random.integers(len(squared), size=(DRAWS, len(squared)))
+    drawn = np.array([structure_function(squared[rows][:, fitted]) for rows in chosen])
+    slopes = np.polyfit(logs, np.log(np.maximum(drawn, 1e-300)).T, 1)[0]
+    low, high = np.quantile(slopes, ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2))
+    return StructureFit(Interval(value, float(low), float(high)), fitted)
