@@ -21,6 +21,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/diffusion.smk"
+include: "workflow/rules/landscape.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/surfaces.smk"
 include: "workflow/rules/figures.smk"
@@ -30,7 +31,7 @@ rule tables:
     input:
         expand(
             f"{RESULTS}/tables/{{kind}}.{{ending}}",
-            kind=TABLES,
+            kind=SWEEP_TABLES,
             ending=["csv", "parquet"],
         ),
 
@@ -49,7 +50,7 @@ rule trajectories:
 
 rule figures:
     input:
-        expand(f"{RESULTS}/figures/{{kind}}.svg", kind=[*FIGURES, *MODEL]),
+        expand(f"{RESULTS}/figures/{{kind}}.svg", kind=DRAWN),
 
 
 # What a sweep with failed runs has so far; its own tables wait for all runs.
@@ -57,7 +58,7 @@ PARTIAL = f"{RESULTS}/tables/exponents-partial.csv"
 
 
 onerror:
-    folders = run_folders(None)
+    folders = run_folders(RUNS)
     shell(
         "anodiff tables {folders:q} --output {PARTIAL:q} --logs {RESULTS:q}/logs --overwrite"
     )

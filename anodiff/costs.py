@@ -164,3 +164,15 @@ def model_minutes(settings: SimplifiedModelSettings) -> int:
     """Return the minutes of the simplified model's job, at 1 µs a step of a walker."""
     kinds = len(settings.hurst) + 4
     return 10 + math.ceil(GENEROSITY * 1e-6 * kinds * settings.surfaces * settings.walkers * settings.steps / 60)
+
+
+def landscape_memory(settings: RunSettings) -> int:
+    """Return the MB of a job that looks at a run's landscape: images, and a hundred vectors of Lanczos's method."""
+    known = images(settings.data)
+    data = known.samples * known.channels * known.size**2 * 4
+    return TRAINING_MEMORY + math.ceil((2 * data + 8 * 120 * weights(settings)[0]) / 1e6)
+
+
+def landscape_minutes(settings: RunSettings, longest: int) -> int:
+    """Return the minutes of each of its stages: 5,000 passes over the samples, at 10 ms and 0.5 µs a parameter each."""
+    return min(longest, 15 + math.ceil(GENEROSITY * 5000 * (1e-2 + 5e-7 * weights(settings)[0]) / 60))

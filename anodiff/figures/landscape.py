@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -47,7 +48,7 @@ def draw_plane(figure: Figure, axes: Axes, found: Slice) -> None:
         axes.plot(
             *found.path[-1], "s", color=CONFIGURATIONS[1], markeredgecolor="#000000", markersize=5, label=f"step {last:,}"
         )
-        axes.legend(loc="best", labelcolor="white", handletextpad=0.2)
+        path_legend(axes)
     else:
         axes.plot(0, 0, "+", color="white", markersize=7)
     if found.non_finite:
@@ -65,6 +66,12 @@ def draw_plane(figure: Figure, axes: Axes, found: Slice) -> None:
     bar = figure.colorbar(image, ax=axes, pad=0.02)
     bar.set_label("loss")
     bar.outline.set_visible(False)
+
+
+def path_legend(axes: Axes, **options: Any) -> None:
+    """Explain a path's ends, on a ground that is legible over any colour."""
+    legend = axes.legend(loc="best", labelcolor="white", handletextpad=0.2, frameon=True, **options)
+    legend.get_frame().set(facecolor="black", alpha=0.45, edgecolor="none")
 
 
 def profiles(found: Sequence[Slice], names: Sequence[str]) -> Figure:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from anodiff.connections import rank_correlation
 from anodiff.errors import StoreMissingError
-from anodiff.figures.landscape import draw_eigenvalues, draw_plane
+from anodiff.figures.landscape import draw_eigenvalues, draw_plane, path_legend
 from anodiff.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, by_model, labels, styled, time_colours, time_legend
 from anodiff.landscape.curvature_store import open_curvature
 from anodiff.landscape.roughness_store import RoughnessStore, open_roughness
@@ -54,7 +54,7 @@ def planes(runs: Sequence[RunResult]) -> Figure:
                     panel.set_xlabel(panel.get_xlabel(), fontsize=6.5)
                     panel.set_ylabel(panel.get_ylabel(), fontsize=6.5)
                     if panel.get_legend() is not None:
-                        panel.legend(loc="best", labelcolor="white", handletextpad=0.2, fontsize=6)
+                        path_legend(panel, fontsize=6)
                 else:
                     panel.set_axis_off()
                     panel.text(0.5, 0.5, "no finished window", ha="center", va="center", color=QUIET, transform=panel.transAxes)
@@ -92,7 +92,7 @@ def roughness(runs: Sequence[RunResult]) -> Figure:
 
     with styled():
         figure = _grid(runs, dict(zip([run.name for run in runs], stores, strict=True)), draw)
-        time_legend(figure, colours)
+        time_legend(figure, colours, "optimiser step of the point")
         figure.supxlabel("distance r from the point (weight units)", fontsize=8.5)
         figure.supylabel("⟨|L(w + ru) − L(w)|²⟩", fontsize=8.5)
     return figure

@@ -167,7 +167,7 @@ def time_colours(times: Sequence[int]) -> dict[int, Any]:
     return {time: matplotlib.colormaps["viridis"](shade) for time, shade in zip(times, shades, strict=False)}
 
 
-def time_legend(figure: Figure, colours: dict[int, Any]) -> None:
+def time_legend(figure: Figure, colours: dict[int, Any], title: str = "waiting time $t_w$ (optimiser steps)") -> None:
     """Explain the colours of waiting times above the panels."""
     handles = [Line2D([], [], color=colour, linewidth=2, label=f"{time:,}") for time, colour in colours.items()]
     width = sum(0.4 + 0.075 * len(str(handle.get_label())) for handle in handles)
@@ -175,7 +175,7 @@ def time_legend(figure: Figure, colours: dict[int, Any]) -> None:
         handles=handles,
         loc="outside upper left",
         ncols=len(handles) if width < figure.get_figwidth() else math.ceil(len(handles) / 2),
-        title="waiting time $t_w$ (optimiser steps)",
+        title=title,
         title_fontsize=8.5,
         alignment="left",
         handlelength=1.3,

@@ -9,8 +9,8 @@ from anodiff import costs
 from anodiff.config import Config
 from anodiff.configfile import validate
 from anodiff.errors import AnodiffError
-from anodiff.figures import FIGURES, MODEL_FIGURES
-from anodiff.runs import sweep_runs
+from anodiff.figures import ALL_FIGURES, FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.runs import landscape_runs, sweep_runs
 from anodiff.tables import TABLES
 
 try:
@@ -39,9 +39,9 @@ wildcard_constraints:
     run=r"[^/]+",
 
 
-def run_folders(wildcards):
-    """The folders of all runs, as arguments of a command."""
-    return expand(f"{RESULTS}/runs/{{run}}", run=RUNS)
+def run_folders(runs):
+    """The folders of runs, as arguments of a command."""
+    return expand(f"{RESULTS}/runs/{{run}}", run=runs)
 
 
 def asked_of_scheduler(estimate):

@@ -1,18 +1,32 @@
-# Figures over the sweep, and the page that holds them.
+# Figures over the sweep, of its landscapes and of the simplified model, and the page that holds them.
 
-for kind, figure in FIGURES.items():
+# What each figure is drawn from: what has to be there, and the folders that the command is given, if not just that.
+DRAWN = {
+    kind: (expand(rules.diffusion.output, run=RUNS), run_folders(RUNS))
+    for kind in FIGURES
+}
+if LANDSCAPES:
+    DRAWN |= {
+        kind: (LANDSCAPE_STORES, run_folders(LANDSCAPES)) for kind in LANDSCAPE_FIGURES
+    }
+if SETTINGS.simplified_model.enabled:
+    DRAWN |= {
+        kind: (rules.simplified_model.output.store, None) for kind in MODEL_FIGURES
+    }
+
+for kind, (needed, drawn_from) in DRAWN.items():
 
     rule:
         name:
             f"figure_{kind}"
         input:
-            expand(rules.diffusion.output, run=RUNS),
+            needed,
         output:
             report(
                 f"{RESULTS}/figures/{kind}.svg",
                 caption="../report/figure.rst",
                 category="Figures",
-                labels={"figure": figure.title},
+                labels={"figure": ALL_FIGURES[kind].title},
             ),
         log:
             f"{RESULTS}/logs/figures/{kind}.log",
@@ -28,18 +42,18 @@ for kind, figure in FIGURES.items():
             runtime=30,
             attempt=this_attempt,
         params:
-            runs=run_folders,
+            drawn_from=lambda wildcards, input, folders=drawn_from: folders or input,
             kind=kind,
-            caption=figure.caption,
+            caption=ALL_FIGURES[kind].caption,
         shell:
             "ANODIFF_ATTEMPT={resources.attempt} "
-            "anodiff figures {params.kind} {params.runs:q} --output {output:q} > {log:q} 2>&1"
+            "anodiff figures {params.kind} {params.drawn_from:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule page:
     input:
         table=f"{RESULTS}/tables/exponents.csv",
-        figures=expand(f"{RESULTS}/figures/{{kind}}.svg", kind=[*FIGURES, *MODEL]),
+        figures=expand(f"{RESULTS}/figures/{{kind}}.svg", kind=DRAWN),
     output:
         report(
             f"{RESULTS}/index.html",

@@ -1,12 +1,20 @@
-# The whole sweep in three tables.
+# The whole sweep in tables: of what runs and of which of them, each with its inputs.
 
-for kind in TABLES:
+SWEEP_TABLES = {
+    kind: (expand(rules.diffusion.output, run=RUNS), list(RUNS)) for kind in TABLES
+}
+if LANDSCAPES:
+    SWEEP_TABLES["landscape"] = LANDSCAPE_STORES, LANDSCAPES
+else:
+    del SWEEP_TABLES["landscape"]
+
+for kind, (needed, of_runs) in SWEEP_TABLES.items():
 
     rule:
         name:
             f"table_{kind}"
         input:
-            expand(rules.diffusion.output, run=RUNS),
+            needed,
         output:
             csv=report(
                 f"{RESULTS}/tables/{kind}.csv",
@@ -29,7 +37,7 @@ for kind in TABLES:
             runtime=30,
             attempt=this_attempt,
         params:
-            runs=run_folders,
+            runs=run_folders(of_runs),
             kind=kind,
         shell:
             "ANODIFF_ATTEMPT={resources.attempt} "
