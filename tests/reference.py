@@ -42,3 +42,15 @@ def brownian_path(seed, steps, dimensions, *, diffusivity=0.5, drift=0.0):
     generator = np.random.default_rng(seed)
     noise = generator.normal(drift / math.sqrt(dimensions), math.sqrt(2 * diffusivity), (steps, dimensions))
     return np.vstack([np.zeros(dimensions), np.cumsum(noise, axis=0)])
+
+
+def boxes_met(profile, side):
+    """Boxes of a side that a profile passes through, its heights stretched to its length: a column of boxes at a time."""
+    length = len(profile) - 1
+    stretched = (profile - profile.min()) * (length / (profile.max() - profile.min()))
+    met = 0
+    for start in range(0, length - side + 1, side):
+        piece = stretched[start : start + side + 1]
+        for box in range(length // side + 1):
+            met += piece.min() < (box + 1) * side and piece.max() >= box * side
+    return met * (length / side) / (length // side)

@@ -36,8 +36,9 @@ Report = Callable[[int, int, str], None]
 #: Kinds of directions.
 DIRECTIONS = ("random", "path")
 
-#: Points at which float32's rounding is measured against float64, within this fraction of the smallest radius.
-ROUNDING_POINTS, ROUNDING_RADIUS = 12, 0.1
+#: Points at which float32's rounding is measured against float64, at this fraction of the weights' length from the point: far
+#: enough that all weights are rounded anew.
+ROUNDING_POINTS, ROUNDING_RADIUS = 12, 1e-5
 
 
 def measure_roughness(
@@ -110,7 +111,7 @@ def measure_roughness(
             radii = reach * fractions
             arrays["step"][number], arrays["loss_centre"][number] = step, surface(surface.centre)
             arrays["radius"][number] = radii
-            arrays["rounding"][number] = _rounding(surface, placed(torch.float64), ROUNDING_RADIUS * radii[0], random)
+            arrays["rounding"][number] = _rounding(surface, placed(torch.float64), random)
             for kind, name in enumerate(DIRECTIONS):
                 for index, vector in enumerate(vectors[name]):
                     done = (number * len(DIRECTIONS) + kind) * directions + index
@@ -158,13 +159,14 @@ def _path_directions(trajectory: Trajectory, step: int, count: int) -> tuple[Flo
     return vectors, distance
 
 
-def _rounding(surface: LossSurface, exact: LossSurface, radius: float, random: np.random.Generator) -> float:
-    """Return the variance of the surface's rounding errors, against float64, at points next to each other."""
+def _rounding(surface: LossSurface, exact: LossSurface, random: np.random.Generator) -> float:
+    """Return the variance of the rounding errors of losses, weights rounded too, against float64."""
     if surface.dtype == torch.float64:
         return float((np.finfo(np.float64).eps * exact(exact.centre)) ** 2)
     errors = []
+    radius = ROUNDING_RADIUS * float(np.linalg.norm(surface.centre))
     for _ in range(ROUNDING_POINTS):
         vector = random.normal(size=surface.size)
         point = surface.centre + radius * vector / np.linalg.norm(vector)
-        errors.append(surface(point) - exact(point.astype(np.float32).astype(np.float64)))
+        errors.append(surface(point) - exact(point))
     return float(np.var(errors, ddof=1))

@@ -1,0 +1,134 @@
+"""Roughness along a real small run, and the stages of the workflow on runs that ended in every way."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+
+from anodiff.config import RunSettings
+from anodiff.connections import COLUMNS, landscape_rows, rank_correlation
+from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.geometry import geometry
+from anodiff.landscape import stages
+from anodiff.landscape.roughness import measure_roughness
+from anodiff.landscape.roughness_store import ARRAYS, open_roughness
+from anodiff.landscape.slice_store import open_slice
+from anodiff.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
+from anodiff.training.run import train_run
+from anodiff.trajectory.store import open_trajectory
+
+QUICK = {"samples": 64, "directions": 4, "radii_per_decade": 2}
+
+
+def trained(folder, **changes):
+    settings = RunSettings.model_validate(
+        {"data": {"name": "digits", "train_samples": 200}, "model": {"name": "mlp3", "width": 8}}
+        | {"training": {"steps": 40, "batch_size": 50}, "optimiser": {"learning_rate": 0.1}}
+        | {"recording": {"window_length": 20, "gradient_coordinates": 0}}
+        | changes
+    )
+    train_run(settings, folder / "trajectory.zarr", scratch=folder / "scratch", device="cpu")
+    geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("run"))
+
+
+def test_the_loss_of_a_network_is_smooth_at_distances_small_against_its_weights(run, tmp_path):
+    table = measure_roughness(
+        run / "trajectory.zarr", tmp_path / "r.zarr", tmp_path / "r.csv", steps=[0, 25], dtype=torch.float64, **QUICK
+    )
+    assert table["step"].tolist() == [0, 0, 25, 25]
+    assert table["directions"].tolist() == ["random", "path"] * 2
+    assert ((table["roughness_exponent"] > 1.8) & (table["roughness_exponent"] < 2.4)).all()
+    np.testing.assert_allclose(table["decades"], 4)
+    store = open_roughness(tmp_path / "r.zarr")
+    reach = np.linalg.norm(np.diff(open_trajectory(run / "trajectory.zarr").weights[[20, 40]], axis=0))
+    assert 0 < store["radius"][1, -1] < 2 * reach
+    with xr.open_zarr(tmp_path / "r.zarr") as dataset:
+        assert set(ARRAYS) <= set(dataset.variables)
+        assert dataset["loss"].dims == ("point", "kind", "direction", "side", "radius")
+
+
+def test_float32_has_the_floor_that_its_rounding_makes(run, tmp_path):
+    places = tmp_path / "single", tmp_path / "double"
+    for place, dtype in zip(places, (torch.float32, torch.float64), strict=True):
+        place.mkdir()
+        options = QUICK | {"decades": 8, "dtype": dtype}
+        measure_roughness(run / "trajectory.zarr", place / "r.zarr", place / "r.csv", steps=[25], **options)
+    single, double = (open_roughness(place / "r.zarr") for place in places)
+    assert 1e-9 < np.sqrt(single["rounding"][0]) < 1e-6
+    assert np.sqrt(double["rounding"][0]) < 1e-14
+    fitted = single.fit(0, "random").fitted
+    assert 0 < fitted.sum() < len(fitted)  # the smallest distances drown
+    np.testing.assert_allclose(single.structure(0, "random")[fitted], double.structure(0, "random")[fitted], rtol=0.6)
+    assert double.fit(0, "random").fitted.sum() > fitted.sum()
+
+
+def test_the_same_seed_gives_the_same_losses_on_any_number_of_workers(run, tmp_path):
+    for name, workers in (("a", 1), ("b", 2)):
+        measure_roughness(
+            run / "trajectory.zarr", tmp_path / f"{name}.zarr", tmp_path / f"{name}.csv", steps=[3], workers=workers, **QUICK
+        )
+    one, two = (open_roughness(tmp_path / f"{name}.zarr") for name in "ab")
+    np.testing.assert_array_equal(one["loss"], two["loss"])
+
+
+def test_refusals_write_nothing(run, tmp_path):
+    with pytest.raises(ConfigError, match=r"step 41 is not stored"):
+        measure_roughness(run / "trajectory.zarr", tmp_path / "r.zarr", tmp_path / "r.csv", steps=[41], **QUICK)
+    with pytest.raises(ConfigError, match="above 0"):
+        measure_roughness(run / "trajectory.zarr", tmp_path / "r.zarr", tmp_path / "r.csv", steps=[1], decades=0)
+    assert not list(tmp_path.iterdir())
+
+
+def look(folder):
+    """Put a run's folder through all stages of the landscape."""
+    settings = LandscapeSettings(samples=64, points=5)
+    trajectory, landscape = folder / "trajectory.zarr", folder / "landscape"
+    stages.slices(trajectory, folder / "geometry.zarr", landscape / "slices", settings, device="cpu")
+    rough = RoughnessSettings(at=[0.0, 1.0], directions=3, decades=2)
+    stages.roughness(trajectory, landscape / "roughness.zarr", landscape / "roughness.csv", settings, rough, device="cpu")
+    curved = CurvatureSettings(at=[0.0, 1.0], eigenvalues=2, probes=0, trace_products=0)
+    stages.curvature(trajectory, landscape / "curvature.zarr", settings, curved, device="cpu")
+    return landscape
+
+
+def test_the_stages_look_at_fractions_of_a_run(run):
+    landscape = look(run)
+    plane = open_slice(landscape / "slices" / "path_last.zarr")
+    assert plane.loss.shape == (5, 5)
+    assert plane.path_steps.tolist()[-1] == 40
+    assert open_slice(landscape / "slices" / "random.zarr").kind == "random"
+    exponents = pd.DataFrame({"window": [0, 1], "waiting_time": [0, 20], "length": [20, 20], "beta_max": [1.5, 0.5]})
+    exponents = exponents.assign(beta_long=1.0, exponent_first=1.0, exponent_second=1.0, loss_roughness=0.5)
+    rows = landscape_rows(run, exponents)
+    assert rows["beta_max"].tolist() == [1.5, 1.5, 0.5, 0.5]
+    np.testing.assert_allclose(rows["sharpness"], rows["hessian_largest"] * 0.1 / 2)
+    assert set(COLUMNS) <= set(rows)
+    with pytest.raises(StoreMissingError, match="anodiff roughness"):
+        landscape_rows(run / "nowhere", exponents)
+
+
+def test_a_run_that_ended_before_its_first_window_has_an_empty_landscape(tmp_path):
+    folder = trained(tmp_path, optimiser={"learning_rate": 1e30}, training={"steps": 40, "batch_size": 50, "loss": "mse"})
+    landscape = look(folder)
+    assert not list((landscape / "slices").iterdir())
+    assert len(pd.read_csv(landscape / "roughness.csv")) == 0
+    assert len(open_roughness(landscape / "roughness.zarr")["step"]) == 0
+
+
+def test_the_rank_correlation_is_spearmans_with_an_interval_over_runs():
+    random = np.random.default_rng(0)
+    x = random.normal(size=60)
+    table = pd.DataFrame({"run": np.repeat(np.arange(20), 3), "x": x, "y": np.exp(x), "z": random.normal(size=60)})
+    found, count = rank_correlation(table, "x", "y")
+    assert (found.value, found.low, count) == (pytest.approx(1), pytest.approx(1), 60)
+    loose, _ = rank_correlation(table, "x", "z")
+    assert loose.low < 0 < loose.high
+    assert np.isnan(rank_correlation(table.head(3), "x", "y")[0].value)
+    assert np.isnan(rank_correlation(table.assign(run=0), "x", "y")[0].low)

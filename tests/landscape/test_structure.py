@@ -1,0 +1,71 @@
+"""Structure functions of losses that are known: smooth ones, rough ones, and rounding."""
+
+import numpy as np
+import pytest
+
+from anodiff.landscape.structure import FLOORS, fit_structure, squares, structure_function
+from anodiff.processes import fractional_brownian
+
+RADII = np.geomspace(1e-4, 1, 17)
+
+
+def losses(function, directions=12):
+    """Losses at ±r along directions, of a function of (direction, signed distance)."""
+    return np.array([[[function(d, sign * r) for r in RADII] for sign in (1, -1)] for d in range(directions)])
+
+
+def test_a_slope_gives_two_and_a_parabola_four():
+    slopes = np.random.default_rng(0).normal(size=12)
+    tilted = squares(losses(lambda d, r: 3 + slopes[d] * r), 3.0)
+    assert fit_structure(RADII, tilted["difference"], 0.0).exponent.value == pytest.approx(2)
+    assert np.allclose(tilted["even"], 0)
+    curved = squares(losses(lambda d, r: 3 + slopes[d] * r**2), 3.0)
+    for part in FLOORS:
+        fit = fit_structure(RADII[8:], curved[part][:, 8:], 0.0)
+        assert fit.exponent.value == pytest.approx(4, abs=1e-6)
+        assert fit.hurst.value == pytest.approx(2, abs=1e-6)
+
+
+@pytest.mark.parametrize("hurst", [0.3, 0.7])
+def test_a_fractional_profile_gives_its_exponent_in_both_parts(hurst):
+    radii = np.array([1, 2, 4, 8, 16, 32, 64])
+    found = {part: [] for part in FLOORS}
+    for seed in range(10):
+        profiles = fractional_brownian(256, 60, seed, hurst=hurst).T
+        own = np.stack([profiles[:, 128 + radii], profiles[:, 128 - radii]], axis=1) - profiles[:, 128, None, None]
+        for part, squared in squares(own, 0.0).items():
+            found[part].append(fit_structure(radii.astype(float), squared, 0.0, seed).exponent)
+    for exponents in found.values():
+        assert np.mean([one.value for one in exponents]) == pytest.approx(2 * hurst, abs=0.12)
+        assert sum(one.low <= 2 * hurst <= one.high for one in exponents) >= 7
+
+
+def test_what_lies_below_rounding_is_not_fitted():
+    rounding = 1e-7
+    random = np.random.default_rng(0)
+    noisy = losses(lambda d, r: 1 + 0.3 * r + random.normal(0, rounding))
+    squared = squares(noisy, 1 + random.normal(0, rounding))["difference"]
+    floor = FLOORS["difference"] * rounding**2
+    fit = fit_structure(RADII, squared, floor)
+    assert fit.exponent.value == pytest.approx(2, abs=0.02)
+    assert (structure_function(squared)[fit.fitted] > 10 * floor).all()
+    flat = squares(losses(lambda d, r: 1 + random.normal(0, rounding)), 1.0)["difference"]
+    assert np.isnan(fit_structure(RADII, flat, floor).exponent.value)
+    assert "rounding" in fit_structure(RADII, flat, floor).reason
+
+
+def test_the_floor_is_what_rounding_gives():
+    random = np.random.default_rng(0)
+    centres = random.normal(0, 1e-3, 2000)
+    for part, times in FLOORS.items():
+        found = [squares(random.normal(0, 1e-3, (1, 2, 1)), centre)[part].mean() for centre in centres]
+        assert np.mean(found) == pytest.approx(times * 1e-6, rel=0.1)
+
+
+def test_losses_that_are_not_finite_are_left_out():
+    values = losses(lambda d, r: 1 + r)
+    values[3, 0, 5] = np.nan
+    squared = squares(values, 1.0)
+    assert np.isfinite(squared["difference"]).all()
+    assert np.isnan(squared["even"][3, 5])
+    assert fit_structure(RADII, squared["difference"], 0.0).exponent.value == pytest.approx(2)
