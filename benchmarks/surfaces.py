@@ -2,7 +2,7 @@
 
     python benchmarks/surfaces.py [--json FILE] [--walkers 10000] [--steps 1000]
 
-Walkers at once, as `anodiff.surfaces.walk` moves them, beside the same descent by scipy's interpolators, in one process. Scipy's
+Walkers at once, as `anodiff.surfaces.walk` moves them, beside the same descent by scipy's interpolators, in one process; those
 are timed over a tenth of the steps, since each costs the same.
 """
 
