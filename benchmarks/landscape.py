@@ -4,9 +4,9 @@
     python benchmarks/landscape.py [--json FILE] [--points 15] [--width 8] [--device cpu]
 
 A plane through a ResNet-14 over 1,024 digits: `anodiff.landscape.losses_on`, the package loss-landscapes, and a plain loop that
-sets the weights and evaluates, on the same network and data in one process. Batch norm is in evaluation mode in all
-of them; loss-landscapes normalises by model, since by filter it divides by zero at a bias of 0. The floor is one forward pass a point: also measured, with the
-weights left alone.
+sets the weights and evaluates, on the same network and data in one process, batch norm in evaluation mode. loss-landscapes
+normalises by model, since by filter it divides by zero at a bias of 0. The floor, one forward pass of the network as it is, on
+all threads, is measured too.
 """
 
 import argparse
