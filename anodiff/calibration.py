@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def calibrate(
             about |= {"gaussian": process.gaussian}
             truths = dict(known(process, size, steps, lags))
             for estimator, truth in truths.items():
-                rows.append(about | _summary(estimator, truth, [path[estimator] for path in measured]))
+                rows.append(about | summary(estimator, truth, [path[estimator] for path in measured]))
             rows += [about | row for row in _of_ensemble(process, size, steps, lags, np.array(displacements))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -201,7 +202,8 @@ def _measure(points: FloatArray, lags: NDArray[np.int64], seed: int) -> tuple[di
     return estimates, np.array([ageing_msd(squares)[lags], msd[lags]])
 
 
-def _summary(estimator: str, truth: Truth, estimates: Sequence[Interval]) -> dict[str, object]:
+def summary(estimator: str, truth: Truth, estimates: Sequence[Interval]) -> dict[str, object]:
+    """Return what the table says of an estimator's values and intervals over several paths."""
     values, low, high = np.array([(one.value, one.low, one.high) for one in estimates], float).T
     found = values[np.isfinite(values)]
     having = np.isfinite(low) & ~np.isnan(high)
@@ -247,9 +249,9 @@ def _of_ensemble(
     place = int(np.abs(lags - 10).argmin())
     ensemble = process.ensemble_msd(lags, dimensions)
     found = ageing_ratio(displacements[:, 0, place], displacements[:, 1, place])
-    yield _summary("ageing ratio at lag 10 of the ensemble", Truth(float(ensemble[place] / expected[place])), [found])
+    yield summary("ageing ratio at lag 10 of the ensemble", Truth(float(ensemble[place] / expected[place])), [found])
     exponent = Interval(slope(lags[1:], displacements[:, 0].mean(axis=0)[1:]), math.nan, math.nan)
-    yield _summary("exponent of the ensemble's displacement", Truth(slope(lags[1:], ensemble[1:])), [exponent])
+    yield summary("exponent of the ensemble's displacement", Truth(slope(lags[1:], ensemble[1:])), [exponent])
 
 
 def write_calibration(
@@ -264,7 +266,11 @@ def write_calibration(
     overwrite: bool = False,
     report: Report = lambda done, total, message: None,
 ) -> pd.DataFrame:
-    """Calibrate on the named processes, all where none is named; write table and figure, or neither."""
+    """Calibrate on the named processes, all where none is named; write table and figure, or neither.
+
+    Where none is named the table also has the roughness of fractional graphs, see `anodiff.landscape.calibration`, and a second
+    figure beside the first, its name ending in ``-roughness``.
+    """
     for name in names:
         if name not in PROCESSES:
             raise ConfigError(f"--process {name}: {did_you_mean(name, PROCESSES)}")
@@ -272,12 +278,21 @@ def write_calibration(
         raise ConfigError(f"{output}: the table's name must end in .csv")
     if Path(figure).suffix not in FORMATS:
         raise ConfigError(f"{figure}: a figure's name must end in one of {', '.join(FORMATS)}")
-    with writing(output, overwrite=overwrite) as table_path, writing(figure, overwrite=overwrite) as figure_path:
+    second = Path(figure).with_stem(f"{Path(figure).stem}-roughness")
+    with ExitStack() as stack:
+        outputs = [output, figure] if names else [output, figure, second]
+        table_path, figure_path, *others = [stack.enter_context(writing(each, overwrite=overwrite)) for each in outputs]
         chosen = [PROCESSES[name] for name in names or PROCESSES]
         table = calibrate(chosen, dimensions=dimensions, paths=paths, steps=steps, seed=seed, report=report)
-        table.to_csv(table_path, index=False)
         from anodiff.figures import style
-        from anodiff.figures.calibration import calibration
+        from anodiff.figures.calibration import calibration, roughness_calibration
 
         style.save(calibration(table), figure_path, Path(figure).suffix)
+        if others:
+            from anodiff.landscape.calibration import calibrate_roughness
+
+            graphs = calibrate_roughness(graphs=paths, seed=seed, report=report)
+            style.save(roughness_calibration(graphs), others[0], Path(figure).suffix)
+            table = pd.concat([table, graphs], ignore_index=True)
+        table.to_csv(table_path, index=False)
     return table

@@ -66,7 +66,7 @@ def test_estimates_of_gaussian_paths_are_near_the_truth(table):
 
 def test_coverage_counts_the_intervals_that_hold_the_truth():
     intervals = [Interval(1.0, 0.8, 1.2), Interval(1.5, 1.4, 1.6), Interval(0.9, math.nan, math.nan), Interval(1.1, 1.0, 1.3)]
-    row = calibration._summary("x", calibration.Truth(1.0), intervals)
+    row = calibration.summary("x", calibration.Truth(1.0), intervals)
     assert row["coverage"] == pytest.approx(2 / 3)
     assert row["with_interval"] == 0.75
     assert row["bias"] == pytest.approx(0.125)

@@ -78,6 +78,30 @@ def calibration(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def roughness_calibration(table: pd.DataFrame) -> Figure:
+    """Draw bias with spread (top) and coverage (bottom) of the estimators of roughness against H, profiles and surfaces."""
+    with styled():
+        figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+        axes = figure.subplots(2, 2, sharex=True, sharey="row", squeeze=False)
+        for column, size in enumerate(sorted(set(table["dimensions"]))):
+            rows = table[table["dimensions"] == size]
+            for number, (estimator, own) in enumerate(rows.groupby("estimator", sort=False)):
+                look = {"color": CONFIGURATIONS[number], "marker": "os^"[number % 3], "markersize": 4, "linewidth": 1.0}
+                at = own["truth"] + 0.012 * (number - 1)
+                axes[0, column].errorbar(at, own["bias"], yerr=own["spread"], elinewidth=0.8, label=estimator, **look)
+                error = np.array([own["coverage"] - own["coverage_low"], own["coverage_high"] - own["coverage"]])
+                axes[1, column].errorbar(at, own["coverage"], yerr=np.abs(error), elinewidth=0.8, **look)
+            axes[0, column].set_title(f"{['profiles', 'surfaces'][int(size) - 1]} of {rows['steps'].iloc[0]:,} points a side")
+            axes[0, column].axhline(0, **GUIDE)
+            axes[1, column].axhspan(*GOOD, color="#e3efe6", zorder=0)
+            axes[1, column].axhline(0.95, **GUIDE)
+            axes[1, column].set_xlabel("Hurst exponent H")
+        axes[0, 0].set_ylabel("mean − H; bar: one graph")
+        axes[1, 0].set_ylabel("coverage of 95 % intervals")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    return figure
+
+
 def _bias(panel: Axes, rows: pd.DataFrame, shift: float, colour: str) -> None:
     for height, estimator in enumerate(DRAWN):
         if estimator not in rows.index:

@@ -32,8 +32,8 @@ from anodiff.surfaces import fractional_surface
 FloatArray = NDArray[np.float64]
 
 #: Hurst exponents of the simulated graphs, and how many of each, of profiles and of surfaces.
-SIMULATED = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
-DRAWS = {1: 400, 2: 60}
+SIMULATED = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98])
+DRAWS = {1: 400, 2: 200}
 
 #: Fewest points along an axis; longest lag as a fraction of the axis; largest box likewise.
 FEWEST, LONGEST, LARGEST_BOX = 16, 1 / 16, 1 / 4
