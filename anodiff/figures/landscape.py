@@ -118,7 +118,16 @@ def draw_eigenvalues(axes: Axes, found: Curvature) -> None:
         colour = matplotlib.colormaps["viridis"](shades[rank])
         positive = np.where(values[:, rank] > 0, values[:, rank], np.nan)
         label = {0: "largest", ranks - 1: f"{_ordinal(ranks)} largest"}.get(rank)
-        axes.plot(steps, positive, color=colour, linewidth=1.6 if rank == 0 else 0.7, label=label, gid=f"rank {rank + 1}")
+        axes.plot(
+            steps,
+            positive,
+            color=colour,
+            linewidth=1.6 if rank == 0 else 0.7,
+            marker=".",
+            markersize=4,
+            label=label,
+            gid=f"rank {rank + 1}",
+        )
     leading = found["gauss_newton_eigenvalue"][order, 0]
     if np.isfinite(leading).any():
         axes.plot(steps, leading, color=CONFIGURATIONS[1], linewidth=1.0, linestyle=":", label="largest, Gauss–Newton")

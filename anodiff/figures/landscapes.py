@@ -12,7 +12,18 @@ from matplotlib.figure import Figure
 from anodiff.connections import rank_correlation
 from anodiff.errors import StoreMissingError
 from anodiff.figures.landscape import draw_eigenvalues, draw_plane, path_legend
-from anodiff.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, by_model, labels, styled, time_colours, time_legend
+from anodiff.figures.style import (
+    CONFIGURATIONS,
+    GUIDE,
+    MARKERS,
+    QUIET,
+    by_model,
+    labels,
+    say_if_empty,
+    styled,
+    time_colours,
+    time_legend,
+)
 from anodiff.landscape.curvature_store import open_curvature
 from anodiff.landscape.roughness_store import RoughnessStore, open_roughness
 from anodiff.landscape.slice_store import open_slice
@@ -162,5 +173,6 @@ def _grid(runs: Sequence[RunResult], stores: dict[str, Any], draw: Callable[...,
         panel.set_visible(False)
     for panel, (title, run) in zip(axes.flat, _titled(runs), strict=False):
         draw(panel, stores[run.name])
+        say_if_empty(panel, "no finished window")
         panel.set_title(title, fontsize=7.5)
     return figure
