@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 from anodiff.diffusion.intervals import COVERAGE, DRAWS, UNKNOWN, Interval
 
@@ -33,7 +34,8 @@ class StructureFit:
     Attributes
     ----------
     exponent
-        Slope of ln S against ln r with its 95 % interval, from a bootstrap over directions; NaN where ``reason`` says why.
+        Slope of ln S against ln r with its 95 % interval, from a bootstrap over directions, widened for few of them; NaN where
+        ``reason`` says why.
     fitted
         Which radii were fitted, shape (radii,).
     reason
@@ -72,6 +74,10 @@ def structure_function(squared: FloatArray) -> FloatArray:
 def fit_structure(radii: FloatArray, squared: FloatArray, floor: float, seed: int = 0) -> StructureFit:
     """Fit the exponent over the radii from the first on above which S stays well above its floor.
 
+    Radii at the far end where no direction has a finite loss are left out. Of n directions the bootstrap's deviations are
+    multiplied by sqrt(n / (n - 1)) t / z, t and z the 97.5 % quantiles of Student's law with n - 1 degrees of freedom and of
+    the normal (Hesterberg, Am. Stat. 69 (2015) 371): without it 8 directions cover about 89 %, 4 about 79 %.
+
     Parameters
     ----------
     radii
@@ -82,19 +88,31 @@ def fit_structure(radii: FloatArray, squared: FloatArray, floor: float, seed: in
         What rounding alone gives.
     """
     mean = structure_function(squared)
+    known = np.flatnonzero(np.isfinite(mean))
     above = np.isfinite(mean) & (mean > ABOVE_FLOOR * floor) & (mean > 0)
-    fitted = np.logical_and.accumulate(above[::-1])[::-1]
+    fitted = np.zeros(len(radii), bool)
+    if not len(known):
+        return StructureFit(UNKNOWN, fitted, "no finite difference of losses")
+    stop = known[-1] + 1
+    fitted[:stop] = np.logical_and.accumulate(above[:stop][::-1])[::-1]
     if not above.any():
         return StructureFit(UNKNOWN, fitted, "no difference stands above rounding")
     if fitted.sum() < FEWEST_RADII:
-        return StructureFit(UNKNOWN, fitted, f"fewer than {FEWEST_RADII} radii stand above rounding")
+        return StructureFit(UNKNOWN, fitted, f"fewer than {FEWEST_RADII} radii in a row stand above rounding")
     random = np.random.default_rng(seed)
     logs = np.log(radii[fitted])
     value = float(np.polyfit(logs, np.log(mean[fitted]), 1)[0])
+    squared = squared[np.isfinite(squared[:, fitted]).any(axis=1)]
     if len(squared) < 3:
         return StructureFit(Interval(value, math.nan, math.nan), fitted)
     chosen = random.integers(len(squared), size=(DRAWS, len(squared)))
     drawn = np.array([structure_function(squared[rows][:, fitted]) for rows in chosen])
     slopes = np.polyfit(logs, np.log(np.maximum(drawn, 1e-300)).T, 1)[0]
-    low, high = np.quantile(slopes, ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2))
+    low, high = value + _widening(len(squared)) * (np.quantile(slopes, ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)) - value)
     return StructureFit(Interval(value, float(low), float(high)), fitted)
+
+
+def _widening(count: int) -> float:
+    """Return by how much a bootstrap over so many directions is too narrow."""
+    end = (1 + COVERAGE) / 2
+    return float(math.sqrt(count / (count - 1)) * stdtrit(count - 1, end) / ndtri(end))

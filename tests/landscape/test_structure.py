@@ -69,3 +69,33 @@ def test_losses_that_are_not_finite_are_left_out():
     assert np.isfinite(squared["difference"]).all()
     assert np.isnan(squared["even"][3, 5])
     assert fit_structure(RADII, squared["difference"], 0.0).exponent.value == pytest.approx(2)
+
+
+@pytest.mark.parametrize("directions", [4, 8])
+def test_intervals_over_few_directions_cover(directions):
+    radii = np.array([1, 2, 4, 8, 16, 32, 64])
+    held = dict.fromkeys(FLOORS, 0)
+    for seed in range(120):
+        profiles = fractional_brownian(256, directions, np.random.default_rng([9, directions, seed]), hurst=0.5).T
+        own = np.stack([profiles[:, 128 + radii], profiles[:, 128 - radii]], axis=1) - profiles[:, 128, None, None]
+        for part, squared in squares(own, 0.0).items():
+            found = fit_structure(radii.astype(float), squared, 0.0, seed).exponent
+            held[part] += found.low <= 1 <= found.high
+    # Of 120 intervals that cover with a probability of 0.95, fewer than 105 do so once in 3,000 times.
+    assert min(held.values()) >= 105, held
+
+
+def test_an_overflow_far_away_leaves_the_fit_nearby():
+    values = losses(lambda d, r: 1 + (1 + d / 10) * r)
+    near = fit_structure(RADII[:-2], squares(values[:, :, :-2], 1.0)["difference"], 0.0)
+    values[:, :, -2:] = np.inf
+    far = fit_structure(RADII, squares(values, 1.0)["difference"], 0.0)
+    assert far.exponent == near.exponent
+    assert far.fitted.tolist() == [True] * 15 + [False] * 2
+
+
+def test_around_a_point_without_a_finite_loss_the_reason_is_that():
+    for part, squared in squares(losses(lambda d, r: 1 + r), np.nan).items():
+        found = fit_structure(RADII, squared, np.nan)
+        assert np.isnan(found.exponent.value), part
+        assert found.reason == "no finite difference of losses"
