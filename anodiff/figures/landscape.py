@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from anodiff.errors import ConfigError
 from anodiff.figures.style import CONFIGURATIONS, GUIDE, QUIET, styled
 from anodiff.landscape.curvature_store import Curvature
 from anodiff.landscape.directions import random_walk_null
@@ -142,8 +143,17 @@ def draw_eigenvalues(axes: Axes, found: Curvature) -> None:
 
 
 def density(found: Curvature, points: Sequence[int] | None = None) -> Figure:
-    """Draw the Hessian's spectral density at some points, by their numbers; by default the first and the last."""
+    """Draw the Hessian's spectral density at some points, by their numbers; by default the first and the last.
+
+    Raises
+    ------
+    ConfigError
+        If the density was measured at none of them.
+    """
     points = points if points is not None else sorted({0, len(found["step"]) - 1})
+    points = [point for point in points if len(found["step"]) and np.isfinite(found["density_node"][point]).any()]
+    if not points:
+        raise ConfigError("no spectral density was measured at these points; measure the curvature with probes of at least 1")
     with styled():
         figure = Figure(figsize=(4.8, 3.2), layout="constrained")
         axes = figure.subplots()

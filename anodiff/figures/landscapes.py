@@ -79,6 +79,8 @@ def roughness(runs: Sequence[RunResult]) -> Figure:
     """Draw the structure functions of each run, along random and along path directions."""
     stores = [open_roughness(run.folder / "landscape" / "roughness.zarr") for run in runs]
     colours = time_colours(sorted({int(step) for store in stores for step in store["step"]}))
+    floors: list[float] = []
+    drawn: list[np.ndarray] = []
 
     def draw(panel: Axes, store: RoughnessStore) -> None:
         floor = 0.0
@@ -87,22 +89,26 @@ def roughness(runs: Sequence[RunResult]) -> Figure:
             floor = max(floor, FLOORS["difference"] * float(store["rounding"][point]))
             for kind, dashes in (("random", "-"), ("path", (0, (4, 1.5)))):
                 mean = store.structure(point, kind)
-                panel.plot(
-                    radii, np.where(mean > 0, mean, np.nan), color=colours[int(step)], linestyle=dashes, linewidth=1.2, gid=kind
-                )
-        if len(store["step"]):
+                known = np.isfinite(mean) & (mean > 0)
+                drawn.append(mean[known])
+                panel.plot(radii[known], mean[known], color=colours[int(step)], linestyle=dashes, linewidth=1.2, gid=kind)
+        first = store.structure(0, "random") if len(store["step"]) else np.full(1, np.nan)
+        if np.isfinite(first).any():
             radii = store["radius"][0]
-            top = np.nanmax(store.structure(0, "random"))
+            top = np.nanmax(first)
             for exponent in (1, 2):
                 panel.plot(radii, top * (radii / radii[-1]) ** exponent, **GUIDE)
-            if floor > 0:
-                panel.axhspan(floor / 1e6, ABOVE_FLOOR * floor, color="#ececec", zorder=0)
-                panel.set_ylim(bottom=floor / 10)
+        if floor > 0:
+            floors.append(floor)
+            panel.axhspan(floor / 1e6, ABOVE_FLOOR * floor, color="#ececec", zorder=0)
         panel.set_xscale("log")
         panel.set_yscale("log")
 
     with styled():
         figure = _grid(runs, dict(zip([run.name for run in runs], stores, strict=True)), draw)
+        highest = max((float(values.max()) for values in drawn if len(values)), default=0.0)
+        if floors and highest > 0:  # only now: limits of one panel are those of all, which share their axis
+            figure.get_axes()[0].set_ylim(min(floors) / 10, 3 * max(highest, ABOVE_FLOOR * max(floors)))
         time_legend(figure, colours, "optimiser step of the point")
         figure.supxlabel("distance r from the point (weight units)", fontsize=8.5)
         figure.supylabel("⟨|L(w + ru) − L(w)|²⟩", fontsize=8.5)
@@ -119,7 +125,7 @@ def hessian(runs: Sequence[RunResult]) -> Figure:
             panel.set_xlabel("")
             panel.set_ylabel("")
             handles |= dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
-        figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=4)
+        figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=4 if len(runs) > 2 else 2)
         figure.supxlabel("optimiser step", fontsize=8.5)
         figure.supylabel("eigenvalue of the Hessian", fontsize=8.5)
     return figure
