@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import torch
+from training import NoRecorder
 
 from anodiff.config import RunSettings
 from anodiff.data import Batches, load
@@ -35,19 +36,6 @@ CASES = {
     "resnet14, batch 128": ({"name": "resnet14"}, 128),
     "resnet14, batch 1024": ({"name": "resnet14"}, 1024),
 }
-
-
-class NoRecorder:
-    """Counts steps and keeps nothing."""
-
-    def __init__(self, steps):
-        self.steps, self.completed = steps, 0
-
-    def record(self, **values):
-        self.completed += 1
-
-    def record_epoch(self, epoch, **values):
-        pass
 
 
 def loop(model, batch_size, training, device, steps):
