@@ -72,10 +72,11 @@ MODEL_FIGURES = {
     "walkers": FigureKind(
         "Simplified model: diffusion",
         "Left: mean squared displacement of the walkers from their start, geometric mean over the surfaces of a kind; "
-        "dashed: slopes 1 and 2. Middle: its exponent over the first hundredth of the walk (early), the largest over any "
-        "half decade, and from the middle of the walk on at lags of 5 % to 45 % of it (late), against H; bars: 95 % "
-        "intervals over surfaces. Late exponents below 1 are confinement too, as in the bowl. Right: how many walkers "
-        "ever came to the lowest hundredth of the surface (bars: 95 % intervals), and the step by which half of them had.",
+        "dashed: slopes 1 and 2. Middle: its exponent over the first hundredth of the walk (early), over the half decade "
+        "where it is largest (found on one half of the walkers, measured on the other), and from the middle of the walk on "
+        "at lags of 5 % to 45 % of it (late), against H; bars: 95 % intervals over surfaces. Late exponents below 1 are "
+        "confinement too, as in the bowl. Right: how many walkers ever came to the lowest hundredth of the surface (bars: "
+        "95 % intervals), and the step by which half of them had.",
     ),
     "gradients": FigureKind(
         "Simplified model: gradients",

@@ -51,7 +51,7 @@ COLUMNS = {
     "surface": "number of the surface among those of its kind",
     "exponent_early": "exponent of the ensemble's displacement from the start, over the first hundredth of the walk",
     "exponent_late": "the same from the middle of the walk, over lags of 5 % to 45 % of it",
-    "exponent_largest": "largest slope over half a decade of the ensemble's displacement from the start",
+    "exponent_largest": "slope of the ensemble's displacement from the start, over the half decade where it is largest",
     "exponent_time_averaged": "exponent of the walkers' mean time-averaged MSD over the first hundredth of the walk",
     "reached": "fraction of the walkers that ever came to the lowest hundredth of the surface",
     "median_time": "step at which half of the walkers had come there; missing where fewer did",
@@ -97,7 +97,7 @@ class Ensemble:
 
 def kinds(settings: SimplifiedModelSettings) -> dict[str, tuple[float | None, Callable[[int], Surface]]]:
     """Return the kinds of surfaces: name → Hurst exponent and the function that makes one from a seed."""
-    n, roughest = settings.points, settings.hurst[-1]
+    n, last = settings.points, settings.hurst[-1]
     found: dict[str, tuple[float | None, Callable[[int], Surface]]] = {}
     for hurst in settings.hurst:
 
@@ -107,9 +107,9 @@ def kinds(settings: SimplifiedModelSettings) -> dict[str, tuple[float | None, Ca
         found[f"fractional, H = {hurst:g}"] = hurst, fractional
     low, high = settings.multifractional
     found["multifractional"] = None, lambda seed: multifractional_surface(n - 1, seed, hurst=(low, high))
-    found[f"diamond-square, H = {roughest:g}"] = None, lambda seed: diamond_square(n, seed, hurst=roughest)
+    found[f"diamond-square, H = {last:g}"] = None, lambda seed: diamond_square(n, seed, hurst=last)
     found["bowl"] = None, lambda seed: bowl(n)
-    found["shuffled"] = None, lambda seed: shuffled(fractional_surface(n, seed, hurst=roughest), seed)
+    found["shuffled"] = None, lambda seed: shuffled(fractional_surface(n, seed, hurst=last), seed)
     return found
 
 
@@ -181,6 +181,28 @@ def _time_averaged(positions: FloatArray, lags: NDArray[np.int64]) -> FloatArray
     return np.array(squares)
 
 
+def largest_exponent(positions: FloatArray, lags: NDArray[np.int64]) -> float:
+    """Return the exponent of the displacement from the start over the half decade where it is largest.
+
+    The largest of many estimates is too large: of 300 Brownian walkers of 1,000 steps it is 1.14. So one half of the walkers
+    says where, the other how much, and the mean is taken of both ways round: 1 for Brownian walkers. NaN where none moves.
+
+    Parameters
+    ----------
+    positions
+        Shape (steps + 1, walkers, 2), at least two walkers.
+    lags
+        In steps, shape (lags,).
+    """
+    squares = ((positions[lags] - positions[0]) ** 2).sum(axis=2)
+    near = [places for lag in lags if (places := (lags >= lag) & (lags <= lag * 10**0.5)).sum() > 3]
+    halves = squares[:, ::2].mean(axis=1), squares[:, 1::2].mean(axis=1)
+    one, other = ([slope(lags[places], msd[places]) for places in near] for msd in halves)
+    if not (np.isfinite(one).any() and np.isfinite(other).any()):
+        return math.nan
+    return (other[int(np.nanargmax(one))] + one[int(np.nanargmax(other))]) / 2
+
+
 def _row(
     surface: Surface, walked: Walk, lags: NDArray[np.int64], ageing: FloatArray, averaged: FloatArray, slopes: FloatArray
 ) -> dict[str, object]:
@@ -194,14 +216,11 @@ def _row(
     there = walked.heights <= lowest
     arrival = np.where(there.any(axis=0), there.argmax(axis=0), math.inf)
     half = float(np.sort(arrival)[math.ceil(len(arrival) / 2) - 1])
-    half_decade = [
-        slope(lags[near], ageing[0, near]) for lag in lags if (near := (lags >= lag) & (lags <= lag * 10**0.5)).sum() > 3
-    ]
     spread = surface.heights.std()
     return {
         "exponent_early": over(EARLY, ageing[0]),
         "exponent_late": over(LATE, ageing[-1]),
-        "exponent_largest": float(np.nanmax(half_decade)),
+        "exponent_largest": largest_exponent(walked.positions, lags),
         "exponent_time_averaged": over(EARLY, averaged),
         "reached": float(there.any(axis=0).mean()),
         "median_time": half if math.isfinite(half) else math.nan,

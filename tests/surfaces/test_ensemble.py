@@ -7,9 +7,10 @@ import xarray as xr
 from typer.testing import CliRunner
 
 from anodiff.cli import app
+from anodiff.diffusion.msd import logarithmic_lags
 from anodiff.errors import StoreMissingError
 from anodiff.stages import SimplifiedModelSettings
-from anodiff.surfaces.ensemble import COLUMNS, kinds, measure_ensembles
+from anodiff.surfaces.ensemble import COLUMNS, kinds, largest_exponent, measure_ensembles
 from anodiff.surfaces.store import open_model, write_model
 
 SMALL = {"points": 33, "surfaces": 2, "walkers": 60, "steps": 200, "hurst": [0.4, 0.8]}
@@ -39,6 +40,24 @@ def test_in_a_bowl_without_noise_everything_is_known():
     np.testing.assert_allclose(bowl.ageing_msd[0, 0] / bowl.ageing_msd[0, 0, -1], relaxed / relaxed[-1], rtol=0.03)
     assert bowl.exponent("exponent_largest").value == pytest.approx(np.log(relaxed[2] / relaxed[0]) / np.log(3), abs=0.15)
     assert (bowl.rows["reached"] == 1).all()
+
+
+def test_the_largest_exponent_of_brownian_walkers_is_one():
+    """The maximum over half decades itself is 1.14 here: chance alone would look like superdiffusion."""
+    random, lags = np.random.default_rng(0), logarithmic_lags(1000, 20, 1.0)
+    found = []
+    for _ in range(40):
+        positions = np.zeros((1001, 300, 2))
+        np.cumsum(random.normal(size=(1000, 300, 2)), axis=0, out=positions[1:])
+        found.append(largest_exponent(positions, lags))
+    assert np.mean(found) == pytest.approx(1, abs=0.04)
+
+
+def test_the_largest_exponent_of_straight_paths_is_two_and_of_resting_ones_unknown():
+    lags = logarithmic_lags(200, 20, 1.0)
+    straight = np.arange(201)[:, None, None] * np.random.default_rng(0).normal(size=(5, 2))
+    assert largest_exponent(straight, lags) == pytest.approx(2)
+    assert np.isnan(largest_exponent(np.zeros((201, 5, 2)), lags))
 
 
 def test_late_displacement_starts_at_its_own_waiting_time(measured):

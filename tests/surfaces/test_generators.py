@@ -119,6 +119,36 @@ def test_grids_that_do_not_fit_are_refused_with_the_numbers():
     refuse_too_large("nothing", 0)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: bowl(n),
+        lambda n: diamond_square(n, 0, hurst=0.5),
+        lambda n: fractional_surface(n, 0, hurst=0.5, periodic=True),
+        lambda n: multifractional_surface(n, 0, hurst=(0.3, 0.7)),
+    ],
+)
+def test_no_generator_begins_a_grid_that_does_not_fit(make):
+    with pytest.raises(ConfigError, match="GiB are free"):
+        make(2**20 + 1)
+
+
+def test_memory_that_the_page_cache_holds_counts_as_free(tmp_path, monkeypatch):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 4194304 kB\nMemFree: 1024 kB\nMemAvailable: 2097152 kB\n")
+    monkeypatch.setattr("anodiff.surfaces.surface.MEMINFO", meminfo)
+    refuse_too_large("one gibibyte", 2**30)
+    with pytest.raises(ConfigError, match=r"3\.0 GiB of memory, 2\.0 GiB are free"):
+        refuse_too_large("three gibibytes", 3 * 2**30)
+
+
+def test_where_there_is_no_meminfo_the_whole_memory_is_the_bound(tmp_path, monkeypatch):
+    monkeypatch.setattr("anodiff.surfaces.surface.MEMINFO", tmp_path / "none")
+    refuse_too_large("little", 2**20)
+    with pytest.raises(ConfigError, match="GiB are free"):
+        refuse_too_large("an exbibyte", 2.0**60)
+
+
 def test_the_same_seed_gives_the_same_surface():
     for one, two in ((fractional_surface(33, seed, hurst=0.6).heights for _ in range(2)) for seed in (0, 1)):
         np.testing.assert_array_equal(one, two)
