@@ -111,7 +111,7 @@ class RoughnessSettings(Settings):
 
     at: Annotated[list[Fraction], Field(min_length=1)] = [0.0, 0.05, 0.3, 1.0]
     """Where on the run, as fractions of its steps."""
-    directions: Annotated[int, Field(ge=3, le=10_000)] = 8
+    directions: Annotated[int, Field(ge=3, le=1000)] = 8
     """Directions of each kind: random ones, and those that the path takes."""
     decades: Annotated[float, Field(gt=0, le=12)] = 4.0
     """Decades of distance below the path's displacement over the window."""

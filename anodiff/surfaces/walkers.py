@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import levy_stable
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.surfaces.surface import Surface, refuse_too_large
+from anodiff.memory import refuse_too_large
+from anodiff.surfaces.surface import Surface
 
 FloatArray = NDArray[np.float64]
 
