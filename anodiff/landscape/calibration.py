@@ -16,7 +16,7 @@ from anodiff.calibration import COLUMNS, Report, Truth, summary
 from anodiff.diffusion.intervals import Interval
 from anodiff.errors import ConfigError
 from anodiff.landscape.fractal import METHODS, roughness_of
-from anodiff.landscape.structure import FLOORS, cosines, fit_structure, squares
+from anodiff.landscape.structure import cosines, fit_structure, squares
 from anodiff.processes import fractional_brownian
 from anodiff.surfaces import fractional_surface
 

@@ -113,7 +113,7 @@ def measure_curvature(
     asked = settings, seed, tolerance, steps, eigenvalues, gauss_newton, probes, lanczos_steps, trace_products
     looked = surface and surface.fingerprint()
     identity = identity_of(asked, trajectory.fingerprint, looked, torch.__version__, arrays=[kept])
-    grams: dict[Window, Any] = {}
+    grams: dict[Window, PathGeometry] = {}
     said = describe(surface) if surface else {}
     with measuring(
         output, KIND, VERSION, identity, layouts, [len(steps), len(PARTS)],
@@ -135,7 +135,7 @@ def measure_curvature(
                     row["hessian_eigenvalue"] = top.values
                     if window is not None and len(kept):
                         if window not in grams:
-                            grams[window] = path_geometry(WindowPoints(trajectory, window, None))
+                            grams[window] = PathGeometry(path_geometry(WindowPoints(trajectory, window, None)).gram, window)
                         row |= _motion(trajectory, grams[window], top, kept)
                 elif part == 1 and probes:
                     density = spectral_density(product, surface.size, probes=probes, steps=lanczos_steps, seed=seed)

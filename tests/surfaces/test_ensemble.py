@@ -13,7 +13,7 @@ from anodiff.stages import SimplifiedModelSettings
 from anodiff.surfaces.ensemble import COLUMNS, kinds, largest_exponent, measure_ensembles
 from anodiff.surfaces.store import open_model, write_model
 
-SMALL = {"points": 33, "surfaces": 2, "walkers": 60, "steps": 200, "hurst": [0.4, 0.8]}
+SMALL = {"points": 33, "surfaces": 2, "walkers": 60, "steps": 200, "hurst": [0.4, 0.8], "beside": []}
 
 
 @pytest.fixture(scope="module")
