@@ -73,6 +73,12 @@ def test_the_tutorial_does_what_it_says(folder):
     assert (folder / "first" / "exponents.csv").exists()
 
 
+@pytest.mark.parametrize("page", ["own-model.md", "own-data.md", "reading.md"])
+def test_a_guide_does_what_it_says(page, folder):
+    with contextlib.chdir(folder):
+        follow(page, {})
+
+
 def anchors(text):
     """What the headings of a page are called in links, as GitHub and the site call them."""
     headings = re.findall(r"^#+ +(.*)$", FENCED.sub("", text), re.MULTILINE)
