@@ -61,8 +61,8 @@ def rank_correlation(table: pd.DataFrame, first: str, second: str, seed: int = 0
     """Return Spearman's rank correlation of two columns and how many rows it is over.
 
     Points of a run go together, and so do runs that differ in their seed alone: the interval is that of a bootstrap over
-    configurations (column ``group``, or ``run`` where there is none). Over 7 of them, of four points each that correlate as much
-    within as between them, it covers 95 %. NaN for fewer than 4.
+    configurations (column ``group``, or ``run`` where there is none). Over 7 of them, of four points each, about 95 % cover.
+    NaN for fewer than 4.
     """
     known = table[np.isfinite(table[first].astype(float)) & np.isfinite(table[second].astype(float))]
     if len(known) < 4:

@@ -15,7 +15,7 @@ def test_differences_are_nearly_without_bias_and_intervals_cover(monkeypatch):
     table = calibrate_roughness(hurst=(0.3, 0.7), graphs=20)
     assert list(table) == list(COLUMNS)
     assert len(table) == 2 * (2 * 3 + 4)
-    assert (table["with_interval"] > 0.8).all()
+    assert (table.loc[~table["estimator"].str.contains("even, path"), "with_interval"] == 1).all()
     differences = table[~table["estimator"].str.contains("box")]
     assert (differences["bias"].abs() < 0.05).all()
     assert (table["coverage"] >= 0.75).all()  # of 20 at 95 %, fewer than 15 do so once in 3,000 times
