@@ -192,6 +192,7 @@ def test_the_connection_shows_the_rows_of_the_table_and_their_rank_correlation(m
     for column in (*landscapes.AGAINST, "roughness_exponent"):
         table[column] = random.uniform(1, 2, len(table))
     monkeypatch.setattr(landscapes, "landscape_table", lambda runs: table)
+    monkeypatch.setattr("anodiff.connections.DRAWS", 50)
     panels = landscapes.connection([]).get_axes()
     assert panels[0].get_ylabel() == "roughness exponent 2H"
     for panel, column in zip(panels, landscapes.AGAINST, strict=True):
@@ -234,8 +235,8 @@ def test_each_setting_of_the_walkers_has_a_row_of_its_own_numbers(ensembles):
 
 
 def test_the_gradients_are_drawn_with_the_tail_exponent_of_the_table(ensembles):
-    panels = surfaces.gradients(ensembles).get_axes()
-    own = [ensemble for ensemble in ensembles if ensemble.setting == "chen2021"]
+    own = [ensemble for ensemble in ensembles if ensemble.setting == "chen2021"][:2]
+    panels = surfaces.gradients([*own, ensembles[-1]]).get_axes()
     for panel, ensemble in zip(panels, own, strict=False):
         heights = [bar.get_height() for bar in panel.patches]
         assert np.mean(np.abs(ensemble.gradients) <= 6) == pytest.approx(1, abs=0.01)

@@ -82,7 +82,7 @@ def test_named_settings_are_the_published_ones_and_may_be_overridden():
 
 
 def test_settings_beside_walk_on_the_same_surfaces():
-    settings = SimplifiedModelSettings(**SMALL | {"hurst": [0.5], "beside": ["levy", "chen2021"], "walkers": 400})
+    settings = SimplifiedModelSettings(**SMALL | {"hurst": [0.5], "beside": ["levy", "chen2021"]})
     assert list(settings.each()) == ["chen2021", "levy"]
     found = measure_ensembles(settings)
     gaussian, levy = (next(one for one in found if one.setting == name) for name in ("chen2021", "levy"))
@@ -108,7 +108,7 @@ def test_what_is_written_is_what_was_measured(tmp_path, measured):
 
 
 def test_the_command_takes_settings_and_refuses_others_in_one_line(tmp_path):
-    settings = "{points: 17, surfaces: 2, walkers: 20, steps: 100, hurst: [0.5]}"
+    settings = "{points: 17, surfaces: 2, walkers: 20, steps: 100, hurst: [0.5], beside: []}"
     output = tmp_path / "model.zarr"
     result = CliRunner().invoke(app, ["simplified-model", "-o", str(output), "--settings", settings])
     assert result.exit_code == 0, result.output
