@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from anodiff.cli_landscape import commands
+from anodiff.cli_run import commands as run_commands
 from anodiff.errors import AnodiffError, ConfigError, did_you_mean
 from anodiff.progress import progress
 from anodiff.whereabouts import whereabouts
@@ -285,6 +286,7 @@ def schema(
 
 
 app.add_typer(commands)
+app.add_typer(run_commands)
 
 
 def main() -> None:
