@@ -94,8 +94,8 @@ def nulls(run: RunData) -> Figure | None:
         for row in axes:
             row[0].set_ylabel("local exponent β")
         sides(axes[0, 0])
-        values = [line.get_ydata() for panel in axes.flat for line in panel.lines if str(line.get_gid()).endswith(BOUNDING)]
-        values = np.concatenate([[0.4, 1.6], *values])  # without its mean a window's path ends where it began
+        lines = [line.get_ydata() for panel in axes.flat for line in panel.lines if str(line.get_gid()).endswith(BOUNDING)]
+        values = np.concatenate([[0.4, 1.6], *lines])  # without its mean a window's path ends where it began
         axes[0, 0].set_ylim(values.min() - 0.2, values.max() + 0.2)
         null_legend(figure)
         return sign(figure, run.result)

@@ -53,7 +53,7 @@ def drawn_windows(run: RunResult, name: str = "msd") -> list[DrawnWindow]:
     colours = time_colours(waiting_times([kept]))
     strides = run.exponents["stride"].to_numpy()
     return [
-        DrawnWindow(number, int(starts[number]), int(strides[number]), colours[int(starts[number])])
+        DrawnWindow(int(number), int(starts[number]), int(strides[number]), colours[int(starts[number])])
         for number in np.flatnonzero(known)
         if int(starts[number]) in colours
     ]
@@ -80,9 +80,9 @@ def against_waiting_time(panel: Axes, rows: pd.DataFrame, column: str, colour: s
             continue
         value = part[column].to_numpy(float)
         low, high = (part[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
-        ends = [np.where(np.isfinite(low), low, value), np.where(np.isfinite(high), high, value)]
+        low, high = np.where(np.isfinite(low), low, value), np.where(np.isfinite(high), high, value)
         times = part["waiting_time"].to_numpy(float)
-        panel.vlines(times, *ends, color=colour, linewidth=1.0)
+        panel.vlines(times, low, high, color=colour, linewidth=1.0)
         panel.plot(
             times, value, **({"linestyle": "", "marker": "o"} | look), color=colour, markerfacecolor=filled, markersize=4,
             gid=f"{column}:strided" if strided else column,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from anodiff.commands.options import Overwrite
 from anodiff.progress import progress
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -17,7 +18,7 @@ def run_figures(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, such as results/digits/runs/RUN.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A folder; default: figures in the run's.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="A figure, such as msd; once for each, default: all.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder where it exists.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw a run's figures, all its windows: its stores -> figures/*.svg, *.pdf, *.png."""
     from anodiff.figures.run import draw_run
