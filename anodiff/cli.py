@@ -13,6 +13,7 @@ import typer
 
 from anodiff.cli_landscape import commands
 from anodiff.errors import AnodiffError, ConfigError, did_you_mean
+from anodiff.figures import ALL_FIGURES
 from anodiff.progress import progress
 from anodiff.whereabouts import whereabouts
 
@@ -171,19 +172,18 @@ def tables(
 
 @app.command()
 def figures(
-    kind: Annotated[
-        str, typer.Argument(help="msd, beta, nulls, exponents, learning; of the simplified model surfaces, walkers, gradients.")
-    ],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(ALL_FIGURES)}.")],
     runs: Annotated[
         list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*, or simplified_model.zarr.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture; its ending says the format: svg, pdf, png.")],
+    formats: Annotated[str, typer.Option(help="Further formats, written beside it under the same name, such as pdf,png.")] = "",
     overwrite: Overwrite = False,
 ) -> None:
     """Draw one figure over the runs of a sweep, or of its simplified model."""
     from anodiff.figures import draw
 
-    draw(kind, runs, output, overwrite=overwrite)
+    draw(kind, runs, output, formats=formats.split(",") if formats else (), overwrite=overwrite)
 
 
 @app.command()
