@@ -30,7 +30,7 @@ class FigureKind:
 
     title: str
     caption: str
-    drawn_by: str
+    drawn_by: str = ""
 
 
 FIGURES = {
