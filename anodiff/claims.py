@@ -202,7 +202,7 @@ def strata_parts(exponents: pd.DataFrame) -> list[Row]:
     """Return claim 1 as a whole for each model, with and without shortcuts, each batch size and learning rate."""
     found = []
     for column, words in STRATA.items():
-        strata = dict(iter(exponents.groupby(column))) if column in exponents else {}
+        strata: dict[Any, pd.DataFrame] = dict(iter(exponents.groupby(column))) if column in exponents else {}
         if len(strata) < 2:
             only = f"{next(iter(strata))} only" if strata else "one value only"
             found.append(_part(f"claim 1 for runs of each {words}", column, not_measured(f"the sweep has {words} {only}")))
