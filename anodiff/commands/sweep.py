@@ -25,11 +25,19 @@ def runs(config: ConfigFile) -> None:
 
 @commands.command()
 def tables(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of finished runs, such as results/digits/runs/*; of the claims, the sweep's tables: exponents.csv, "
+            "tails.csv, and landscape.csv and simplified_model.csv where there are."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The table as CSV; Parquet goes beside it.")],
     kind: Annotated[
         str,
-        typer.Option(help="exponents, tails, or ensembles (means over seeds, ergodicity)."),
+        typer.Option(
+            help="exponents, tails, ensembles (means over seeds, ergodicity), landscape, or claims (the study's, judged)."
+        ),
     ] = "exponents",
     logs: Annotated[
         Path | None,
