@@ -23,8 +23,8 @@ include: "workflow/rules/geometry.smk"
 include: "workflow/rules/diffusion.smk"
 include: "workflow/rules/landscape.smk"
 include: "workflow/rules/run_figures.smk"
-include: "workflow/rules/tables.smk"
 include: "workflow/rules/surfaces.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 
 
