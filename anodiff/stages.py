@@ -101,8 +101,10 @@ class SimplifiedModelSettings(Named):
     def each(self) -> dict[str, SimplifiedModelSettings]:
         """Return these settings and those measured beside them, by name."""
         shared = {key: getattr(self, key) for key in SHARED} | {"surfaces": min(self.surfaces, self.beside_surfaces)}
-        others = {name: SimplifiedModelSettings(name=name, beside=[], **shared) for name in self.beside}
-        return {self.name: self} | {name: other for name, other in others.items() if name != self.name}
+        found: dict[str, SimplifiedModelSettings] = {self.name: self}
+        for name in self.beside:
+            found.setdefault(name, SimplifiedModelSettings(name=name, beside=[], **shared))
+        return found
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -63,7 +63,7 @@ class Measurement:
 
     def put(self, name: str, index: Any, values: Any) -> None:
         """Write some of an array."""
-        self.group[name][index] = values  # type: ignore[index]
+        self.group[name][index] = values
 
     def finish(self, part: tuple[int, ...]) -> None:
         """Mark a part as done: all of it has been written."""
@@ -155,7 +155,7 @@ def _begun(working: Path, identity: str) -> zarr.Group | None:
 def _create(group: zarr.Group, layouts: Mapping[str, Layout], parts: Sequence[int]) -> None:
     marks = Layout(("part", "of_part", "of_those")[: len(parts)], tuple(parts), "uint8", "1 where done", values=np.zeros(parts))
     for name, layout in {**layouts, DONE: marks}.items():
-        about = {"long_name": layout.meaning} | ({"units": layout.units} if layout.units else {})
+        about: dict[str, Any] = {"long_name": layout.meaning} | ({"units": layout.units} if layout.units else {})
         array = group.create_array(
             name, shape=layout.shape, chunks=layout.chunks or "auto", dtype=layout.dtype, compressors=compressors(),
             fill_value={"f": math.nan, "i": -1, "u": 0}[np.dtype(layout.dtype).kind], dimension_names=layout.dimensions,
