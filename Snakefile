@@ -25,6 +25,7 @@ include: "workflow/rules/landscape.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/surfaces.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/page.smk"
 
 
 rule tables:
