@@ -19,6 +19,9 @@ SIGNS = {
     "not measured": ("unmeasured", "–"),
 }
 
+#: Keeps a number beside what it is of.
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
 #: How a whole claim's verdict reads.
 WORDS = {
     "supports": "supported",
@@ -51,6 +54,12 @@ class Evidence:
     def sign(self) -> str:
         """The verdict as a sign."""
         return SIGNS[self.verdict][1]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of tables that the measure names; none where it is in words."""
+        names = self.measure.split(", ")
+        return [] if any(" " in name for name in names) else [name for name in names if name]
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,7 @@ def _evidence(row: dict[Any, Any]) -> Evidence:
         measure=_words(row["measure"]),
         number=_number(row["value"]),
         interval=interval,
-        n="" if pd.isna(row["n"]) else f"{row['n']:,.0f}",
+        n="" if pd.isna(row["n"]) or not row["n"] else f"n{NO_BREAK}={NO_BREAK}{row['n']:,.0f}",
         test=_words(row["test"]),
         p=_probability(row["p"]),
         verdict=row["verdict"],
@@ -132,10 +141,10 @@ def _words(value: Any) -> str:
 
 
 def _number(value: float) -> str:
-    return "–" if pd.isna(value) else f"{value:#.3g}".rstrip(".")
+    return "–" if pd.isna(value) else f"{value:#.3g}".rstrip(".").replace("-", "−")
 
 
 def _probability(p: float) -> str:
     if pd.isna(p):
         return ""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    return f"p{NO_BREAK}<{NO_BREAK}0.001" if p < 0.001 else f"p{NO_BREAK}={NO_BREAK}{p:.2g}"

@@ -83,11 +83,11 @@ const shown = (value) => {
   if (typeof value !== "number") return value ?? "";
   return Number.isInteger(value) && Math.abs(value) < 1e15 ? value.toLocaleString("en-GB") : String(Number(value.toPrecision(4)));
 };
+const brief = (value) => (Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en-GB") : value.toPrecision(3));
 const rendered = (cell, how) => {
   const [value, low, high] = Array.isArray(cell) ? cell : [cell];
   if (how !== "display") return value ?? "-";
-  const interval = low === undefined ? "" : ` [${Number(low.toPrecision(3))}, ${Number(high.toPrecision(3))}]`;
-  return DataTable.util.escapeHtml(shown(value) + interval);
+  return DataTable.util.escapeHtml(low === undefined ? shown(value) : `${brief(value)} [${brief(low)}, ${brief(high)}]`);
 };
 const filter = (kind) => [kind === "number" ? "searchDropdown" : { extend: "dropdown", icon: "search", iconActive: "searchActive", text: "Filter", content: [{ extend: "searchList", ajaxOnly: false, search: true }] }];
 const options = (kinds) => ({
