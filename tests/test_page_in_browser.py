@@ -148,8 +148,8 @@ def test_a_run_shows_its_figures_and_windows_and_leads_to_the_next(opened, sweep
     page.get_by_role("dialog", name=second).wait_for()
     assert page.locator("#run-without").is_visible()
     page.keyboard.press("Escape")
-    page.wait_for_function("!document.querySelector('#run').open")
-    assert "#run" not in page.url
+    page.wait_for_function("location.hash === ''")
+    assert not page.locator("#run").is_visible()
     assert page.evaluate("document.activeElement.dataset.run") == second
 
 
