@@ -26,6 +26,7 @@ include: "workflow/rules/run_figures.smk"
 include: "workflow/rules/surfaces.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/page.smk"
 
 
 rule tables:
