@@ -42,7 +42,7 @@ def loss(run: RunData) -> Figure | None:
     with styled():
         figure = Figure(figsize=(7.2, 8.2), layout="constrained")
         top, accuracy, changes, variance = figure.subplots(4, 1, sharex=True, height_ratios=(1.3, 0.8, 1.1, 1))
-        steps = np.arange(len(losses))
+        steps = np.arange(len(losses), dtype=np.float64)
         series(top, steps, losses, "#9a9a9a", "mini-batch", "loss")
         _epochs(top, run, "loss")
         top.set_yscale("log", nonpositive="mask")
@@ -55,7 +55,7 @@ def loss(run: RunData) -> Figure | None:
         changes.set_ylabel("change of loss in a\nstep, |ΔL|")
         width = max(2, min(WIDTH, len(losses) // PART))
         moving = moving_variance(losses, width)
-        centres = steps[: len(moving)] + width // 2
+        centres = steps[: len(moving)] + (width - 1) / 2
         low, high = chi_squared_scatter(np.array(width - 1.0))
         if (moving > 0).any():
             variance.fill_between(*thinned(centres, moving / high, moving / low), color=TRAIN, alpha=0.2, linewidth=0)
@@ -111,7 +111,7 @@ def _epochs(panel: Axes, run: RunData, quantity: str) -> None:
 def _avalanches(panel: Axes, run: RunData) -> None:
     """Mark each window's threshold, and the largest avalanches where their change is largest."""
     marks: list[tuple[float, float, float]] = []
-    label: str | None = "threshold, one σ"
+    label = "threshold, one σ"
     for number, window in enumerate(run.geometries.windows):
         if window.stride > 1 or not run.geometries.reached(window):
             continue
@@ -123,7 +123,7 @@ def _avalanches(panel: Axes, run: RunData) -> None:
             found.threshold_value, window.start, window.start + window.length, color="#000000", linewidth=0.9, linestyle="--",
             label=label,
         )  # fmt: skip
-        label = None
+        label = "_again"
         changes = np.abs(np.diff(points))
         for start, duration, size in zip(found.starts, found.durations, found.sizes, strict=True):
             largest = start + int(np.argmax(changes[start : start + duration]))

@@ -48,8 +48,8 @@ def gradients(run: RunData) -> Figure | None:
     shown = sorted({int(fitted["window"].min()), int(fitted["window"].max())})
     with styled():
         figure = Figure(figsize=(max(5.6, 2.75 * len(quantities)), 2.5 * len(shown) + 2.6), layout="constrained")
-        rows = figure.subfigures(2, 1, height_ratios=(2.4 * len(shown) + 0.3, 2.3))
-        axes = rows[0].subplots(len(shown), len(quantities), squeeze=False)
+        (above,), (beneath,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.4 * len(shown) + 0.3, 2.3))
+        axes = above.subplots(len(shown), len(quantities), squeeze=False)
         for panels, window in zip(axes, shown, strict=True):
             for panel, quantity in zip(panels, quantities, strict=True):
                 row = fitted[(fitted["window"] == window) & (fitted["quantity"] == quantity)]
@@ -60,13 +60,13 @@ def gradients(run: RunData) -> Figure | None:
                     panel.set_axis_off()
                 heading, unit, *_ = DRAWN[quantity]
                 start = run.geometries.windows[window].start
-                above = f"{heading}\n" if window == shown[0] else ""
+                head = f"{heading}\n" if window == shown[0] else ""
                 alpha = _alpha(row.iloc[0]) if len(row) else "not measured"
-                panel.set_title(f"{above}$t_w$ = {start:,}: {alpha}")
+                panel.set_title(f"{head}$t_w$ = {start:,}: {alpha}")
                 panel.set_xlabel(unit if window == shown[-1] else "")
             panels[0].set_ylabel("density")
-        rows[0].legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
-        below = rows[1].subplots()
+        above.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+        below = beneath.subplots()
         for quantity in quantities:
             heading, _, marker, colour = DRAWN[quantity]
             own = fitted[fitted["quantity"] == quantity]
