@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.lines import Line2D
 
 from anodiff.errors import ConfigError
@@ -120,15 +121,25 @@ def publish(make: Callable[[], Figure], output: str | Path, formats: Sequence[st
 
 
 def save(figure: Figure, path: Path, suffix: str) -> None:
-    """Write a figure in the format of ``suffix``; the same figure gives the same bytes."""
-    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}[suffix]
+    """Write a figure in the format of ``suffix``; the same figure gives the same bytes. It is laid out the first time only."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     with styled():
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-        for panel in figure.get_axes():  # the layout's solver repeats itself but for the last bits
-            left, bottom, width, height = np.round(panel.get_position().bounds, 6)
-            panel.set_position((left, bottom, width, height))
-        figure.savefig(path, format=suffix[1:], metadata=metadata)
+        if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine):
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            for panel in figure.get_axes():  # the layout's solver repeats itself but for the last bits
+                left, bottom, width, height = np.round(panel.get_position().bounds, 6)
+                panel.set_position((left, bottom, width, height))
+        figure.dpi = STYLE["savefig.dpi"] if suffix == ".png" else 72
+        if suffix == ".svg":  # by its canvas: savefig would draw everything once more, for a layout that stands
+            FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+        elif suffix == ".pdf":
+            FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+        else:
+            FigureCanvasAgg(figure).print_png(path)
 
 
 def by_model(runs: Sequence[RunResult]) -> dict[str, dict[str, Group]]:
