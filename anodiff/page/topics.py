@@ -31,7 +31,7 @@ class ShownTopic:
 
 TOPICS = (
     Topic("diffusion", "Diffusion", (1, 2), ("msd", "beta", "beta_map", "nulls", "exponents", "dependence")),
-    Topic("ageing", "Ageing and long lags", (1,), ("ageing", "long_lags")),
+    Topic("ageing", "Ageing and long lags", (1,), ("ageing", "long_lags", "ergodicity")),
     Topic("shape", "Geometry of the path", (4,), ("loss_difference", "contour", "excursion")),
     Topic("tails", "Tails and jumps", (3,), ("gradient_tails", "jumps", "avalanches")),
     Topic("landscape", "Landscape", (4,), ("planes", "roughness", "hessian", "connection")),
