@@ -11,7 +11,7 @@ import os
 import typer
 
 from anodiff.cli_landscape import commands as landscape
-from anodiff.commands import machine, pipeline, references, results, sweep
+from anodiff.commands import machine, overview, pipeline, references, results, sweep
 from anodiff.errors import AnodiffError
 from anodiff.whereabouts import whereabouts
 
@@ -19,7 +19,6 @@ app = typer.Typer(
     name="anodiff",
     help="Measure the training of a neural network as anomalous diffusion.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -32,8 +31,10 @@ def _introduce(context: typer.Context) -> None:
         typer.echo(f"anodiff {context.invoked_subcommand}: {whereabouts()}", err=True)
 
 
-for topic in (pipeline.commands, landscape, references.commands, sweep.commands, results.commands, machine.commands):
-    app.add_typer(topic)
+for topic in (pipeline, references, sweep, overview, results, machine):
+    app.add_typer(topic.commands)
+    if topic is pipeline:
+        app.add_typer(landscape)
 
 
 def main() -> None:
