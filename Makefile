@@ -1,13 +1,14 @@
 # make demo    an environment, the embedded sweep, and the page at its end
 # make test    the tests
 # make lint    formatting, types, workflow
+# make docs    the documentation as a site, build/docs/index.html; a warning is an error
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: $(VENV)/installed-workflow
 	$(BIN)/snakemake
@@ -22,6 +23,9 @@ lint: $(VENV)/installed-lint
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
@@ -31,4 +35,4 @@ $(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 clean:
-	rm -rf $(VENV) results scratch .snakemake
+	rm -rf $(VENV) results scratch build .snakemake

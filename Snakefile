@@ -22,8 +22,8 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/diffusion.smk"
 include: "workflow/rules/landscape.smk"
-include: "workflow/rules/tables.smk"
 include: "workflow/rules/surfaces.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 
 

@@ -1,12 +1,13 @@
-"""What came out of the whole sweep? Four tables, from the small results alone.
+"""What came out of the whole sweep? Five tables, from the small results alone.
 
 - exponents: a row per run and window, with `anodiff.diffusion.outputs.COLUMNS`;
 - tails: a row per run, window and quantity, with `anodiff.diffusion.jumps.TAIL_COLUMNS`;
 - ensembles: a row per group of runs that differ in their seed alone and window, with `anodiff.ensembles.ENSEMBLE_COLUMNS`;
-- landscape: a row per run, point and kind of directions, see `anodiff.connections`.
+- landscape: a row per run, point and kind of directions, see `anodiff.connections`;
+- claims: a row per part of each of the study's claims, from the other tables, with `anodiff.claims.CLAIM_COLUMNS`.
 
-Before these stand what names the run (run, group, data set, model, batch size, learning rate, seed), every further setting that
-differs between the runs and how the run ended.
+Before all of these but the claims stands what names the run (run, group, data set, model, batch size, learning rate, seed),
+every further setting that differs between the runs and how the run ended.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from anodiff.claims import claim_rows
 from anodiff.connections import landscape_rows
 from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.jumps import TAIL_COLUMNS
@@ -116,7 +118,31 @@ def landscape_table(runs: Sequence[RunResult]) -> pd.DataFrame:
     return _gather(runs, [landscape_rows(run.folder, run.exponents) for run in runs])
 
 
-#: The tables by name: what makes each.
+#: Tables that the claims are judged by: exponents and tails always, the others where there are any.
+JUDGED = ("exponents", "tails", "landscape", "simplified_model")
+
+
+def claims_table(tables: Sequence[str | Path]) -> pd.DataFrame:
+    """Judge the study's claims by tables of a sweep, CSV files named as in `JUDGED`; see `anodiff.claims.claim_rows`.
+
+    Raises
+    ------
+    ConfigError, StoreMissingError
+        If a file is no such table, is missing, or exponents or tails are not among them.
+    """
+    files = {Path(table).stem: Path(table) for table in tables}
+    for name, file in files.items():
+        if name not in JUDGED or file.suffix != ".csv":
+            raise ConfigError(f"{file}: claims are judged by the tables {', '.join(f'{known}.csv' for known in JUDGED)}")
+        if not file.exists():
+            raise StoreMissingError(f"{file}: no such table; make it with: anodiff tables RUNS --kind {name} -o {file}")
+    for needed in JUDGED[:2]:
+        if needed not in files:
+            raise ConfigError(f"no {needed}.csv among the tables given; claims need it")
+    return claim_rows(**{name: pd.read_csv(file) for name, file in files.items()})
+
+
+#: The tables of runs by name: what makes each.
 TABLES: dict[str, Callable[[Sequence[RunResult]], pd.DataFrame]] = {
     "exponents": sweep_table,
     "tails": tails_table,
@@ -133,28 +159,36 @@ def write_tables(
     logs: str | Path | None = None,
     overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Write one of `TABLES` as CSV to ``output`` and as Parquet beside it, and return it.
+    """Write one of `TABLES`, or the claims, as CSV to ``output`` and as Parquet beside it, and return it.
 
     Parameters
     ----------
+    folders
+        Folders of runs; of the claims, the tables that they are judged by.
     logs
         Folder of the sweep's logs. Where it is given runs may be missing, and the exponents have a row for each of them
         with status ``missing`` and, as the note, the last line of its log.
     """
     output = Path(output)
-    if kind not in TABLES:
-        raise ConfigError(f"--kind {kind}: {did_you_mean(kind, TABLES)}")
+    kinds = [*TABLES, "claims"]
+    if kind not in kinds:
+        raise ConfigError(f"--kind {kind}: {did_you_mean(kind, kinds)}")
     if output.suffix != ".csv":
         raise ConfigError(f"{output}: the table's name must end in .csv; Parquet goes beside it")
+    table = claims_table(folders) if kind == "claims" else _runs_table(folders, kind, logs)
+    parquet = output.with_suffix(".parquet")
+    with writing(output, overwrite=overwrite) as csv_path, writing(parquet, overwrite=overwrite) as parquet_path:
+        table.to_csv(csv_path, index=False)
+        table.to_parquet(parquet_path, index=False)
+    return table
+
+
+def _runs_table(folders: Sequence[str | Path], kind: str, logs: str | Path | None) -> pd.DataFrame:
     missing = [] if logs is None else [folder for folder in map(Path, folders) if not is_finished(folder)]
     finished = [folder for folder in map(Path, folders) if folder not in missing]
     table = TABLES[kind](read_runs(finished)) if finished or not missing else pd.DataFrame()
     if logs is not None and missing and kind == "exponents":
         table = pd.concat([table, _missing_rows(missing, Path(logs))], ignore_index=True)
-    parquet = output.with_suffix(".parquet")
-    with writing(output, overwrite=overwrite) as csv_path, writing(parquet, overwrite=overwrite) as parquet_path:
-        table.to_csv(csv_path, index=False)
-        table.to_parquet(parquet_path, index=False)
     return table
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from anodiff.commands.options import ConfigFile, Overwrite
+from anodiff.figures import ALL_FIGURES
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -24,11 +25,19 @@ def runs(config: ConfigFile) -> None:
 
 @commands.command()
 def tables(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of finished runs, such as results/digits/runs/*; of the claims, the sweep's tables: exponents.csv, "
+            "tails.csv, and landscape.csv and simplified_model.csv where there are."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The table as CSV; Parquet goes beside it.")],
     kind: Annotated[
         str,
-        typer.Option(help="exponents, tails, or ensembles (means over seeds, ergodicity)."),
+        typer.Option(
+            help="exponents, tails, ensembles (means over seeds, ergodicity), landscape, or claims (the study's, judged)."
+        ),
     ] = "exponents",
     logs: Annotated[
         Path | None,
@@ -46,19 +55,18 @@ def tables(
 
 @commands.command()
 def figures(
-    kind: Annotated[
-        str, typer.Argument(help="msd, beta, nulls, exponents, learning; of the simplified model surfaces, walkers, gradients.")
-    ],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(ALL_FIGURES)}.")],
     runs: Annotated[
         list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*, or simplified_model.zarr.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture; its ending says the format: svg, pdf, png.")],
+    formats: Annotated[str, typer.Option(help="Further formats, written beside it under the same name, such as pdf,png.")] = "",
     overwrite: Overwrite = False,
 ) -> None:
     """Draw one figure over the runs of a sweep, or of its simplified model."""
     from anodiff.figures import draw
 
-    draw(kind, runs, output, overwrite=overwrite)
+    draw(kind, runs, output, formats=formats.split(",") if formats else (), overwrite=overwrite)
 
 
 @commands.command()

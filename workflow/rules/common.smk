@@ -11,7 +11,7 @@ from anodiff.configfile import validate
 from anodiff.errors import AnodiffError
 from anodiff.figures import ALL_FIGURES, FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
 from anodiff.runs import landscape_runs, sweep_runs
-from anodiff.tables import TABLES
+from anodiff.tables import JUDGED, TABLES
 
 try:
     SETTINGS = validate(Config, config, "config")

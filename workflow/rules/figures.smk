@@ -22,12 +22,14 @@ for kind, (needed, drawn_from) in DRAWN.items():
         input:
             needed,
         output:
-            report(
+            svg=report(
                 f"{RESULTS}/figures/{kind}.svg",
                 caption="../report/figure.rst",
                 category="Figures",
                 labels={"figure": ALL_FIGURES[kind].title},
             ),
+            pdf=f"{RESULTS}/figures/{kind}.pdf",
+            png=f"{RESULTS}/figures/{kind}.png",
         log:
             f"{RESULTS}/logs/figures/{kind}.log",
         benchmark:
@@ -47,7 +49,7 @@ for kind, (needed, drawn_from) in DRAWN.items():
             caption=ALL_FIGURES[kind].caption,
         shell:
             "ANODIFF_ATTEMPT={resources.attempt} "
-            "anodiff figures {params.kind} {params.drawn_from:q} --output {output:q} > {log:q} 2>&1"
+            "anodiff figures {params.kind} {params.drawn_from:q} --output {output.svg:q} --formats pdf,png > {log:q} 2>&1"
 
 
 rule page:

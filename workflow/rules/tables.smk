@@ -1,14 +1,20 @@
-# The whole sweep in tables: of what runs and of which of them, each with its inputs.
+# The whole sweep in tables: what each needs, and the folders that the command is given, if not just that.
 
 SWEEP_TABLES = {
-    kind: (expand(rules.diffusion.output, run=RUNS), list(RUNS)) for kind in TABLES
+    kind: (expand(rules.diffusion.output, run=RUNS), run_folders(RUNS))
+    for kind in TABLES
 }
 if LANDSCAPES:
-    SWEEP_TABLES["landscape"] = LANDSCAPE_STORES, LANDSCAPES
+    SWEEP_TABLES["landscape"] = LANDSCAPE_STORES, run_folders(LANDSCAPES)
 else:
     del SWEEP_TABLES["landscape"]
 
-for kind, (needed, of_runs) in SWEEP_TABLES.items():
+JUDGED_BY = [f"{RESULTS}/tables/{kind}.csv" for kind in SWEEP_TABLES if kind in JUDGED]
+if SETTINGS.simplified_model.enabled:
+    JUDGED_BY.append(rules.simplified_model.output.table)
+SWEEP_TABLES["claims"] = JUDGED_BY, None
+
+for kind, (needed, made_from) in SWEEP_TABLES.items():
 
     rule:
         name:
@@ -37,8 +43,8 @@ for kind, (needed, of_runs) in SWEEP_TABLES.items():
             runtime=30,
             attempt=this_attempt,
         params:
-            runs=run_folders(of_runs),
+            made_from=lambda wildcards, input, folders=made_from: folders or input,
             kind=kind,
         shell:
             "ANODIFF_ATTEMPT={resources.attempt} "
-            "anodiff tables {params.runs:q} --kind {params.kind} --output {output.csv:q} > {log:q} 2>&1"
+            "anodiff tables {params.made_from:q} --kind {params.kind} --output {output.csv:q} > {log:q} 2>&1"
