@@ -11,7 +11,7 @@ import os
 import typer
 
 from anodiff.cli_landscape import commands as landscape
-from anodiff.commands import machine, overview, pipeline, references, results, sweep
+from anodiff.commands import machine, overview, pipeline, references, results, run, sweep
 from anodiff.errors import AnodiffError
 from anodiff.whereabouts import whereabouts
 
@@ -31,10 +31,17 @@ def _introduce(context: typer.Context) -> None:
         typer.echo(f"anodiff {context.invoked_subcommand}: {whereabouts()}", err=True)
 
 
-for topic in (pipeline, references, sweep, overview, results, machine):
-    app.add_typer(topic.commands)
-    if topic is pipeline:
-        app.add_typer(landscape)
+for topic in (
+    pipeline.commands,
+    landscape,
+    references.commands,
+    sweep.commands,
+    overview.commands,
+    run.commands,
+    results.commands,
+    machine.commands,
+):
+    app.add_typer(topic)
 
 
 def main() -> None:

@@ -82,16 +82,21 @@ def figures(
 
 @commands.command()
 def page(
-    table: Annotated[Path, typer.Argument(help="The sweep's table, as `anodiff tables` writes it.")],
-    figures: Annotated[list[Path], typer.Argument(help="The sweep's figures as SVG, named msd.svg, beta.svg …")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="The sweep's tables (exponents.csv, claims.csv …) and figures as SVG (msd.svg, beta.svg …)."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The page.")],
     title: Annotated[str, typer.Option(help="Name of the sweep.")] = "sweep",
+    runs: Annotated[
+        Path | None, typer.Option(help="Folder of the runs; the page shows their figures, <run>/figures/*.svg.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Put figures, captions and the table on one self-contained page of HTML.
+    """Put claims, runs, figures with explanations, and tables on one self-contained page of HTML.
 
-    Example: anodiff page results/digits/tables/exponents.csv results/digits/figures/*.svg -o index.html
+    Example: anodiff page results/digits/tables/*.csv results/digits/figures/*.svg --runs results/digits/runs -o index.html
     """
     from anodiff.page import write_page
 
-    write_page(table, figures, output, title=title, overwrite=overwrite)
+    write_page(sources, output, title=title, runs=runs, overwrite=overwrite)
