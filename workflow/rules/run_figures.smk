@@ -1,4 +1,5 @@
-# The figures of each run: a folder, since what a run has no data for is left out.
+# The figures of each run: a folder, since what a run has no data for is left out. Their group is their own: they wait for the
+# curvature, which waits for the geometry.
 
 
 rule run_figure:
@@ -16,7 +17,7 @@ rule run_figure:
     benchmark:
         f"{RESULTS}/benchmarks/run_figure/{{run}}.tsv"
     group:
-        "analysis"
+        "run_figures"
     conda:
         "../envs/anodiff.yaml"
     threads: 1
