@@ -183,7 +183,8 @@ def model_minutes(settings: SimplifiedModelSettings) -> int:
 def model_seconds(settings: SimplifiedModelSettings) -> float:
     """Return the seconds of the simplified model, without generosity."""
     kinds = len(settings.hurst) + 4
-    return 1e-6 * kinds * settings.surfaces * settings.walkers * settings.steps
+    surfaces = sum(each.surfaces for each in settings.each().values())
+    return 1e-6 * kinds * surfaces * settings.walkers * settings.steps
 
 
 def landscape_memory(settings: RunSettings) -> int:

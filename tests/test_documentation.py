@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from anodiff import cli
+from anodiff.claims import CLAIM_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
 from anodiff.diffusion.outputs import COLUMNS, WINDOW_COLUMNS
 from anodiff.ensembles import ENSEMBLE_COLUMNS
@@ -114,7 +115,7 @@ def test_links_lead_somewhere(text):
 
 def test_every_column_of_a_table_is_described():
     described = (ROOT / "docs/format.md").read_text()
-    columns = {**WINDOW_COLUMNS, **COLUMNS, **TAIL_COLUMNS, **RUN_COLUMNS, **ENSEMBLE_COLUMNS}
+    columns = {**WINDOW_COLUMNS, **COLUMNS, **TAIL_COLUMNS, **RUN_COLUMNS, **ENSEMBLE_COLUMNS, **CLAIM_COLUMNS}
     assert [column for column in columns if f"`{column}`" not in described] == []
 
 

@@ -55,6 +55,11 @@ def test_each_kind_of_run_is_measured_once_and_leaves_nothing(tmp_path):
     assert list(tmp_path.rglob("*")) == []
 
 
+def test_a_run_that_would_diverge_is_measured_all_the_same(tmp_path):
+    plan = plan_sweep(config(tmp_path, sweep={"grid": [{"optimiser.learning_rate": [1e30]}]}), device="cpu", seconds=0.05)
+    assert plan.stages[0].seconds < 300
+
+
 def test_a_run_twice_as_long_takes_twice_the_measured_steps(tmp_path):
     from anodiff.training.measurement import Measurement
 

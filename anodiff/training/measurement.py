@@ -25,6 +25,9 @@ TRIAL, WARM_UP = 12, 4
 #: Steps measured at most.
 LONGEST = 1024
 
+#: Learning rate of the measured steps: so small that none diverges, which would end the measurement.
+RATE = 1e-6
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -70,6 +73,7 @@ def measure(
         update={
             "recording": settings.recording.model_copy(update={"noise_every": 0}),
             "training": settings.training.model_copy(update={"evaluate_every": 10**9}),
+            "optimiser": settings.optimiser.model_copy(update={"learning_rate": RATE}),
         }
     )
     Path(scratch).mkdir(parents=True, exist_ok=True)
