@@ -264,7 +264,7 @@ def existing(folder: Path) -> Path:
 
 def _available_memory() -> float | None:
     """Return the bytes of memory that can be had without swapping; None where nobody knows."""
-    from anodiff.surfaces.surface import available_memory
+    from anodiff.memory import available_memory
 
     free = available_memory()
     return free if math.isfinite(free) else None
