@@ -91,7 +91,7 @@ def _displacement(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, d
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_xlabel("lag τ from the start (steps)")
-    panel.set_ylabel("Δr²(τ), mean over walkers (squared half sides)")
+    panel.set_ylabel("Δr²(τ) (squared half sides)")
 
 
 def gradients(ensembles: Sequence[Ensemble]) -> Figure:
