@@ -11,7 +11,7 @@ import os
 import typer
 
 from anodiff.cli_landscape import commands as landscape
-from anodiff.commands import machine, pipeline, references, results, run, sweep
+from anodiff.commands import machine, overview, pipeline, references, results, run, sweep
 from anodiff.errors import AnodiffError
 from anodiff.whereabouts import whereabouts
 
@@ -19,7 +19,6 @@ app = typer.Typer(
     name="anodiff",
     help="Measure the training of a neural network as anomalous diffusion.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -37,6 +36,7 @@ for topic in (
     landscape,
     references.commands,
     sweep.commands,
+    overview.commands,
     run.commands,
     results.commands,
     machine.commands,

@@ -32,7 +32,10 @@ def landscape(
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Slice the loss landscape in planes of the path and in a random one: trajectory.zarr, geometry.zarr -> slices/."""
+    """Slice the loss landscape in planes of the path and in a random one: trajectory.zarr, geometry.zarr -> slices/.
+
+    Example: anodiff landscape results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr -o slices
+    """
     from anodiff.configfile import load_stage
     from anodiff.stages import LandscapeSettings
 
@@ -64,7 +67,10 @@ def roughness(
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure how rough the loss is around points of the path: trajectory.zarr -> roughness.zarr, roughness.csv."""
+    """Measure how rough the loss is around points of the path: trajectory.zarr -> roughness.zarr, roughness.csv.
+
+    Example: anodiff roughness results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr -o roughness.zarr
+    """
     from anodiff.configfile import load_stage
     from anodiff.stages import LandscapeSettings, RoughnessSettings
 
@@ -98,7 +104,10 @@ def curvature(
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure Hessian eigenvalues, spectral density and trace along the path: trajectory.zarr -> curvature.zarr."""
+    """Measure Hessian eigenvalues, spectral density and trace along the path: trajectory.zarr -> curvature.zarr.
+
+    Example: anodiff curvature results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr -o curvature.zarr
+    """
     from anodiff.configfile import load_stage
     from anodiff.stages import CurvatureSettings, LandscapeSettings
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from anodiff.config import DataSettings, ModelSettings, RunSettings
 from anodiff.stages import SimplifiedModelSettings
-from anodiff.trajectory.windows import plan_windows
+from anodiff.trajectory.windows import kept_steps, plan_windows
 
 #: Seconds of an optimiser step: in any case, for each tensor of parameters (launching its kernels), and for each parameter
 #: (arithmetic, and recording at 160 MB/s).
@@ -30,6 +30,9 @@ GRAM_SPEED, READ_SPEED = 1e10, 1e8
 
 #: Seconds of one core for the analysis of a window of 1,000 updates, all estimators; it grows with the square of the updates.
 ANALYSIS_WINDOW = 5
+
+#: How many times smaller lossless compression makes full weights and Gram matrices, as it did in the demo.
+WEIGHTS_COMPRESSION, GRAM_COMPRESSION = 1.35, 1.7
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,13 @@ def steps(settings: RunSettings) -> int:
 
 def training_minutes(settings: RunSettings, longest: int) -> int:
     """Return the minutes to ask for: steps × (5 ms + 0.2 ms a tensor + 25 ns a parameter), twice that, and 15 more."""
+    return min(longest, TRAINING_START + math.ceil(GENEROSITY * training_seconds(settings) / 60))
+
+
+def training_seconds(settings: RunSettings) -> float:
+    """Return the seconds of a training's steps on a GPU, without generosity."""
     parameters, tensors = weights(settings)
-    seconds = steps(settings) * (STEP + tensors * STEP_TENSOR + parameters * STEP_PARAMETER)
-    return min(longest, TRAINING_START + math.ceil(GENEROSITY * seconds / 60))
+    return steps(settings) * (STEP + tensors * STEP_TENSOR + parameters * STEP_PARAMETER)
 
 
 def training_memory(settings: RunSettings) -> int:
@@ -123,10 +130,14 @@ def training_memory(settings: RunSettings) -> int:
 
 def geometry_minutes(settings: RunSettings, longest: int) -> int:
     """Return the minutes of the pass over a path: T²P operations and 4TP bytes a window of T updates, twice that, 10 more."""
+    return min(longest, 10 + math.ceil(GENEROSITY * geometry_seconds(settings) / 60))
+
+
+def geometry_seconds(settings: RunSettings, speed: float = GRAM_SPEED) -> float:
+    """Return the seconds of the pass over a path on one core that does so many operations a second, without generosity."""
     parameters, _ = weights(settings)
     columns = settings.recording.sketch_size if settings.recording.weights == "sketch" else parameters
-    seconds = sum(t * t * columns / GRAM_SPEED + 4 * t * columns / READ_SPEED for t in _windows(settings))
-    return min(longest, 10 + math.ceil(GENEROSITY * seconds / 60))
+    return sum(t * t * columns / speed + 4 * t * columns / READ_SPEED for t in _windows(settings))
 
 
 def geometry_memory(settings: RunSettings) -> int:
@@ -136,8 +147,12 @@ def geometry_memory(settings: RunSettings) -> int:
 
 def analysis_minutes(settings: RunSettings, longest: int) -> int:
     """Return the minutes of the analysis: 5 s a window of 1,000 updates, as the square of its updates, twice that, 10 more."""
-    seconds = sum(ANALYSIS_WINDOW * max(1.0, (t / 1000) ** 2) for t in _windows(settings))
-    return min(longest, 10 + math.ceil(GENEROSITY * seconds / 60))
+    return min(longest, 10 + math.ceil(GENEROSITY * analysis_seconds(settings) / 60))
+
+
+def analysis_seconds(settings: RunSettings) -> float:
+    """Return the seconds of the analysis on one core, without generosity."""
+    return sum(ANALYSIS_WINDOW * max(1.0, (t / 1000) ** 2) for t in _windows(settings))
 
 
 def analysis_memory(settings: RunSettings) -> int:
@@ -162,9 +177,14 @@ def model_memory(settings: SimplifiedModelSettings) -> int:
 
 def model_minutes(settings: SimplifiedModelSettings) -> int:
     """Return the minutes of the simplified model's job, at 1 µs a step of a walker."""
+    return 10 + math.ceil(GENEROSITY * model_seconds(settings) / 60)
+
+
+def model_seconds(settings: SimplifiedModelSettings) -> float:
+    """Return the seconds of the simplified model, without generosity."""
     kinds = len(settings.hurst) + 4
     surfaces = sum(each.surfaces for each in settings.each().values())
-    return 10 + math.ceil(GENEROSITY * 1e-6 * kinds * surfaces * settings.walkers * settings.steps / 60)
+    return 1e-6 * kinds * surfaces * settings.walkers * settings.steps
 
 
 def landscape_memory(settings: RunSettings) -> int:
@@ -176,4 +196,27 @@ def landscape_memory(settings: RunSettings) -> int:
 
 def landscape_minutes(settings: RunSettings, longest: int) -> int:
     """Return the minutes of each of its stages: 5,000 passes over the samples, at 10 ms and 0.5 µs a parameter each."""
-    return min(longest, 15 + math.ceil(GENEROSITY * 5000 * (1e-2 + 5e-7 * weights(settings)[0]) / 60))
+    return min(longest, 15 + math.ceil(GENEROSITY * landscape_seconds(settings) / 60))
+
+
+def landscape_seconds(settings: RunSettings) -> float:
+    """Return the seconds of each of the landscape's stages, without generosity."""
+    return 5000 * (1e-2 + 5e-7 * weights(settings)[0])
+
+
+def trajectory_bytes(settings: RunSettings) -> float:
+    """Return the bytes of a stored path: its samples, or Gram matrices, compressed as those of usual networks are."""
+    recording = settings.recording
+    windows = plan_windows(recording.windows, recording.window_length, steps(settings))
+    if recording.weights == "none":
+        points = 8 * sum(window.updates**2 for window in windows) / GRAM_COMPRESSION
+    else:
+        numbers = 8 * recording.sketch_size if recording.weights == "sketch" else 4 * weights(settings)[0]
+        points = (len(kept_steps(windows)) if windows else 0) * numbers / WEIGHTS_COMPRESSION
+    return points + 16 * steps(settings)
+
+
+def geometry_bytes(settings: RunSettings) -> float:
+    """Return the bytes of a geometry.zarr: the Gram matrices and the sampled gradients of its windows."""
+    sampled = 4 * min(settings.recording.gradient_coordinates, weights(settings)[0])
+    return sum(8 * t * t / GRAM_COMPRESSION + t * sampled for t in _windows(settings))

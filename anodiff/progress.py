@@ -1,19 +1,46 @@
-"""Shows how far a long step is: a bar on a terminal, a line now and then in a log."""
+"""Shows how far a long step is, how fast it goes and how long still: a bar on a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
+import re
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 Report = Callable[[int, int, str], None]
 
 #: Seconds between two lines of a log, and between two redrawings of a bar.
 LOG_EVERY, DRAW_EVERY = 10.0, 0.2
+
+#: Seconds behind that the rate is the mean of: long enough to be steady, short enough to follow a machine that others use too.
+RATE_OVER = 60.0
+
+
+class Pace:
+    """The rate of a step that reports how far it is, and the seconds that it still takes at that rate.
+
+    A step that goes on from a checkpoint is measured from there; one that falls back to an earlier number begins anew.
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def at(self, done: int, now: float) -> float:
+        """Note that ``done`` is reached at time ``now``, and return the units a second, 0 where they are not known yet."""
+        if self._seen and done < self._seen[-1][1]:
+            self._seen.clear()
+        if not self._seen or now - self._seen[-1][0] >= RATE_OVER / 60:
+            self._seen.append((now, done))
+        while len(self._seen) > 2 and now - self._seen[1][0] >= RATE_OVER:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        return (done - before) / (now - then) if now > then else 0.0
 
 
 @contextmanager
@@ -24,21 +51,22 @@ def progress(title: str, unit: str) -> Iterator[Report]:
         yield _logged(title, unit)
         return
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
-        TextColumn(unit + "  {task.fields[message]}"),
+        TextColumn(unit + "{task.fields[pace]}  {task.fields[message]}", markup=False),
     )
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=False) as bar:
-        task = bar.add_task(title, total=None, message="")
-        due = 0.0
+    with Progress(*columns, console=console, transient=False) as bar:
+        task = bar.add_task(title, total=None, message="", pace="")
+        pace, start, due = Pace(), time.monotonic(), 0.0
 
         def draw(done: int, total: int, message: str) -> None:
             nonlocal due
             now = time.monotonic()
+            rate = pace.at(done, now)
             if now >= due or done == total:
                 due = now + DRAW_EVERY
-                bar.update(task, completed=done, total=total, message=message)
+                bar.update(task, completed=done, total=total, message=message, pace=_said(done, total, rate, unit, now - start))
 
         yield draw
 
@@ -46,12 +74,91 @@ def progress(title: str, unit: str) -> Iterator[Report]:
 def _logged(title: str, unit: str) -> Report:
     start = time.monotonic()
     due = start + LOG_EVERY
+    pace = Pace()
 
     def log(done: int, total: int, message: str) -> None:
         nonlocal due
         now = time.monotonic()
+        rate = pace.at(done, now)
         if now >= due or done == total:
             due = now + LOG_EVERY
-            print(f"{title}: {done}/{total} {unit} in {now - start:.0f} s  {message}", file=sys.stderr, flush=True)
+            so_far = _said(done, total, rate, unit, now - start)
+            print(f"{title}: {done}/{total} {unit}{so_far}  {message}".rstrip(), file=sys.stderr, flush=True)
 
     return log
+
+
+def _said(done: int, total: int, rate: float, unit: str, elapsed: float) -> str:
+    """Put time, rate and what is left in words; the words that `read_log_line` reads."""
+    words = f" in {duration(elapsed)}"
+    if rate:
+        words += f", {quantity(rate)}/s" if rate >= 1 else f", {duration(1 / rate)} each"
+    if rate and done < total:
+        words += f", {duration((total - done) / rate)} left"
+    return words
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What a line of a log says: how far a step is, of how much, the units, units a second, and the seconds left as written."""
+
+    done: int
+    total: int
+    unit: str
+    rate: str
+    left: str
+
+
+_LINE = re.compile(
+    r"^[^:]+: (?P<done>\d+)/(?P<total>\d+) (?P<unit>\S+) in [^,]*?"
+    r"(?:, (?P<rate>[^,]+/s|[^,]+ each))?(?:, (?P<left>[^,]+?) left)?(?:  .*)?$"
+)
+
+
+def read_log_line(line: str) -> Logged | None:
+    """Return what a line of a log, as `progress` writes it, says; None of any other line.
+
+    Examples
+    --------
+    >>> read_log_line("train mlp: 1422/5000 steps in 10 s, 142/s, 25 s left  loss 0.933")
+    Logged(done=1422, total=5000, unit='steps', rate='142/s', left='25 s')
+    >>> read_log_line("anodiff: results/run.yaml: no such file")
+    """
+    found = _LINE.match(line)
+    if found is None:
+        return None
+    return Logged(int(found["done"]), int(found["total"]), found["unit"], found["rate"] or "", found["left"] or "")
+
+
+def duration(seconds: float) -> str:
+    """Write a span of time with its two largest units.
+
+    Examples
+    --------
+    >>> duration(0.25), duration(25.4), duration(187), duration(7500), duration(200_000)
+    ('0.25 s', '25 s', '3 min 07 s', '2 h 05 min', '2 d 08 h')
+    """
+    if seconds < 59.5:
+        return f"{seconds:.2g} s" if seconds < 9.5 and seconds % 1 else f"{seconds:.0f} s"
+    if seconds < 3599.5:
+        count, rest = divmod(round(seconds), 60)
+        return f"{count} min {rest:02d} s"
+    if seconds < 86_370:
+        count, rest = divmod(round(seconds / 60), 60)
+        return f"{count} h {rest:02d} min"
+    count, rest = divmod(round(seconds / 3600), 24)
+    return f"{count} d {rest:02d} h"
+
+
+def quantity(value: float) -> str:
+    """Write a number with three digits.
+
+    Examples
+    --------
+    >>> quantity(0.0123), quantity(1.5), quantity(142.3), quantity(26_122_000)
+    ('0.0123', '1.5', '142', '26.1M')
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= size:
+            return f"{value / (1000 if letter == 'k' else size):.3g}{letter}"
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"

@@ -1,17 +1,21 @@
 """Each command by hand: help, the whole road, and every mistake in one line with exit status 2."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 import zarr
+from typer.testing import CliRunner
 
+from anodiff.cli import app
 from anodiff.trajectory.format import KIND
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ["train", "geometry", "diffusion", "tables", "figures", "page", "inspect", "runs", "schema"]
+COMMANDS = sorted(typer.main.get_command(app).commands)
 RUN = """
 data: {name: gaussian_clusters, clusters: {samples: 100}}
 model: {name: mlp, depth: 2, width: 4}
@@ -44,12 +48,51 @@ def run_yaml(tmp_path):
 
 
 def test_help_names_every_command_and_every_command_has_help():
+    runner = CliRunner()
     listed = command("--help").stdout
     for name in COMMANDS:
-        assert name in listed
-        finished = command(name, "--help")
-        assert finished.returncode == 0
-        assert len(finished.stdout.splitlines()) > 5
+        assert f"\n  {name} " in listed
+        finished = runner.invoke(app, [name, "--help"])
+        assert finished.exit_code == 0
+        assert f"\n  Example: anodiff {name} " in finished.output
+
+
+def example(name):
+    """The words of a command's example, behind the command's own name."""
+    text = typer.main.get_command(app).commands[name].help
+    return shlex.split(text.split("Example: ")[1].splitlines()[0])[2:]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_is_a_line_that_its_command_takes(name):
+    """Its words are parsed as typed; nothing is run."""
+    typer.main.get_command(app).commands[name].make_context(name, example(name))
+
+
+@pytest.mark.parametrize(
+    ("typed", "proposed"),
+    [
+        (["anodiff", "fig"], ["figures"]),
+        (["anodiff", "figures", "ms"], ["msd"]),
+        (["anodiff", "tables", "--kind", "ta"], ["tails"]),
+        (["anodiff", "export", "--what", ""], ["path", "geometry", "curves"]),
+        (["anodiff", "calibrate", "--process", "fbm-0.7"], ["fbm-0.75"]),
+        (["anodiff", "compare", ""], ["results/s/runs/a", "results/s/runs/b", "results/s"]),
+        (["anodiff", "inspect", "results/s/runs/b"], ["results/s/runs/b/"]),
+    ],
+)
+def test_the_shell_proposes_commands_kinds_and_runs(typed, proposed, tmp_path):
+    for run in ("a", "b"):
+        (tmp_path / "results/s/runs" / run).mkdir(parents=True)
+    asked = {"_ANODIFF_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(typed), "COMP_CWORD": str(len(typed) - 1)}
+    line = [sys.executable, "-c", "import sys; sys.argv[0] = 'anodiff'; from anodiff.cli import main; main()"]
+    finished = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=os.environ | asked)
+    found = finished.stdout.split()
+    assert found[: len(proposed)] == proposed or proposed[0] in found, finished.stderr
+
+
+def test_completion_can_be_shown():
+    assert "_ANODIFF_COMPLETE" in CliRunner().invoke(app, ["--show-completion", "bash"], prog_name="anodiff").output
 
 
 def test_the_whole_road_by_hand(run_yaml, tmp_path):
@@ -133,6 +176,13 @@ def test_stores_that_are_missing_foreign_unfinished_or_old_are_refused_in_one_li
         (("tables", "nowhere", "-o", "a.txt"), ".csv"),
         (("page", "nowhere.csv", "msd.svg", "-o", "index.html"), "no such file"),
         (("inspect", "nowhere"), "no such"),
+        (("compare", "nowhere", "here"), "no finished run"),
+        (("export", "nowhere", "-o", "a.txt"), "must end in .h5"),
+        (("export", "nowhere", "-o", "a.h5"), "no such store"),
+        (("status", "tests"), "no runs in it"),
+        (("status", "nowhere.yaml"), "no such file"),
+        (("plan", "nowhere.yaml"), "no such file"),
+        (("doctor", "--config", "nowhere.yaml"), "no such file"),
         (("runs", "nowhere.yaml"), "no such file"),
         (("train", "config/config.yaml"), "unknown key 'sweep'"),
         (("schema", "--format", "yaml"), "known: json, markdown"),

@@ -1,13 +1,15 @@
 import io
+import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import zarr
 from rich.console import Console
 
 from anodiff.errors import StoreFormatError, StoreMissingError
-from anodiff.inspection import describe
+from anodiff.inspection import as_json, describe, with_interval
 from anodiff.trajectory import Window
 
 
@@ -81,21 +83,48 @@ def test_of_a_folder_of_runs_each_runs_state_is_said(make_run, tmp_path):
     for store in untrained.glob("*.zarr"):
         shutil.rmtree(store)
     title, header, *rows = said(tmp_path / "results")
-    assert title == f"{tmp_path / 'results'}: 4 runs"
-    assert header == "run state windows parameters trajectory.zarr geometry.zarr diffusion.zarr"
+    assert title.startswith(f"{tmp_path / 'results'}: 4 runs, 1 of them complete, ")
+    assert header == "run state windows parameters on disk ratio beta_max at first beta_long at last test accuracy"
     assert [row.split(" 3 30 ")[0] for row in rows[:3]] == [
         f"{whole.name} complete",
         f"{diverged.name} diverged at step 25",
-        f"{unfinished.name} unfinished: its writer was interrupted or is still at work",
+        f"{unfinished.name} unfinished: its writer was interrupted or is still at work; no diffusion.zarr",
     ]
-    assert rows[2].endswith(" -")
-    assert rows[3] == f"{untrained.name} missing - - - - -"
+    first, last = pd.read_csv(whole / "exponents.csv").iloc[[0, -1]].to_dict("records")
+    assert rows[0].endswith(f" {with_interval(first, 'beta_max')} {with_interval(last, 'beta_long')} 0.200")
+    assert rows[3].startswith(f"{untrained.name} missing - - ")
 
 
-def test_a_run_folder_itself_may_be_named(run_folder):
+def test_of_a_run_its_stores_exponents_and_learning_are_said(run_folder):
     lines = said(run_folder)
-    assert lines[0] == f"{run_folder}: 1 runs"
-    assert lines[2].startswith(f"{run_folder.name} complete 3 30 ")
+    assert lines[:2] == [f"{run_folder}: a run", "complete"]
+    assert "windows 3 of 20 steps, stride 1, from steps 0, 20, 40" in lines
+    assert "settings mlp3, on digits, sgd, learning rate 0.1, batch size 64, 60 steps, weights full, seed 0" in lines
+    assert any(line.startswith("learned train loss 0.3333, test accuracy 0.2") for line in lines)
+    for store in ("trajectory.zarr", "geometry.zarr", "diffusion.zarr"):
+        assert any(line.startswith(f"{store} complete ") for line in lines)
+    for row in pd.read_csv(run_folder / "exponents.csv").to_dict("records"):
+        assert any(line.startswith(f"{row['waiting_time']} 20 1 {with_interval(row, 'beta_max')} ") for line in lines)
+
+
+def test_json_holds_the_same_and_is_json_without_nan(make_run, tmp_path):
+    whole = make_run({"seed": 0})
+    make_run({"seed": 1}, taken=25, status="diverged", diverged_at=25)
+    refuse = pytest.fail
+
+    def read(path):
+        return json.loads(as_json([path]), parse_constant=lambda word: refuse(f"{word} is no JSON"))
+
+    sweep, run, store = read(tmp_path / "results"), read(whole), read(whole / "geometry.zarr")
+    assert [found["holds"] for found in (sweep, run, store)] == ["sweep", "run", "store"]
+    assert [found["state"] for found in sweep["runs"]] == ["complete", "diverged at step 25"]
+    assert sweep["runs"][0] | {"path": ""} == run | {"path": ""}
+    assert run["settings"]["training"]["batch_size"] == 64
+    assert run["exponents"][1]["beta_max"] == pd.read_csv(whole / "exponents.csv")["beta_max"][1]
+    (gram,) = (array for array in store["arrays"] if array["name"] == "gram")
+    assert (gram["shape"], gram["bytes"]) == ([3, 20, 20], 3 * 20 * 20 * 8)
+    assert gram["bytes_on_disk"] == sum(file.stat().st_size for file in whole.glob("geometry.zarr/gram/**/*") if file.is_file())
+    assert [found["holds"] for found in json.loads(as_json([whole, whole]))] == ["run", "run"]
 
 
 @pytest.mark.parametrize("name", ["sweep[bold]", "[red]"])
@@ -156,5 +185,6 @@ def test_nothing_is_cut_off_where_there_is_no_terminal(make_run, capsys):
     folder = make_run({"optimiser": {"momentum": 0.9, "weight_decay": 0.001}, "data.label_noise": 0.25, "training.loss": "mse"})
     describe(folder)
     printed = capsys.readouterr().out
-    assert f"\n{folder.name}  complete " in printed
-    assert "diffusion.zarr\n" in printed
+    assert f"{folder}: a run\n" in printed
+    assert "momentum0.9" in folder.name
+    assert "\ndiffusion.zarr   complete " in printed

@@ -9,3 +9,4 @@ import typer
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output where it exists.")]
 ConfigFile = Annotated[Path, typer.Argument(help="Config file of the sweep, such as config/config.yaml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")]

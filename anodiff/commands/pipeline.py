@@ -42,7 +42,10 @@ def train(
     restart: Annotated[bool, typer.Option("--restart", help="Discard a training in progress and begin at step 0.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train one run and record its path: run.yaml -> trajectory.zarr. A run that was interrupted goes on where it was."""
+    """Train one run and record its path: run.yaml -> trajectory.zarr. A run that was interrupted goes on where it was.
+
+    Example: anodiff train results/digits/runs/mlp-bs64-lr0.1-seed0-width128/run.yaml
+    """
     from anodiff.configfile import load_run
 
     settings = load_run(run)
@@ -77,7 +80,10 @@ def geometry(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda: where to multiply.")] = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Reduce the path to its geometry, one update Gram matrix a window: trajectory.zarr -> geometry.zarr."""
+    """Reduce the path to its geometry, one update Gram matrix a window: trajectory.zarr -> geometry.zarr.
+
+    Example: anodiff geometry results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr
+    """
     from anodiff import geometry as package
 
     with progress("geometry", "parameters") as report:
@@ -105,7 +111,10 @@ def diffusion(
     ] = "{}",
     overwrite: Overwrite = False,
 ) -> None:
-    """Compute MSDs and exponents of every window: geometry.zarr -> diffusion.zarr, exponents.csv, tails.csv."""
+    """Compute MSDs and exponents of every window: geometry.zarr -> diffusion.zarr, exponents.csv, tails.csv.
+
+    Example: anodiff diffusion results/digits/runs/mlp-bs64-lr0.1-seed0-width128/geometry.zarr --overwrite
+    """
     from anodiff.configfile import load_stage
     from anodiff.diffusion.analysis import diffusion as compute
     from anodiff.stages import AnalysisSettings

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from anodiff.commands import completion
 from anodiff.commands.options import Overwrite
 from anodiff.progress import progress
 
@@ -21,7 +22,10 @@ def simplified_model(
     settings: Annotated[str, typer.Option(help='Settings as YAML over the config\'s, such as "{noise: 0.0}".')] = "{}",
     overwrite: Overwrite = False,
 ) -> None:
-    """Let walkers descend generated surfaces, and measure their diffusion: -> simplified_model.zarr and its table."""
+    """Let walkers descend generated surfaces, and measure their diffusion: -> simplified_model.zarr and its table.
+
+    Example: anodiff simplified-model --settings "{name: ly2025}" -o ly2025.zarr
+    """
     from anodiff.configfile import load_stage
     from anodiff.stages import SimplifiedModelSettings
     from anodiff.surfaces.store import write_model
@@ -38,7 +42,10 @@ def calibrate(
         Path | None, typer.Option(help="The picture: .svg, .pdf or .png; default: beside the table, as SVG.")
     ] = None,
     process: Annotated[
-        list[str] | None, typer.Option(help="A process of anodiff.processes; once for each, default: all.")
+        list[str] | None,
+        typer.Option(
+            help="A process of anodiff.processes; once for each, default: all.", autocompletion=completion.process_names
+        ),
     ] = None,
     dimensions: Annotated[list[int] | None, typer.Option(min=1, help="Once for each; default: 1, 3 and 1000.")] = None,
     paths: Annotated[int, typer.Option(min=2, help="Paths of each process, in each number of dimensions.")] = 50,
@@ -46,7 +53,10 @@ def calibrate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure processes of known law: bias, spread and interval coverage of every estimator, as a table and a picture."""
+    """Measure processes of known law: bias, spread and interval coverage of every estimator, as a table and a picture.
+
+    Example: anodiff calibrate --process fbm-0.75 --paths 20
+    """
     from anodiff.calibration import write_calibration
 
     with progress("calibrate", "paths") as report:

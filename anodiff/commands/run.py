@@ -20,7 +20,10 @@ def run_figures(
     kind: Annotated[list[str] | None, typer.Option(help="A figure, such as msd; once for each, default: all.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw a run's figures, all its windows: its stores -> figures/*.svg, *.pdf, *.png."""
+    """Draw a run's figures, all its windows: its stores -> figures/*.svg, *.pdf, *.png.
+
+    Example: anodiff run-figures results/digits/runs/mlp-bs64-lr0.1-seed0-width128 --kind msd
+    """
     from anodiff.figures.run import draw_run
 
     with progress(f"figures {run.name}", "figures") as report:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from anodiff.commands import completion
 from anodiff.commands.options import ConfigFile, Overwrite
 from anodiff.figures import ALL_FIGURES
 
@@ -15,7 +16,10 @@ commands = typer.Typer(rich_markup_mode=None)
 
 @commands.command()
 def runs(config: ConfigFile) -> None:
-    """Check a config file and list the runs of its sweep."""
+    """Check a config file and list the runs of its sweep.
+
+    Example: anodiff runs config/config.yaml
+    """
     from anodiff.configfile import load_config
     from anodiff.runs import sweep_runs
 
@@ -36,7 +40,8 @@ def tables(
     kind: Annotated[
         str,
         typer.Option(
-            help="exponents, tails, ensembles (means over seeds, ergodicity), landscape, or claims (the study's, judged)."
+            help="exponents, tails, ensembles (means over seeds, ergodicity), landscape, or claims (the study's, judged).",
+            autocompletion=completion.table_kinds,
         ),
     ] = "exponents",
     logs: Annotated[
@@ -47,7 +52,10 @@ def tables(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Gather the sweep's results in one table: exponents.csv, tails.csv … -> CSV and Parquet."""
+    """Gather the sweep's results in one table: exponents.csv, tails.csv … -> CSV and Parquet.
+
+    Example: anodiff tables results/digits/runs/* --kind tails -o tails.csv
+    """
     from anodiff.tables import write_tables
 
     write_tables(runs, output, kind=kind, logs=logs, overwrite=overwrite)
@@ -55,7 +63,7 @@ def tables(
 
 @commands.command()
 def figures(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(ALL_FIGURES)}.")],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(ALL_FIGURES)}.", autocompletion=completion.figure_kinds)],
     runs: Annotated[
         list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*, or simplified_model.zarr.")
     ],
@@ -63,7 +71,10 @@ def figures(
     formats: Annotated[str, typer.Option(help="Further formats, written beside it under the same name, such as pdf,png.")] = "",
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw one figure over the runs of a sweep, or of its simplified model."""
+    """Draw one figure over the runs of a sweep, or of its simplified model.
+
+    Example: anodiff figures beta results/digits/runs/* -o beta.pdf
+    """
     from anodiff.figures import draw
 
     draw(kind, runs, output, formats=formats.split(",") if formats else (), overwrite=overwrite)
@@ -82,7 +93,10 @@ def page(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Put claims, runs, figures with explanations, and tables on one self-contained page of HTML."""
+    """Put claims, runs, figures with explanations, and tables on one self-contained page of HTML.
+
+    Example: anodiff page results/digits/tables/*.csv results/digits/figures/*.svg --runs results/digits/runs -o index.html
+    """
     from anodiff.page import write_page
 
     write_page(sources, output, title=title, runs=runs, overwrite=overwrite)
