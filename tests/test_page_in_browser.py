@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from invented import page_sources, sweep
 
+from anodiff.figures import FIGURES
 from anodiff.page import write_page
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -97,7 +98,7 @@ def test_every_figure_is_there_and_drawn(opened, sweep_page):
     page.wait_for_function("!document.querySelector('main img[data-packed]')")
     page.wait_for_function("[...document.querySelectorAll('main img')].every(image => image.complete)")
     widths = page.eval_on_selector_all("main img", "images => images.map(image => image.naturalWidth)")
-    assert widths == [400] * 5
+    assert widths == [400] * len(FIGURES)
 
 
 def test_the_table_of_runs_sorts_by_mouse_and_by_keyboard_with_missing_numbers_last(opened, sweep_page):
