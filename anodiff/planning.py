@@ -37,6 +37,9 @@ START, START_TORCH = 3.0, 6.0
 #: Seconds of tables, figures and page: in any case, and for each run.
 SUMMARY, SUMMARY_RUN = 40.0, 1.0
 
+#: Seconds of the figures of a run.
+RUN_FIGURES = 20.0
+
 #: Forward passes that a Hessian product takes as long as, and products until an eigenvalue has converged, on the usual nets.
 PRODUCT_PASSES, EIGENVALUE_PRODUCTS = 5, 12
 
@@ -139,6 +142,8 @@ def plan_sweep(
             costs.analysis_memory,
         ),
     ]
+    figures = dict.fromkeys(runs, START + RUN_FIGURES)
+    stages.append(_stage("run_figure", figures, runs, costs.analysis_memory))
     looked_at = landscape_runs(runs, config.landscape.seeds)
     for stage in ("landscape", "roughness", "curvature") if looked_at else ():
         passes = {
@@ -276,27 +281,3 @@ def _stage(
     longest = max(seconds, key=lambda name: seconds[name])
     largest = max(memory(runs[name].settings) for name in seconds)
     return StagePlan(stage, len(seconds), sum(seconds.values()), seconds[longest], longest, largest, known)
-
-
-def print_plan(plan: Plan) -> None:
-    """Print a plan for a person: a line for each stage, then sums, disk and what else to know."""
-    from anodiff.inspection import plain_table, size, wide_console
-    from anodiff.progress import duration
-
-    console = wide_console()
-    known = "nothing measured: estimates of anodiff.costs, chosen for one GPU"
-    if plan.device:
-        known = f"steps measured on {plan.device} and extrapolated: other devices take other times"
-    console.print(f"[bold]{plan.sweep}[/bold]: {plan.runs} runs, {plan.steps:,} optimiser steps; {known}")
-    table = plain_table("stage", "jobs", "time in all", "longest job", "which", "memory", "how known")
-    for stage in plan.stages:
-        times = (duration(stage.seconds), duration(stage.longest))
-        table.add_row(
-            stage.stage, str(stage.jobs), *times, stage.longest_job or "-", f"up to {size(1e6 * stage.memory)}", stage.known
-        )
-    console.print(table)
-    console.print(f"in all {duration(plan.seconds)} for one job after another; jobs side by side share it")
-    room = "enough" if plan.disk < 0.9 * plan.free else "not enough: make room, or record less (recording.windows, weights)"
-    console.print(f"disk {size(plan.disk)} of {size(plan.free)} free: {room}")
-    for note in plan.notes:
-        console.print(f"note: {note}", markup=False)

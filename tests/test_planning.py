@@ -6,7 +6,8 @@ import pytest
 
 from anodiff import costs, planning
 from anodiff.config import Config
-from anodiff.planning import curvature_passes, plan_sweep, print_plan, roughness_passes, slice_passes
+from anodiff.planning import curvature_passes, plan_sweep, roughness_passes, slice_passes
+from anodiff.planning_text import print_plan
 from anodiff.runs import sweep_runs
 from anodiff.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
 
@@ -40,7 +41,7 @@ def test_without_measuring_a_plan_is_the_sum_of_the_estimates(tmp_path):
 
 def test_what_is_left_out_of_the_sweep_is_left_out_of_the_plan(tmp_path):
     plan = plan_sweep(config(tmp_path, landscape={"seeds": "none"}, simplified_model={"enabled": False}), measuring=False)
-    assert [stage.stage for stage in plan.stages] == ["train", "geometry", "diffusion", "tables, figures, page"]
+    assert [stage.stage for stage in plan.stages] == ["train", "geometry", "diffusion", "run_figure", "tables, figures, page"]
 
 
 def test_each_kind_of_run_is_measured_once_and_leaves_nothing(tmp_path):

@@ -33,7 +33,8 @@ def plan(
     Example: anodiff plan config/config.yaml
     """
     from anodiff.configfile import load_config
-    from anodiff.planning import plan_sweep, print_plan
+    from anodiff.planning import plan_sweep
+    from anodiff.planning_text import print_plan
 
     settings = load_config(config)
     with progress("plan", "kinds of runs") as report:
