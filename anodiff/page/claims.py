@@ -11,23 +11,29 @@ import pandas as pd
 from anodiff.claims import CLAIM_COLUMNS, CLAIMS, verdict_of
 from anodiff.errors import ConfigError
 
-#: Verdicts, as the page marks them: class of its style, sign.
-SIGNS = {
-    "supports": ("supports", "✓"),
-    "contradicts": ("contradicts", "✗"),
-    "undecided": ("undecided", "?"),
-    "not measured": ("unmeasured", "–"),
-}
-
 #: Keeps a number beside what it is of.
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
-#: How a whole claim's verdict reads.
-WORDS = {
-    "supports": "supported",
-    "contradicts": "contradicted",
-    "undecided": "undecided",
-    "not measured": "not measured",
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict as the page shows it: of a part, in a word for a whole claim, as a class of the style, and as a sign."""
+
+    of_part: str
+    word: str
+    style: str
+    sign: str
+
+
+#: The verdicts by their name in the table, in the order in which they are counted.
+VERDICTS = {
+    verdict.of_part: verdict
+    for verdict in (
+        Verdict("supports", "supported", "supports", "✓"),
+        Verdict("contradicts", "contradicted", "contradicts", "✗"),
+        Verdict("undecided", "undecided", "undecided", "?"),
+        Verdict("not measured", "not measured", "unmeasured", "–"),
+    )
 }
 
 
@@ -42,18 +48,8 @@ class Evidence:
     n: str
     test: str
     p: str
-    verdict: str
+    verdict: Verdict
     note: str
-
-    @property
-    def style(self) -> str:
-        """Class of the page's style."""
-        return SIGNS[self.verdict][0]
-
-    @property
-    def sign(self) -> str:
-        """The verdict as a sign."""
-        return SIGNS[self.verdict][1]
 
     @property
     def columns(self) -> list[str]:
@@ -69,35 +65,19 @@ class ClaimAnswer:
     number: int
     title: str
     statement: str
-    verdict: str
+    verdict: Verdict
     evidence: list[Evidence]
-
-    @property
-    def style(self) -> str:
-        """Class of the page's style."""
-        return SIGNS[self.verdict][0]
-
-    @property
-    def sign(self) -> str:
-        """The verdict as a sign."""
-        return SIGNS[self.verdict][1]
-
-    @property
-    def word(self) -> str:
-        """The verdict as a word."""
-        return WORDS[self.verdict]
 
     @property
     def leading(self) -> Evidence | None:
         """The first part that was measured."""
-        return next((row for row in self.evidence if row.verdict != "not measured"), None)
+        return next((row for row in self.evidence if row.verdict != VERDICTS["not measured"]), None)
 
     @property
     def tally(self) -> str:
         """How many of its parts say what."""
         verdicts = [row.verdict for row in self.evidence]
-        counts = [(verdicts.count(verdict), word) for verdict, word in WORDS.items()]
-        said = [f"{count} {word}" for count, word in counts if count]
+        said = [f"{verdicts.count(verdict)} {verdict.word}" for verdict in VERDICTS.values() if verdict in verdicts]
         if not verdicts:
             return "no part of it"
         return f"{len(verdicts)} {'part' if len(verdicts) == 1 else 'parts'}: {', '.join(said)}"
@@ -109,14 +89,14 @@ def read_claims(path: str | Path) -> list[ClaimAnswer]:
         table = pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
         table = pd.DataFrame()
-    if any(column not in table for column in CLAIM_COLUMNS) or not table["verdict"].isin(SIGNS).all():
+    if any(column not in table for column in CLAIM_COLUMNS) or not table["verdict"].isin(VERDICTS).all():
         raise ConfigError(f"{path}: no table of claims; write it with: anodiff tables --kind claims")
     answers = []
     for number, claim in CLAIMS.items():
         rows = table[table["claim"] == number]
         verdict = verdict_of(rows) if len(rows) else "not measured"
         evidence = [_evidence(row) for row in rows.to_dict("records")]
-        answers.append(ClaimAnswer(number, claim.title, claim.statement, verdict, evidence))
+        answers.append(ClaimAnswer(number, claim.title, claim.statement, VERDICTS[verdict], evidence))
     return answers
 
 
@@ -131,7 +111,7 @@ def _evidence(row: dict[Any, Any]) -> Evidence:
         n="" if pd.isna(row["n"]) or not row["n"] else f"n{NO_BREAK}={NO_BREAK}{row['n']:,.0f}",
         test=_words(row["test"]),
         p=_probability(row["p"]),
-        verdict=row["verdict"],
+        verdict=VERDICTS[row["verdict"]],
         note=_words(row["note"]),
     )
 
