@@ -152,6 +152,7 @@ const showRun = (name) => {
     return figure;
   }));
   if (!dialog.open) dialog.showModal();
+  find("#run-name").focus();
   dialog.scrollTop = 0;
 };
 const follow = () => {
