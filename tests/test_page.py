@@ -128,6 +128,7 @@ def test_every_figure_has_its_topic():
     placed = [kind for topic in TOPICS for kind in topic.kinds]
     assert len(placed) == len(set(placed))
     assert set(ALL_FIGURES) <= set(placed)
+    assert set(RUN_FIGURES) == {kind for topic in TOPICS for kind in topic.of_runs}
 
 
 def test_a_figure_that_no_topic_asks_for_is_shown_all_the_same(pages, monkeypatch):

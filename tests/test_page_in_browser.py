@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from invented import page_sources, sweep
 
+from anodiff.figures import FIGURES
 from anodiff.page import write_page
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -92,22 +93,27 @@ def heading(page, text, table="#run-table"):
     return page.locator(f"{table} thead th", has=page.get_by_text(text, exact=True))
 
 
+def wait_until_sorted(page, text, direction, table="#run-table"):
+    """The table is drawn anew a moment after the click."""
+    playwright.expect(heading(page, text, table)).to_have_attribute("aria-sort", direction, timeout=20_000)
+
+
 def test_every_figure_is_there_and_drawn(opened, sweep_page):
     page = opened()
     page.wait_for_function("!document.querySelector('main img[data-packed]')")
     page.wait_for_function("[...document.querySelectorAll('main img')].every(image => image.complete)")
     widths = page.eval_on_selector_all("main img", "images => images.map(image => image.naturalWidth)")
-    assert widths == [400] * 5
+    assert widths == [400] * len(FIGURES)
 
 
 def test_the_table_of_runs_sorts_by_mouse_and_by_keyboard_with_missing_numbers_last(opened, sweep_page):
     page = opened()
     known = pd.read_csv(sweep_page[0].parent / "exponents.csv").groupby("run").last()["beta_long"]
     heading(page, "β late").locator(".dt-column-title").click()
-    assert heading(page, "β late").get_attribute("aria-sort") == "ascending"
+    wait_until_sorted(page, "β late", "ascending")
     up = column(page, "run")
     heading(page, "β late").locator("[role=button]").first.press("Enter")
-    assert heading(page, "β late").get_attribute("aria-sort") == "descending"
+    wait_until_sorted(page, "β late", "descending")
     down = column(page, "run")
     assert len(up) == 8
     assert up[:7] == down[6::-1]
@@ -126,6 +132,7 @@ def test_the_table_of_runs_filters_by_words_values_and_numbers(opened):
     page.wait_for_function("document.querySelectorAll('#run-table tbody tr').length === 4")
     assert set(column(page, "batch size")) == {"64"}
     page.keyboard.press("Escape")
+    page.locator(".dtcc-dropdown").wait_for(state="detached")
     heading(page, "model").locator("button.dtcc-button").click()
     page.locator(".dtcc-dropdown .dtcc-list button", has_text="mlp3").click()
     page.wait_for_function("document.querySelectorAll('#run-table tbody tr').length === 2")
@@ -164,6 +171,7 @@ def test_a_table_is_made_when_it_is_opened(opened, sweep_page):
     assert page.locator("#table-exponents table").count() == 0
     page.locator("details[data-table=exponents] > summary").click()
     heading(page, "beta_max", "#table-exponents").locator(".dt-column-title").click()
+    wait_until_sorted(page, "beta_max", "ascending", "#table-exponents")
     texts = column(page, "beta_max", "#table-exponents")
     known = table["beta_max"].dropna().sort_values()
     assert texts[: len(known)] == [f"{value:.4g}" for value in known]

@@ -62,7 +62,8 @@ def write_page(
     sheets = run_sheets(rows)
     of_sweep = [packed(figures[kind], ALL_FIGURES[kind]) for kind in ALL_FIGURES if kind in figures]
     room = most_bytes - sum(len(figure.data) for figure in of_sweep)
-    of_runs = embedded(find_run_figures(runs, list(sheets), Path(output).parent), room)
+    found = find_run_figures(runs, list(sheets), Path(output).parent)
+    of_runs = embedded(found, room)
     shown = [page_table(kind, read_page_table(tables[kind])) for kind in TABLES if kind in tables]
     environment = Environment(
         loader=PackageLoader("anodiff", "templates"),
@@ -84,7 +85,7 @@ def write_page(
         windows=len(rows),
         models=model_summaries(rows),
         lost=lost_runs(rows),
-        topics=with_figures(of_sweep),
+        topics=with_figures(of_sweep, {figure.kind for figure in found}),
         sheets=Markup(as_json({name: sheet | {"figures": of_runs.by_run.get(name, [])} for name, sheet in sheets.items()})),
         run_figures=of_runs,
         tables=shown,
