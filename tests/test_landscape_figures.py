@@ -160,10 +160,12 @@ def cut(path, kind, unit, labels, loss):
 
 
 def test_each_plane_that_a_run_was_cut_along_has_a_panel_of_its_losses(monkeypatch, tmp_path):
-    runs = [replace(run, folder=tmp_path / run.name) for run in sweep(["mlp3", "vgg9"], [64], seeds=[0])]
+    runs = [replace(run, folder=tmp_path / run.name) for run in sweep(["mlp3", "vgg9", "alexnet"], [64], seeds=[0])]
     random, loss = np.random.default_rng(0), {}
     stores = {}
-    for run, names in zip(runs, (("path_last", "hessian"), ("path_last",)), strict=True):
+    (runs[2].folder / "landscape" / "slices").mkdir(parents=True)
+    (runs[2].folder / "landscape" / "slices" / ".snakemake_timestamp").touch()
+    for run, names in zip(runs, (("path_last", "hessian"), ("path_last",)), strict=False):
         for name in names:
             store = run.folder / "landscape" / "slices" / f"{name}.zarr"
             store.mkdir(parents=True)
@@ -173,13 +175,13 @@ def test_each_plane_that_a_run_was_cut_along_has_a_panel_of_its_losses(monkeypat
     monkeypatch.setattr(landscapes, "open_slice", stores.__getitem__)
     figure = landscapes.planes(runs)
     panels = [panel for panel in figure.get_axes() if panel.get_label() != "<colorbar>"]
-    assert len(panels) == 4
+    assert len(panels) == 6
     for panel, store in zip([panels[0], panels[1], panels[2]], stores, strict=True):
         np.testing.assert_allclose(panel.collections[0].get_array(), loss[store])
         assert "weight units" in panel.get_xlabel()
         assert "weight units" in panel.get_ylabel()
         assert len(lines(panel, "path")) == ("path" in str(store.name))
-    assert [text.get_text() for text in panels[3].texts] == ["not cut"]
+    assert [panel.texts[0].get_text() for panel in panels[3:]] == ["not cut", "no finished window", "no finished window"]
     assert "largest curvature at the end" in panels[1].get_title(loc="left")
     with pytest.raises(StoreMissingError, match="anodiff landscape"):
         landscapes.planes([replace(runs[0], folder=tmp_path / "nowhere")])

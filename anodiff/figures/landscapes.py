@@ -71,7 +71,7 @@ def planes(runs: Sequence[RunResult]) -> Figure:
                         path_legend(panel, fontsize=6)
                 else:
                     panel.set_axis_off()
-                    why = "not cut" if any(folder.iterdir()) else "no finished window"
+                    why = "not cut" if any(folder.glob("*.zarr")) else "no finished window"
                     panel.text(0.5, 0.5, why, ha="center", va="center", color=QUIET, transform=panel.transAxes)
                 note = panel.get_title(loc="left")
                 heading = (f"{title}\n" if name == cut[0] else "") + (SLICES[name] if row == 0 else "")
