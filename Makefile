@@ -25,6 +25,7 @@ lint: $(VENV)/installed-lint
 
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+	@! grep -ERl '<(script|link|img|iframe)[^>]+(src|href)="(https?:)?//' build/docs  # no page loads anything from the network
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -22,9 +22,11 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/diffusion.smk"
 include: "workflow/rules/landscape.smk"
+include: "workflow/rules/run_figures.smk"
 include: "workflow/rules/surfaces.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/page.smk"
 
 
 rule tables:
@@ -36,11 +38,17 @@ rule tables:
         ),
 
 
+rule run_figures:
+    input:
+        expand(rules.run_figure.output, run=RUNS),
+
+
 rule all:
     default_target: True
     input:
         rules.page.output,
         rules.tables.input,
+        rules.run_figures.input,
 
 
 rule trajectories:

@@ -11,7 +11,7 @@ import os
 import typer
 
 from anodiff.cli_landscape import commands as landscape
-from anodiff.commands import machine, pipeline, references, results, sweep
+from anodiff.commands import machine, pipeline, references, results, run, sweep
 from anodiff.errors import AnodiffError
 from anodiff.whereabouts import whereabouts
 
@@ -32,7 +32,15 @@ def _introduce(context: typer.Context) -> None:
         typer.echo(f"anodiff {context.invoked_subcommand}: {whereabouts()}", err=True)
 
 
-for topic in (pipeline.commands, landscape, references.commands, sweep.commands, results.commands, machine.commands):
+for topic in (
+    pipeline.commands,
+    landscape,
+    references.commands,
+    sweep.commands,
+    run.commands,
+    results.commands,
+    machine.commands,
+):
     app.add_typer(topic)
 
 

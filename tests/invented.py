@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from anodiff.claims import CLAIM_COLUMNS, CLAIMS
 from anodiff.config import AnalysisSettings, Config
 from anodiff.diffusion.nulls import NULLS
 from anodiff.diffusion.outputs import COLUMNS
+from anodiff.figures import FIGURES
 from anodiff.runs import sweep_runs
-from anodiff.tables import RunResult, _dotted
+from anodiff.tables import RunResult, _dotted, sweep_table
 
 LAGS = np.unique(np.round(np.geomspace(1, 900, 60)).astype(int))
 
@@ -72,3 +74,23 @@ def invented_sweep(grid, starts=range(0, 5000, 1000), diverged_at=None):
 def sweep(models=("mlp3", "vgg9"), batches=(64, 128), rates=(0.1,), seeds=(0, 1), **further):
     axes = {"model": list(models), "training.batch_size": list(batches), "optimiser.learning_rate": list(rates)}
     return invented_sweep(axes | {"seed": list(seeds)}, **further)
+
+
+def page_sources(runs, folder):
+    """What a page is made of: tables and stand-ins for figures in a folder, a figure of the first run; returns the files."""
+    sweep_table(runs).to_csv(folder / "exponents.csv", index=False)
+    claims = [
+        [number, claim.title, "a part", "beta_long", 1.5, 1.2, 1.8, 8, "sign test against 1", 0.008, verdict, "a note"]
+        for (number, claim), verdict in zip(
+            CLAIMS.items(), ("supports", "contradicts", "undecided", "not measured", "supports"), strict=True
+        )
+    ]
+    pd.DataFrame(claims, columns=list(CLAIM_COLUMNS)).to_csv(folder / "claims.csv", index=False)
+    of_run = folder / "runs" / runs[0].name / "figures" / "msd.svg"
+    of_run.parent.mkdir(parents=True)
+    for file in (*(folder / f"{kind}.svg" for kind in FIGURES), of_run):
+        file.write_text(
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="300pt" height="150pt" viewBox="0 0 300 150">'
+            f'<title>{file.stem}</title><circle cx="75" cy="75" r="50"/></svg>'
+        )
+    return [folder / "exponents.csv", folder / "claims.csv", *(folder / f"{kind}.svg" for kind in FIGURES)]

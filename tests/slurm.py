@@ -135,22 +135,14 @@ class Cluster:
             time.sleep(0.2)
         raise TimeoutError(f"not so after {seconds} s; the queue: {self.jobs()}")
 
-    def processes(self, *, below=None):
-        """Numbers of the processes of this cluster, or of a daemon of it and all that it started."""
-        parents, mine = {}, set()
-        for status in Path("/proc").glob("[0-9]*/stat"):
+    def processes(self):
+        """Numbers of the processes of this cluster, known by their environment."""
+        mine = set()
+        for environment in Path("/proc").glob("[0-9]*/environ"):
             with suppress(OSError):
-                number = int(status.parent.name)
-                parents[number] = int(status.read_text().rpartition(")")[2].split()[1])
-                if str(self.folder).encode() in (status.parent / "environ").read_bytes():
-                    mine.add(number)
-        if below is None:
-            return mine - {os.getpid()}
-        found, last = {below}, set()
-        while found != last:
-            last = set(found)
-            found |= {number for number, parent in parents.items() if parent in found}
-        return found
+                if str(self.folder).encode() in environment.read_bytes():
+                    mine.add(int(environment.parent.name))
+        return mine - {os.getpid()}
 
     def kill_node(self, node):
         """Kill a node's daemon and everything that runs there, as a power cut does."""
@@ -164,7 +156,7 @@ class Cluster:
         for status in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):
                 number = int(status.parent.name)
-                if command in status.read_text() and self.processes(below=number) & mine:
+                if command in status.read_text() and with_descendants(number) & mine:
                     mine.add(number)
         for number in mine:
             with suppress(ProcessLookupError):
@@ -195,6 +187,19 @@ class Cluster:
             with suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def with_descendants(process):
+    """Return the numbers of a process and of all that it started, directly or not."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+    found, last = {process}, set()
+    while found != last:
+        last = set(found)
+        found |= {number for number, parent in parents.items() if parent in found}
+    return found
 
 
 def free_ports(count):

@@ -7,11 +7,19 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from anodiff import cli
+from anodiff.claims import CLAIM_COLUMNS
+from anodiff.diffusion.jumps import TAIL_COLUMNS
+from anodiff.diffusion.outputs import COLUMNS, WINDOW_COLUMNS
+from anodiff.ensembles import ENSEMBLE_COLUMNS
+from anodiff.tables import RUN_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md", ROOT / "profiles/README.md"])
@@ -79,6 +87,16 @@ def test_a_guide_does_what_it_says(page, folder):
         follow(page, {})
 
 
+def test_the_readme_measures_a_path():
+    (block,) = re.findall(r"^    import anodiff\n(?:    .*\n)+", (ROOT / "README.md").read_text(), re.MULTILINE)
+    *statements, last = textwrap.dedent(block).splitlines()
+    names = {}
+    exec("\n".join(statements), names)
+    displacements, correlations = eval(last, names)
+    assert displacements[0] < displacements[1] < displacements[2]
+    assert correlations[0] == pytest.approx(2**0.5 - 1, abs=0.01)  # of fractional Brownian motion: 2^(2H - 1) - 1
+
+
 def anchors(text):
     """What the headings of a page are called in links, as GitHub and the site call them."""
     headings = re.findall(r"^#+ +(.*)$", FENCED.sub("", text), re.MULTILINE)
@@ -93,3 +111,16 @@ def test_links_lead_somewhere(text):
         found = (text.parent / target).resolve() if target else text
         assert found.exists(), f"{text.name} links to {target}, which is not there"
         assert not anchor or anchor in anchors(found.read_text()), f"{text.name} links to {target}#{anchor}, no such heading"
+
+
+def test_every_column_of_a_table_is_described():
+    described = (ROOT / "docs/format.md").read_text()
+    columns = {**WINDOW_COLUMNS, **COLUMNS, **TAIL_COLUMNS, **RUN_COLUMNS, **ENSEMBLE_COLUMNS, **CLAIM_COLUMNS}
+    assert [column for column in columns if f"`{column}`" not in described] == []
+
+
+def test_what_to_cite_is_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()  # what the format requires
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])

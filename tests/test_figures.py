@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba
 
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
 from anodiff.figures import FIGURES, FORMATS, curves, draw, overview
-from anodiff.figures.style import CONFIGURATIONS, MOST_COLUMNS, MOST_WINDOWS, by_model, labels, save, waiting_times
+from anodiff.figures.style import CONFIGURATIONS, MOST_COLUMNS, MOST_WINDOWS, by_model, labels, publish, save, waiting_times
 
 FUNCTIONS = {
     "msd": curves.msd,
@@ -296,19 +296,38 @@ def test_long_titles_are_wrapped():
     assert titles[-1] == "resnet14 · batch 128 · lr 0.1 · flip ·\nlabelnoise0.25"
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("kind", FIGURES)
-def test_draw_writes_every_format_from_the_runs_folders(make_run, tmp_path, kind, suffix):
+def test_draw_writes_every_format_from_the_runs_folders(make_run, tmp_path, kind):
     folders = [make_run(), make_run({"seed": 1}, taken=30, status="diverged", diverged_at=30)]
-    output = tmp_path / "figures" / f"{kind}{suffix}"
-    draw(kind, folders, output)
-    assert output.read_bytes().startswith({".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}[suffix])
-    with pytest.raises(OutputExistsError):
-        draw(kind, folders, output)
-    first = output.read_bytes()
-    draw(kind, folders, output, overwrite=True)
-    assert output.read_bytes() == first
-    assert [file.name for file in output.parent.iterdir()] == [output.name]
+    output = tmp_path / "figures" / f"{kind}.svg"
+    draw(kind, folders, output, formats=["pdf", "png"])
+    files = {file.suffix: file.read_bytes() for file in output.parent.iterdir()}
+    assert {suffix: content[:4] for suffix, content in files.items()} == {".svg": b"<?xm", ".pdf": b"%PDF", ".png": b"\x89PNG"}
+    assert b"/FontFile2" in files[".pdf"]  # TrueType fonts, embedded: text that can be searched and edited
+    assert b"/Type3" not in files[".pdf"]
+
+
+def test_a_figure_is_drawn_once_for_all_its_formats_and_the_same_bytes_come_out_alone(tmp_path):
+    runs, drawn = SWEEPS["one run"](), []
+
+    def make():
+        drawn.append(curves.msd(runs))
+        return drawn[-1]
+
+    publish(make, tmp_path / "all.svg", [each[1:] for each in FORMATS])
+    assert len(drawn) == 1
+    for suffix in FORMATS:
+        publish(lambda: curves.msd(runs), tmp_path / f"alone{suffix}")
+        assert (tmp_path / f"alone{suffix}").read_bytes() == (tmp_path / f"all{suffix}").read_bytes()
+
+
+def test_existing_files_are_refused_before_anything_is_drawn_and_the_others_are_not_written(tmp_path):
+    (tmp_path / "msd.pdf").write_text("mine")
+    with pytest.raises(OutputExistsError, match=r"msd\.pdf"):
+        publish(lambda: pytest.fail("drawn"), tmp_path / "msd.svg", ["png", "pdf"])
+    assert [file.name for file in tmp_path.iterdir()] == ["msd.pdf"]
+    publish(lambda: curves.msd(SWEEPS["one run"]()), tmp_path / "msd.svg", ["pdf"], overwrite=True)
+    assert (tmp_path / "msd.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_what_cannot_be_drawn_is_one_line(run_folder, tmp_path):
@@ -319,6 +338,8 @@ def test_what_cannot_be_drawn_is_one_line(run_folder, tmp_path):
         with pytest.raises(ConfigError, match=message) as caught:
             draw(kind, [run_folder], tmp_path / output)
         assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="--formats gif: a figure's format is one of svg, pdf, png"):
+        draw("msd", [run_folder], tmp_path / "msd.svg", formats=["gif"])
     with pytest.raises(ConfigError, match="no runs given"):
         draw("msd", [], tmp_path / "msd.svg")
     with pytest.raises(StoreMissingError):

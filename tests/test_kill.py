@@ -161,10 +161,9 @@ def test_a_full_file_system_is_one_line_and_the_run_goes_on_when_there_is_space(
 
 def sweep(folder):
     """Write a config of one run, whose every stage takes a moment, and return the command that makes its table."""
-    config = {
-        "sweep": {"name": "killed", "defaults": RUN, "runs": [{}]},
-        "analysis": {"long_lags": [50, 400]},
-    }
+    config = yaml.safe_load((TESTS / "configs" / "tiny.yaml").read_text())
+    config["sweep"] = {"name": "killed", "defaults": RUN, "runs": [{}]}
+    config["analysis"] = {"long_lags": [50, 400]}
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     arguments = ["--directory", folder, "--configfile", folder / "config.yaml", "--nolock", "--rerun-incomplete", "tables"]

@@ -148,8 +148,11 @@ def test_the_report_builds_with_captions(swept, tmp_path):
 
 
 def test_a_failing_run_leaves_no_half_written_output_and_the_others_go_on(tmp_path, changed):
-    config = changed(lambda config: config["sweep"].update(grid=[{"seed": [0]}], runs=[{"data": "mnist"}]))
-    finished = snakemake(tmp_path, config=config)
+    def failing(config):
+        config["sweep"] |= {"grid": [{"seed": [0]}], "runs": [{"data": "mnist"}]}
+        config |= {"landscape": {"seeds": "none"}, "simplified_model": {"enabled": False}}
+
+    finished = snakemake(tmp_path, config=changed(failing))
     assert finished.returncode == 1
     assert "download=True" in finished.stdout + finished.stderr
     runs = tmp_path / "results" / "tiny" / "runs"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from anodiff.commands.options import ConfigFile, Overwrite
+from anodiff.figures import ALL_FIGURES
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -55,30 +56,34 @@ def tables(
 
 @commands.command()
 def figures(
-    kind: Annotated[
-        str, typer.Argument(help="msd, beta, nulls, exponents, learning; of the simplified model surfaces, walkers, gradients.")
-    ],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(ALL_FIGURES)}.")],
     runs: Annotated[
         list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*, or simplified_model.zarr.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture; its ending says the format: svg, pdf, png.")],
+    formats: Annotated[str, typer.Option(help="Further formats, written beside it under the same name, such as pdf,png.")] = "",
     overwrite: Overwrite = False,
 ) -> None:
     """Draw one figure over the runs of a sweep, or of its simplified model."""
     from anodiff.figures import draw
 
-    draw(kind, runs, output, overwrite=overwrite)
+    draw(kind, runs, output, formats=formats.split(",") if formats else (), overwrite=overwrite)
 
 
 @commands.command()
 def page(
-    table: Annotated[Path, typer.Argument(help="The sweep's table, as `anodiff tables` writes it.")],
-    figures: Annotated[list[Path], typer.Argument(help="The sweep's figures as SVG, named msd.svg, beta.svg …")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="The sweep's tables (exponents.csv, claims.csv …) and figures as SVG (msd.svg, beta.svg …)."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The page.")],
     title: Annotated[str, typer.Option(help="Name of the sweep.")] = "sweep",
+    runs: Annotated[
+        Path | None, typer.Option(help="Folder of the runs; the page shows their figures, <run>/figures/*.svg.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Put figures, captions and the table on one self-contained page of HTML."""
+    """Put claims, runs, figures with explanations, and tables on one self-contained page of HTML."""
     from anodiff.page import write_page
 
-    write_page(table, figures, output, title=title, overwrite=overwrite)
+    write_page(sources, output, title=title, runs=runs, overwrite=overwrite)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anodiff.config import ClusterSettings
+from anodiff.task import ClusterSettings
 
 
 @dataclass(frozen=True, eq=False)

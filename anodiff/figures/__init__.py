@@ -1,27 +1,36 @@
 """Pictures of a sweep: which there are, what they show, and one function, `draw`, that draws each.
 
-matplotlib is imported when something is drawn, so that the list of figures costs nothing.
+Everything heavy is imported when something is drawn, so that the list of figures costs nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.stores import writing
-from anodiff.tables import read_runs
 
+if TYPE_CHECKING:
+    from anodiff.surfaces.ensemble import Ensemble
+
+#: Endings of the files that a figure can be written to.
 FORMATS = (".svg", ".pdf", ".png")
 
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A kind of figure: its title, and the caption that page and report print under it."""
+    """A kind of figure: its title, the caption that page and report print under it, and what draws it.
+
+    ``drawn_by`` is a module of this package and a function there, such as ``curves.msd``, from runs (or the simplified
+    model's ensembles) to a matplotlib figure.
+    """
 
     title: str
     caption: str
+    drawn_by: str = ""
 
 
 FIGURES = {
@@ -31,6 +40,7 @@ FIGURES = {
         "configuration, one line for each window and seed, coloured by the window's waiting time. Dashed: slope 1 "
         "(normal diffusion, τ) and slope 2 (a straight line, τ²). Of more than eight waiting times, eight are drawn, spread "
         "evenly in their logarithm.",
+        "curves.msd",
     ),
     "beta": FigureKind(
         "β(τ) by waiting time",
@@ -38,6 +48,7 @@ FIGURES = {
         "it subdiffusive. Bold: mean over the seeds that reached the window; thin: single seeds. Shaded: the long lags over "
         "which the exponent beta_long of the table is fitted. Of more than eight waiting times, eight are drawn, spread evenly "
         "in their logarithm.",
+        "curves.beta",
     ),
     "nulls": FigureKind(
         "β(τ) against its nulls",
@@ -46,17 +57,20 @@ FIGURES = {
         "(blue), with random signs (green; bands: 95 % of the draws), and with the mean update subtracted (dotted; "
         "such a path ends where it began, so that it falls at long lags). Where the line leaves a null's band, what that null "
         "destroys makes the exponent.",
+        "curves.nulls",
     ),
     "exponents": FigureKind(
         "Exponents over the sweep",
         "Largest local exponent of each window (top; beta_max in the table) and exponent over the long lags (bottom; "
         "beta_long) against the window's waiting time. Points: single seeds; lines: mean over seeds. Above the line at 1 the "
         "motion is superdiffusive, below it subdiffusive.",
+        "overview.exponents",
     ),
     "learning": FigureKind(
         "Loss and accuracy",
         "Loss (top) and accuracy (bottom) during training, one line for each seed. Solid: test set, a marker at its last "
         "value; dashed: mean over an epoch's mini-batches as trained, augmentation included. A cross ends a run that diverged.",
+        "overview.learning",
     ),
 }
 
@@ -68,6 +82,7 @@ MODEL_FIGURES = {
         "(white; orange: where they end). The fractional surfaces are fractional Brownian, rough at all scales, the "
         "rougher the smaller H; the multifractional one is roughest in its middle; the shuffled one has the same heights "
         "as a fractional one in random places, smoothed.",
+        "surfaces.surfaces",
     ),
     "walkers": FigureKind(
         "Simplified model: diffusion",
@@ -77,6 +92,7 @@ MODEL_FIGURES = {
         "at lags of 5 % to 45 % of it (late), against H; bars: 95 % intervals over surfaces. Late exponents below 1 are "
         "confinement too, as in the bowl. Right: how many walkers ever came to the lowest hundredth of the surface (bars: "
         "95 % intervals), and the step by which half of them had.",
+        "surfaces.walkers",
     ),
     "gradients": FigureKind(
         "Simplified model: gradients",
@@ -84,6 +100,7 @@ MODEL_FIGURES = {
         "Gaussian of the same variance (dashed) and the stable law fitted to it (orange); α: its tail exponent, mean over"
         " surfaces with its 95 % interval, 2 for a Gaussian. In the bowl gradients of walkers on their way and at rest "
         "are mixed.",
+        "surfaces.gradients",
     ),
 }
 
@@ -96,24 +113,28 @@ LANDSCAPE_FIGURES = {
         "the path's variance along each axis beside a random walk's, and a plane of two random, filter-normalised "
         "directions at the end of the run (cross). Loss over a fixed subset of the training set, batch-norm statistics "
         "held.",
+        "landscapes.planes",
     ),
     "roughness": FigureKind(
         "Landscape: roughness",
         "Mean squared difference of the loss at distance r from points of the path, coloured by the point's optimiser "
         "step; solid: random directions, dashed: the path's own. Grey dashes: exponents 1 (2H of a Brownian surface) and "
         "2 (a smooth loss). Shaded: what float32's rounding makes; nothing is fitted there.",
+        "landscapes.roughness",
     ),
     "hessian": FigureKind(
         "Landscape: curvature",
         "Largest eigenvalues of the loss's Hessian during training (dark: the largest), the largest of the Gauss–Newton "
         "matrix (dotted), and the edge of stability 2/η (black dashes), above which gradient descent on a quadratic loss "
         "is unstable. Negative eigenvalues are not drawn.",
+        "landscapes.hessian",
     ),
     "connection": FigureKind(
         "Roughness against diffusion",
         "The roughness exponent 2H of the loss around a point of the path against the exponents of the window that holds "
         "the point; filled: random directions, open: the path's own. ρ: Spearman's rank correlation with its 95 % "
         "interval by a bootstrap over runs. The dashed lines are a smooth loss (2) and normal diffusion (1).",
+        "landscapes.connection",
     ),
 }
 
@@ -121,10 +142,17 @@ LANDSCAPE_FIGURES = {
 ALL_FIGURES = FIGURES | LANDSCAPE_FIGURES | MODEL_FIGURES
 
 
-def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwrite: bool = False) -> None:
+def draw(
+    kind: str,
+    folders: Sequence[str | Path],
+    output: str | Path,
+    *,
+    formats: Sequence[str] = (),
+    overwrite: bool = False,
+) -> None:
     """Draw one kind of figure over the runs in ``folders``, or of the one simplified_model.zarr given.
 
-    The ending of ``output`` says the format.
+    The ending of ``output`` says the format; ``formats`` names further ones, written beside it under the same name.
 
     Raises
     ------
@@ -132,39 +160,21 @@ def draw(kind: str, folders: Sequence[str | Path], output: str | Path, *, overwr
         For an unknown kind or format, and without runs.
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
-    output = Path(output)
     if kind not in ALL_FIGURES:
         raise ConfigError(f"unknown figure {kind!r}; {did_you_mean(kind, ALL_FIGURES)}")
-    if output.suffix not in FORMATS:
-        raise ConfigError(f"{output}: a figure's name must end in one of {', '.join(FORMATS)}")
-    if kind in MODEL_FIGURES:
-        _draw_model(kind, folders, output, overwrite=overwrite)
-        return
-    runs = read_runs(folders)
-    from anodiff.figures import curves, landscapes, overview, style
+    from anodiff.figures import style
+    from anodiff.tables import read_runs
 
-    functions = {
-        "msd": curves.msd,
-        "beta": curves.beta,
-        "nulls": curves.nulls,
-        "exponents": overview.exponents,
-        "learning": overview.learning,
-        "planes": landscapes.planes,
-        "roughness": landscapes.roughness,
-        "hessian": landscapes.hessian,
-        "connection": landscapes.connection,
-    }
-    with writing(output, overwrite=overwrite) as temporary:
-        style.save(functions[kind](runs), temporary, output.suffix)
+    style.outputs(output, formats)
+    drawn = _model(kind, folders) if kind in MODEL_FIGURES else read_runs(folders)
+    module, function = ALL_FIGURES[kind].drawn_by.split(".")
+    make = getattr(import_module(f"anodiff.figures.{module}"), function)
+    style.publish(lambda: make(drawn), output, formats, overwrite=overwrite)
 
 
-def _draw_model(kind: str, stores: Sequence[str | Path], output: Path, *, overwrite: bool) -> None:
+def _model(kind: str, stores: Sequence[str | Path]) -> Sequence[Ensemble]:
     if len(stores) != 1:
         raise ConfigError(f"figure {kind!r} is of one simplified_model.zarr; {len(stores)} were given")
-    from anodiff.figures import style, surfaces
     from anodiff.surfaces.store import open_model
 
-    ensembles = open_model(stores[0])
-    functions = {"surfaces": surfaces.surfaces, "walkers": surfaces.walkers, "gradients": surfaces.gradients}
-    with writing(output, overwrite=overwrite) as temporary:
-        style.save(functions[kind](ensembles), temporary, output.suffix)
+    return open_model(stores[0])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -50,7 +51,7 @@ def msd(runs: Sequence[RunResult]) -> Figure:
                     for lag, curve in _windows(run, "msd", time):
                         panel.plot(lag, curve, color=colour, linewidth=1.0, gid=f"{run.name}:{time}")
                         drawn.append((lag, curve))
-            _guides(panel, drawn)
+            guides(panel, drawn)
             say_if_empty(panel, _reason(group))
         time_legend(figure, colours)
     return figure
@@ -75,7 +76,7 @@ def beta(runs: Sequence[RunResult]) -> Figure:
         placed[0][0].set_ylim(values.min() - margin, values.max() + margin)
         for panel, _ in placed:
             if panel.get_ylabel():
-                _sides(panel)
+                sides(panel)
         time_legend(figure, colours)
     return figure
 
@@ -89,9 +90,8 @@ def nulls(runs: Sequence[RunResult]) -> Figure:
             panel.axhline(1.0, **GUIDE)
             run = group[0]
             time = int(run.curves["waiting_time"].values.min())
-            for null, (colour, _) in NULL_LINES.items():
-                _band(panel, run, f"beta_{null}", time, colour)
-            _band(panel, run, "beta", time, "#000000")
+            window = run.curves.isel(window=run.curves["waiting_time"].values == time).isel(window=0)
+            against_nulls(panel, window, run.name)
             say_if_empty(panel, _reason(group))
         lines = [line for panel, _ in placed for line in panel.lines if line.get_gid()]
         values = [line.get_ydata() for line in lines if not str(line.get_gid()).endswith("detrended")]
@@ -99,21 +99,28 @@ def nulls(runs: Sequence[RunResult]) -> Figure:
         placed[0][0].set_ylim(bounds.min() - 0.2, bounds.max() + 0.2)  # without its mean a window's path ends where it began
         for panel, _ in placed:
             if panel.get_ylabel():
-                _sides(panel)
-        handles = [Line2D([], [], color="#000000", linewidth=1.6, label="as it was")]
-        for colour, label in NULL_LINES.values():
-            handles.append(Line2D([], [], color=colour, linewidth=1.2, linestyle=_dash(colour), label=label))
-        figure.legend(handles=handles, loc="outside upper left", ncols=3, title="updates", alignment="left")
+                sides(panel)
+        null_legend(figure)
     return figure
 
 
-def _band(panel: Axes, run: RunResult, name: str, time: int, colour: str) -> None:
-    rows = run.curves.isel(window=run.curves["waiting_time"].values == time).isel(window=0)
-    lag, middle, low, high = (rows[column].values for column in ("lag", name, f"{name}_low", f"{name}_high"))
-    known = np.isfinite(middle)
-    if known.any():
-        panel.plot(lag[known], middle[known], color=colour, linewidth=1.3, linestyle=_dash(colour), gid=f"{run.name}:{name}")
-        panel.fill_between(lag[known], low[known], high[known], color=colour, alpha=0.18, linewidth=0)
+def against_nulls(panel: Axes, window: xr.Dataset, name: str) -> None:
+    """Draw the local exponent of one window with its interval, over its nulls with their bands; ``name`` begins the gids."""
+    looks = [(f"beta_{null}", colour) for null, (colour, _) in NULL_LINES.items()]
+    for curve, colour in [*looks, ("beta", "#000000")]:
+        lag, middle, low, high = (window[column].values for column in ("lag", curve, f"{curve}_low", f"{curve}_high"))
+        known = np.isfinite(middle)
+        if known.any():
+            panel.plot(lag[known], middle[known], color=colour, linewidth=1.3, linestyle=_dash(colour), gid=f"{name}:{curve}")
+            panel.fill_between(lag[known], low[known], high[known], color=colour, alpha=0.18, linewidth=0)
+
+
+def null_legend(figure: Figure) -> None:
+    """Explain the lines of `against_nulls` above the panels."""
+    handles = [Line2D([], [], color="#000000", linewidth=1.6, label="as it was")]
+    for colour, label in NULL_LINES.values():
+        handles.append(Line2D([], [], color=colour, linewidth=1.2, linestyle=_dash(colour), label=label))
+    figure.legend(handles=handles, loc="outside upper left", ncols=3, title="updates", alignment="left")
 
 
 def _dash(colour: str) -> Literal["-", ":"]:
@@ -146,7 +153,7 @@ def _mean(seeds: Sequence[Curve]) -> Curve:
     return lags, np.mean([curve[np.isin(lag, lags)] for lag, curve in seeds], axis=0)
 
 
-def _guides(panel: Axes, curves: Sequence[Curve]) -> None:
+def guides(panel: Axes, curves: Sequence[Curve]) -> None:
     """Draw slopes 1 and 2 as a fan over the last decade of lags, below all curves."""
     if not curves:
         return
@@ -170,7 +177,7 @@ def _guides(panel: Axes, curves: Sequence[Curve]) -> None:
         )
 
 
-def _sides(panel: Axes) -> None:
+def sides(panel: Axes) -> None:
     """Say which side of the line at 1 is which."""
     for text, height, align in (("superdiffusive ↑", 0.97, "top"), ("subdiffusive ↓", 0.03, "bottom")):
         panel.text(0.03, height, text, transform=panel.transAxes, va=align, fontsize=7, color=QUIET)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from anodiff.stores import DIVERGED
+from anodiff.errors import ConfigError
+from anodiff.figures import FORMATS
+from anodiff.stores import DIVERGED, writing
 from anodiff.tables import RunResult
 
 STYLE: dict[str, Any] = {
@@ -42,6 +44,7 @@ STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "svg.hashsalt": "anodiff",
+    "pdf.fonttype": 42,
     "savefig.dpi": 160,
 }
 
@@ -67,6 +70,48 @@ def styled() -> Iterator[None]:
     everything.pop("backend")  # figures are made without a window
     with matplotlib.rc_context(everything):
         yield
+
+
+def outputs(output: str | Path, formats: Sequence[str] = ()) -> list[Path]:
+    """Return the files of a figure: ``output``, and beside it those of the same name with the endings ``formats``.
+
+    Raises
+    ------
+    ConfigError
+        For an ending that is not in `FORMATS`.
+    """
+    output = Path(output)
+    if output.suffix not in FORMATS:
+        raise ConfigError(f"{output}: a figure's name must end in one of {', '.join(FORMATS)}")
+    endings = [f".{ending.strip().removeprefix('.')}" for ending in formats]
+    for ending in endings:
+        if ending not in FORMATS:
+            raise ConfigError(f"--formats {ending[1:]}: a figure's format is one of {', '.join(each[1:] for each in FORMATS)}")
+    return list(dict.fromkeys([output, *(output.with_suffix(ending) for ending in endings)]))
+
+
+def publish(make: Callable[[], Figure], output: str | Path, formats: Sequence[str] = (), *, overwrite: bool = False) -> None:
+    """Make a figure once, and write it to ``output`` and, beside it, in further ``formats``: all of these files, or none.
+
+    Parameters
+    ----------
+    make
+        Draws the figure; called when it is known that the files may be written.
+    output
+        Its ending is its format, one of `FORMATS`.
+    formats
+        Endings of further files, such as ``pdf``.
+
+    Raises
+    ------
+    ConfigError, OutputExistsError, StorageError
+    """
+    files = outputs(output, formats)
+    with ExitStack() as stack:
+        temporary = [stack.enter_context(writing(file, overwrite=overwrite)) for file in files]
+        figure = make()
+        for path, file in zip(temporary, files, strict=True):
+            save(figure, path, file.suffix)
 
 
 def save(figure: Figure, path: Path, suffix: str) -> None:

@@ -21,7 +21,7 @@ from anodiff.errors import ConfigError
 from anodiff.stores import remove, sync_folder
 
 #: Version of a checkpoint's content.
-VERSION = 1
+VERSION = 2
 
 #: So many are kept: the newest, and one to fall back to.
 KEPT = 2

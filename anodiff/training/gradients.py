@@ -14,6 +14,9 @@ from anodiff.data import Dataset
 def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | float:
     """Return the Euclidean norm of the gradient of the last backward pass; a GPU's as a tensor, without waiting for it."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if len(gradients) == 1:
+        norm = torch.linalg.vector_norm(gradients[0])
+        return norm.item() if norm.device.type == "cpu" else norm
     norms = torch._foreach_norm(gradients)
     if norms[0].device.type == "cpu":
         return math.hypot(*(norm.item() for norm in norms))  # a third faster than by tensors, for a step of a small network

@@ -16,7 +16,7 @@ from anodiff.config import RunSettings
 from anodiff.data import Augmentation, Dataset
 from anodiff.stores import COMPLETE, DIVERGED
 from anodiff.training.arithmetic import Forward, forward_of
-from anodiff.training.gradients import gradient_norm, noise_norm
+from anodiff.training.gradients import noise_norm
 from anodiff.training.optimisers import rate_factor
 from anodiff.training.walk import Walk
 from anodiff.trajectory import TrajectoryRecorder
@@ -89,21 +89,19 @@ def walk_on(
             outputs = forward(images)
             loss = criterion(outputs, labels)
             seen_loss = _on_its_way(loss)
-            for parameter in walk.parameters:
-                parameter.grad = None
+            walk.clear_gradients()
             loss.backward()
             value = seen_loss()
             if not math.isfinite(value):
                 return DIVERGED
             rate = settings.optimiser.learning_rate * factor(step)
             measured: dict[str, float | Tensor] = {"loss": value, "learning_rate": rate}
-            measured["gradient_norm"] = gradient_norm(walk.parameters)
+            measured["gradient_norm"] = walk.gradient_norm()
             if noise_every and step % noise_every == 0:
                 measured["noise_norm"] = noise_norm(
                     model, lambda batch: forward(augment(batch, walk.noise)), criterion, dataset, batch_size
                 )
-            walk.set_rate(rate)
-            walk.optimiser.step()
+            walk.step(rate)
             recorder.record(**measured)
             now.batch += 1
             now.seen += len(labels)

@@ -23,6 +23,11 @@ def build_optimiser(settings: OptimiserSettings, parameters: Iterable[torch.nn.P
     return kind(parameters, betas=settings.betas, **common)
 
 
+def is_plain(settings: OptimiserSettings) -> bool:
+    """Return whether a step is w ← w − η g and nothing else."""
+    return settings.name == "sgd" and not settings.momentum and not settings.weight_decay
+
+
 def rate_factor(settings: ScheduleSettings, steps: int) -> Callable[[int], float]:
     """Return the factor of the learning rate at each optimiser step of a run of ``steps``.
 

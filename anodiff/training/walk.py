@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from anodiff.config import RunSettings
 from anodiff.data import Batches
 from anodiff.errors import ConfigError
-from anodiff.training.optimisers import build_optimiser
+from anodiff.training.gradients import gradient_norm
+from anodiff.training.optimisers import build_optimiser, is_plain
 from anodiff.training.seeding import generator, global_states, restore_global_states
+from anodiff.training.vector import ParameterVector
 
 #: Outputs of the network that are held until it is counted which of them are right: many steps of a small network at once.
 HELD = 2**16
@@ -50,13 +52,19 @@ class Position:
 
 
 class Walk:
-    """A network in training: its weights and buffers, the optimiser's memory, every generator, and the position."""
+    """A network in training: its weights and buffers, the optimiser's memory, every generator, and the position.
+
+    The model's parameters become views of one vector where they can, see `anodiff.training.vector`; what they hold stays. A
+    parameter that the loss does not depend on has the gradient 0 then.
+    """
 
     def __init__(self, settings: RunSettings, model: nn.Module, batches: Batches, device: torch.device) -> None:
         self.model = model
         self.batches = batches
-        self.parameters = list(model.parameters())
-        self.optimiser = build_optimiser(settings.optimiser, self.parameters)
+        self._vector = ParameterVector.of(list(model.parameters()))
+        self._parameters = list(model.parameters()) if self._vector is None else [self._vector.parameter]
+        self._plain = self._vector is not None and is_plain(settings.optimiser)
+        self.optimiser = build_optimiser(settings.optimiser, self._parameters)
         self.augmentation = generator(settings.seed, "augmentation", device)
         self.noise = generator(settings.seed, "noise", device)
         self.position = Position()
@@ -65,10 +73,26 @@ class Walk:
         self._held: list[tuple[Tensor, Tensor]] = []
         self._held_numbers = 0
 
-    def set_rate(self, rate: float) -> None:
-        """Set the learning rate of the next step."""
+    def clear_gradients(self) -> None:
+        """Forget the gradients of the step before."""
+        if self._vector is not None:
+            self._vector.gradient.zero_()
+        else:
+            for parameter in self._parameters:
+                parameter.grad = None
+
+    def gradient_norm(self) -> Tensor | float:
+        """Return the Euclidean norm of the gradient of the last backward pass; a GPU's as a tensor, without waiting for it."""
+        return gradient_norm(self._parameters)
+
+    def step(self, rate: float) -> None:
+        """Take an optimiser's step at this learning rate."""
+        if self._vector is not None and self._plain:
+            self._vector.values.add_(self._vector.gradient, alpha=-rate)  # torch's optimisers take longer to begin than to step
+            return
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        self.optimiser.step()
 
     def classified(self, outputs: Tensor, labels: Tensor) -> None:
         """Note a batch's outputs (B, classes) and labels (B,); no step waits for the count."""

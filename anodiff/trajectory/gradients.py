@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anodiff.trajectory.point import in_one_piece
+
 
 class GradientSample:
     """A sample of coordinates, uniform over all parameters without replacement, and how to read the gradient there.
@@ -33,6 +35,10 @@ class GradientSample:
         total = int(ends[-1])
         generator = np.random.default_rng([seed, 1])  # not the stream of a projection of the same seed
         self.coordinates: NDArray[np.int64] = np.sort(generator.choice(total, min(count, total), replace=False, shuffle=False))
+        self._parameters = list(parameters)
+        self._index = torch.from_numpy(self.coordinates).to(parameters[0].device)
+        self._addresses: list[int | None] = []
+        self._vector: Tensor | None = None
         self._taken = torch.empty(len(self.coordinates), device=parameters[0].device)
         self._places: list[tuple[Tensor, Tensor, Tensor]] = []
         start = 0
@@ -48,7 +54,14 @@ class GradientSample:
 
         They are NaN where a parameter has no gradient. Nothing waits for the device.
         """
+        gradients = [parameter.grad for parameter in self._parameters]
+        addresses = [None if gradient is None else gradient.data_ptr() for gradient in gradients]
+        if self._vector is None or addresses != self._addresses:
+            self._addresses, self._vector = addresses, in_one_piece(gradients)
         with torch.no_grad():
+            if self._vector is not None:
+                torch.take(self._vector, self._index, out=row)
+                return
             for parameter, index, part in self._places:
                 gradient = parameter.grad
                 if gradient is None:

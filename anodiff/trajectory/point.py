@@ -14,7 +14,7 @@ class Point:
     """The position of a model: ``parameters``, flattened one after another, in float32.
 
     Flat views of the parameters are made once and as often as one of them moves to other memory: making them anew every step
-    would cost a small network more than the copy itself.
+    would cost a small network more than the copy itself. Parameters that are one vector already are copied as such.
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
@@ -22,6 +22,7 @@ class Point:
         self.size = sum(parameter.numel() for parameter in self.parameters)
         self.device: torch.device = self.parameters[0].device
         self._addresses: list[int] = []
+        self._vector: Tensor | None = None
         self._views: list[Tensor] | None = None
 
     def write(self, row: Tensor) -> None:
@@ -30,8 +31,12 @@ class Point:
 
         addresses = [parameter.data_ptr() for parameter in self.parameters]
         if addresses != self._addresses:
-            self._addresses, self._views = addresses, self._flat_views()
-        torch.cat(self._views if self._views is not None else self._pieces(), out=row)
+            self._addresses, self._vector = addresses, in_one_piece(self.parameters)
+            self._views = self._flat_views()
+        if self._vector is not None:
+            row.copy_(self._vector)
+        else:
+            torch.cat(self._views if self._views is not None else self._pieces(), out=row)
 
     def _flat_views(self) -> list[Tensor] | None:
         """Return views, or None where a parameter can only be copied."""
@@ -47,3 +52,32 @@ class Point:
         import torch
 
         return [parameter.detach().reshape(-1).to(self.device, torch.float32) for parameter in self.parameters]
+
+
+def in_one_piece(tensors: Sequence[Tensor | None]) -> Tensor | None:
+    """Return the vector that float32 tensors are, where they lie one after another in the same memory; None elsewhere.
+
+    Examples
+    --------
+    >>> import torch
+    >>> whole = torch.arange(6.0)
+    >>> in_one_piece([whole[:2].view(1, 2), whole[2:]])
+    tensor([0., 1., 2., 3., 4., 5.])
+    >>> in_one_piece([whole[:2], whole[3:]]) is None
+    True
+    """
+    import torch
+
+    first = tensors[0]
+    if first is None:
+        return None
+    memory, expected, size = None, first.data_ptr(), 0
+    for tensor in tensors:
+        if tensor is None or tensor.data_ptr() != expected or not tensor.is_contiguous() or tensor.dtype != torch.float32:
+            return None
+        memory = memory or tensor.untyped_storage().data_ptr()
+        if tensor.untyped_storage().data_ptr() != memory:
+            return None
+        expected += 4 * tensor.numel()
+        size += tensor.numel()
+    return first.detach().as_strided((size,), (1,))

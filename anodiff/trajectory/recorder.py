@@ -20,7 +20,7 @@ from anodiff.stores import COMPLETE, finish_store, storage_errors
 from anodiff.trajectory.background import Background
 from anodiff.trajectory.format import EPOCH_SERIES, FULL, NONE, SKETCH, STEP_SERIES
 from anodiff.trajectory.point import Point
-from anodiff.trajectory.rows import RowWriter
+from anodiff.trajectory.samples import Samples
 from anodiff.trajectory.series import Series
 from anodiff.trajectory.skeleton import about_recording, create_trajectory, reopen_trajectory, write_lengths
 from anodiff.trajectory.windows import Plan, Window
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from anodiff.trajectory.gradients import GradientSample
+    from anodiff.trajectory.running_gram import RunningGrams
     from anodiff.trajectory.sketch import Sketch
 
 
@@ -131,48 +132,38 @@ class TrajectoryRecorder:
         if weights == NONE and sketch_size is not None:
             raise ConfigError("sketch_size is for weights: sketch; leave it out, or set weights to sketch")
         representation = SKETCH if sketch_size is not None and weights == FULL else weights
-        self._sketch: Sketch | None = None
+        sketch: Sketch | None = None
         if representation == SKETCH:
             from anodiff.trajectory.sketch import Sketch
 
             size = SKETCH_SIZE if sketch_size is None else sketch_size
-            self._sketch = Sketch(self._point.size, size, seed=seed, device=self._point.device)
-        self._gradient: GradientSample | None = None
+            sketch = Sketch(self._point.size, size, seed=seed, device=self._point.device)
+        gradient: GradientSample | None = None
         if gradient_coordinates:
             from anodiff.trajectory.gradients import GradientSample
 
-            self._gradient = GradientSample(self._point.parameters, gradient_coordinates, seed=seed)
+            gradient = GradientSample(self._point.parameters, gradient_coordinates, seed=seed)
         self._attributes = dict(attributes or {})
-        self._samples = 0
-        self._due = self._next_due()
-        about_sketch = {"sketch": self._sketch.about} if self._sketch else {}
+        about_sketch = {"sketch": sketch.about} if sketch else {}
         identity = about_recording(named, representation, self._plan) | about_sketch
-        coordinates = self._gradient.coordinates if self._gradient else None
+        coordinates = gradient.coordinates if gradient else None
         with storage_errors(self.path):
             if resume is None:
                 header = {"coordinates": "step", "steps_completed": 0, **identity, **self._attributes}
-                columns = self._sketch.size if self._sketch else self._point.size
+                columns = sketch.size if sketch else self._point.size
                 self._group = create_trajectory(self.path, self._plan, columns, header, epochs=epochs, coordinates=coordinates)
             else:
                 self._group = reopen_trajectory(self.path, self._plan, identity, epochs=epochs, coordinates=coordinates)
         self._background = Background(self.path)
-        self._points, self._grams = None, None
+        self._grams: RunningGrams | None = None
         if weights == NONE:
             from anodiff.trajectory.running_gram import RunningGrams
 
             memory = device_memory * 2**20
             self._grams = RunningGrams(self._plan, self._point, self._group, self.path, self._background, memory=memory)
-        else:
-            self._points = RowWriter.of(self._group, "weights", self.path, self._point.device, self._background)
-        self._gradients = None
-        if self._gradient:
-            self._gradients = RowWriter.of(self._group, "gradient_sample", self.path, self._point.device, self._background)
-        if self._sketch:
-            import torch
-
-            self._flat = torch.empty(self._point.size, device=self._point.device)
+        self._samples = Samples(self._plan, self._point, self._group, self.path, self._background, sketch, gradient)
         if resume is None:
-            self._keep_point(step=0)
+            self._keep_point()
         else:
             self._restore(resume)
 
@@ -199,9 +190,9 @@ class TrajectoryRecorder:
         if self.completed == self._steps or self.finished:
             raise ConfigError(f"the recorder was made for {self.completed} steps; there is no room for a further one")
         self._series.note(self.completed, values)
-        self._keep_gradient(self.completed)
+        self._samples.keep_gradient(self.completed)
         self.completed += 1
-        self._keep_point(self.completed)
+        self._keep_point()
 
     def record_epoch(self, epoch: int, **values: float | Tensor) -> None:
         """Note what is known of an epoch (see `EPOCH_SERIES`), counted from 0."""
@@ -229,11 +220,9 @@ class TrajectoryRecorder:
         self._background.wait()
         return {
             "completed": self.completed,
-            "samples": self._samples,
             "step_series": self._series.state(self.completed),
             "epoch_series": self._epoch_series.state(self._epoch_count),
-            "points": self._points.state() if self._points else None,
-            "gradients": self._gradients.state() if self._gradients else None,
+            "samples": self._samples.state(),
             "grams": self._grams.state() if self._grams else None,
         }
 
@@ -247,9 +236,7 @@ class TrajectoryRecorder:
         if self._steps is None and not self.completed:
             raise ConfigError(f"{self.path}: no step was recorded, so there is no path")
         windows, kept, steps = self._plan.ending(self.completed)
-        for writer in (self._points, self._gradients):
-            if writer:
-                writer.flush()
+        self._samples.flush()
         if self._grams:
             self._grams.finish(windows)
         self._background.wait()
@@ -280,40 +267,16 @@ class TrajectoryRecorder:
             self._background.stop()
 
     def _restore(self, state: Mapping[str, Any]) -> None:
-        self.completed, self._samples = int(state["completed"]), int(state["samples"])
+        self.completed = int(state["completed"])
         self._plan.extend(self.completed)
-        self._due = self._next_due()
         self._series.restore(state["step_series"])
         self._epoch_series.restore(state["epoch_series"])
         self._epoch_count = max(map(len, state["epoch_series"].values()))
-        for writer, held in ((self._points, state["points"]), (self._gradients, state["gradients"])):
-            if writer:
-                writer.restore(held)
+        self._samples.restore(state["samples"])
         if self._grams:
             self._grams.restore(state["grams"], self.completed)
 
-    def _keep_gradient(self, step: int) -> None:
-        if self._gradient and self._gradients and self._samples and self._plan.kept[self._samples - 1] == step:
-            self._gradient.read(self._gradients.row(self._samples - 1))
-
-    def _keep_point(self, step: int) -> None:
-        if step >= self._plan.horizon:
-            self._plan.extend(step)
-            self._due = self._next_due()
+    def _keep_point(self) -> None:
+        self._samples.keep_point(self.completed)
         if self._grams:
-            self._grams.visit(step)
-        if step != self._due:
-            return
-        if self._points:
-            row = self._points.row(self._samples)
-            if self._sketch:
-                self._point.write(self._flat)
-                row.copy_(self._sketch(self._flat))
-            else:
-                self._point.write(row)
-        self._samples += 1
-        self._due = self._next_due()
-
-    def _next_due(self) -> int:
-        """Return the next step whose point is kept; -1 where there is none."""
-        return int(self._plan.kept[self._samples]) if self._samples < len(self._plan.kept) else -1
+            self._grams.visit(self.completed)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from anodiff.config import ClusterSettings, DataSettings
 from anodiff.data import Dataset, load
 from anodiff.data.dataset import moments
 from anodiff.errors import ConfigError
+from anodiff.task import ClusterSettings, DataSettings
 
 NOWHERE = "there-is-no-such-folder"
 

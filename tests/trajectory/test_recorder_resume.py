@@ -117,7 +117,7 @@ def test_a_state_is_not_changed_by_what_is_recorded_later(tmp_path):
         state, copy = recorder.state(), through_a_file(recorder.state())
         go_on(model, recorder, STEPS)
     for kind in ("points", "gradients"):
-        assert torch.equal(state[kind]["rows"], copy[kind]["rows"])
+        assert torch.equal(state["samples"][kind]["rows"], copy["samples"][kind]["rows"])
     assert torch.equal(state["step_series"]["loss"], copy["step_series"]["loss"])
 
 

@@ -1,4 +1,4 @@
-# Figures over the sweep, of its landscapes and of the simplified model, and the page that holds them.
+# Figures over the sweep, of its landscapes and of the simplified model.
 
 # What each figure is drawn from: what has to be there, and the folders that the command is given, if not just that.
 DRAWN = {
@@ -22,12 +22,14 @@ for kind, (needed, drawn_from) in DRAWN.items():
         input:
             needed,
         output:
-            report(
+            svg=report(
                 f"{RESULTS}/figures/{kind}.svg",
                 caption="../report/figure.rst",
                 category="Figures",
                 labels={"figure": ALL_FIGURES[kind].title},
             ),
+            pdf=f"{RESULTS}/figures/{kind}.pdf",
+            png=f"{RESULTS}/figures/{kind}.png",
         log:
             f"{RESULTS}/logs/figures/{kind}.log",
         benchmark:
@@ -47,35 +49,4 @@ for kind, (needed, drawn_from) in DRAWN.items():
             caption=ALL_FIGURES[kind].caption,
         shell:
             "ANODIFF_ATTEMPT={resources.attempt} "
-            "anodiff figures {params.kind} {params.drawn_from:q} --output {output:q} > {log:q} 2>&1"
-
-
-rule page:
-    input:
-        table=f"{RESULTS}/tables/exponents.csv",
-        figures=expand(f"{RESULTS}/figures/{{kind}}.svg", kind=DRAWN),
-    output:
-        report(
-            f"{RESULTS}/index.html",
-            caption="../report/page.rst",
-            category="Page",
-            labels={"page": "whole sweep"},
-        ),
-    log:
-        f"{RESULTS}/logs/page.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/page.tsv"
-    group:
-        "summary"
-    conda:
-        "../envs/anodiff.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-        attempt=this_attempt,
-    params:
-        title=SETTINGS.sweep.name,
-    shell:
-        "ANODIFF_ATTEMPT={resources.attempt} "
-        "anodiff page {input.table:q} {input.figures:q} --output {output:q} --title {params.title:q} > {log:q} 2>&1"
+            "anodiff figures {params.kind} {params.drawn_from:q} --output {output.svg:q} --formats pdf,png > {log:q} 2>&1"

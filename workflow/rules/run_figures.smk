@@ -1,0 +1,35 @@
+# The figures of each run: a folder, since what a run has no data for is left out. Their group is their own: they wait for the
+# curvature, which waits for the geometry.
+
+
+rule run_figure:
+    input:
+        trajectory=rules.train.output,
+        geometry=rules.geometry.output,
+        diffusion=rules.diffusion.output,
+        curvature=lambda wildcards: (
+            rules.curvature.output if wildcards.run in LANDSCAPES else []
+        ),
+    output:
+        directory(f"{RESULTS}/runs/{{run}}/figures"),
+    log:
+        f"{RESULTS}/logs/run_figure/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/run_figure/{{run}}.tsv"
+    group:
+        "run_figures"
+    conda:
+        "../envs/anodiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: more_each_time(
+            costs.analysis_memory, RUNS[wildcards.run].settings, attempt
+        ),
+        runtime=minutes(costs.analysis_minutes),
+        attempt=this_attempt,
+    params:
+        folder=lambda wildcards: f"{RESULTS}/runs/{wildcards.run}",
+        kinds=list(RUN_FIGURES),
+    shell:
+        "ANODIFF_ATTEMPT={resources.attempt} "
+        "anodiff run-figures {params.folder:q} --output {output:q} > {log:q} 2>&1"
