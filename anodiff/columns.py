@@ -69,7 +69,7 @@ _UNITS: dict[str, dict[str, Iterable[str]]] = {
         ),
         TEXT: (
             "run", "group", "data", "model", "status", "note", "flags", "quantity", "tail_note", "directions", "title", "part",
-            "measure", "test", "verdict", "kind",
+            "measure", "test", "verdict", "kind", "setting",
         ),
         LOSS: ("train_loss", "test_loss"),
     },

@@ -163,7 +163,8 @@ def model_memory(settings: SimplifiedModelSettings) -> int:
 def model_minutes(settings: SimplifiedModelSettings) -> int:
     """Return the minutes of the simplified model's job, at 1 µs a step of a walker."""
     kinds = len(settings.hurst) + 4
-    return 10 + math.ceil(GENEROSITY * 1e-6 * kinds * settings.surfaces * settings.walkers * settings.steps / 60)
+    surfaces = sum(each.surfaces for each in settings.each().values())
+    return 10 + math.ceil(GENEROSITY * 1e-6 * kinds * surfaces * settings.walkers * settings.steps / 60)
 
 
 def landscape_memory(settings: RunSettings) -> int:

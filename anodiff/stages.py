@@ -15,7 +15,12 @@ Hurst = Annotated[float, Field(gt=0, lt=1)]
 MODELS: dict[str, dict[str, Any]] = {
     "chen2021": {},
     "ly2025": {"learning_rate": 0.2, "noise": 0.0, "interpolation": 3},
+    "levy": {"noise_index": 1.5},
 }
+
+#: What the settings measured beside one share with it: the surfaces, and how many walkers go how far.
+SHARED = ("hurst", "multifractional", "points", "deviation", "walkers", "steps", "boundary", "seed")
+ModelName = Literal["chen2021", "ly2025", "levy"]
 
 
 class AnalysisSettings(Settings):
@@ -42,9 +47,15 @@ class AnalysisSettings(Settings):
 class SimplifiedModelSettings(Named):
     """Walkers that descend generated surfaces: fractional ones of several Hurst exponents, and those to compare them with."""
 
-    name: Literal["chen2021", "ly2025"] = "chen2021"
+    name: ModelName = "chen2021"
     """chen2021: weak Gaussian noise, as published (learning rate 0.02, noise 0.01, 1000 steps, [-1, 1]²); ly2025: deterministic
-    descent with steps too large for the surface's curvature (learning rate 0.2, no noise, bicubic). Other keys override it."""
+    descent with steps too large for the surface's curvature (learning rate 0.2, no noise, bicubic); levy: chen2021 with noise
+    of heavy tails (α = 1.5). Other keys override it."""
+    beside: list[ModelName] = ["ly2025", "levy"]
+    """Named settings whose walkers are put on the same surfaces, with what these settings say of surfaces and of the number of
+    walkers and steps."""
+    beside_surfaces: Annotated[int, Field(ge=2, le=1000)] = 3
+    """Surfaces of each kind for these, the first of ``surfaces``."""
     enabled: bool = True
     """false leaves the simplified model out."""
     hurst: Annotated[list[Hurst], Field(min_length=1)] = [0.3, 0.5, 0.7, 0.9]
@@ -87,8 +98,17 @@ class SimplifiedModelSettings(Named):
             raise ValueError(f"points: {self.points} must be a power of 2 plus 1, such as 129")
         return self
 
+    def each(self) -> dict[str, SimplifiedModelSettings]:
+        """Return these settings and those measured beside them, by name."""
+        shared = {key: getattr(self, key) for key in SHARED} | {"surfaces": min(self.surfaces, self.beside_surfaces)}
+        found: dict[str, SimplifiedModelSettings] = {self.name: self}
+        for name in self.beside:
+            found.setdefault(name, SimplifiedModelSettings(name=name, beside=[], **shared))
+        return found
+
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Plane = Literal["path_first", "path_last", "random", "hessian", "gradient"]
 
 
 class LandscapeSettings(Settings):
@@ -100,10 +120,20 @@ class LandscapeSettings(Settings):
     """Training samples that the loss is the mean over, drawn by ``seed``; null: all."""
     batch_norm: Literal["centre", "per_point"] = "centre"
     """Statistics of batch normalisation: estimated where a slice has its centre and held, or anew at every point."""
-    points: Annotated[int, Field(ge=3, le=1001)] = 25
+    planes: Annotated[list[Plane], Field(min_length=1)] = ["path_first", "path_last", "random", "hessian"]
+    """Planes that are cut: path_first and path_last, of the first and the last window's path; at the end of the last window
+    random, two filter-normalised directions, hessian, the two eigenvectors of largest curvature, and gradient, the steepest
+    descent and the direction of largest curvature across it."""
+    points: Annotated[int, Field(ge=3, le=1001)] = 21
     """Points of a slice a side."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of samples and random directions."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> LandscapeSettings:
+        if len(set(self.planes)) < len(self.planes):
+            raise ValueError(f"planes: {self.planes} names one twice; name each once")
+        return self
 
 
 class RoughnessSettings(Settings):
@@ -111,7 +141,7 @@ class RoughnessSettings(Settings):
 
     at: Annotated[list[Fraction], Field(min_length=1)] = [0.0, 0.05, 0.3, 1.0]
     """Where on the run, as fractions of its steps."""
-    directions: Annotated[int, Field(ge=3, le=10_000)] = 8
+    directions: Annotated[int, Field(ge=3, le=1000)] = 8
     """Directions of each kind: random ones, and those that the path takes."""
     decades: Annotated[float, Field(gt=0, le=12)] = 4.0
     """Decades of distance below the path's displacement over the window."""

@@ -23,6 +23,11 @@ RENAMED = {
     "discarding": lambda source, target: source.endswith("/checkpoints"),
     "publishing": lambda source, target: source.endswith("trajectory.zarr") and target.endswith("trajectory.zarr"),
 }
+#: The same of a measurement of the landscape: a part is marked as done, the whole is published.
+MEASURED = {
+    "part": lambda source, target: "/part_done/c/" in target,
+    "whole": lambda source, target: ".scan/" in source and ".scan/" not in target,
+}
 MOMENTS = [f"{when} {name}" for name in RENAMED for when in ("before", "after")]
 MOMENTS += ["within checkpoint", "within weights", "lock"]
 
@@ -48,7 +53,7 @@ def die_at(moment, number):
         patch(Path, "open", lambda opened: lambda path, *mode, **how: halved(name, path, opened(path, *mode, **how), here))
     else:
         for rename in ("rename", "replace"):
-            patch(os, rename, lambda renamed: around(renamed, RENAMED[name], when, here))
+            patch(os, rename, lambda renamed: around(renamed, (RENAMED | MEASURED)[name], when, here))
 
 
 def patch(owner, name, wrap):

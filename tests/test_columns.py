@@ -45,6 +45,6 @@ def test_the_units_are_those_of_each_table(tmp_path):
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_columns_of_words_are_said_to_be_text_and_no_others(kind):
     texts = {column for column in RUN_COLUMNS | COLUMNS[kind] if unit(kind, column) == "text"}
-    words = {"run", "group", "status", "note", "flags", "quantity", "tail_note", "directions", "kind"}
+    words = {"run", "group", "status", "note", "flags", "quantity", "tail_note", "directions", "kind", "setting"}
     words |= {"title", "part", "measure", "test", "verdict"} if kind in OF_NO_RUN else set()
     assert texts <= words

@@ -10,9 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import yaml
+import zarr
 from killing import MOMENTS
 from sameness import same_store
 
@@ -105,6 +107,38 @@ def test_a_run_killed_at_a_delicate_moment_is_the_undisturbed_run(execute, undis
         assert execute(*training(run), log=log)["status"] == 0, log.read_text()
         assert not list((run.parent / "scratch").iterdir())
     same_store(undisturbed[0], output)
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings"),
+    [
+        ("roughness", "{at: [1.0], directions: 3, decades: 2}"),
+        ("curvature", "{at: [1.0], eigenvalues: 1, lanczos_steps: 2, trace_products: 6}"),
+    ],
+)
+def test_a_measurement_of_the_landscape_goes_on_behind_the_last_part_that_was_done(execute, tmp_path, stage, settings):
+    run = {"data": "digits", "model": {"name": "mlp3", "width": 8}, "training": {"steps": 40}}
+    run |= {"recording": {"window_length": 20}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RunSettings.model_validate(run).model_dump(mode="json")))
+    trained = execute("train", tmp_path / "run.yaml", "--scratch", tmp_path / "scratch", log=tmp_path / "log")
+    assert trained["status"] == 0, (tmp_path / "log").read_text()
+
+    def measure(name, **kill):
+        output = tmp_path / f"{name}.zarr"
+        where = ("-o", output, "--landscape", "{samples: 64}", "--settings", settings, "--device", "cpu")
+        answer = execute(stage, tmp_path / "trajectory.zarr", *where, log=tmp_path / "log", **kill)
+        assert answer["status"] == (-signal.SIGKILL if kill else 0), (tmp_path / "log").read_text()
+        return output
+
+    whole, output = measure("whole"), tmp_path / "killed.zarr"
+    unfinished = tmp_path / ".killed.zarr.scan" / "killed.zarr"
+    for moment, done in (("before", 1), ("after", 2), ("after", 3)):  # killed before the second mark: that part is done again
+        measure("killed", at=[f"{moment} part", 2 if moment == "before" else 1])
+        assert np.sum(zarr.open_group(unfinished)["part_done"]) == done
+    measure("killed", at=["before whole", 1])
+    assert not output.exists()
+    same_store(whole, measure("killed"))
+    assert not unfinished.exists()
 
 
 def test_a_signal_of_the_scheduler_and_another_one_within_the_checkpoint_change_nothing(execute, undisturbed, run):

@@ -1,18 +1,23 @@
 """Pictures of the landscape, of stores whose content is known."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from invented import sweep
 
-from anodiff.errors import ConfigError
-from anodiff.figures import landscape, landscapes
+from anodiff.connections import rank_correlation
+from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.figures import landscape, landscapes, surfaces
 from anodiff.figures.style import save
 from anodiff.landscape.curvature_store import Curvature
 from anodiff.landscape.roughness_store import RoughnessStore
 from anodiff.landscape.slice_store import Slice
 from anodiff.landscape.structure import ABOVE_FLOOR, FLOORS
+from anodiff.stages import SimplifiedModelSettings
+from anodiff.surfaces.ensemble import measure_ensembles
 
 RADII = np.geomspace(1e-3, 1, 13)
 
@@ -144,3 +149,96 @@ def test_profiles_keep_their_losses():
     one = Slice(1 + grid, grid, None, "line", ("between",), "distance", None, None, None, 0, {})
     figure = landscape.profiles([one, one], ["a", "b"])
     assert lines(figure.get_axes()[0], "b")[0].get_ydata().tolist() == (1 + grid).tolist()
+
+
+def cut(path, kind, unit, labels, loss):
+    """A slice of 5 x 5 points with these losses; that of a path has one on it."""
+    grid = np.linspace(-1, 1, 5)
+    steps = np.array([[-0.5, 0.2], [0.0, 0.1], [0.5, 0.4]])
+    on_it = (steps, np.array([0, 5, 10]), np.array([0.7, 0.2])) if kind == "path" else (None, None, None)
+    return path, Slice(loss, grid, grid, kind, labels, unit, *on_it, 0, {})
+
+
+def test_each_plane_that_a_run_was_cut_along_has_a_panel_of_its_losses(monkeypatch, tmp_path):
+    runs = [replace(run, folder=tmp_path / run.name) for run in sweep(["mlp3", "vgg9"], [64], seeds=[0])]
+    random, loss = np.random.default_rng(0), {}
+    stores = {}
+    for run, names in zip(runs, (("path_last", "hessian"), ("path_last",)), strict=True):
+        for name in names:
+            store = run.folder / "landscape" / "slices" / f"{name}.zarr"
+            store.mkdir(parents=True)
+            loss[store] = 1 + random.uniform(size=(5, 5))
+            kind, labels = ("path", ("first", "second")) if name == "path_last" else ("hessian", ("largest", "next"))
+            stores |= dict([cut(store, kind, "weight unit", labels, loss[store])])
+    monkeypatch.setattr(landscapes, "open_slice", stores.__getitem__)
+    figure = landscapes.planes(runs)
+    panels = [panel for panel in figure.get_axes() if panel.get_label() != "<colorbar>"]
+    assert len(panels) == 4
+    for panel, store in zip([panels[0], panels[1], panels[2]], stores, strict=True):
+        np.testing.assert_allclose(panel.collections[0].get_array(), loss[store])
+        assert "weight units" in panel.get_xlabel()
+        assert "weight units" in panel.get_ylabel()
+        assert len(lines(panel, "path")) == ("path" in str(store.name))
+    assert [text.get_text() for text in panels[3].texts] == ["not cut"]
+    assert "largest curvature at the end" in panels[1].get_title(loc="left")
+    with pytest.raises(StoreMissingError, match="anodiff landscape"):
+        landscapes.planes([replace(runs[0], folder=tmp_path / "nowhere")])
+
+
+def test_the_connection_shows_the_rows_of_the_table_and_their_rank_correlation(monkeypatch):
+    random = np.random.default_rng(0)
+    rows = [(run, model, kind) for run, model in enumerate(["mlp3"] * 4 + ["vgg9"] * 3) for kind in ("random", "path")]
+    table = pd.DataFrame(rows, columns=["run", "model", "directions"]).assign(group=lambda rows: rows["run"])
+    for column in (*landscapes.AGAINST, "roughness_exponent"):
+        table[column] = random.uniform(1, 2, len(table))
+    monkeypatch.setattr(landscapes, "landscape_table", lambda runs: table)
+    monkeypatch.setattr("anodiff.connections.DRAWS", 50)
+    panels = landscapes.connection([]).get_axes()
+    assert panels[0].get_ylabel() == "roughness exponent 2H"
+    for panel, column in zip(panels, landscapes.AGAINST, strict=True):
+        shown = [line.get_xydata() for line in panel.lines if line.get_marker() not in ("", "None", None)]
+        wanted = [
+            table.loc[(table["directions"] == kind) & (table["model"] == model), [column, "roughness_exponent"]]
+            for kind in ("random", "path")
+            for model in ("mlp3", "vgg9")
+        ]
+        for one, other in zip(shown, wanted, strict=True):
+            np.testing.assert_array_equal(one, other)
+        found, count = rank_correlation(table[table["directions"] == "random"], "roughness_exponent", column)
+        said = f"random: ρ = {found.value:.2f} [{found.low:.2f}, {found.high:.2f}], n = {count}"
+        assert said in panel.get_title(loc="left").splitlines()
+
+
+@pytest.fixture(scope="module")
+def ensembles():
+    small = {"points": 17, "surfaces": 2, "walkers": 30, "steps": 100, "hurst": [0.4, 0.8], "beside_surfaces": 2}
+    return measure_ensembles(SimplifiedModelSettings(**small))
+
+
+def test_each_setting_of_the_walkers_has_a_row_of_its_own_numbers(ensembles):
+    names = list(dict.fromkeys(ensemble.setting for ensemble in ensembles))
+    assert names == ["chen2021", "ly2025", "levy"]
+    panels = np.reshape(surfaces.walkers(ensembles).get_axes(), (3, 3))
+    for name, (msd, against, arrival) in zip(names, panels, strict=True):
+        own = [ensemble for ensemble in ensembles if ensemble.setting == name]
+        assert name in msd.get_title(loc="left")
+        assert (msd.get_xlabel(), against.get_ylabel()) == ("lag τ from the start (steps)", "exponent of Δr²")
+        for ensemble, bar in zip(own, arrival.patches, strict=True):
+            (curve,) = lines(msd, ensemble.kind)
+            np.testing.assert_allclose(np.log(curve.get_ydata()), np.log(ensemble.ageing_msd[:, 0]).mean(axis=0))
+            assert bar.get_width() == pytest.approx(ensemble.rows["reached"].mean())
+        points = {(round(x, 3), round(y, 6)) for bars in against.containers for x, y in [bars.lines[0].get_xydata()[0]]}
+        for hurst in (0.4, 0.8):
+            ensemble = next(one for one in own if one.kind == f"fractional, H = {hurst}")
+            for shift, column in zip((-0.014, 0, 0.014), surfaces.EXPONENTS, strict=True):
+                assert (round(hurst + shift, 3), round(ensemble.rows[column].mean(), 6)) in points
+
+
+def test_the_gradients_are_drawn_with_the_tail_exponent_of_the_table(ensembles):
+    own = [ensemble for ensemble in ensembles if ensemble.setting == "chen2021"][:2]
+    panels = surfaces.gradients([*own, ensembles[-1]]).get_axes()
+    for panel, ensemble in zip(panels, own, strict=False):
+        heights = [bar.get_height() for bar in panel.patches]
+        assert np.mean(np.abs(ensemble.gradients) <= 6) == pytest.approx(1, abs=0.01)
+        assert np.sum(heights) * 0.2 == pytest.approx(1)
+        assert f"α = {ensemble.rows['gradient_alpha'].mean():.2f}" in panel.get_title(loc="left")

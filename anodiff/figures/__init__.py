@@ -86,6 +86,8 @@ MODEL_FIGURES = {
     ),
     "walkers": FigureKind(
         "Simplified model: diffusion",
+        "A row for each setting of the walkers: weak Gaussian noise as published (chen2021), and on the same surfaces large "
+        "deterministic steps (ly2025) and noise of a Lévy-stable law of index 1.5 (levy), as far as they were asked for. "
         "Left: mean squared displacement of the walkers from their start, geometric mean over the surfaces of a kind; "
         "dashed: slopes 1 and 2. Middle: its exponent over the first hundredth of the walk (early), over the half decade "
         "where it is largest (found on one half of the walkers, measured on the other), and from the middle of the walk on "
@@ -110,9 +112,10 @@ LANDSCAPE_FIGURES = {
         "Landscape: slices",
         "The loss over planes through weight space, a row for each configuration (first seed): the plane of the first and"
         " of the last window's path, with the path drawn on it (circle: its beginning; square: its end) and the share of "
-        "the path's variance along each axis beside a random walk's, and a plane of two random, filter-normalised "
-        "directions at the end of the run (cross). Loss over a fixed subset of the training set, batch-norm statistics "
-        "held.",
+        "the path's variance along each axis beside a random walk's; then planes through the end of the last window (cross): "
+        "of two random, filter-normalised directions, and, as wide to each side as the path went in that window, of the two "
+        "eigenvectors of the Hessian with the largest eigenvalues or of the steepest descent and the direction of largest "
+        "curvature across it. Loss over a fixed subset of the training set, batch-norm statistics held.",
         "landscapes.planes",
     ),
     "roughness": FigureKind(
@@ -133,7 +136,7 @@ LANDSCAPE_FIGURES = {
         "Roughness against diffusion",
         "The roughness exponent 2H of the loss around a point of the path against the exponents of the window that holds "
         "the point; filled: random directions, open: the path's own. ρ: Spearman's rank correlation with its 95 % "
-        "interval by a bootstrap over runs. The dashed lines are a smooth loss (2) and normal diffusion (1).",
+        "interval by a bootstrap over configurations. The dashed lines are a smooth loss (2) and normal diffusion (1).",
         "landscapes.connection",
     ),
 }

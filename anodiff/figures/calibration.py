@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -79,26 +81,33 @@ def calibration(table: pd.DataFrame) -> Figure:
 
 
 def roughness_calibration(table: pd.DataFrame) -> Figure:
-    """Draw bias with spread (top) and coverage (bottom) of the estimators of roughness against H, profiles and surfaces."""
+    """Draw bias with spread (top) and coverage (bottom) of the estimators of roughness against H, for each kind of graph."""
+    kinds = list(dict.fromkeys(table["process"].str.partition(",")[0]))
+    estimators = list(dict.fromkeys(table["estimator"]))
     with styled():
-        figure = Figure(figsize=(6.4, 4.6), layout="constrained")
-        axes = figure.subplots(2, 2, sharex=True, sharey="row", squeeze=False)
-        for column, size in enumerate(sorted(set(table["dimensions"]))):
-            rows = table[table["dimensions"] == size]
-            for number, (estimator, own) in enumerate(rows.groupby("estimator", sort=False)):
-                look = {"color": CONFIGURATIONS[number], "marker": "os^"[number % 3], "markersize": 4, "linewidth": 1.0}
-                at = own["truth"] + 0.012 * (number - 1)
+        figure = Figure(figsize=(3.0 * len(kinds) + 0.4, 4.8), layout="constrained")
+        axes = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
+        for column, kind in enumerate(kinds):
+            rows = table[table["process"].str.startswith(kind)]
+            for place, (estimator, own) in enumerate(rows.groupby("estimator", sort=False)):
+                number = estimators.index(str(estimator))
+                look = {"color": CONFIGURATIONS[number], "marker": "os^dvPX"[number], "markersize": 4, "linewidth": 1.0}
+                at = own["truth"] + 0.012 * (place - 1)
                 axes[0, column].errorbar(at, own["bias"], yerr=own["spread"], elinewidth=0.8, label=estimator, **look)
                 error = np.array([own["coverage"] - own["coverage_low"], own["coverage_high"] - own["coverage"]])
                 axes[1, column].errorbar(at, own["coverage"], yerr=np.abs(error), elinewidth=0.8, **look)
-            axes[0, column].set_title(f"{['profiles', 'surfaces'][int(size) - 1]} of {rows['steps'].iloc[0]:,} points a side")
+            size = f"{rows['steps'].iloc[0]:,}"
+            axes[0, column].set_title(f"fields, {size} radii" if kind == "field" else f"{kind}s of {size} points a side")
             axes[0, column].axhline(0, **GUIDE)
             axes[1, column].axhspan(*GOOD, color="#e3efe6", zorder=0)
             axes[1, column].axhline(0.95, **GUIDE)
             axes[1, column].set_xlabel("Hurst exponent H")
         axes[0, 0].set_ylabel("mean − H; bar: one graph")
         axes[1, 0].set_ylabel("coverage of 95 % intervals")
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+        handles: dict[str, Any] = {}
+        for panel in axes[0]:
+            handles |= dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
+        figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=4)
     return figure
 
 

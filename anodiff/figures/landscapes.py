@@ -35,6 +35,8 @@ SLICES = {
     "path_first": "plane of the first window's path",
     "path_last": "plane of the last window's path",
     "random": "random plane at the end",
+    "hessian": "largest curvature at the end",
+    "gradient": "steepest descent at the end",
 }
 
 #: Panels in a row, of figures with one panel for each configuration.
@@ -49,17 +51,18 @@ AGAINST = {
 
 
 def planes(runs: Sequence[RunResult]) -> Figure:
-    """Draw each run's slices in a row."""
+    """Draw each run's slices in a row, a column for each plane that any of them was cut along."""
+    folders = [run.folder / "landscape" / "slices" for run in runs]
+    for run, folder in zip(runs, folders, strict=True):
+        if not folder.exists():
+            raise StoreMissingError(f"{folder}: no such folder; make it with: anodiff landscape {run.folder}/trajectory.zarr")
+    cut = [name for name in SLICES if any((folder / f"{name}.zarr").exists() for folder in folders)] or ["path_first"]
     with styled():
-        figure = Figure(figsize=(9.4, 2.55 * len(runs) + 0.4), layout="constrained")
-        axes = figure.subplots(len(runs), len(SLICES), squeeze=False)
-        for row, (title, run) in enumerate(_titled(runs)):
-            for panel, (name, meaning) in zip(axes[row], SLICES.items(), strict=True):
-                store = run.folder / "landscape" / "slices" / f"{name}.zarr"
-                if not (run.folder / "landscape" / "slices").exists():
-                    raise StoreMissingError(
-                        f"{store}: no such store; make it with: anodiff landscape {run.folder}/trajectory.zarr"
-                    )
+        figure = Figure(figsize=(2.9 * len(cut) + 0.7, 2.55 * len(runs) + 0.4), layout="constrained")
+        axes = figure.subplots(len(runs), len(cut), squeeze=False)
+        for row, ((title, _), folder) in enumerate(zip(_titled(runs), folders, strict=True)):
+            for panel, name in zip(axes[row], cut, strict=True):
+                store = folder / f"{name}.zarr"
                 if store.exists():
                     draw_plane(figure, panel, open_slice(store))
                     panel.set_xlabel(panel.get_xlabel(), fontsize=6.5)
@@ -68,9 +71,10 @@ def planes(runs: Sequence[RunResult]) -> Figure:
                         path_legend(panel, fontsize=6)
                 else:
                     panel.set_axis_off()
-                    panel.text(0.5, 0.5, "no finished window", ha="center", va="center", color=QUIET, transform=panel.transAxes)
+                    why = "not cut" if any(folder.iterdir()) else "no finished window"
+                    panel.text(0.5, 0.5, why, ha="center", va="center", color=QUIET, transform=panel.transAxes)
                 note = panel.get_title(loc="left")
-                heading = (f"{title}\n" if name == "path_first" else "") + (meaning if row == 0 else "")
+                heading = (f"{title}\n" if name == cut[0] else "") + (SLICES[name] if row == 0 else "")
                 panel.set_title("\n".join(part for part in (heading.strip(), note) if part), fontsize=7.5)
     return figure
 

@@ -20,8 +20,17 @@ COLUMNS = 4
 EXPONENTS = {"exponent_early": "early", "exponent_largest": "largest", "exponent_late": "late"}
 
 
+#: Named settings, with what is said of them above their row.
+SETTINGS = {
+    "chen2021": "Gaussian noise (chen2021)",
+    "ly2025": "large steps without noise (ly2025)",
+    "levy": "Lévy-stable noise (levy)",
+}
+
+
 def surfaces(ensembles: Sequence[Ensemble]) -> Figure:
-    """Draw an example of each kind of surface with some walkers' paths."""
+    """Draw an example of each kind of surface with some walkers' paths, those of the first setting."""
+    ensembles = _by_setting(ensembles)[0]
     rows = -(-len(ensembles) // COLUMNS)
     with styled():
         figure = Figure(figsize=(2.2 * COLUMNS, 2.15 * rows + 0.2), layout="constrained")
@@ -48,31 +57,46 @@ def surfaces(ensembles: Sequence[Ensemble]) -> Figure:
 
 
 def walkers(ensembles: Sequence[Ensemble]) -> Figure:
-    """Draw the ensemble's MSD of each kind, the exponents against H, and how soon the lowest part is reached."""
-    looks = _looks(ensembles)
+    """Draw the ensemble's MSD of each kind, exponents against H and how soon the lowest part is reached, a row a setting."""
+    settings = _by_setting(ensembles)
+    looks = _looks(settings[0])
     with styled():
-        figure = Figure(figsize=(9.6, 3.7), layout="constrained")
-        msd, against, arrival = figure.subplots(1, 3, width_ratios=(1.1, 1.1, 0.9))
-        for ensemble in ensembles:
-            curve = ensemble.ageing_msd[:, 0]
-            msd.plot(ensemble.lags, np.exp(np.log(curve).mean(axis=0)), label=ensemble.kind, **looks[ensemble.kind])
-        lag = ensembles[0].lags.astype(float)
-        bottom = min(float(ensemble.ageing_msd[:, 0, 0].min()) for ensemble in ensembles)
-        for power in (1, 2):
-            guide = bottom * lag**power
-            msd.plot(lag[guide < 3], guide[guide < 3], **GUIDE)
-        msd.set_xscale("log")
-        msd.set_yscale("log")
-        msd.set_xlabel("lag τ from the start (steps)")
-        msd.set_ylabel("Δr²(τ), mean over walkers")
-        figure.legend(*msd.get_legend_handles_labels(), loc="outside upper left", ncols=4)
-        _against_hurst(against, ensembles, looks)
-        _arrival(arrival, ensembles, looks)
+        figure = Figure(figsize=(9.6, 3.2 * len(settings) + 0.5), layout="constrained")
+        axes = figure.subplots(len(settings), 3, width_ratios=(1.1, 1.1, 0.9), squeeze=False)
+        for row, own in zip(axes, settings, strict=True):
+            msd, against, arrival = row
+            _displacement(msd, own, looks)
+            msd.set_title(SETTINGS.get(own[0].setting, own[0].setting))
+            _against_hurst(against, own, looks)
+            _arrival(arrival, own, looks)
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     return figure
 
 
+def _by_setting(ensembles: Sequence[Ensemble]) -> list[list[Ensemble]]:
+    """Return the ensembles of each setting, in their order."""
+    names = dict.fromkeys(ensemble.setting for ensemble in ensembles)
+    return [[ensemble for ensemble in ensembles if ensemble.setting == name] for name in names]
+
+
+def _displacement(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, dict[str, Any]]) -> None:
+    for ensemble in ensembles:
+        curve = np.exp(np.log(ensemble.ageing_msd[:, 0]).mean(axis=0))
+        panel.plot(ensemble.lags, curve, label=ensemble.kind, gid=ensemble.kind, **looks[ensemble.kind])
+    lag = ensembles[0].lags.astype(float)
+    bottom = min(float(ensemble.ageing_msd[:, 0, 0].min()) for ensemble in ensembles)
+    for power in (1, 2):
+        guide = bottom * lag**power
+        panel.plot(lag[guide < 3], guide[guide < 3], **GUIDE)
+    panel.set_xscale("log")
+    panel.set_yscale("log")
+    panel.set_xlabel("lag τ from the start (steps)")
+    panel.set_ylabel("Δr²(τ), mean over walkers (squared half sides)")
+
+
 def gradients(ensembles: Sequence[Ensemble]) -> Figure:
-    """Draw the distribution of the gradients that walkers see on each kind, with Gaussian and stable fits."""
+    """Draw the gradients that walkers of the first setting see on each kind, with Gaussian and stable fits."""
+    ensembles = _by_setting(ensembles)[0]
     rows = -(-len(ensembles) // COLUMNS)
     with styled():
         figure = Figure(figsize=(2.2 * COLUMNS, 2.1 * rows + 0.5), layout="constrained")

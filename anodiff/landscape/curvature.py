@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,23 @@ from numpy.typing import NDArray
 from anodiff.config import RunSettings
 from anodiff.data import load
 from anodiff.geometry.gram import path_geometry
+from anodiff.geometry.path import PathGeometry
 from anodiff.geometry.reduce import WindowPoints
 from anodiff.landscape.curvature_store import ARRAYS, KIND, VERSION, Curvature, open_curvature
+from anodiff.landscape.measurement import identity_of, layouts_of, measuring
 from anodiff.landscape.motion import split_motion, stability_threshold
-from anodiff.landscape.placing import place
+from anodiff.landscape.placing import place, stored_point
 from anodiff.landscape.products import gauss_newton_product, hessian_product
-from anodiff.landscape.spectrum import spectral_density, top_eigenpairs, trace
+from anodiff.landscape.spectrum import Eigenpairs, spectral_density, top_eigenpairs, trace
 from anodiff.landscape.surface import BATCH_SIZE, LossSurface, describe
-from anodiff.stores import create_store, finish_store, writing
-from anodiff.trajectory.format import compressors
+from anodiff.stores import refuse_existing
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
 
 Report = Callable[[int, int, str], None]
+
+#: What is measured at a point, one after the other; an interruption loses at most one of them.
+PARTS = ("eigenvalues of the Hessian, motion", "spectral density", "trace", "eigenvalues of the Gauss-Newton matrix")
 
 
 def measure_curvature(
@@ -56,7 +61,8 @@ def measure_curvature(
 ) -> Curvature:
     """Measure the curvature at steps of a run, write it to ``output``, and return it.
 
-    All of it is of the loss over training samples without augmentation, with batch-norm statistics of the point held.
+    All of it is of the loss over training samples without augmentation, with batch-norm statistics of the point held. The same
+    call after an interruption goes on behind what was done, see `anodiff.landscape.measurement`.
 
     Parameters
     ----------
@@ -85,69 +91,78 @@ def measure_curvature(
         If a step is not stored.
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
+    refuse_existing(Path(output), overwrite=overwrite)
     trajectory = open_trajectory(trajectory_path)
     settings = RunSettings.model_validate(trajectory.group.attrs.get("settings"))
     dataset = load(settings.data, data_root)
     windows = [window_of(trajectory, step) for step in steps]
     kept = _lags(windows, lags)
-    arrays = _empty(len(steps), eigenvalues, probes, lanczos_steps, len(kept))
-    arrays["lag"][:] = kept
-    grams: dict[Window, Any] = {}
-    said: dict[str, Any] = {}
-    with writing(output, overwrite=overwrite) as temporary:
-        for number, (step, window) in enumerate(zip(steps, windows, strict=True)):
 
-            def tell(what: str, number: int = number, step: int = step) -> None:
-                report(number, len(steps), f"step {step}: {what}")
+    def placed(step: int) -> LossSurface:
+        return place(
+            trajectory, step, settings=settings, dataset=dataset, samples=samples, seed=seed, batch_size=batch_size,
+            dtype=dtype, device=device,
+        )  # fmt: skip
 
-            surface = place(
-                trajectory, step, settings=settings, dataset=dataset, samples=samples, seed=seed, batch_size=batch_size,
-                dtype=dtype, device=device,
-            )  # fmt: skip
-            said = describe(surface)
-            rate = trajectory.series("learning_rate")[min(step, trajectory.steps_completed - 1)]
-            row: dict[str, Any] = {"step": step, "loss": surface(surface.centre), "learning_rate": rate}
-            row["threshold"] = stability_threshold(settings.optimiser, rate)
-            tell("eigenvalues of the Hessian")
+    for step in steps:
+        stored_point(trajectory, step)  # refuses a step that is not stored before anything is begun
+    surface = placed(steps[0]) if steps else None
+    sizes = {"point": len(steps), "rank": eigenvalues, "probe": probes, "lag": len(kept)}
+    layouts = layouts_of(ARRAYS, sizes | {"node": lanczos_steps if probes else 0})
+    layouts["lag"] = replace(layouts["lag"], values=kept)
+    asked = settings, seed, tolerance, steps, eigenvalues, gauss_newton, probes, lanczos_steps, trace_products
+    looked = surface and surface.fingerprint()
+    identity = identity_of(asked, trajectory.fingerprint, looked, torch.__version__, arrays=[kept])
+    grams: dict[Window, PathGeometry] = {}
+    said = describe(surface) if surface else {}
+    with measuring(
+        output, KIND, VERSION, identity, layouts, [len(steps), len(PARTS)],
+        said | {"settings": settings.model_dump(mode="json"), "seed": seed}, overwrite=overwrite,
+    ) as measurement:  # fmt: skip
+        todo = measurement.todo
+        for number in sorted({number for number, _ in todo}):
+            step, window = steps[number], windows[number]
+            surface = placed(step)
             product = hessian_product(surface)
-            top = top_eigenpairs(product, surface.size, eigenvalues, seed=seed, tolerance=tolerance)
-            row["hessian_eigenvalue"] = top.values
-            if probes:
-                tell("spectral density")
-                density = spectral_density(product, surface.size, probes=probes, steps=lanczos_steps, seed=seed)
-                row |= {"density_node": density.nodes, "density_weight": density.weights}
-            if trace_products:
-                tell("trace")
-                found = trace(product, surface.size, products=trace_products, seed=seed)
-                row |= {"trace": found.value, "trace_error": found.error}
-            if gauss_newton:
-                tell("eigenvalues of the Gauss-Newton matrix")
-                row["gauss_newton_eigenvalue"] = _gauss_newton(surface, eigenvalues, seed, tolerance)
-            if window is not None and len(kept):
-                tell("motion")
-                if window not in grams:
-                    grams[window] = path_geometry(WindowPoints(trajectory, window, None))
-                inside = kept[(kept % window.stride == 0) & (kept <= window.length)]
-                split = split_motion(trajectory, grams[window], top.vectors, inside // window.stride)
-                places = np.isin(kept, inside)
-                row["window_start"] = window.start
-                for name in ("total", "within", "outside"):
-                    arrays[f"msd_{name}"][number, places] = getattr(split, name)
-            for name, values in row.items():
-                arrays[name][number] = values
+            for part in [part for point, part in todo if point == number]:
+                report(number, len(steps), f"step {step}: {PARTS[part]}")
+                row: dict[str, Any] = {}
+                if part == 0:
+                    rate = trajectory.series("learning_rate")[min(step, trajectory.steps_completed - 1)]
+                    row = {"step": step, "loss": surface(surface.centre), "learning_rate": rate}
+                    row["threshold"] = stability_threshold(settings.optimiser, rate)
+                    top = top_eigenpairs(product, surface.size, eigenvalues, seed=seed, tolerance=tolerance)
+                    row["hessian_eigenvalue"] = top.values
+                    if window is not None and len(kept):
+                        if window not in grams:
+                            grams[window] = PathGeometry(path_geometry(WindowPoints(trajectory, window, None)).gram, window)
+                        row |= _motion(trajectory, grams[window], top, kept)
+                elif part == 1 and probes:
+                    density = spectral_density(product, surface.size, probes=probes, steps=lanczos_steps, seed=seed)
+                    row = {"density_node": density.nodes, "density_weight": density.weights}
+                elif part == 2 and trace_products:
+                    found = trace(product, surface.size, products=trace_products, seed=seed)
+                    row = {"trace": found.value, "trace_error": found.error}
+                elif part == 3 and gauss_newton:
+                    row["gauss_newton_eigenvalue"] = _gauss_newton(surface, eigenvalues, seed, tolerance)
+                for name, values in row.items():
+                    measurement.put(name, number, values)
+                measurement.finish((number, part))
         trajectory.check_unchanged()
-        group = create_store(temporary, KIND, VERSION, said | {"settings": settings.model_dump(mode="json"), "seed": seed})
-        for name, values in arrays.items():
-            dimensions, _, meaning = ARRAYS[name]
-            array = group.create_array(
-                name, shape=values.shape, dtype=values.dtype, compressors=compressors(), dimension_names=dimensions,
-                attributes={"long_name": meaning},
-            )  # fmt: skip
-            if values.size:
-                array[...] = values
-        finish_store(group)
     report(len(steps), len(steps), "done")
     return open_curvature(output)
+
+
+def _motion(trajectory: Trajectory, geometry: PathGeometry, top: Eigenpairs, kept: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the split MSDs at the lags that the window has, NaN at the others."""
+    window = geometry.window
+    inside = (kept % window.stride == 0) & (kept <= window.length)
+    split = split_motion(trajectory, geometry, top.vectors, kept[inside] // window.stride)
+    row: dict[str, Any] = {"window_start": window.start}
+    for name in ("total", "within", "outside"):
+        row[f"msd_{name}"] = np.full(len(kept), math.nan)
+        row[f"msd_{name}"][inside] = getattr(split, name)
+    return row
 
 
 def _gauss_newton(surface: LossSurface, count: int, seed: int, tolerance: float) -> NDArray[np.float64]:
@@ -171,11 +186,3 @@ def _lags(windows: Sequence[Window | None], count: int) -> NDArray[np.int64]:
     stride, longest = min(window.stride for window in known), max(window.length for window in known)
     updates = np.geomspace(1, max(1, 0.9 * longest / stride), count)
     return np.unique(np.round(updates)).astype(np.int64) * stride
-
-
-def _empty(points: int, ranks: int, probes: int, nodes: int, lags: int) -> dict[str, NDArray[Any]]:
-    sizes = {"point": points, "rank": ranks, "probe": probes, "node": nodes if probes else 0, "lag": lags}
-    return {
-        name: np.full(tuple(sizes[dimension] for dimension in dimensions), math.nan if dtype == "float64" else -1, dtype)
-        for name, (dimensions, dtype, _) in ARRAYS.items()
-    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from anodiff.errors import ConfigError
 from anodiff.landscape.directions import Directions
 from anodiff.landscape.surface import LossSurface, one_thread
+from anodiff.memory import refuse_too_large
 
 FloatArray = NDArray[np.float64]
 
@@ -37,12 +36,8 @@ class Evaluation:
         self.together = TOGETHER if cuda and surface.batch_norm == "centre" else 1
         size = surface.dtype.itemsize
         need = surface.size * (8 * (2 + len(directions.labels)) + self.workers * (8 + 3 * size) + 2 * self.together * size)
-        memory = memory if memory is not None else _memory()
-        if need > memory:
-            raise ConfigError(
-                f"a slice of {surface.size:,} parameters with {self.workers} workers needs {need / 2**30:.1f} GiB for weights, "
-                f"there are {memory / 2**30:.1f}; take fewer workers, or a node with more memory"
-            )
+        what = f"a scan of {surface.size:,} parameters with {self.workers} workers"
+        refuse_too_large(what, need, "take fewer workers, or a node with more", memory)
         self._surface = surface
         self._origin = torch.from_numpy(directions.origin).to(surface.device)
         self._vectors = torch.from_numpy(directions.vectors).to(surface.device)
@@ -90,10 +85,3 @@ class Evaluation:
             yield surface
         finally:
             self._free.put(surface)
-
-
-def _memory() -> float:
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (ValueError, OSError):
-        return math.inf

@@ -8,9 +8,9 @@ Cost: 2 · directions · radii forward passes over the samples, for each step an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,11 +23,12 @@ from anodiff.errors import ConfigError
 from anodiff.landscape.curvature import window_of
 from anodiff.landscape.directions import unit_directions
 from anodiff.landscape.evaluation import Evaluation
+from anodiff.landscape.measurement import Layout, identity_of, layouts_of, measuring, scratch_of
 from anodiff.landscape.placing import place, stored_point
 from anodiff.landscape.roughness_store import ARRAYS, KIND, VERSION, rows_of
+from anodiff.landscape.structure import cosines
 from anodiff.landscape.surface import BATCH_SIZE, LossSurface, describe
-from anodiff.stores import create_store, finish_store, writing
-from anodiff.trajectory.format import compressors
+from anodiff.stores import refuse_existing, writing
 from anodiff.trajectory.store import Trajectory, open_trajectory
 
 FloatArray = NDArray[np.float64]
@@ -61,7 +62,9 @@ def measure_roughness(
     overwrite: bool = False,
     report: Report = lambda done, total, message: None,
 ) -> pd.DataFrame:
-    """Measure the roughness of the loss around steps of a run; write store and table, or neither, and return the table.
+    """Measure the roughness of the loss around steps of a run; write store and table, and return the table.
+
+    The same call after an interruption goes on behind the directions that were done, see `anodiff.landscape.measurement`.
 
     Parameters
     ----------
@@ -70,7 +73,8 @@ def measure_roughness(
     samples, batch_norm, batch_size, dtype, device
         Of the loss, see `anodiff.landscape.placing.place`.
     directions
-        Of each kind: isotropic ones of length 1, and w_{t+k} − w_t with k spread over the window in its logarithm.
+        Of each kind: isotropic ones of length 1, and w_{t+k} − w_t with k spread over the window in its logarithm. The latter
+        are nested and count as fewer, see `anodiff.landscape.structure.independent_directions`.
     decades, radii_per_decade
         Distances: up to how far the path goes over the window that holds the step, and so many decades down from there.
     workers
@@ -86,57 +90,80 @@ def measure_roughness(
     """
     if directions < 1 or not decades > 0 or radii_per_decade < 1:
         raise ConfigError(f"{directions} directions, {decades} decades of {radii_per_decade} radii: all must be above 0")
+    refuse_existing(Path(output), overwrite=overwrite)
+    replacing = overwrite or scratch_of(output).exists()  # killed between table and store, a measurement leaves the table alone
+    refuse_existing(Path(table), overwrite=replacing)
     trajectory = open_trajectory(trajectory_path)
     settings = RunSettings.model_validate(trajectory.group.attrs.get("settings"))
     dataset = load(settings.data, data_root)
     fractions = np.geomspace(10**-decades, 1, round(decades * radii_per_decade) + 1)
-    shape = {"point": len(steps), "kind": len(DIRECTIONS), "direction": directions, "side": 2, "radius": len(fractions)}
-    arrays = {name: np.full([shape[each] for each in dimensions], np.nan) for name, (dimensions, _) in ARRAYS.items()}
-    said: dict[str, Any] = {}
-    total = len(steps) * len(DIRECTIONS) * directions
-    with writing(output, overwrite=overwrite) as store, writing(table, overwrite=overwrite) as csv:
-        for number, step in enumerate(steps):
 
-            def placed(precision: torch.dtype, step: int = step) -> LossSurface:
-                return place(
-                    trajectory, step, settings=settings, dataset=dataset, samples=samples, seed=seed, batch_norm=batch_norm,
-                    batch_size=batch_size, dtype=precision, device=device,
-                )  # fmt: skip
+    def placed(step: int, precision: torch.dtype) -> LossSurface:
+        return place(
+            trajectory, step, settings=settings, dataset=dataset, samples=samples, seed=seed, batch_norm=batch_norm,
+            batch_size=batch_size, dtype=precision, device=device,
+        )  # fmt: skip
 
-            surface = placed(dtype)
-            said = describe(surface)
-            along, reach = _path_directions(trajectory, step, directions)
-            random = np.random.default_rng([seed, step])
-            vectors = {"random": random.normal(size=(directions, surface.size)), "path": along}
+    for step in steps:
+        stored_point(trajectory, step)
+        _path_directions(trajectory, step, directions)  # refuses a bad step before anything is begun
+    first = placed(steps[0], dtype) if steps else None
+    looked = first and first.fingerprint()
+    identity = identity_of(
+        settings, seed, steps, directions, trajectory.fingerprint, looked, torch.__version__, arrays=[fractions]
+    )
+    said = (describe(first) if first else {}) | {"settings": settings.model_dump(mode="json"), "seed": seed}
+    said["kinds"] = list(DIRECTIONS)
+    kinds, total = len(DIRECTIONS), len(steps) * len(DIRECTIONS) * directions
+    sizes = {
+        "point": len(steps),
+        "kind": kinds,
+        "direction": directions,
+        "other_direction": directions,
+        "side": 2,
+        "radius": len(fractions),
+    }
+    with (
+        measuring(
+            output, KIND, VERSION, identity, _layouts(sizes), [len(steps), kinds, directions], said, overwrite=overwrite
+        ) as measurement,
+        writing(table, overwrite=replacing) as csv,
+    ):
+        todo = measurement.todo
+        done = total - len(todo)
+        for number in sorted({number for number, *_ in todo}):
+            surface = placed(steps[number], dtype)
+            along, reach = _path_directions(trajectory, steps[number], directions)
+            random = np.random.default_rng([seed, steps[number]])
+            vectors = [random.normal(size=(directions, surface.size)), along]
             radii = reach * fractions
-            arrays["step"][number], arrays["loss_centre"][number] = step, surface(surface.centre)
-            arrays["radius"][number] = radii
-            arrays["rounding"][number] = _rounding(surface, placed(torch.float64), random)
-            for kind, name in enumerate(DIRECTIONS):
-                for index, vector in enumerate(vectors[name]):
-                    done = (number * len(DIRECTIONS) + kind) * directions + index
-                    report(done, total, f"step {step}, {name} directions")
-                    line = unit_directions(name, surface.centre, vector[None], (name,))
-                    with Evaluation(surface, line, workers) as evaluation:
-                        losses = evaluation.row(np.concatenate([radii, -radii]), 0.0)
-                    arrays["loss"][number, kind, index] = losses.reshape(2, -1)
+            measurement.put("cosine", number, [cosines(those) for those in vectors])
+            measurement.put("step", number, steps[number])
+            measurement.put("loss_centre", number, surface(surface.centre))
+            measurement.put("radius", number, radii)
+            measurement.put("rounding", number, _rounding(surface, placed(steps[number], torch.float64), random))
+            for part in [part for part in todo if part[0] == number]:
+                _, kind, direction = part
+                report(done, total, f"step {steps[number]}, {DIRECTIONS[kind]} directions")
+                line = unit_directions(DIRECTIONS[kind], surface.centre, vectors[kind][direction], DIRECTIONS[kind : kind + 1])
+                with Evaluation(surface, line, workers) as evaluation:
+                    losses = evaluation.row(np.concatenate([radii, -radii]), 0.0)
+                measurement.put("loss", part, losses.reshape(2, -1))
+                measurement.finish(part)
+                done += 1
         trajectory.check_unchanged()
-        attributes = said | {"settings": settings.model_dump(mode="json"), "seed": seed, "kinds": list(DIRECTIONS)}
-        attributes["non_finite"] = int((~np.isfinite(arrays["loss"])).sum())
-        group = create_store(store, KIND, VERSION, attributes)
-        for name, values in arrays.items():
-            dimensions, meaning = ARRAYS[name]
-            array = group.create_array(
-                name, shape=values.shape, dtype=values.dtype, compressors=compressors(), dimension_names=dimensions,
-                attributes={"long_name": meaning},
-            )  # fmt: skip
-            if values.size:
-                array[...] = values
-        finish_store(group)
+        arrays = {name: measurement[name] for name in ARRAYS}
+        measurement.attributes["non_finite"] = int((~np.isfinite(arrays["loss"])).sum())
         rows = rows_of(arrays, list(DIRECTIONS), seed)
         rows.to_csv(csv, index=False)
     report(total, total, "done")
     return rows
+
+
+def _layouts(sizes: Mapping[str, int]) -> dict[str, Layout]:
+    found = layouts_of(ARRAYS, sizes)
+    apart = (1, 1, *(max(1, size) for size in found["loss"].shape[2:]))  # a part rewrites its chunk
+    return found | {"loss": replace(found["loss"], chunks=apart)}
 
 
 def _path_directions(trajectory: Trajectory, step: int, count: int) -> tuple[FloatArray, float]:

@@ -21,13 +21,18 @@ FloatArray = NDArray[np.float64]
 KIND = "anodiff roughness"
 VERSION = 1
 
-#: Arrays of roughness.zarr: dimensions, meaning.
+#: Arrays of roughness.zarr: dimensions, type, meaning.
 ARRAYS = {
-    "step": (("point",), "optimiser step of the point"),
-    "loss_centre": (("point",), "loss at the point"),
-    "radius": (("point", "radius"), "distance from the point, in weight units"),
-    "rounding": (("point",), "variance of a loss's rounding error"),
-    "loss": (("point", "kind", "direction", "side", "radius"), "loss at that distance, at both sides of the point"),
+    "step": (("point",), "int64", "optimiser step of the point"),
+    "loss_centre": (("point",), "float64", "loss at the point"),
+    "radius": (("point", "radius"), "float64", "distance from the point, in weight units"),
+    "rounding": (("point",), "float64", "variance of a loss's rounding error"),
+    "cosine": (("point", "kind", "direction", "other_direction"), "float64", "cosine between two directions of a kind"),
+    "loss": (
+        ("point", "kind", "direction", "side", "radius"),
+        "float64",
+        "loss at that distance, at both sides of the point",
+    ),
 }
 
 #: Columns of roughness.csv: meaning.
@@ -71,7 +76,7 @@ def open_roughness(path: str | Path) -> RoughnessStore:
     """Open a finished roughness.zarr; raises what `anodiff.stores.open_store` raises, and `StoreFormatError` for damage."""
     group = open_store(path, KIND, VERSION)
     try:
-        arrays = {name: np.asarray(group[name][...]) for name in ARRAYS}  # type: ignore[index]
+        arrays = {name: np.asarray(group[name][...]) for name in ARRAYS if name in group or name != "cosine"}  # type: ignore[index]
     except (KeyError, ValueError) as error:
         raise StoreFormatError(f"{path}: damaged: {' '.join(str(error).split())}; make it again") from None
     attributes: dict[str, Any] = dict(group.attrs)
@@ -109,4 +114,6 @@ def _squares(arrays: Mapping[str, NDArray[Any]], point: int, kind: int) -> dict[
 
 def _fit(arrays: Mapping[str, NDArray[Any]], point: int, kind: int, part: str, seed: int) -> StructureFit:
     squared = _squares(arrays, point, kind)[part]
-    return fit_structure(arrays["radius"][point], squared, FLOORS[part] * float(arrays["rounding"][point]), seed)
+    floor = FLOORS[part] * float(arrays["rounding"][point])
+    angles = arrays["cosine"][point, kind] if "cosine" in arrays else None
+    return fit_structure(arrays["radius"][point], squared, floor, seed, angles=angles, part=part)

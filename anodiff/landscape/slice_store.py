@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.errors import IncompleteStoreError
 from anodiff.stores import open_store
 
 FloatArray = NDArray[np.float64]
@@ -66,9 +65,6 @@ def open_slice(path: str | Path) -> Slice:
     def read(name: str) -> NDArray[Any] | None:
         return np.asarray(group[name][...]) if name in group else None  # type: ignore[index]
 
-    done = read("row_done")
-    if done is None or not done.all():
-        raise IncompleteStoreError(f"{path}: rows are missing; make the slice again")
     loss, first = read("loss"), read("first")
     assert loss is not None
     assert first is not None

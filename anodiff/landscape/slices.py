@@ -10,7 +10,6 @@ The floor of the cost is the convolutions' own time (nine tenths of it, for a na
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,17 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import zarr
 from numpy.typing import ArrayLike, NDArray
 
-from anodiff.errors import AnodiffError, ConfigError
+from anodiff.errors import ConfigError
 from anodiff.landscape.directions import Directions
 from anodiff.landscape.evaluation import Evaluation
+from anodiff.landscape.measurement import Layout, identity_of, measuring
 from anodiff.landscape.slice_store import KIND, VERSION
 from anodiff.landscape.surface import LossSurface, describe
-from anodiff.stores import RUNNING, create_store, finish_store, open_group, publish, refuse_existing, remove, storage_errors
-from anodiff.training.lock import run_lock
-from anodiff.trajectory.format import compressors
+from anodiff.stores import refuse_existing
 
 FloatArray = NDArray[np.float64]
 Report = Callable[[int, int, str], None]
@@ -137,30 +134,24 @@ def slice_landscape(
     RunLockedError
         If another process works on this scan.
     """
-    output = Path(output)
-    scratch = Path(scratch) if scratch is not None else output.with_name(f".{output.name}.scan")
-    refuse_existing(output, overwrite=overwrite)
+    refuse_existing(Path(output), overwrite=overwrite)
     axes = grid(directions, points, extent)
     count = math.prod(len(axis) for axis in axes)
-    with Evaluation(surface, directions, workers, memory) as evaluation, storage_errors(scratch):
+    offsets = axes[1] if len(axes) == 2 else np.zeros(1)
+    identity = identity_of(surface.fingerprint(), torch.__version__, arrays=[directions.origin, directions.vectors, *axes])
+    said = {"directions": directions.kind, "labels": directions.labels, "unit": directions.unit}
+    with Evaluation(surface, directions, workers, memory) as evaluation:
         _refuse_long(axes, count, evaluation, longest)
-        with run_lock(scratch, lambda line: None):
-            working = scratch / "slice.zarr"
-            group = _partial(working, _identity(surface, directions, axes))
-            if group is None:
-                group = _create(working, surface, directions, axes, attributes or {})
-            loss: Any = group["loss"]
-            done: Any = group["row_done"]
-            offsets = axes[1] if len(axes) == 2 else np.zeros(1)
-            for number in np.flatnonzero(np.asarray(done[:]) == 0):
-                row = evaluation.row(axes[0], offsets[number])
-                loss[(int(number), slice(None)) if len(axes) == 2 else slice(None)] = row
-                done[int(number)] = 1  # after the row: a kill between the two repeats it
-                report(int(np.sum(done[:])) * len(axes[0]), count, f"row {number + 1} of {len(offsets)}")
-            finish_store(group, non_finite=int(np.isnan(np.asarray(loss[...])).sum()))
-            if overwrite:
-                remove(output)
-            publish(working, output)
+        with measuring(
+            output, KIND, VERSION, identity, _layouts(directions, axes), [len(offsets)],
+            (attributes or {}) | describe(surface) | said, scratch=scratch, overwrite=overwrite,
+        ) as scan:  # fmt: skip
+            todo = scan.todo
+            for done, (number,) in enumerate(todo, len(offsets) - len(todo) + 1):
+                scan.put("loss", number if len(axes) == 2 else slice(None), evaluation.row(axes[0], offsets[number]))
+                scan.finish((number,))
+                report(done * len(axes[0]), count, f"row {number + 1} of {len(offsets)}")
+            scan.attributes["non_finite"] = int(np.isnan(scan["loss"]).sum())
 
 
 def _refuse_long(axes: Sequence[FloatArray], count: int, evaluation: Evaluation, longest: float) -> None:
@@ -175,50 +166,17 @@ def _refuse_long(axes: Sequence[FloatArray], count: int, evaluation: Evaluation,
         )
 
 
-def _identity(surface: LossSurface, directions: Directions, axes: Sequence[FloatArray]) -> str:
-    digest = hashlib.sha256(f"{surface.fingerprint()} {torch.__version__}".encode())
-    for array in (directions.origin, directions.vectors, *axes):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-def _partial(working: Path, identity: str) -> zarr.Group | None:
-    """Return the store of a scan that was interrupted, or None where there is none of this surface and grid."""
-    try:
-        attributes = open_group(working).attrs
-    except AnodiffError:
-        return None
-    if attributes.get("identity") != identity or attributes.get("status") != RUNNING or not attributes.get("ready"):
-        return None
-    return zarr.open_group(working, mode="r+")
-
-
-def _create(
-    working: Path, surface: LossSurface, directions: Directions, axes: Sequence[FloatArray], attributes: dict[str, Any]
-) -> zarr.Group:
-    said = (
-        attributes | describe(surface) | {"directions": directions.kind, "labels": directions.labels, "unit": directions.unit}
-    )
-    group = create_store(working, KIND, VERSION, said | {"identity": _identity(surface, directions, axes)})
-    dims = ("first",) if len(axes) == 1 else ("second", "first")
-    shape = tuple(len(axis) for axis in reversed(axes))
-    group.create_array(
-        "loss", shape=shape, chunks=(1, shape[-1])[-len(shape) :], dtype="float64", fill_value=math.nan,
-        compressors=compressors(), dimension_names=dims, attributes={"long_name": "mean loss; NaN where not finite"},
-    )  # fmt: skip
-    rows = shape[0] if len(shape) == 2 else 1
-    group.create_array("row_done", shape=(rows,), dtype="uint8", fill_value=0, dimension_names=("row",))
-    _put(group, "first", axes[0], ("first",), long_name=directions.labels[0], units=directions.unit)
-    if len(axes) == 2:
-        _put(group, "second", axes[1], ("second",), long_name=directions.labels[1], units=directions.unit)
+def _layouts(directions: Directions, axes: Sequence[FloatArray]) -> dict[str, Layout]:
+    names, shape = ("second", "first")[-len(axes) :], tuple(len(axis) for axis in reversed(axes))
+    found = {"loss": Layout(names, shape, "float64", "mean loss; NaN where not finite", chunks=(1, shape[-1])[-len(shape) :])}
+    for name, label, axis in zip(("first", "second"), directions.labels, axes, strict=False):
+        found[name] = Layout((name,), axis.shape, "float64", label, directions.unit, values=axis)
     if directions.path is not None and directions.path_steps is not None and directions.explained_variance is not None:
-        _put(group, "path", directions.path, ("path_point", "axis"), long_name="path in the plane", units=directions.unit)
-        _put(group, "path_step", directions.path_steps, ("path_point",), long_name="optimiser step")
-        _put(group, "explained_variance", directions.explained_variance, ("axis",), long_name="fraction of the path's variance")
-    group.attrs["ready"] = True
-    return group
-
-
-def _put(group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], **attributes: Any) -> None:
-    array = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=dimensions, attributes=attributes)
-    array[...] = values
+        known = {
+            "path": (("path_point", "axis"), directions.path, "path in the plane", directions.unit),
+            "path_step": (("path_point",), directions.path_steps, "optimiser step", None),
+            "explained_variance": (("axis",), directions.explained_variance, "fraction of the path's variance", None),
+        }
+        for name, (dimensions, values, meaning, units) in known.items():
+            found[name] = Layout(dimensions, values.shape, str(values.dtype), meaning, units, values=values)
+    return found

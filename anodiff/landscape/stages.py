@@ -10,18 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from anodiff.geometry.store import open_geometry
 from anodiff.landscape.curvature import measure_curvature, window_of
-from anodiff.landscape.directions import path_directions, random_directions
+from anodiff.landscape.directions import Directions, path_directions, random_directions, unit_directions
 from anodiff.landscape.placing import place, stored_point
+from anodiff.landscape.products import hessian_product
 from anodiff.landscape.roughness import measure_roughness
 from anodiff.landscape.slices import slice_landscape
+from anodiff.landscape.spectrum import top_eigenpairs
+from anodiff.landscape.surface import LossSurface
 from anodiff.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
 from anodiff.stores import writing
 from anodiff.training.gpus import claim_device
 from anodiff.trajectory.store import Trajectory, open_trajectory
 
+FloatArray = NDArray[np.float64]
 Report = Callable[[int, int, str], None]
 
 
@@ -45,15 +50,15 @@ def slices(
     overwrite: bool = False,
     report: Report = lambda done, total, message: None,
 ) -> None:
-    """Slice the landscape in the plane of the first and the last window's path, and in a random plane at the end.
+    """Slice the landscape in the planes that the settings name.
 
-    ``output`` becomes a folder with path_first.zarr, path_last.zarr and random.zarr; empty where no window was finished.
+    ``output`` becomes a folder with a store for each, such as path_first.zarr; empty where no window was finished.
     """
     trajectory, geometry = open_trajectory(trajectory_path), open_geometry(geometry_path)
     finished = [n for n, window in enumerate(geometry.windows) if geometry.reached(window) and not geometry.problem(n)]
     with writing(output, overwrite=overwrite) as folder, claim_device(device) as chosen:
         folder.mkdir(parents=True)
-        for name in ("path_first", "path_last", "random") if finished else ():
+        for name in settings.planes if finished else ():
             number = finished[0 if name == "path_first" else -1]
             window = geometry.windows[number]
             step = window.start + window.length
@@ -61,19 +66,41 @@ def slices(
                 trajectory, step, data_root=data_root, samples=settings.samples, seed=settings.seed,
                 batch_norm=settings.batch_norm, device=chosen,
             )  # fmt: skip
+            extent = None
             if name == "random":
-                directions = random_directions(stored_point(trajectory, step), surface.shapes, settings.seed)
-            else:
+                directions = random_directions(surface.centre, surface.shapes, settings.seed)
+            elif name in ("path_first", "path_last"):
                 directions = path_directions(trajectory, geometry.read(number))
+            else:
+                directions = _curved_directions(name, surface, settings.seed)
+                extent = float(np.linalg.norm(surface.centre - stored_point(trajectory, window.start)))
             slice_landscape(
                 surface,
                 directions,
                 folder / f"{name}.zarr",
                 points=settings.points,
+                extent=extent,
                 scratch=Path(f"{output}.{name}.scratch"),
                 attributes={"step": step, "run": trajectory.path.parent.name},
                 report=_named(report, name),
             )
+
+
+def _curved_directions(name: str, surface: LossSurface, seed: int) -> Directions:
+    """Return the plane of the Hessian's first two eigenvectors, or of the steepest descent and the most curved line across."""
+    product = hessian_product(surface)
+    if name == "hessian":
+        vectors = top_eigenpairs(product, surface.size, 2, seed=seed).vectors
+        return unit_directions(name, surface.centre, vectors, ("largest curvature", "second largest curvature"))
+    downhill = -surface.gradient(surface.centre)
+    along = downhill / np.linalg.norm(downhill) if downhill.any() else downhill
+
+    def across(vector: FloatArray) -> FloatArray:
+        curved = product(vector - along * (along @ vector))
+        return np.asarray(curved - along * (along @ curved), np.float64)
+
+    vectors = np.stack([downhill, top_eigenpairs(across, surface.size, 1, seed=seed).vectors[0]])
+    return unit_directions(name, surface.centre, vectors, ("steepest descent", "largest curvature across it"))
 
 
 def _named(report: Report, name: str) -> Report:

@@ -23,6 +23,9 @@ FloatArray = NDArray[np.float64]
 #: A structure function is fitted where it is so many times its floor, over no fewer radii.
 ABOVE_FLOOR, FEWEST_RADII = 10.0, 4
 
+#: The smallest H by which directions are judged.
+LEAST_HURST = 0.05
+
 #: The structure function of pure rounding, in variances of a loss's rounding error: of differences, and of the even part.
 FLOORS = {"difference": 2.0, "even": 6.0}
 
@@ -71,12 +74,56 @@ def structure_function(squared: FloatArray) -> FloatArray:
     return np.divide(total, known.sum(axis=0), out=np.full(total.shape, np.nan), where=known.any(axis=0))
 
 
-def fit_structure(radii: FloatArray, squared: FloatArray, floor: float, seed: int = 0) -> StructureFit:
+def cosines(vectors: FloatArray) -> FloatArray:
+    """Return the cosines of the angles between vectors, shape (n, P) → (n, n)."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    return np.asarray(vectors @ vectors.T / np.outer(lengths, lengths), np.float64)
+
+
+def independent_directions(angles: FloatArray, hurst: float, part: str = "difference") -> float:
+    """Return how many independent directions are worth as much as these: n² / Σ_ij ρ_ij, ρ_ij how their squares correlate.
+
+    That is of a fractional Brownian field of exponent H. With c the cosine between u and v, L(ru) − L(0) and L(rv) − L(0)
+    correlate as 1 − (2 − 2c)^H / 2, even parts as (4 − (2 − 2c)^H − (2 + 2c)^H) / (4 − 4^H), and squares of Gaussian numbers as
+    the square of that. For a smooth loss, H = 1, that is c²: random directions in many dimensions count fully. For a rough
+    one they do not, since L(w) is in all differences. And w_{t+k} − w_t for several k are nested: those of a random walk have
+    c² = k/k', and those of a straight path are one.
+
+    Parameters
+    ----------
+    angles
+        Cosines of those between the directions, shape (n, n).
+    hurst
+        H; taken as 1 where it is more, for the even part as 0.98.
+    part
+        ``difference``, the mean of both sides' squares, or ``even``.
+    """
+    c = np.clip(angles, -1, 1)
+    if part == "difference":
+        h = min(max(hurst, LEAST_HURST), 1.0)
+        same = 1 + (1 - 4**h / 2) ** 2
+        correlations = ((1 - (2 - 2 * c) ** h / 2) ** 2 + (1 - (2 + 2 * c) ** h / 2) ** 2) / same
+    else:
+        h = min(max(hurst, LEAST_HURST), 0.98)
+        correlations = ((4 - (2 - 2 * c) ** h - (2 + 2 * c) ** h) / (4 - 4**h)) ** 2
+    return float(c.size / np.sum(correlations))
+
+
+def fit_structure(
+    radii: FloatArray,
+    squared: FloatArray,
+    floor: float,
+    seed: int = 0,
+    *,
+    angles: FloatArray | None = None,
+    part: str = "difference",
+) -> StructureFit:
     """Fit the exponent over the radii from the first on above which S stays well above its floor.
 
-    Radii at the far end where no direction has a finite loss are left out. Of n directions the bootstrap's deviations are
-    multiplied by sqrt(n / (n - 1)) t / z, t and z the 97.5 % quantiles of Student's law with n - 1 degrees of freedom and of
-    the normal (Hesterberg, Am. Stat. 69 (2015) 371): without it 8 directions cover about 89 %, 4 about 79 %.
+    Radii at the far end where no direction has a finite loss are left out. Of n directions worth m independent ones, the
+    bootstrap's deviations are multiplied by sqrt(n / (m − 1)) t / z, t and z the 97.5 % quantiles of Student's law with m − 1
+    degrees of freedom and of the normal (for m = n: Hesterberg, Am. Stat. 69 (2015) 371): without it 8 independent directions
+    cover about 89 %, 4 about 79 %. Below 2 there is no interval.
 
     Parameters
     ----------
@@ -86,6 +133,11 @@ def fit_structure(radii: FloatArray, squared: FloatArray, floor: float, seed: in
         One of `squares`, shape (directions, radii).
     floor
         What rounding alone gives.
+    angles
+        `cosines` between the directions, shape (directions, directions): m is then `independent_directions` at the fitted H.
+        By default the directions count as independent.
+    part
+        Which of `squares` it is.
     """
     mean = structure_function(squared)
     known = np.flatnonzero(np.isfinite(mean))
@@ -102,17 +154,21 @@ def fit_structure(radii: FloatArray, squared: FloatArray, floor: float, seed: in
     random = np.random.default_rng(seed)
     logs = np.log(radii[fitted])
     value = float(np.polyfit(logs, np.log(mean[fitted]), 1)[0])
-    squared = squared[np.isfinite(squared[:, fitted]).any(axis=1)]
-    if len(squared) < 3:
+    having = np.isfinite(squared[:, fitted]).any(axis=1)
+    squared = squared[having]
+    worth = float(len(squared))
+    if angles is not None:
+        worth = independent_directions(angles[np.ix_(having, having)], value / 2, part)
+    if len(squared) < 3 or worth < 2:
         return StructureFit(Interval(value, math.nan, math.nan), fitted)
     chosen = random.integers(len(squared), size=(DRAWS, len(squared)))
     drawn = np.array([structure_function(squared[rows][:, fitted]) for rows in chosen])
     slopes = np.polyfit(logs, np.log(np.maximum(drawn, 1e-300)).T, 1)[0]
-    low, high = value + _widening(len(squared)) * (np.quantile(slopes, ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)) - value)
+    low, high = value + _widening(len(squared), worth) * (np.quantile(slopes, ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)) - value)
     return StructureFit(Interval(value, float(low), float(high)), fitted)
 
 
-def _widening(count: int) -> float:
-    """Return by how much a bootstrap over so many directions is too narrow."""
+def _widening(count: int, worth: float) -> float:
+    """Return by how much a bootstrap over so many directions, worth so many independent ones, is too narrow."""
     end = (1 + COVERAGE) / 2
-    return float(math.sqrt(count / (count - 1)) * stdtrit(count - 1, end) / ndtri(end))
+    return float(math.sqrt(count / (worth - 1)) * stdtrit(worth - 1, end) / ndtri(end))

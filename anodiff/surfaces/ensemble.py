@@ -46,6 +46,7 @@ GRADIENTS, SHOWN = 20_000, 12
 
 #: Columns of the table: meaning.
 COLUMNS = {
+    "setting": "named settings of the walkers",
     "kind": "kind of surface, with its Hurst exponent",
     "hurst": "Hurst exponent of the surface; none for those without one",
     "surface": "number of the surface among those of its kind",
@@ -62,12 +63,12 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Ensemble:
-    """All surfaces of a kind, measured.
+    """All surfaces of a kind, measured with the walkers of a setting.
 
     Attributes
     ----------
-    kind, rows
-        Name of the kind, and a row of `COLUMNS` for each surface.
+    setting, kind, rows
+        Name of the walkers' setting, name of the kind, and a row of `COLUMNS` for each surface.
     lags
         In steps, shape (lags,).
     ageing_msd
@@ -81,6 +82,7 @@ class Ensemble:
         The first surface, and some walkers' paths on it, shape (steps + 1, walkers, 2).
     """
 
+    setting: str
     kind: str
     rows: pd.DataFrame
     lags: NDArray[np.int64]
@@ -116,33 +118,47 @@ def kinds(settings: SimplifiedModelSettings) -> dict[str, tuple[float | None, Ca
 def measure_ensembles(
     settings: SimplifiedModelSettings, *, report: Report = lambda done, total, message: None
 ) -> list[Ensemble]:
-    """Let walkers descend all surfaces and measure them; about 0.2 s for 300 walkers of 1,000 steps on a surface."""
+    """Let walkers descend all surfaces and measure them; about 0.2 s for 300 walkers of 1,000 steps on a surface.
+
+    Those of the settings themselves come first, then those of the ones beside them, on the same surfaces.
+    """
+    asked = [(each, kind) for each in settings.each().values() for kind in kinds(each)]
+    total, done = sum(each.surfaces for each, _ in asked), 0
     found = []
-    total = len(kinds(settings)) * settings.surfaces
-    lags = logarithmic_lags(settings.steps, 20, 1.0)
-    for number, (kind, (hurst, make)) in enumerate(kinds(settings).items()):
-        ageing, averaged, gradients = [], [], []
-        rows: list[dict[str, object]] = []
-        for index in range(settings.surfaces):
-            report(number * settings.surfaces + index, total, kind)
-            surface = make(_seed(settings.seed, kind, index)).scaled(settings.deviation)
-            walked = _walk(surface, settings, _seed(settings.seed, f"walkers, {kind}", index))
-            if index == 0:
-                example, paths = surface, walked.positions[:, :SHOWN].copy()
-            ageing.append(_ageing(walked.positions, lags))
-            averaged.append(_time_averaged(walked.positions, lags))
-            random = np.random.default_rng(_seed(settings.seed, f"gradients, {kind}", index))
-            slopes = random.choice(
-                walked.gradients[..., 0].ravel(), min(GRADIENTS, walked.gradients[..., 0].size), replace=False
-            )
-            gradients.append(slopes / slopes.std())
-            about: dict[str, object] = {"kind": kind, "hurst": math.nan if hurst is None else hurst, "surface": index}
-            rows.append(about | _row(surface, walked, lags, ageing[-1], averaged[-1], slopes))
-        table = pd.DataFrame(rows, columns=list(COLUMNS))
-        pooled = np.concatenate(gradients)[:: settings.surfaces]
-        found.append(Ensemble(kind, table, lags, np.array(ageing), np.array(averaged), pooled, example, paths))
+    for each, kind in asked:
+
+        def tell(index: int, before: int = done, what: str = f"{each.name}: {kind}") -> None:
+            report(before + index, total, what)
+
+        found.append(_measure(each, kind, tell))
+        done += each.surfaces
     report(total, total, "done")
     return found
+
+
+def _measure(settings: SimplifiedModelSettings, kind: str, tell: Callable[[int], None]) -> Ensemble:
+    """Measure the walkers on all surfaces of a kind."""
+    hurst, make = kinds(settings)[kind]
+    lags = logarithmic_lags(settings.steps, 20, 1.0)
+    ageing, averaged, gradients = [], [], []
+    rows: list[dict[str, object]] = []
+    for index in range(settings.surfaces):
+        tell(index)
+        surface = make(_seed(settings.seed, kind, index)).scaled(settings.deviation)
+        walked = _walk(surface, settings, _seed(settings.seed, f"walkers, {kind}", index))
+        if index == 0:
+            example, paths = surface, walked.positions[:, :SHOWN].copy()
+        ageing.append(_ageing(walked.positions, lags))
+        averaged.append(_time_averaged(walked.positions, lags))
+        random = np.random.default_rng(_seed(settings.seed, f"gradients, {kind}", index))
+        slopes = random.choice(walked.gradients[..., 0].ravel(), min(GRADIENTS, walked.gradients[..., 0].size), replace=False)
+        gradients.append(slopes / slopes.std())
+        about: dict[str, object] = {"setting": settings.name, "kind": kind, "surface": index}
+        about["hurst"] = math.nan if hurst is None else hurst
+        rows.append(about | _row(surface, walked, lags, ageing[-1], averaged[-1], slopes))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    pooled = np.concatenate(gradients)[:: settings.surfaces]
+    return Ensemble(settings.name, kind, table, lags, np.array(ageing), np.array(averaged), pooled, example, paths)
 
 
 def _seed(seed: int, what: str, index: int) -> int:

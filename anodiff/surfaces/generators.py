@@ -18,7 +18,8 @@ from scipy.fft import fft2, fftfreq, ifft2
 from scipy.ndimage import gaussian_filter
 
 from anodiff.errors import ConfigError
-from anodiff.surfaces.surface import Surface, check_hurst, check_points, refuse_too_large
+from anodiff.memory import refuse_too_large
+from anodiff.surfaces.surface import Surface, check_hurst, check_points
 
 FloatArray = NDArray[np.float64]
 Seed = int | np.random.Generator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from anodiff.errors import StoreFormatError
 from anodiff.stages import SimplifiedModelSettings
 from anodiff.stores import create_store, finish_store, open_store, writing
-from anodiff.surfaces.ensemble import COLUMNS, WAITING, Ensemble, Report, kinds, measure_ensembles
+from anodiff.surfaces.ensemble import COLUMNS, WAITING, Ensemble, Report, measure_ensembles
 from anodiff.surfaces.surface import Surface
 
 KIND = "anodiff simplified model"
@@ -49,10 +48,11 @@ def write_model(
     """
     with writing(output, overwrite=overwrite) as store, writing(table, overwrite=overwrite) as csv:
         ensembles = measure_ensembles(settings, report=report)
-        attributes = {"settings": settings.model_dump(mode="json"), "kinds": list(kinds(settings))}
+        attributes = {"settings": settings.model_dump(mode="json"), "kinds": [ensemble.kind for ensemble in ensembles]}
         group = create_store(store, KIND, VERSION, attributes)
         for number, ensemble in enumerate(ensembles):
-            own = group.create_group(str(number), attributes={"kind": ensemble.kind, "periodic": ensemble.example.periodic})
+            about = {"setting": ensemble.setting, "kind": ensemble.kind, "periodic": ensemble.example.periodic}
+            own = group.create_group(str(number), attributes=about)
             for name, values in _values(ensemble, settings.steps).items():
                 dimensions, meaning = ARRAYS.get(name, (("surface",), COLUMNS.get(name)))
                 array = own.create_array(
@@ -75,26 +75,28 @@ def open_model(path: str | Path) -> list[Ensemble]:
         In one line.
     """
     group = open_store(path, KIND, VERSION)
-    names: Sequence[Any] = group.attrs["kinds"]  # type: ignore[assignment]
+    attributes: dict[str, Any] = dict(group.attrs)
     found = []
     try:
-        for number, kind in enumerate(names):
+        for number, kind in enumerate(attributes["kinds"]):
             own = {name: np.asarray(group[f"{number}/{name}"][...]) for name in [*ARRAYS, *_numbers()]}  # type: ignore[index]
-            rows = pd.DataFrame({"kind": kind} | {name: own[name] for name in _numbers()})
+            about: dict[str, Any] = dict(group[str(number)].attrs)
+            setting = str(about.get("setting", attributes["settings"]["name"]))
+            rows = pd.DataFrame({"setting": setting, "kind": kind} | {name: own[name] for name in _numbers()})
             hurst = own["hurst"][0]
             example = Surface(
                 own["height"], str(kind), None if np.isnan(hurst) else float(hurst),
-                bool(group[str(number)].attrs["periodic"]),
+                bool(about["periodic"]),
             )  # fmt: skip
             curves = own["lag"], own["ageing_msd"], own["time_averaged_msd"], own["gradient"]
-            found.append(Ensemble(str(kind), rows[list(COLUMNS)], *curves, example, own["path"]))
+            found.append(Ensemble(setting, str(kind), rows[list(COLUMNS)], *curves, example, own["path"]))
     except (KeyError, ValueError) as error:
         raise StoreFormatError(f"{path}: damaged: {' '.join(str(error).split())}; make it again") from None
     return found
 
 
 def _numbers() -> list[str]:
-    return [name for name in COLUMNS if name != "kind"]
+    return [name for name in COLUMNS if name not in ("setting", "kind")]
 
 
 def _values(ensemble: Ensemble, steps: int) -> dict[str, NDArray[Any]]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +13,6 @@ FloatArray = NDArray[np.float64]
 
 #: Standard deviation of a surface's heights, unless asked otherwise.
 DEVIATION = 0.1
-
-#: Where Linux says how much memory can be had; SC_AVPHYS_PAGES leaves the page cache out, and other systems lack it.
-MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
@@ -62,28 +56,6 @@ class Surface:
         spread = float(self.heights.std())
         factor = deviation / spread if spread > 0 else 0.0
         return replace(self, heights=factor * (self.heights - self.heights.mean()))
-
-
-def refuse_too_large(what: str, needed: float) -> None:
-    """Raise `ConfigError`, with both numbers, if so many bytes are more than this machine has free."""
-    free = available_memory()
-    if needed > free:
-        raise ConfigError(f"{what} needs {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free; take fewer")
-
-
-def available_memory() -> float:
-    """Return the bytes that may still be taken: what Linux can free (not only what is idle), elsewhere all there are."""
-    try:
-        for line in MEMINFO.read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name == "MemAvailable":
-                return 1024.0 * int(value.split()[0])
-    except OSError:
-        pass
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (ValueError, AttributeError):
-        return math.inf
 
 
 def check_points(kind: str, points: int) -> None:

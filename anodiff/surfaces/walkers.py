@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import levy_stable
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.surfaces.surface import Surface, refuse_too_large
+from anodiff.memory import refuse_too_large
+from anodiff.surfaces.surface import Surface
 
 FloatArray = NDArray[np.float64]
 
@@ -162,7 +162,16 @@ def _noise(random: np.random.Generator, noise: float, index: float, shape: tuple
         return lambda: 0.0
     if index == 2:
         return lambda: noise * random.standard_normal(shape)
-    return lambda: levy_stable.rvs(index, 0, scale=noise / math.sqrt(2), size=shape, random_state=random)
+    return lambda: noise / math.sqrt(2) * _stable(random, index, shape)
+
+
+def _stable(random: np.random.Generator, index: float, shape: tuple[int, int]) -> FloatArray:
+    """Return symmetric stable numbers of scale 1 (Chambers, Mallows & Stuck, J. Am. Stat. Assoc. 71 (1976) 340)."""
+    angle, exponential = random.uniform(-np.pi / 2, np.pi / 2, shape), random.standard_exponential(shape)
+    if index == 1:
+        return np.tan(angle)
+    narrow = (np.cos((1 - index) * angle) / exponential) ** (1 / index - 1)
+    return np.asarray(np.sin(index * angle) / np.cos(angle) ** (1 / index) * narrow, np.float64)
 
 
 def _check(

@@ -8,7 +8,11 @@ from anodiff.config import RunSettings
 from anodiff.errors import ConfigError, OutputExistsError
 from anodiff.landscape.curvature import measure_curvature
 from anodiff.landscape.curvature_store import ARRAYS, open_curvature
+from anodiff.landscape.placing import place
+from anodiff.landscape.products import hessian_product
+from anodiff.landscape.spectrum import top_eigenpairs
 from anodiff.training.run import train_run
+from anodiff.trajectory.store import open_trajectory
 
 QUICK = {"samples": 64, "eigenvalues": 3, "probes": 1, "lanczos_steps": 8, "trace_products": 9, "lags": 5}
 
@@ -33,6 +37,11 @@ def test_the_curvature_of_a_run_is_written_and_comes_back(run, tmp_path):
     assert (np.diff(found["hessian_eigenvalue"]) <= 0).all()
     assert (found["gauss_newton_eigenvalue"] > 0).all()
     np.testing.assert_allclose(found["msd_within"] + found["msd_outside"], found["msd_total"])
+    surface = place(run, 25, samples=64)
+    vectors = top_eigenpairs(hessian_product(surface), surface.size, 3).vectors
+    inside = open_trajectory(run).weights[20:41].astype(float) @ vectors.T  # of the window that holds step 25, not the first
+    expected = [np.mean(np.sum((inside[lag:] - inside[:-lag]) ** 2, axis=1)) for lag in found["lag"]]
+    np.testing.assert_allclose(found["msd_within"][1], expected, rtol=1e-4)
     np.testing.assert_allclose(np.nansum(found["density_weight"], axis=2), 1)
     assert np.isfinite(found["trace_error"]).all()
     assert found.sharpness.shape == (3,)

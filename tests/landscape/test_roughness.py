@@ -11,6 +11,7 @@ from anodiff.connections import COLUMNS, landscape_rows, rank_correlation
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.geometry import geometry
 from anodiff.landscape import stages
+from anodiff.landscape.placing import place
 from anodiff.landscape.roughness import measure_roughness
 from anodiff.landscape.roughness_store import ARRAYS, open_roughness
 from anodiff.landscape.slice_store import open_slice
@@ -56,11 +57,11 @@ def test_the_loss_of_a_network_is_smooth_at_distances_small_against_its_weights(
 
 def test_float32_has_the_floor_that_its_rounding_makes(run, tmp_path):
     places = tmp_path / "single", tmp_path / "double"
-    for place, dtype in zip(places, (torch.float32, torch.float64), strict=True):
-        place.mkdir()
+    for folder, dtype in zip(places, (torch.float32, torch.float64), strict=True):
+        folder.mkdir()
         options = QUICK | {"decades": 8, "dtype": dtype}
-        measure_roughness(run / "trajectory.zarr", place / "r.zarr", place / "r.csv", steps=[25], **options)
-    single, double = (open_roughness(place / "r.zarr") for place in places)
+        measure_roughness(run / "trajectory.zarr", folder / "r.zarr", folder / "r.csv", steps=[25], **options)
+    single, double = (open_roughness(folder / "r.zarr") for folder in places)
     assert 1e-9 < np.sqrt(single["rounding"][0]) < 1e-6
     assert np.sqrt(double["rounding"][0]) < 1e-14
     fitted = single.fit(0, "random").fitted
@@ -86,9 +87,15 @@ def test_refusals_write_nothing(run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def plane_at_end(folder):
+    surface = place(folder / "trajectory.zarr", 40, samples=64)
+    return surface(surface.centre)
+
+
 def look(folder):
     """Put a run's folder through all stages of the landscape."""
-    settings = LandscapeSettings(samples=64, points=5)
+    planes = ["path_first", "path_last", "random", "hessian", "gradient"]
+    settings = LandscapeSettings(samples=64, points=5, planes=planes)
     trajectory, landscape = folder / "trajectory.zarr", folder / "landscape"
     stages.slices(trajectory, folder / "geometry.zarr", landscape / "slices", settings, device="cpu")
     rough = RoughnessSettings(at=[0.0, 1.0], directions=3, decades=2)
@@ -104,6 +111,16 @@ def test_the_stages_look_at_fractions_of_a_run(run):
     assert plane.loss.shape == (5, 5)
     assert plane.path_steps.tolist()[-1] == 40
     assert open_slice(landscape / "slices" / "random.zarr").kind == "random"
+    hessian, gradient = (open_slice(landscape / "slices" / f"{name}.zarr") for name in ("hessian", "gradient"))
+    weights = open_trajectory(run / "trajectory.zarr").weights
+    assert hessian.first[-1] == pytest.approx(np.linalg.norm(weights[40] - weights[20]), rel=1e-6)
+    assert hessian.loss[2, 2] == gradient.loss[2, 2] == plane_at_end(run)
+    bent = [
+        np.polyfit(axis, losses, 2)[0]
+        for axis, losses in ((hessian.first, hessian.loss[2]), (hessian.second, hessian.loss.T[2]))
+    ]
+    assert bent[0] > bent[1] > 0
+    assert gradient.loss[2, 3] < gradient.loss[2, 1]  # downhill is to the right
     exponents = pd.DataFrame({"window": [0, 1], "waiting_time": [0, 20], "length": [20, 20], "beta_max": [1.5, 0.5]})
     exponents = exponents.assign(beta_long=1.0, exponent_first=1.0, exponent_second=1.0, loss_roughness=0.5)
     rows = landscape_rows(run, exponents)
@@ -132,3 +149,13 @@ def test_the_rank_correlation_is_spearmans_with_an_interval_over_runs():
     assert loose.low < 0 < loose.high
     assert np.isnan(rank_correlation(table.head(3), "x", "y")[0].value)
     assert np.isnan(rank_correlation(table.assign(run=0), "x", "y")[0].low)
+
+
+def test_runs_that_differ_in_their_seed_alone_count_as_one_for_the_interval():
+    random = np.random.default_rng(1)
+    table = pd.DataFrame({"run": np.arange(12), "group": np.arange(12) // 2, "x": random.normal(size=12)})
+    table["y"] = table["x"] + random.normal(size=12)
+    same = table.assign(run=table["group"]).drop(columns="group")
+    assert rank_correlation(table, "x", "y") == rank_correlation(same, "x", "y")
+    assert rank_correlation(table, "x", "y") != rank_correlation(table.drop(columns="group"), "x", "y")
+    assert np.isnan(rank_correlation(table[table["group"] < 3], "x", "y")[0].low)

@@ -116,7 +116,7 @@ def test_losses_that_are_not_finite_are_nan_and_counted(tmp_path):
 def test_a_grid_too_large_is_refused_with_numbers(tmp_path):
     with pytest.raises(ConfigError, match=r"90000 x 90000 = 8,100,000,000 points takes about .* s .* take \d+ points"):
         slice_landscape(bowl(), two(), tmp_path / "slice.zarr", points=90_000, extent=1, longest=60)
-    with pytest.raises(ConfigError, match="GiB for weights"):
+    with pytest.raises(ConfigError, match=r"GiB of memory, .* fewer workers"):
         slice_landscape(bowl(), two(), tmp_path / "slice.zarr", extent=1, memory=10)
     assert not list(tmp_path.iterdir())
 

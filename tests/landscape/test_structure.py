@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from anodiff.landscape.structure import FLOORS, fit_structure, squares, structure_function
+from anodiff.landscape.structure import (
+    FLOORS,
+    cosines,
+    fit_structure,
+    independent_directions,
+    squares,
+    structure_function,
+)
 from anodiff.processes import fractional_brownian
 
 RADII = np.geomspace(1e-4, 1, 17)
@@ -99,3 +106,27 @@ def test_around_a_point_without_a_finite_loss_the_reason_is_that():
         found = fit_structure(RADII, squared, np.nan)
         assert np.isnan(found.exponent.value), part
         assert found.reason == "no finite difference of losses"
+
+
+def test_nested_directions_are_worth_as_many_independent_ones_as_their_squares_tell():
+    """On a smooth loss <(g·u)²(g·v)²> tells; checked against the scatter of the mean of squared slopes itself."""
+    random = np.random.default_rng(0)
+    walk = np.cumsum(random.normal(size=(64, 500)), axis=0)
+    nested = walk[[0, 3, 15, 63]]
+    angles = cosines(nested)
+    np.testing.assert_allclose(angles[0] ** 2, [1, 1 / 4, 1 / 16, 1 / 64], atol=0.06)
+    slopes = (random.normal(size=(20_000, 500)) @ (nested / np.linalg.norm(nested, axis=1, keepdims=True)).T) ** 2
+    worth = slopes.var() / slopes.mean(axis=1).var()
+    assert independent_directions(angles, 1.0) == pytest.approx(worth, rel=0.05)
+    assert independent_directions(np.eye(8), 1.0) == pytest.approx(8)
+    for part in FLOORS:
+        assert independent_directions(np.ones((8, 8)), 0.6, part) == pytest.approx(1)
+        assert 1 < independent_directions(np.eye(8), 0.5, part) < 8  # L(w) is in all differences
+
+
+def test_along_one_direction_taken_often_there_is_no_interval():
+    tilted = squares(losses(lambda d, r: r + 0.1 * r**2, directions=8), 0.0)["difference"]
+    assert np.isfinite(fit_structure(RADII, tilted, 0.0).exponent.low)
+    alone = fit_structure(RADII, tilted, 0.0, angles=np.ones((8, 8))).exponent
+    assert np.isfinite(alone.value)
+    assert np.isnan(alone.low)

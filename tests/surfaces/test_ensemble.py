@@ -13,7 +13,7 @@ from anodiff.stages import SimplifiedModelSettings
 from anodiff.surfaces.ensemble import COLUMNS, kinds, largest_exponent, measure_ensembles
 from anodiff.surfaces.store import open_model, write_model
 
-SMALL = {"points": 33, "surfaces": 2, "walkers": 60, "steps": 200, "hurst": [0.4, 0.8]}
+SMALL = {"points": 33, "surfaces": 2, "walkers": 60, "steps": 200, "hurst": [0.4, 0.8], "beside": []}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,16 @@ def test_named_settings_are_the_published_ones_and_may_be_overridden():
     assert SimplifiedModelSettings(name="ly2025", noise=0.1).noise == 0.1
 
 
+def test_settings_beside_walk_on_the_same_surfaces():
+    settings = SimplifiedModelSettings(**SMALL | {"hurst": [0.5], "beside": ["levy", "chen2021"]})
+    assert list(settings.each()) == ["chen2021", "levy"]
+    found = measure_ensembles(settings)
+    gaussian, levy = (next(one for one in found if one.setting == name) for name in ("chen2021", "levy"))
+    np.testing.assert_array_equal(gaussian.example.heights, levy.example.heights)
+    tails = [np.abs(np.diff(one.paths, axis=0)).max() for one in (gaussian, levy)]
+    assert tails[0] < 0.1 < tails[1]  # the largest step, of thousands with σ = 0.01: only Lévy-stable noise leaps
+
+
 def test_what_is_written_is_what_was_measured(tmp_path, measured):
     output, table = tmp_path / "simplified_model.zarr", tmp_path / "simplified_model.csv"
     write_model(SimplifiedModelSettings(**SMALL), output, table)
@@ -98,7 +108,7 @@ def test_what_is_written_is_what_was_measured(tmp_path, measured):
 
 
 def test_the_command_takes_settings_and_refuses_others_in_one_line(tmp_path):
-    settings = "{points: 17, surfaces: 2, walkers: 20, steps: 100, hurst: [0.5]}"
+    settings = "{points: 17, surfaces: 2, walkers: 20, steps: 100, hurst: [0.5], beside: []}"
     output = tmp_path / "model.zarr"
     result = CliRunner().invoke(app, ["simplified-model", "-o", str(output), "--settings", settings])
     assert result.exit_code == 0, result.output

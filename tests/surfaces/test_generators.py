@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from anodiff.errors import ConfigError
+from anodiff.memory import refuse_too_large
 from anodiff.surfaces import bowl, diamond_square, fractional_surface, multifractional_surface, shuffled
 from anodiff.surfaces.generators import _embedded_covariance
-from anodiff.surfaces.surface import refuse_too_large
 
 
 def structure(heights, lags):
@@ -136,14 +136,14 @@ def test_no_generator_begins_a_grid_that_does_not_fit(make):
 def test_memory_that_the_page_cache_holds_counts_as_free(tmp_path, monkeypatch):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 4194304 kB\nMemFree: 1024 kB\nMemAvailable: 2097152 kB\n")
-    monkeypatch.setattr("anodiff.surfaces.surface.MEMINFO", meminfo)
+    monkeypatch.setattr("anodiff.memory.MEMINFO", meminfo)
     refuse_too_large("one gibibyte", 2**30)
     with pytest.raises(ConfigError, match=r"3\.0 GiB of memory, 2\.0 GiB are free"):
         refuse_too_large("three gibibytes", 3 * 2**30)
 
 
 def test_where_there_is_no_meminfo_the_whole_memory_is_the_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr("anodiff.surfaces.surface.MEMINFO", tmp_path / "none")
+    monkeypatch.setattr("anodiff.memory.MEMINFO", tmp_path / "none")
     refuse_too_large("little", 2**20)
     with pytest.raises(ConfigError, match="GiB are free"):
         refuse_too_large("an exbibyte", 2.0**60)
