@@ -44,6 +44,7 @@ def invented_run(run, starts, diverged_at=None, length=1000):
         series = {name: np.where(epoch_step <= diverged_at, values, np.nan) for name, values in series.items()}
     settings = run.settings.model_dump(mode="json")
     bands = {"beta_low": beta - 0.05, "beta_high": beta + 0.05}
+    bands |= {"effective_samples": 50 + 0 * beta}
     for level, null in enumerate(NULLS):
         bands |= {f"beta_{null}": 0.9 + 0.1 * level + 0 * beta, f"beta_{null}_low": 0.85 + 0.1 * level + 0 * beta}
         bands |= {f"beta_{null}_high": 0.95 + 0.1 * level + 0 * beta}

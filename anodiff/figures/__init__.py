@@ -33,38 +33,97 @@ class FigureKind:
     drawn_by: str = ""
 
 
+#: Figures that take pairs of a window's points, and read geometry.zarr.
+GEOMETRY_FIGURES = ("contour", "loss_difference")
+
+#: Figures over a sweep, drawn from its runs.
 FIGURES = {
     "msd": FigureKind(
         "MSD by waiting time",
-        "Time-averaged mean squared displacement Δr²(τ) of the weights against the lag τ, one panel for each "
-        "configuration, one line for each window and seed, coloured by the window's waiting time. Dashed: slope 1 "
-        "(normal diffusion, τ) and slope 2 (a straight line, τ²). Of more than eight waiting times, eight are drawn, spread "
-        "evenly in their logarithm.",
+        "Time-averaged mean squared displacement Δr²(τ) of the weights against the lag τ, one panel for each configuration, "
+        "one line for each window and seed, coloured by the window's waiting time; shaded: its 95 % interval, by the "
+        "effective number of independent samples. Dashed: slope 1 (normal diffusion, τ) and slope 2 (a straight line, τ²). Of"
+        " more than eight waiting times, eight are drawn, spread evenly in their logarithm.",
         "curves.msd",
     ),
     "beta": FigureKind(
         "β(τ) by waiting time",
         "Local exponent β(τ) = d ln Δr² / d ln τ against the lag τ. Above the line at 1 the motion is superdiffusive, below "
-        "it subdiffusive. Bold: mean over the seeds that reached the window; thin: single seeds. Shaded: the long lags over "
-        "which the exponent beta_long of the table is fitted. Of more than eight waiting times, eight are drawn, spread evenly "
-        "in their logarithm.",
+        "it subdiffusive. Bold: mean over the seeds that reached the window, with its 95 % interval (shaded); thin: single "
+        "seeds. Grey ground: the long lags over which the exponent beta_long of the table is fitted. Of more than eight "
+        "waiting times, eight are drawn, spread evenly in their logarithm.",
         "curves.beta",
     ),
     "nulls": FigureKind(
         "β(τ) against its nulls",
         "Local exponent β(τ) of each configuration's earliest window (black, first seed; shaded: its 95 % interval) against "
-        "what is left of it in nulls made of the same updates: in random order (orange), in random order within each epoch "
-        "(blue), with random signs (green; bands: 95 % of the draws), and with the mean update subtracted (dotted; "
-        "such a path ends where it began, so that it falls at long lags). Where the line leaves a null's band, what that null "
-        "destroys makes the exponent.",
+        "what is left of it in nulls made of the same updates: in random order (orange, dashed), in random order within each "
+        "epoch (blue, dash-dotted), with random signs (green, short dashes; bands: 95 % of the draws), and with the mean "
+        "update subtracted (dotted; such a path ends where it began, so that it falls at long lags). Where the line leaves a "
+        "null's band, what that null destroys makes the exponent.",
         "curves.nulls",
+    ),
+    "beta_map": FigureKind(
+        "β as a map of lag and waiting time",
+        "Local exponent β(t_w, τ) of each configuration, mean over seeds: a row for each window, lags to the right. Orange: "
+        "superdiffusive (β > 1); blue: subdiffusive; white and the black line: β = 1. Hatched /: the 95 % interval holds 1; "
+        "hatched \\\\: the interval meets the band of the same updates in random order, so that their order makes no "
+        "difference that can be told. Read it from the bottom up: how do the exponents change while the network learns?",
+        "maps.beta_map",
+    ),
+    "long_lags": FigureKind(
+        "β at long lags",
+        "Local exponent β at the long lags (from analysis.long_lags on; of windows with a stride at all their lags, dots at "
+        "their ends), mean over seeds, coloured by the waiting time, with its 95 % interval (shaded). Dotted: what is left of "
+        "it in the same updates in random order (pale bands: 95 % of the draws); it may leave the panel below. A line below 1 "
+        "is subdiffusive; where it is told from its dotted line, the order of updates makes the exponent.",
+        "ageing.long_lags",
+    ),
+    "ageing": FigureKind(
+        "Ageing",
+        "Squared displacement from a window's first point (ageing MSD) over the time-averaged MSD at the same lag, all seeds "
+        "together, coloured by the waiting time; bands: 95 % intervals by a jackknife over seeds (none for one seed). 1: "
+        "motion that is the same all through the window. Above 1: it slows down within the window; below: it speeds up.",
+        "ageing.ageing",
+    ),
+    "ergodicity": FigureKind(
+        "Ergodicity breaking",
+        "Ergodicity-breaking parameter EB, the variance over seeds of their time-averaged MSDs over its squared mean, with its "
+        "95 % interval, beside what Gaussian paths of the same law and window would have (dotted). Far above it, single "
+        "runs do not speak for the ensemble; with two seeds the interval spans three decades.",
+        "ageing.ergodicity",
+    ),
+    "contour": FigureKind(
+        "Displacement against contour length",
+        "Mean squared displacement against the contour length s of the path between two points, in logarithmic bins over all "
+        "pairs, for the first, middle and last window of each configuration (of at most two seeds each); dashed: the fitted "
+        "power law Δr² ~ s^(2/D_f). The path dimension D_f (mean over seeds; with its interval from three seeds on) is 1 for a "
+        "straight path and 2 for Brownian motion. Where steps are equally long this repeats the MSD.",
+        "pairs.contour",
+    ),
+    "loss_difference": FigureKind(
+        "Loss difference against distance",
+        "Mean squared difference of the mini-batch loss (MSL) between two points of the path against their distance Δr, in "
+        "logarithmic bins over all pairs, for the first, middle and last window of each configuration (of at most two seeds "
+        "each); dashed: the fitted power law MSL ~ Δr^(2H), over the distances that it was fitted to. H (mean over seeds; with "
+        "its interval from three seeds on) near 0 is the noise between mini-batches, which levels MSL off.",
+        "pairs.loss_difference",
     ),
     "exponents": FigureKind(
         "Exponents over the sweep",
         "Largest local exponent of each window (top; beta_max in the table) and exponent over the long lags (bottom; "
-        "beta_long) against the window's waiting time. Points: single seeds; lines: mean over seeds. Above the line at 1 the "
-        "motion is superdiffusive, below it subdiffusive.",
+        "beta_long) against the window's waiting time. Points: single seeds; bars: their 95 % intervals; lines: mean over "
+        "seeds. Grey band: beta_long of the updates in random order, from the least to the largest of the model's runs (means "
+        "over draws). Above the line at 1 the motion is superdiffusive, below it subdiffusive.",
         "overview.exponents",
+    ),
+    "dependence": FigureKind(
+        "Exponents against depth, batch size and learning rate",
+        "Largest local exponent of the first window (top) and exponent over the long lags of the last window that all compared "
+        "configurations have (bottom), a column for each of depth, batch size and learning rate that varies in the sweep. A "
+        "line joins configurations that differ in this setting alone; markers: means over seeds, dashes: single seeds, bars: "
+        "Student's 95 % intervals from three seeds on. Above the line at 1 the motion is superdiffusive.",
+        "dependence.dependence",
     ),
     "learning": FigureKind(
         "Loss and accuracy",

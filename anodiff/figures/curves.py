@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from anodiff.figures.run_windows import chi_squared_scatter
+from anodiff.figures.seeds import mean_curve, windows
 from anodiff.figures.style import (
     CONFIGURATIONS,
     GUIDE,
@@ -33,6 +35,14 @@ NULL_LINES = {
     "detrended": (QUIET, "without their mean"),
 }
 
+#: Their dashes, so that grey print tells them.
+NULL_DASHES = {
+    CONFIGURATIONS[1]: (0, (4, 1.5)),
+    CONFIGURATIONS[0]: (0, (4, 1.2, 1, 1.2)),
+    CONFIGURATIONS[2]: (0, (1.5, 1.2)),
+    QUIET: ":",
+}
+
 LAG = "lag τ (optimiser steps)"
 Curve = tuple[np.ndarray, np.ndarray]
 
@@ -48,8 +58,11 @@ def msd(runs: Sequence[RunResult]) -> Figure:
             drawn = []
             for run in group:
                 for time, colour in colours.items():
-                    for lag, curve in _windows(run, "msd", time):
+                    samples = _windows(run, "effective_samples", time)
+                    for place, (lag, curve) in enumerate(_windows(run, "msd", time)):
                         panel.plot(lag, curve, color=colour, linewidth=1.0, gid=f"{run.name}:{time}")
+                        if place < len(samples):
+                            _scatter(panel, (lag, curve), samples[place], colour)
                         drawn.append((lag, curve))
             guides(panel, drawn)
             say_if_empty(panel, _reason(group))
@@ -123,8 +136,15 @@ def null_legend(figure: Figure) -> None:
     figure.legend(handles=handles, loc="outside upper left", ncols=3, title="updates", alignment="left")
 
 
-def _dash(colour: str) -> Literal["-", ":"]:
-    return ":" if colour == QUIET else "-"
+def _dash(colour: str) -> Any:
+    return NULL_DASHES.get(colour, "-")
+
+
+def _scatter(panel: Axes, msd: Curve, samples: Curve, colour: object) -> None:
+    """Draw the 95 % interval of an MSD: over the χ² scatter of the mean of so many independent squares."""
+    lags, first, second = np.intersect1d(msd[0], samples[0], return_indices=True)
+    low, high = chi_squared_scatter(samples[1][second])
+    panel.fill_between(lags, msd[1][first] / high, msd[1][first] / low, color=colour, alpha=0.15, linewidth=0)
 
 
 def _windows(run: RunResult, name: str, time: int) -> list[Curve]:
@@ -135,22 +155,15 @@ def _windows(run: RunResult, name: str, time: int) -> list[Curve]:
 
 
 def _seeds_and_mean(panel: Axes, group: Group, time: int, colour: object) -> None:
-    windows: dict[int, list[Curve]] = {}
-    for run in group:
-        for number, curve in enumerate(_windows(run, "beta", time)):
-            windows.setdefault(number, []).append(curve)
-            if len(group) > 1:
-                panel.plot(*curve, color=colour, linewidth=0.6, alpha=0.6, gid=f"{run.name}:{time}")
-    for seeds in windows.values():
-        panel.plot(*_mean(seeds), color=colour, linewidth=1.6, gid=f"{group[0].group}:{time}")
-
-
-def _mean(seeds: Sequence[Curve]) -> Curve:
-    """Average over the seeds at the lags that all have."""
-    lags = seeds[0][0]
-    for lag, _ in seeds[1:]:
-        lags = np.intersect1d(lags, lag)
-    return lags, np.mean([curve[np.isin(lag, lags)] for lag, curve in seeds], axis=0)
+    """Draw β of every window with a waiting time: single seeds thin, their mean bold with its interval."""
+    for run in group if len(group) > 1 else ():
+        for curve in _windows(run, "beta", time):
+            panel.plot(*curve, color=colour, linewidth=0.6, alpha=0.6, gid=f"{run.name}:{time}")
+    for key in windows(group):
+        mean = mean_curve(group, "beta", key)
+        if key.start == time and mean.seeds:
+            panel.fill_between(mean.lags, mean.low, mean.high, color=colour, alpha=0.13, linewidth=0)
+            panel.plot(mean.lags, mean.mean, color=colour, linewidth=1.6, gid=f"{group[0].group}:{time}")
 
 
 def guides(panel: Axes, curves: Sequence[Curve]) -> None:

@@ -31,6 +31,8 @@ from anodiff.figures.style import (
 from anodiff.tables import RunResult
 
 LINES: dict[str, Any] = {"test": "-", "train": (0, (2, 1.5))}
+#: Configurations of a model that its legend names; all are drawn.
+MOST_LISTED = 24
 UNITS = {"cross_entropy": "loss (nats)", "mse": "loss (mean squared error)"}
 #: Inches: width of a column, by how many there are; height of two panels, and of the labels around them.
 WIDTHS, HEIGHT, AROUND = {1: 5.6, 2: 4.3, 3: 3.6, 4: 2.95}, 3.8, 0.8
@@ -72,6 +74,7 @@ def exponents(runs: Sequence[RunResult]) -> Figure:
             for configuration in column.configurations:
                 _points(column.top, configuration, "beta_max")
                 _points(column.bottom, configuration, "beta_long")
+            _null_range(column.bottom, column.configurations)
             for panel in (column.top, column.bottom):
                 panel.axhline(1.0, **GUIDE)
             starts = [run.exponents["waiting_time"].to_numpy(float) for each in column.configurations for run in each.runs]
@@ -140,12 +143,16 @@ def _columns(runs: Sequence[RunResult], across: str, top_label: str, bottom_labe
 
 
 def _configurations(model: dict[str, Group], width: float) -> Iterator[Configuration]:
-    """Give each configuration of a model a colour and, where the colours have run out, another marker."""
+    """Give each configuration of a model a colour and a marker."""
     for number, (group, text) in enumerate(labels(model).items()):
-        turn, colour = divmod(number, len(CONFIGURATIONS))
         told = f"{text} ({fate(model[group])})" if fate(model[group]) else text
         told = textwrap.fill(told, int((width - HANDLE) / LETTER))
-        yield Configuration(model[group], told, CONFIGURATIONS[colour], MARKERS[turn % len(MARKERS)])
+        yield Configuration(model[group], told, CONFIGURATIONS[number % len(CONFIGURATIONS)], MARKERS[number % len(MARKERS)])
+
+
+def _listed(configurations: Sequence[Configuration]) -> tuple[Sequence[Configuration], int]:
+    """Return the configurations that the legend names, and how many it leaves out."""
+    return configurations[:MOST_LISTED], max(0, len(configurations) - MOST_LISTED)
 
 
 def _legend_columns(configurations: Sequence[Configuration], width: float) -> int:
@@ -154,15 +161,18 @@ def _legend_columns(configurations: Sequence[Configuration], width: float) -> in
 
 
 def _legend_lines(configurations: Sequence[Configuration], width: float) -> int:
-    lines = sum(1 + each.text.count("\n") for each in configurations)
+    listed, left = _listed(configurations)
+    lines = sum(1 + each.text.count("\n") for each in listed) + (left > 0)
     return math.ceil(lines / _legend_columns(configurations, width))
 
 
 def _legend(panel: Axes, configurations: Sequence[Configuration], width: float) -> None:
+    listed, left = _listed(configurations)
     handles = [
-        Line2D([], [], color=each.colour, marker=each.marker, markersize=4, linewidth=1.2, label=each.text)
-        for each in configurations
+        Line2D([], [], color=each.colour, marker=each.marker, markersize=4, linewidth=1.2, label=each.text) for each in listed
     ]
+    if left:
+        handles.append(Line2D([], [], linestyle="", label=f"and {left} more, see the table"))
     legend = panel.legend(
         handles=handles,
         loc="upper left",
@@ -184,12 +194,30 @@ def _points(panel: Axes, configuration: Configuration, column: str) -> None:
     for run in configuration.runs:
         there = run.exponents[run.exponents[column].notna()]
         times, heights = there["waiting_time"].to_numpy(float), there[column].to_numpy(float)
+        low, high = (there[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
+        panel.vlines(times, low, high, color=configuration.colour, linewidth=0.7, alpha=0.5)
         panel.plot(times, heights, linestyle="", markersize=3.5, markeredgewidth=0.6, alpha=0.75, gid=run.name, **look)
         for time, height in zip(times, heights, strict=True):
             values.setdefault(time, []).append(height)
     means = [(time, np.mean(values[time])) for time in sorted(values)]
     if means:
         panel.plot(*zip(*means, strict=True), color=configuration.colour, linewidth=1.2, gid=configuration.runs[0].group)
+
+
+def _null_range(panel: Axes, configurations: Sequence[Configuration]) -> None:
+    """Shade from the least to the largest long-lag exponent of updates in random order, over the runs of a model."""
+    nulls: dict[float, list[float]] = {}
+    for run in (run for each in configurations for run in each.runs):
+        drawn = run.exponents["beta_long"] - run.exponents["beta_long_above_shuffled"]
+        for time, value in zip(run.exponents["waiting_time"], drawn, strict=True):
+            if np.isfinite(value):
+                nulls.setdefault(float(time), []).append(float(value))
+    if nulls:
+        times = sorted(nulls)
+        low, high = ([end(nulls[time]) for time in times] for end in (min, max))
+        panel.fill_between(times, low, high, color=QUIET, alpha=0.18, linewidth=0, zorder=0.5, gid="null")
+        if len(times) == 1:
+            panel.vlines(times, low, high, color=QUIET, alpha=0.3, linewidth=6, zorder=0.5)
 
 
 def _time_axis(panel: Axes, times: np.ndarray) -> None:

@@ -6,7 +6,7 @@ matplotlib is imported when something is drawn, so that the list of figures cost
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.figures import FORMATS, FigureKind
+from anodiff.geometry import PathGeometry
 from anodiff.geometry.store import Geometries, open_geometry
 from anodiff.landscape.curvature_store import Curvature, open_curvature
 from anodiff.stores import writing
@@ -66,6 +67,40 @@ RUN_FIGURES = {
         " of which the shaded band holds 95 % (Gaussian, with the effective dimension). Above 1 the motion slows down within "
         f"the window. {EIGHT}",
     ),
+    "loss": FigureKind(
+        "Loss, its jumps and its variance",
+        "From above: loss of each step's mini-batch (grey; of a long run the middle and the range of stretches), training mean "
+        "and test value by epoch; accuracy; the change of the loss in a step, |ΔL|, with one standard deviation of ΔL in each "
+        "window (dashed), above which consecutive steps make an avalanche, and the largest avalanches (orange, at their "
+        "largest change); variance of the loss over a moving stretch of steps, shaded: its 95 % interval if losses were "
+        "independent and Gaussian. A dotted line ends a run that diverged.",
+    ),
+    "contour": FigureKind(
+        "Displacement against contour length",
+        "Left: Δr² against the contour length s, means over pairs of points (points) and the fitted Δr² ~ s^(2/D) (lines); at "
+        "most 1,001 points of a window. Right: path dimension D_f with its 95 % interval; 1 is a straight path, 2 Brownian "
+        "motion, more is subdiffusive. Where step lengths hardly vary (σ / mean) this repeats the MSD. " + EIGHT,
+    ),
+    "msl": FigureKind(
+        "Loss difference against distance",
+        "Left: mean squared loss difference MSL of points at distance Δr (points) and the fitted MSL ~ Δr^(2H) (lines). Right: "
+        "2H with its 95 % interval: 0 where mini-batch noise alone makes the difference, 1 for a Brownian loss along the "
+        f"path, 2 for a smooth one. {EIGHT}",
+    ),
+    "excursion": FigureKind(
+        "Transverse excursions",
+        "Left: how far fragments of the path stray from the line between their ends, squared, over its squared length; 1/4 "
+        "for Brownian motion in many dimensions (dashed), 0 for a straight path. Right: exponent of excursion² against "
+        f"chord² with its 95 % interval; 1 is self-similar. {EIGHT}",
+    ),
+    "gradients": FigureKind(
+        "Distributions of gradients and steps",
+        "Distributions in the first and the last window with the Gaussian of the same mean and variance (dashed) and the "
+        "Lévy-stable law fitted (orange); α: its tail exponent with its 95 % interval, 2 for a Gaussian. Gradient entries of "
+        "sampled parameters twice: pooled as they are, which makes Gaussian entries of different variances look heavy-tailed, "
+        "and each parameter's less its median and over its interquartile range. Below: α of every window. What was not "
+        "measured, or in too few steps, is left out.",
+    ),
     "hessian": FigureKind(
         "Curvature during training",
         "Largest eigenvalues of the loss's Hessian (dark: the largest), the largest of the Gauss–Newton matrix (dotted), and "
@@ -80,6 +115,7 @@ class RunData:
     """What the figures of a run are drawn from; each store is read when it is asked for, once."""
 
     result: RunResult
+    _paths: dict[int, PathGeometry] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -96,6 +132,13 @@ class RunData:
         """The series with a value for every step taken, see `STEP_SERIES`."""
         trajectory = open_trajectory(self.result.folder / "trajectory.zarr")
         return {name: trajectory.series(name)[: trajectory.steps_completed] for name in STEP_SERIES}
+
+    def path(self, window: int) -> PathGeometry:
+        """The geometry of one window; only the last one is kept, for a matrix may be large."""
+        if self._paths.keys() != {window}:
+            self._paths.clear()
+            self._paths[window] = self.geometries.read(window)
+        return self._paths[window]
 
     @cached_property
     def curvature(self) -> Curvature | None:
@@ -154,7 +197,7 @@ def draw_run(
 
 def _functions() -> dict[str, Callable[[RunData], Figure | None]]:
     """Return what draws each kind: a figure, or None where the run has nothing to show."""
-    from anodiff.figures import run_ageing, run_diffusion, run_map
+    from anodiff.figures import run_ageing, run_diffusion, run_loss, run_map, run_path, run_tails
 
     return {
         "msd": run_diffusion.msd,
@@ -163,5 +206,10 @@ def _functions() -> dict[str, Callable[[RunData], Figure | None]]:
         "beta_map": run_map.beta_map,
         "long_lags": run_ageing.long_lags,
         "ageing": run_ageing.ageing,
+        "loss": run_loss.loss,
+        "contour": run_path.contour,
+        "msl": run_path.loss_by_distance,
+        "excursion": run_path.excursion,
+        "gradients": run_tails.gradients,
         "hessian": run_map.hessian,
     }

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
+from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from anodiff.figures import landscape
 from anodiff.figures.curves import LAG
 from anodiff.figures.run_windows import sign
-from anodiff.figures.style import styled
+from anodiff.figures.style import DIVERGING, styled
 
 if TYPE_CHECKING:
     from anodiff.figures.run import RunData
-
-#: Blue below 1, orange above: colour-blind safe, and darker the further from 1 on one side alone, so that grey tells them too.
-DIVERGING = LinearSegmentedColormap.from_list("sides of 1", ["#08306b", "#4292c6", "#ffffff", "#fdae61", "#b35806"])
 
 #: Names of waiting times beside the map, at most.
 MOST_LABELS = 16

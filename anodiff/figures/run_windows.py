@@ -92,6 +92,7 @@ def against_waiting_time(panel: Axes, rows: pd.DataFrame, column: str, colour: s
 def waiting_time_axis(panel: Axes) -> None:
     """Label an axis of waiting times, with few ticks."""
     panel.set_xlabel("waiting time $t_w$ (optimiser steps)")
+    panel.margins(x=0.08)
     panel.locator_params(axis="x", nbins=5)
     panel.xaxis.set_major_formatter("{x:,.0f}")
 

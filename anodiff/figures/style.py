@@ -13,7 +13,9 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.lines import Line2D
 
 from anodiff.errors import ConfigError
@@ -48,15 +50,19 @@ STYLE: dict[str, Any] = {
     "savefig.dpi": 160,
 }
 
-#: Colour-blind safe colours of configurations (Okabe & Ito, without yellow).
-CONFIGURATIONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-#: Where the colours have run out, the configurations go on with the next marker.
+#: Colours of configurations: hues of Okabe & Ito, their lightness spread so that grey print and colour-blind eyes tell them.
+CONFIGURATIONS = ("#0B4A9E", "#D55E00", "#00795B", "#D685B4", "#62BBEE", "#F3C13A", "#000000")
+#: Each configuration has a marker beside its colour; their numbers share no factor, so that pairs repeat late.
 MARKERS = "osD^vPXph<>"
+#: Blue below, orange above the middle: colour-blind safe; blue ends darker than orange, so that grey print tells the sides too.
+DIVERGING = LinearSegmentedColormap.from_list("sides of the middle", ["#08306b", "#4292c6", "#ffffff", "#fdae61", "#b35806"])
 QUIET = "#6b6b6b"
 GUIDE: dict[str, Any] = {"color": QUIET, "linewidth": 0.8, "linestyle": (0, (4, 3))}
 
 MOST_WINDOWS = 8
 MOST_COLUMNS = 4
+#: Panels of configurations in a figure; of more, some of each model are drawn, and the figure says so.
+MOST_PANELS = 24
 PANEL = (2.75, 2.35)
 TITLE_WIDTH = 42
 
@@ -115,15 +121,25 @@ def publish(make: Callable[[], Figure], output: str | Path, formats: Sequence[st
 
 
 def save(figure: Figure, path: Path, suffix: str) -> None:
-    """Write a figure in the format of ``suffix``; the same figure gives the same bytes."""
-    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}[suffix]
+    """Write a figure in the format of ``suffix``; the same figure gives the same bytes. It is laid out the first time only."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     with styled():
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-        for panel in figure.get_axes():  # the layout's solver repeats itself but for the last bits
-            left, bottom, width, height = np.round(panel.get_position().bounds, 6)
-            panel.set_position((left, bottom, width, height))
-        figure.savefig(path, format=suffix[1:], metadata=metadata)
+        if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine):
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            for panel in figure.get_axes():  # the layout's solver repeats itself but for the last bits
+                left, bottom, width, height = np.round(panel.get_position().bounds, 6)
+                panel.set_position((left, bottom, width, height))
+        figure.dpi = STYLE["savefig.dpi"] if suffix == ".png" else 72
+        if suffix == ".svg":  # by its canvas: savefig would draw everything once more, for a layout that stands
+            FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+        elif suffix == ".pdf":
+            FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+        else:
+            FigureCanvasAgg(figure).print_png(path)
 
 
 def by_model(runs: Sequence[RunResult]) -> dict[str, dict[str, Group]]:
@@ -163,10 +179,16 @@ def fate(group: Group) -> str:
 
 
 def panels(runs: Sequence[RunResult], lag: str, height: str) -> tuple[Figure, list[tuple[Axes, Group]]]:
-    """Make a panel for each group, each model starting a new row, up to four columns, with common axes."""
+    """Make a panel for each group, each model starting a new row, up to four columns, with common axes.
+
+    Of more than `MOST_PANELS` groups some of each model are drawn, and a line below says how many are not.
+    """
     rows: list[list[tuple[str, Group]]] = []
-    for name, model in by_model(runs).items():
+    models = by_model(runs)
+    chosen = _chosen({name: len(model) for name, model in models.items()})
+    for name, model in models.items():
         entries = [(f"{name} · {text}", model[group]) for group, text in labels(model).items()]
+        entries = [entries[place] for place in chosen[name]]
         rows += [entries[first : first + MOST_COLUMNS] for first in range(0, len(entries), MOST_COLUMNS)]
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(max(5.6, PANEL[0] * columns + 0.5), PANEL[1] * len(rows) + 1.0), layout="constrained")
@@ -184,7 +206,23 @@ def panels(runs: Sequence[RunResult], lag: str, height: str) -> tuple[Figure, li
             panel.tick_params(labelbottom=lowest)
             panel.set_xlabel(lag if lowest else "")
             placed.append((panel, group))
+    groups = sum(len(model) for model in models.values())
+    if len(placed) < groups:
+        note = f"{len(placed)} of {groups} configurations; draw the others by naming their runs: anodiff figures"
+        figure.supxlabel(note, x=0.01, ha="left", fontsize=7.5, color=QUIET)
     return figure, placed
+
+
+def _chosen(numbers: dict[str, int]) -> dict[str, list[int]]:
+    """Return which configurations of each model have a panel: all, or as many of each model as `MOST_PANELS` allows."""
+    shares = dict.fromkeys(numbers, 0)
+    while sum(shares.values()) < min(MOST_PANELS, sum(numbers.values())):
+        poorest = min((name for name in numbers if shares[name] < numbers[name]), key=lambda name: shares[name])
+        shares[poorest] += 1
+    return {
+        name: np.linspace(0, number - 1, shares[name]).round().astype(int).tolist() if shares[name] else []
+        for name, number in numbers.items()
+    }
 
 
 def say_if_empty(panel: Axes, text: str) -> None:

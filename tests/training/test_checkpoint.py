@@ -111,7 +111,7 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, told):
 
 def test_another_format_is_refused_with_both_versions(tmp_path, told):
     write_checkpoint(tmp_path, 1, {"version": 0})
-    with pytest.raises(ConfigError, match=r"checkpoint format 0, this anodiff reads 1; .*--restart"):
+    with pytest.raises(ConfigError, match=r"checkpoint format 0, this anodiff reads 2; .*--restart"):
         newest_checkpoint(tmp_path, told.append)
 
 

@@ -9,7 +9,7 @@ from anodiff import costs
 from anodiff.config import Config
 from anodiff.configfile import validate
 from anodiff.errors import AnodiffError
-from anodiff.figures import ALL_FIGURES, FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.figures import ALL_FIGURES, FIGURES, GEOMETRY_FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
 from anodiff.figures.run import RUN_FIGURES
 from anodiff.runs import landscape_runs, sweep_runs
 from anodiff.tables import JUDGED, TABLES

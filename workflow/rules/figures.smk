@@ -5,6 +5,9 @@ DRAWN = {
     kind: (expand(rules.diffusion.output, run=RUNS), run_folders(RUNS))
     for kind in FIGURES
 }
+for kind in GEOMETRY_FIGURES:
+    needed, drawn_from = DRAWN[kind]
+    DRAWN[kind] = needed + expand(rules.geometry.output, run=RUNS), drawn_from
 if LANDSCAPES:
     DRAWN |= {
         kind: (LANDSCAPE_STORES, run_folders(LANDSCAPES)) for kind in LANDSCAPE_FIGURES
