@@ -1,8 +1,9 @@
-"""What came out of the whole sweep? Five tables, from the small results alone.
+"""What came out of the whole sweep? Six tables, from the small results alone.
 
 - exponents: a row per run and window, with `anodiff.diffusion.outputs.COLUMNS`;
 - tails: a row per run, window and quantity, with `anodiff.diffusion.jumps.TAIL_COLUMNS`;
 - ensembles: a row per group of runs that differ in their seed alone and window, with `anodiff.ensembles.ENSEMBLE_COLUMNS`;
+- configurations: a row per such group, with `anodiff.ensembles.CONFIGURATION_COLUMNS`;
 - landscape: a row per run, point and kind of directions, see `anodiff.connections`;
 - claims: a row per part of each of the study's claims, from the other tables, with `anodiff.claims.CLAIM_COLUMNS`.
 
@@ -24,12 +25,14 @@ import pandas as pd
 import xarray as xr
 
 from anodiff.claims import claim_rows
+from anodiff.columns import RUN_COLUMNS as RUN_COLUMNS
+from anodiff.columns import write_parquet
 from anodiff.connections import landscape_rows
 from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.jumps import TAIL_COLUMNS
 from anodiff.diffusion.outputs import COLUMNS as WINDOW_EXPONENTS
 from anodiff.diffusion.outputs import WINDOW_COLUMNS
-from anodiff.ensembles import ensemble_rows
+from anodiff.ensembles import configuration_row, ensemble_rows
 from anodiff.errors import ConfigError, StoreMissingError, did_you_mean
 from anodiff.stores import writing
 
@@ -40,20 +43,6 @@ NAMING = {
     "batch_size": "training.batch_size",
     "learning_rate": "optimiser.learning_rate",
     "seed": "seed",
-}
-
-#: Columns of the table besides the settings and those of exponents.csv: meaning.
-RUN_COLUMNS = {
-    "run": "name of the run",
-    "group": "name without the seed: runs of a group differ in their seed alone",
-    "parameters": "number of parameters",
-    "status": "complete; diverged: stopped since the loss was not finite; or missing: not finished, and the note says why",
-    "steps_completed": "optimiser steps taken",
-    "diverged_at": "optimiser step whose loss was not finite",
-    "train_loss": "mean mini-batch loss of the last epoch, as trained",
-    "train_accuracy": "accuracy of the last epoch, as trained",
-    "test_loss": "last loss measured on the test set",
-    "test_accuracy": "last accuracy measured on the test set",
 }
 
 
@@ -79,11 +68,11 @@ def read_run(folder: str | Path) -> RunResult:
     folder = Path(folder)
     curves = open_diffusion(folder / "diffusion.zarr")
     tables = []
-    for name, note in (("exponents.csv", "note"), ("tails.csv", "tail_note")):
+    for name, texts in (("exponents.csv", ["note", "flags"]), ("tails.csv", ["tail_note"])):
         table = folder / name
         if not table.exists():
             raise StoreMissingError(f"{table}: no such table; run: anodiff diffusion {folder / 'geometry.zarr'}")
-        tables.append(pd.read_csv(table).astype({note: "string"}))
+        tables.append(pd.read_csv(table, dtype=dict.fromkeys(texts, "string")))
     exponents, tails = tables
     return RunResult(folder, folder.resolve().name, curves, exponents, tails, dict(_dotted(curves.attrs["settings"])))
 
@@ -96,8 +85,8 @@ def read_runs(folders: Sequence[str | Path]) -> list[RunResult]:
 
 
 def sweep_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return the sweep's exponents, in the order of the runs and their windows."""
-    return _gather(runs, [run.exponents[list(WINDOW_EXPONENTS)] for run in runs])
+    """Return the sweep's exponents, in the order of the runs and their windows; what an earlier version had not is empty."""
+    return _gather(runs, [run.exponents.reindex(columns=list(WINDOW_EXPONENTS)) for run in runs])
 
 
 def tails_table(runs: Sequence[RunResult]) -> pd.DataFrame:
@@ -109,8 +98,22 @@ def ensemble_table(runs: Sequence[RunResult]) -> pd.DataFrame:
     """Return means over seeds and the ergodicity of each group, in the order of the groups' first runs and their windows."""
     groups = {run.group: [other for other in runs if other.group == run.group] for run in runs}
     firsts = [members[0] for members in groups.values()]
-    table = _gather(firsts, [ensemble_rows(members) for members in groups.values()])
-    return table.drop(columns=[column for column in ("seed", *RUN_COLUMNS) if column not in ("group", "parameters")])
+    return _of_groups(_gather(firsts, [ensemble_rows(members) for members in groups.values()]))
+
+
+def configuration_table(runs: Sequence[RunResult]) -> pd.DataFrame:
+    """Return one row for each group: what its seeds agree on, early and late in the run and at its end."""
+    groups = {run.group: [other for other in runs if other.group == run.group] for run in runs}
+    firsts = [members[0] for members in groups.values()]
+    exponents = sweep_table(runs)
+    rows = [configuration_row(exponents[exponents["group"] == group]) for group in groups]
+    return _of_groups(_gather(firsts, rows))
+
+
+def _of_groups(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what belongs to a single run."""
+    own = [column for column in ("seed", *RUN_COLUMNS) if column not in ("group", "parameters")]
+    return table.drop(columns=[column for column in own if column in table])
 
 
 def landscape_table(runs: Sequence[RunResult]) -> pd.DataFrame:
@@ -147,6 +150,7 @@ TABLES: dict[str, Callable[[Sequence[RunResult]], pd.DataFrame]] = {
     "exponents": sweep_table,
     "tails": tails_table,
     "ensembles": ensemble_table,
+    "configurations": configuration_table,
     "landscape": landscape_table,
 }
 
@@ -179,7 +183,7 @@ def write_tables(
     parquet = output.with_suffix(".parquet")
     with writing(output, overwrite=overwrite) as csv_path, writing(parquet, overwrite=overwrite) as parquet_path:
         table.to_csv(csv_path, index=False)
-        table.to_parquet(parquet_path, index=False)
+        write_parquet(table, parquet_path, kind)
     return table
 
 

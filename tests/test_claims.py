@@ -61,7 +61,7 @@ def test_a_claim_holds_where_all_of_its_parts_do(parts, whole):
     assert together(parts) == whole
 
 
-def exponents_of(early, late, *, runs=8, ordered=0.2, model="mlp"):
+def exponents_of(early, late, *, runs=8, order=0.05, model="mlp"):
     """Rows of five windows a run, whose exponents go evenly from early to late; the null of random signs has 1."""
     random = np.random.default_rng(0)
     rows = []
@@ -69,7 +69,7 @@ def exponents_of(early, late, *, runs=8, ordered=0.2, model="mlp"):
         for window, beta in enumerate(np.linspace(early, late, 5) + random.normal(0, 0.01)):
             row = {"run": f"{model}-{run}", "model": model, "batch_size": 64, "learning_rate": 0.1, "status": "complete"}
             row |= {"window": window, "waiting_time": 1000 * window, "length": 1000, "stride": 1, "beta_max": beta + 0.1}
-            row |= {"beta_long": beta, "beta_long_above_sign_randomised": beta - 1, "beta_long_above_shuffled": ordered}
+            row |= {"beta_long": beta, "beta_long_above_sign_randomised": beta - 1, "superdiffusion_p_shuffled": order}
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -87,7 +87,7 @@ def no_tails():
         (exponents_of(1.5, 0.8, runs=5), ["undecided"] * 4),
         (exponents_of(0.8, 1.5), ["contradicts", "supports", "contradicts", "contradicts"]),
         (exponents_of(1.5, 1.2), ["supports", "supports", "supports", "contradicts"]),
-        (exponents_of(1.5, 0.8, ordered=-0.1), ["supports", "contradicts", "supports", "supports"]),
+        (exponents_of(1.5, 0.8, order=0.7), ["supports", "contradicts", "supports", "supports"]),
     ],
     ids=["the study's", "five runs", "reversed", "never subdiffusive", "drift alone"],
 )
@@ -140,3 +140,74 @@ def test_claims_are_judged_by_tables_alone(tmp_path):
         claims_table([tmp_path / "runs"])
     with pytest.raises(StoreMissingError, match="--kind tails"):
         claims_table([tmp_path / "exponents.csv", tmp_path / "tails.csv"])
+
+
+def walkers(**early):
+    """Tables of the simplified model: eight surfaces of each kind, with early exponents about the given ones."""
+    random = np.random.default_rng(1)
+    rows = [
+        {"setting": setting, "kind": kind, "exponent_early": value + random.normal(0, 0.01), "exponent_late": 0.8}
+        for setting, shift in (("first", 0), ("second", 1))
+        for kind, exponent in early.items()
+        for value in [exponent + shift] * 8
+    ]
+    kinds = {"rough": "fractional, H = 0.5", "smooth": "fractional, H = 0.9"}
+    return pd.DataFrame(rows).replace({"kind": kinds})
+
+
+def test_walkers_on_fractal_surfaces_are_compared_with_those_on_others():
+    published = claim_rows(exponents_of(1.5, 0.8), no_tails(), None, walkers(rough=1.2, smooth=1.3, bowl=1.0, shuffled=0.6))
+    own = published[published["claim"] == 5]
+    assert own["verdict"].tolist() == ["supports"] * 5
+    assert own["n"].tolist() == [8, 8, 16, 16, 8]
+    convex = claim_rows(exponents_of(1.5, 0.8), no_tails(), None, walkers(rough=0.9, smooth=1.3, bowl=1.4, shuffled=0.6))
+    assert convex[convex["claim"] == 5]["verdict"].tolist() == [
+        "contradicts",
+        "supports",
+        "contradicts",
+        "supports",
+        "supports",
+    ]
+
+
+def landscape_of(roughness, *, width=0.05, runs=8):
+    """Rows of three points a run in both directions; roughness falls as the exponent rises."""
+    random = np.random.default_rng(2)
+    rows = []
+    for run in range(runs):
+        for beta, kind in itertools.product((1.5, 1.2, 0.9), ("path", "random")):
+            value = roughness - 0.1 * (beta - 1.2) + random.normal(0, 0.005)
+            row = {"run": f"run {run}", "status": "complete", "directions": kind, "beta_max": beta, "decades": 4.0}
+            rows.append(row | {"roughness_exponent": value, "roughness_exponent_high": value + width})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("landscape", "expected"),
+    [
+        (landscape_of(1.2), ["supports"] * 3),
+        (landscape_of(2.3), ["contradicts", "contradicts", "supports"]),
+        (landscape_of(1.9, width=0.3), ["undecided", "undecided", "supports"]),
+    ],
+    ids=["rough", "smooth", "not known well enough"],
+)
+def test_a_landscape_is_rough_where_its_exponent_is_below_two_with_the_interval(landscape, expected):
+    table = claim_rows(exponents_of(1.5, 0.8), no_tails(), landscape)
+    assert table[table["claim"] == 4]["verdict"].tolist() == expected
+
+
+def tails_of(alpha, high, ratio):
+    rows = [
+        {"run": f"run {run}", "status": "complete", "quantity": quantity, "stable_alpha": alpha, "stable_alpha_high": high}
+        | {"hill_index": 2.5, "against_exponential": ratio + 0.01 * run}
+        for run in range(8)
+        for quantity in ("step_length", "gradient", "standardised_gradient")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_gradients_whose_interval_holds_a_gaussian_are_not_heavy_tailed():
+    heavy = claim_rows(exponents_of(1.5, 0.8), tails_of(1.7, 1.8, 3))
+    assert heavy[heavy["claim"] == 3]["verdict"].tolist() == ["supports"] * 3
+    gaussian = claim_rows(exponents_of(1.5, 0.8), tails_of(1.99, 2.0, -4))
+    assert gaussian[gaussian["claim"] == 3]["verdict"].tolist() == ["undecided", "contradicts", "contradicts"]

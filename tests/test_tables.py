@@ -11,6 +11,7 @@ from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError,
 from anodiff.tables import (
     NAMING,
     RUN_COLUMNS,
+    configuration_table,
     ensemble_table,
     read_run,
     read_runs,
@@ -46,7 +47,7 @@ def test_the_rows_hold_the_runs_settings_and_end_and_the_windows_exponents(make_
     assert about["test_accuracy"] == pytest.approx(0.2)
     assert math.isnan(about["test_loss"])  # never measured
     assert table["note"].isna().all()
-    measured = [column for column in COLUMNS if column != "note"]
+    measured = [column for column in COLUMNS if column not in ("note", "flags")]
     pd.testing.assert_frame_equal(table[measured], pd.read_csv(folder / "exponents.csv")[measured])
     assert table["beta_max"].tolist() == open_diffusion(folder / "diffusion.zarr").beta.max("lag").values.tolist()
 
@@ -200,11 +201,30 @@ def test_seeds_are_averaged_and_groups_kept_apart(make_run):
     assert table["beta_max"].iloc[1] == pytest.approx(np.mean(own))
     error = 4.303 * np.std(own, ddof=1) / math.sqrt(3)  # Student's t with 2 degrees of freedom
     assert table["beta_max_high"].iloc[1] == pytest.approx(np.mean(own) + error, rel=1e-3)
+    assert table["beta_max_spread"].iloc[1] == pytest.approx(np.std(own, ddof=1))
+    assert table["beta_max_seeds"].iloc[1] == 3
     msd = np.array([run.curves["msd"].sel(lag=10).values[1] for run in runs[:3]])
     assert table["ergodicity_breaking_10"].iloc[1] == pytest.approx(msd.var(ddof=1) / msd.mean() ** 2)
     samples = np.array([run.curves["effective_samples"].sel(lag=10).values[1] for run in runs[:3]])
     assert table["ergodicity_breaking_10_if_gaussian"].iloc[1] == pytest.approx(np.mean(2 / samples))
     assert table["ageing_ratio_100"].isna().all()  # windows of 20 have no such lag
+
+
+def test_a_configuration_is_one_row_of_what_its_seeds_agree_on(make_run):
+    folders = [make_run({"seed": seed, "training.batch_size": size}) for size in (32, 64) for seed in (0, 1, 2)]
+    folders[2] = make_run({"seed": 7, "training.batch_size": 32}, taken=25, status="diverged", diverged_at=25)
+    runs = read_runs(folders)
+    table = configuration_table(runs)
+    assert table["group"].tolist() == [runs[0].group, runs[3].group]
+    assert table[["runs", "diverged"]].values.tolist() == [[3, 1], [3, 0]]
+    assert {"run", "seed", "status", "test_accuracy"}.isdisjoint(table)
+    for time, window in (("early", 0), ("late", 2)):
+        own = [run.exponents["beta_max"].iloc[window] for run in runs[:2]]  # the third diverged
+        assert table[f"{time}_beta_max"].iloc[0] == pytest.approx(np.mean(own))
+        assert table[f"{time}_beta_max_spread"].iloc[0] == pytest.approx(np.std(own, ddof=1))
+        assert table[f"{time}_beta_max_seeds"].tolist() == [2, 3]
+        assert table[f"{time}_window"].tolist() == [20 * window] * 2
+    assert table["final_test_accuracy"].tolist() == pytest.approx([0.2, 0.2])
 
 
 def test_a_single_seed_is_said_to_have_no_scatter(make_run):

@@ -40,7 +40,8 @@ def tables(
     kind: Annotated[
         str,
         typer.Option(
-            help="exponents, tails, ensembles (means over seeds, ergodicity), landscape, or claims (the study's, judged).",
+            help="exponents, tails, ensembles (over seeds, by window), configurations (over seeds), landscape, "
+            "or claims (the study's, judged).",
             autocompletion=completion.table_kinds,
         ),
     ] = "exponents",

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from anodiff.config import AnalysisSettings
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents
+from anodiff.diffusion.flags import flags
 from anodiff.diffusion.intervals import Interval, Measured, measure
 from anodiff.diffusion.jumps import TAIL_COLUMNS, complete, describe_tails
 from anodiff.diffusion.msd import ageing_msd, logarithmic_lags, time_averaged_msd
-from anodiff.diffusion.nulls import NullCurves, null_curves
+from anodiff.diffusion.nulls import NullCurves, null_curves, superdiffusion_p
 from anodiff.diffusion.outputs import COLUMNS, CURVES, WINDOW_COLUMNS
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.geometry import Geometries, PathGeometry, open_geometry
@@ -163,7 +164,8 @@ def _measure(
     null_beta, against = _against_nulls(nulls, exponents, curves, lags, settings, long)
     if math.isnan(row["beta_long"]):
         row["note"] = f"too short, or too few of its points, for the long lags {settings.long_lags[0]}–{settings.long_lags[1]}"
-    return curves | null_beta, row | against
+    row |= against
+    return curves | null_beta, row | {"flags": flags(row, lags[-1] * stride)}
 
 
 def _tails(path: PathGeometry, geometries: Geometries, number: int) -> list[dict[str, Any]]:
@@ -226,6 +228,10 @@ def _against_nulls(
             slopes = null.log_msd[:, in_range] @ x / (x @ x)
             measured = Interval(np.log(own["msd"][in_range]) @ x / (x @ x), exponents.long.low, exponents.long.high)
             row |= _difference(f"beta_long_{{}}_{name}", measured, slopes)
+            row[f"beta_long_{name}"] = slopes.mean()
+        row[f"beta_max_{name}"] = drawn[:, largest].mean()
+        if name != "detrended":
+            row[f"superdiffusion_p_{name}"] = superdiffusion_p(np.log(own["msd"]), null, lags, settings.slope_width)
     return curves, row
 
 

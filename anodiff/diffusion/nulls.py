@@ -38,6 +38,30 @@ class NullCurves:
         return self.log_msd @ local_slopes(lags, width).T
 
 
+def superdiffusion_p(log_msd: FloatArray, null: NullCurves, lags: NDArray[np.int64], width: float) -> float:
+    """Return the share of a null's draws, the window among them, that are as superdiffusive as the window at some lag.
+
+    For the window and each draw alike, the largest z(τ) = (β(τ) − mean) / standard deviation over the lags with β(τ) > 1, mean
+    and deviation being those of all of them together. The lag is so chosen for each in the same way, and where the window is
+    one more draw of the null the share is evenly spread over 1/(n+1) … 1 (Westfall and Young 1993). Shuffled updates keep the
+    end-to-end displacement: over long lags they are straighter than many a superdiffusive path, and no lag can be fixed
+    beforehand.
+
+    Parameters
+    ----------
+    log_msd
+        ln MSD of the window at ``lags``, shape (lags,).
+    """
+    curves = np.vstack([log_msd, null.log_msd]) @ local_slopes(lags, width).T
+    known = np.isfinite(curves).all(axis=0)
+    away = curves[:, known] - curves[:, known].mean(axis=0)
+    spread = away.std(axis=0)
+    differs = spread > 1e-9
+    counted = (curves[:, known][:, differs] > 1) & np.isfinite(away[:, differs])
+    largest = np.where(counted, away[:, differs] / spread[differs], -np.inf).max(axis=1, initial=-np.inf)
+    return float((largest >= largest[0]).mean())
+
+
 def null_curves(
     path: PathGeometry, lags: NDArray[np.int64], *, draws: int, steps_per_epoch: int | None, generator: np.random.Generator
 ) -> dict[str, NullCurves]:

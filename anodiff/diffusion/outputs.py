@@ -5,6 +5,7 @@ Those of tails.csv: `anodiff.diffusion.jumps.TAIL_COLUMNS`.
 
 from __future__ import annotations
 
+from anodiff.diffusion.flags import FLAGS
 from anodiff.diffusion.intervals import interval_columns
 from anodiff.diffusion.nulls import NULLS
 
@@ -27,10 +28,14 @@ CURVES = {
 
 
 def _above_nulls(name: str, meaning: str) -> dict[str, str]:
-    return {f"{name}_above_{null}": f"{meaning} minus its mean over the null: {what}" for null, what in NULLS.items()} | {
-        f"{name}_sigma_{null}": "that difference in standard deviations of both; beyond ±2 it is hardly chance"
-        for null in NULLS
-    }
+    return (
+        {f"{name}_{null}": f"{meaning} of the null, mean over draws: {what}" for null, what in NULLS.items()}
+        | {f"{name}_above_{null}": f"{meaning} minus its mean over the null: {what}" for null, what in NULLS.items()}
+        | {
+            f"{name}_sigma_{null}": "that difference in standard deviations of both; beyond ±2 it is hardly chance"
+            for null in NULLS
+        }
+    )
 
 
 #: Columns that say which window, of both tables.
@@ -57,9 +62,16 @@ COLUMNS = {
     "fit_dimension": "effective dimension there",
     **_above_nulls("beta_max", "local exponent at beta_max_lag"),
     **_above_nulls("beta_long", "beta_long"),
+    **{
+        f"superdiffusion_p_{null}": "share of the null's draws, the window among them, that are as superdiffusive as it at "
+        f"some lag: {what}"
+        for null, what in NULLS.items()
+        if null != "detrended"
+    },
     "step_length_variation": "standard deviation of the step lengths over their mean",
     **interval_columns("path_dimension", "path dimension D_f of MSD ~ contour length^(2/D_f), over all pairs of points"),
     **interval_columns("excursion_exponent", "slope of ln excursion² against ln chord²; about 1 for a self-similar path"),
     **interval_columns("loss_roughness", "H of mean squared loss difference ~ distance^(2H), over all pairs of points"),
+    "flags": "; ".join(f"{flag}: {meaning}" for flag, meaning in FLAGS.items()),
     "note": "why a value is missing",
 }

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from anodiff.connections import COLUMNS as CONNECTION_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
 from anodiff.diffusion.outputs import COLUMNS as WINDOW_COLUMNS
-from anodiff.ensembles import ENSEMBLE_COLUMNS
+from anodiff.ensembles import CONFIGURATION_COLUMNS, ENSEMBLE_COLUMNS
 from anodiff.errors import ConfigError
 from anodiff.landscape.roughness_store import COLUMNS as ROUGHNESS_COLUMNS
 from anodiff.surfaces.ensemble import COLUMNS as MODEL_COLUMNS
@@ -34,6 +34,11 @@ TABLES: dict[str, tuple[str, str, Mapping[str, str]]] = {
         "Means over seeds",
         "each window of each configuration (runs that differ in their seed alone)",
         ENSEMBLE_COLUMNS,
+    ),
+    "configurations": (
+        "Configurations",
+        "each configuration (runs that differ in their seed alone): means over its seeds early, late and at the end",
+        CONFIGURATION_COLUMNS,
     ),
     "tails": ("Tails and jumps", "each window of each run and each quantity", WINDOW_COLUMNS | TAIL_COLUMNS),
     "landscape": (
