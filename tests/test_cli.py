@@ -101,14 +101,14 @@ def test_the_whole_road_by_hand(run_yaml, tmp_path):
         ("train", run_yaml),
         ("geometry", run / "trajectory.zarr"),
         ("diffusion", run / "geometry.zarr", "--analysis", "{long_lags: [5, 25]}"),
-        ("tables", run, "--output", tmp_path / "table.csv"),
+        ("tables", run, "--output", tmp_path / "exponents.csv"),
         ("figures", "msd", run, "--output", tmp_path / "msd.svg"),
-        ("page", tmp_path / "table.csv", tmp_path / "msd.svg", "--output", tmp_path / "index.html"),
+        ("page", tmp_path / "exponents.csv", tmp_path / "msd.svg", "--output", tmp_path / "index.html"),
     ]
     for step in steps:
         finished = command(*step, cwd=tmp_path)
         assert finished.returncode == 0, finished.stderr
-    assert "<img src=" in (tmp_path / "index.html").read_text()
+    assert "packed-msd" in (tmp_path / "index.html").read_text()
     assert not list((tmp_path / "scratch").rglob("*.zarr"))
     described = command("inspect", run, run / "trajectory.zarr").stdout
     assert "complete" in described
