@@ -32,7 +32,7 @@ rule page:
         attempt=this_attempt,
     params:
         title=SETTINGS.sweep.name,
-        runs=f"{RESULTS}/runs",
+        runs=lambda wildcards: f"{RESULTS}/runs",
     shell:
         "ANODIFF_ATTEMPT={resources.attempt} "
         "anodiff page {input.tables:q} {input.figures:q} --runs {params.runs:q} --output {output:q} "
