@@ -17,19 +17,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest, norm, spearmanr
+from scipy.stats import binomtest, spearmanr
 
-from anodiff.connections import rank_correlation
-from anodiff.diffusion.intervals import COVERAGE, Interval
+from anodiff.claims_landscape import landscape_parts, walker_parts
+from anodiff.diffusion.intervals import COVERAGE
 from anodiff.ensembles import alike
 from anodiff.judgement import (
     FEWEST,
     NOT_MEASURED,
-    UNDECIDED,
-    decide,
-    difference_of_means,
+    Row,
     judge_median,
     not_measured,
+    part_row,
     together,
 )
 
@@ -95,8 +94,6 @@ STRATA = {
     "learning_rate": "learning rate",
 }
 
-Row = dict[str, Any]
-
 
 def verdict_of(rows: pd.DataFrame) -> str:
     """Return the verdict of a claim from its rows; each part must hold.
@@ -127,11 +124,6 @@ def claim_rows(
     }
     rows = [{"claim": number, "title": CLAIMS[number].title} | part for number in CLAIMS for part in parts[number]]
     return pd.DataFrame(rows, columns=list(CLAIM_COLUMNS))
-
-
-def _part(part: str, measure: str, judged: Row, note: str = "") -> Row:
-    notes = "; ".join(text for text in (judged["note"], note) if text)
-    return {"part": part, "measure": measure} | judged | {"note": notes}
 
 
 def run_measures(exponents: pd.DataFrame) -> pd.DataFrame:
@@ -169,13 +161,13 @@ def diffusion_parts(exponents: pd.DataFrame) -> list[Row]:
     late = judge_median(of_runs["late"], of_runs["late_above"], claimed=-1, beyond=1, against=signs)
     trend = "rank correlation of the largest exponent with the waiting time within a run, median over runs"
     return [
-        _part("exponent over the long lags of the first window, median over runs", "beta_long", early),
-        _part(
+        part_row("exponent over the long lags of the first window, median over runs", "beta_long", early),
+        part_row(
             "share of the first window's updates in random order that are as superdiffusive at some lag, median over runs",
             "superdiffusion_p_shuffled", ordered, "these keep the window's drift and destroy all else",
         ),
-        _part(trend, "beta_max", falls),
-        _part("exponent over the long lags of the last window, median over runs", "beta_long", late),
+        part_row(trend, "beta_max", falls),
+        part_row("exponent over the long lags of the last window, median over runs", "beta_long", late),
     ]  # fmt: skip
 
 
@@ -194,10 +186,12 @@ def strata_parts(exponents: pd.DataFrame) -> list[Row]:
         strata: dict[Any, pd.DataFrame] = dict(iter(exponents.groupby(column))) if column in exponents else {}
         if len(strata) < 2:
             only = f"{next(iter(strata))} only" if strata else "one value only"
-            found.append(_part(f"claim 1 for runs of each {words}", column, not_measured(f"the sweep has {words} {only}")))
+            found.append(part_row(f"claim 1 for runs of each {words}", column, not_measured(f"the sweep has {words} {only}")))
             continue
         for name, rows in strata.items():
-            found.append(_part(f"claim 1 for the runs with {words} {name}", "share of runs that show all parts", _whole(rows)))
+            found.append(
+                part_row(f"claim 1 for the runs with {words} {name}", "share of runs that show all parts", _whole(rows))
+            )
     return found
 
 
@@ -245,112 +239,19 @@ def jump_parts(tails: pd.DataFrame) -> list[Row]:
     hill = over_windows(gradients, "hill_index").median()
     index = f"Hill's index is {hill:.2g}: a variance {'exists' if hill > 2 else 'need not exist'}" if hill == hill else ""
     return [
-        _part(
+        part_row(
             "stable exponent of gradients, each parameter's standardised, median over windows and runs", "stable_alpha", stable,
             "a variance that changes within the window lowers it as well",
         ),
-        _part(
+        part_row(
             "power law against exponential tail of these gradients (Vuong), median over windows and runs",
             "against_exponential", ratio(gradients), index,
         ),
-        _part(
+        part_row(
             "power law against exponential tail of step lengths (Vuong), median over windows and runs",
             "against_exponential", ratio("step_length"),
         ),
     ]  # fmt: skip
-
-
-def landscape_parts(landscape: pd.DataFrame | None) -> list[Row]:
-    """Return the parts of claim 4: the roughness along the path and around it, and whether superdiffusion goes with it."""
-    names = {"path": "where the path goes", "random": "in random directions"}
-    parts = [(f"roughness exponent 2H of the loss {words}, median over points and runs", kind) for kind, words in names.items()]
-    together_with = "rank correlation of the roughness exponent along the path with the largest exponent of the same window"
-    if landscape is None:
-        reason = "the sweep looks at no landscape (landscape.seeds)"
-        rows = [_part(part, "roughness_exponent", not_measured(reason)) for part, _ in parts]
-        return [*rows, _part(together_with, "roughness_exponent, beta_max", not_measured(reason))]
-    complete = landscape[landscape["status"] == "complete"]
-    rows = []
-    for part, kind in parts:
-        own = complete[complete["directions"] == kind].groupby("run")
-        value, high = own["roughness_exponent"].median(), own["roughness_exponent_high"].median()
-        # Rough is what lies below 2 with its whole interval; what is estimated at 2 or more is smooth.
-        judged = judge_median(
-            value, np.where(value < 2, np.minimum(high - 2, 0), value - 2), claimed=-1, beyond=2, against="2, a smooth loss"
-        )
-        judged["note"] += f"; {own['decades'].median().median():.1f} decades of distance above rounding"
-        rows.append(_part(part, "roughness_exponent", judged))
-    correlation, points = rank_correlation(complete[complete["directions"] == "path"], "roughness_exponent", "beta_max")
-    runs = complete["run"].nunique()
-    rows.append(_part(together_with, "roughness_exponent, beta_max", _correlated(correlation, points, runs)))
-    return rows
-
-
-def _correlated(correlation: Interval, points: int, runs: int) -> Row:
-    """Return a rank correlation that the claim says is negative; its p-value is the interval's, in Fisher's z."""
-    if math.isnan(correlation.value):
-        return not_measured(f"{points} points with both, at least 4 are needed")
-    z, low, high = np.arctanh(np.clip([correlation.value, correlation.low, correlation.high], -0.999999, 0.999999))
-    p = float(2 * norm.sf(abs(z) / ((high - low) / 3.92))) if high > low else math.nan
-    verdict = decide(p, -correlation.value) if runs >= FEWEST else UNDECIDED
-    note = f"{points} points; negative: the rougher (small 2H), the more superdiffusive; both change with training time"
-    return {
-        "value": correlation.value,
-        "low": correlation.low,
-        "high": correlation.high,
-        "n": runs,
-        "test": "Spearman's rank correlation, bootstrap over runs",
-        "p": p,
-        "verdict": verdict,
-        "note": note,
-    }
-
-
-def walker_parts(model: pd.DataFrame | None) -> list[Row]:
-    """Return the parts of claim 5: the early exponent on fractal surfaces, and its difference from those on others.
-
-    Of the walkers' settings the first counts, that of the configuration itself.
-    """
-    if model is None:
-        return [_part("early exponent on fractal surfaces", "exponent_early", not_measured("simplified_model is not enabled"))]
-    if "setting" in model:  # the claim is of the walkers as published; settings beside them come behind
-        model = model[model["setting"] == model["setting"].iloc[0]]
-    model = model[model["setting"] == model["setting"].iloc[0]]
-    fractal = [kind for kind in model["kind"].unique() if kind.startswith("fractional")]
-
-    def surfaces(kind: str, column: str) -> FloatArray:
-        return model.loc[model["kind"] == kind, column].to_numpy(float)
-
-    rows = []
-    for kind in fractal:
-        early = surfaces(kind, "exponent_early")
-        judged = judge_median(early, early - 1, claimed=1, beyond=1, against="1", things="surfaces")
-        rows.append(_part(f"early exponent on surfaces {kind}, median over surfaces", "exponent_early", judged))
-    last = fractal[-1]
-    for other, words in (("bowl", "convex"), ("shuffled", "shuffled")):
-        judged = _differ(surfaces(last, "exponent_early"), surfaces(other, "exponent_early"))
-        rows.append(_part(f"early exponent on surfaces {last} less that on {words} ones", "exponent_early", judged))
-    late = surfaces(last, "exponent_late")
-    judged = judge_median(late, late - 1, claimed=-1, beyond=1, against="1", things="surfaces")
-    confined = f"confinement alone gives {np.nanmedian(surfaces('bowl', 'exponent_late')):.2g}, that of the bowl"
-    rows.append(_part(f"late exponent on surfaces {last}, median over surfaces", "exponent_late", judged, confined))
-    return rows
-
-
-def _differ(first: FloatArray, second: FloatArray) -> Row:
-    difference, p = difference_of_means(first, second)
-    if math.isnan(difference.value):
-        return not_measured("fewer than two surfaces of a kind")
-    return {
-        "value": difference.value,
-        "low": difference.low,
-        "high": difference.high,
-        "n": int(np.isfinite(first).sum() + np.isfinite(second).sum()),
-        "test": "Mann and Whitney's exact test over surfaces; Welch's interval of the means' difference",
-        "p": p,
-        "verdict": decide(p, difference.value),
-        "note": "",
-    }
 
 
 def of_claim(table: pd.DataFrame, number: int) -> pd.DataFrame:

@@ -20,6 +20,9 @@ from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
 
 FloatArray = NDArray[np.float64]
 
+#: Columns of a row of the table of claims.
+Row = dict[str, Any]
+
 SUPPORTS, CONTRADICTS, UNDECIDED, NOT_MEASURED = VERDICTS = ("supports", "contradicts", "undecided", "not measured")
 
 #: A part is decided where its p-value is below.
@@ -128,6 +131,12 @@ def not_measured(reason: str) -> dict[str, Any]:
     """Return what stands in a part that this sweep has no numbers for."""
     nothing = dict.fromkeys(("value", "low", "high", "p"), math.nan)
     return nothing | {"n": 0, "test": "", "verdict": NOT_MEASURED, "note": reason}
+
+
+def part_row(part: str, measure: str, judged: Row, note: str = "") -> Row:
+    """Return the row of a part: what is measured, what came out of judging it, and a further note."""
+    notes = "; ".join(text for text in (judged["note"], note) if text)
+    return {"part": part, "measure": measure} | judged | {"note": notes}
 
 
 def together(verdicts: Iterable[str]) -> str:
