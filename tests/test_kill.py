@@ -109,6 +109,17 @@ def test_a_run_killed_at_a_delicate_moment_is_the_undisturbed_run(execute, undis
     same_store(undisturbed[0], output)
 
 
+@pytest.fixture
+def short(execute, tmp_path):
+    """The folder of a run of a moment, of a network with a landscape that is quickly looked at."""
+    run = {"data": "digits", "model": {"name": "mlp3", "width": 8}, "training": {"steps": 40}}
+    run |= {"recording": {"window_length": 20}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RunSettings.model_validate(run).model_dump(mode="json")))
+    trained = execute("train", tmp_path / "run.yaml", "--scratch", tmp_path / "scratch", log=tmp_path / "log")
+    assert trained["status"] == 0, (tmp_path / "log").read_text()
+    return tmp_path
+
+
 @pytest.mark.parametrize(
     ("stage", "settings"),
     [
@@ -116,22 +127,16 @@ def test_a_run_killed_at_a_delicate_moment_is_the_undisturbed_run(execute, undis
         ("curvature", "{at: [1.0], eigenvalues: 1, lanczos_steps: 2, trace_products: 6}"),
     ],
 )
-def test_a_measurement_of_the_landscape_goes_on_behind_the_last_part_that_was_done(execute, tmp_path, stage, settings):
-    run = {"data": "digits", "model": {"name": "mlp3", "width": 8}, "training": {"steps": 40}}
-    run |= {"recording": {"window_length": 20}}
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RunSettings.model_validate(run).model_dump(mode="json")))
-    trained = execute("train", tmp_path / "run.yaml", "--scratch", tmp_path / "scratch", log=tmp_path / "log")
-    assert trained["status"] == 0, (tmp_path / "log").read_text()
-
+def test_a_measurement_of_the_landscape_goes_on_behind_the_last_part_that_was_done(execute, short, stage, settings):
     def measure(name, **kill):
-        output = tmp_path / f"{name}.zarr"
+        output = short / f"{name}.zarr"
         where = ("-o", output, "--landscape", "{samples: 64}", "--settings", settings, "--device", "cpu")
-        answer = execute(stage, tmp_path / "trajectory.zarr", *where, log=tmp_path / "log", **kill)
-        assert answer["status"] == (-signal.SIGKILL if kill else 0), (tmp_path / "log").read_text()
+        answer = execute(stage, short / "trajectory.zarr", *where, log=short / "log", **kill)
+        assert answer["status"] == (-signal.SIGKILL if kill else 0), (short / "log").read_text()
         return output
 
-    whole, output = measure("whole"), tmp_path / "killed.zarr"
-    unfinished = tmp_path / ".killed.zarr.scan" / "killed.zarr"
+    whole, output = measure("whole"), short / "killed.zarr"
+    unfinished = short / ".killed.zarr.scan" / "killed.zarr"
     for moment, done in (("before", 1), ("after", 2), ("after", 3)):  # killed before the second mark: that part is done again
         measure("killed", at=[f"{moment} part", 2 if moment == "before" else 1])
         assert np.sum(zarr.open_group(unfinished)["part_done"]) == done
@@ -139,6 +144,32 @@ def test_a_measurement_of_the_landscape_goes_on_behind_the_last_part_that_was_do
     assert not output.exists()
     same_store(whole, measure("killed"))
     assert not unfinished.exists()
+
+
+def test_slices_of_the_landscape_go_on_in_the_plane_that_was_cut_off(execute, short):
+    assert execute("geometry", short / "trajectory.zarr", log=short / "log")["status"] == 0, (short / "log").read_text()
+    planes = ["path_first", "random", "gradient"]
+
+    def look(name, planes, **kill):
+        settings = {"samples": 64, "points": 3, "planes": planes}
+        where = ("-o", short / name, "--landscape", json.dumps(settings), "--device", "cpu")
+        answer = execute("landscape", short / "trajectory.zarr", *where, log=short / "log", **kill)
+        assert answer["status"] == (-signal.SIGKILL if kill else 0), (short / "log").read_text()
+        return short / name
+
+    whole, finished = look("whole", planes), short / ".killed.scan" / "killed"
+    look("killed", ["hessian", "path_first"], at=["after part", 4])  # three rows a plane
+    assert [store.name for store in finished.iterdir()] == ["hessian.zarr"]
+    look("killed", planes, at=["after part", 3])
+    assert [store.name for store in finished.iterdir()] == ["path_first.zarr"]
+    once = (finished / "path_first.zarr").stat().st_ino
+    look("killed", planes, at=["before whole", 1])
+    killed = look("killed", planes)
+    assert (killed / "path_first.zarr").stat().st_ino == once
+    assert sorted(store.stem for store in killed.iterdir()) == sorted(planes)
+    for name in planes:
+        same_store(whole / f"{name}.zarr", killed / f"{name}.zarr")
+    assert not finished.parent.exists()
 
 
 def test_a_signal_of_the_scheduler_and_another_one_within_the_checkpoint_change_nothing(execute, undisturbed, run):

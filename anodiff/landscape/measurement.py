@@ -82,6 +82,7 @@ def measuring(
     *,
     scratch: str | Path | None = None,
     overwrite: bool = False,
+    reuse: bool = False,
 ) -> Iterator[Measurement]:
     """Give a measurement to go on with, new or begun before; published at ``output`` when all has been done.
 
@@ -95,6 +96,8 @@ def measuring(
         How many parts there are along each axis of their numbering.
     scratch
         Folder of the unfinished store; by default one beside ``output``.
+    reuse
+        Give a finished store of this identity at ``output`` as it is, with nothing to do; replace another.
 
     Raises
     ------
@@ -104,7 +107,10 @@ def measuring(
     """
     output = Path(output)
     scratch = Path(scratch) if scratch is not None else scratch_of(output)
-    refuse_existing(output, overwrite=overwrite)
+    refuse_existing(output, overwrite=overwrite or reuse)
+    if reuse and (found := _begun(output, identity)) is not None:
+        yield Measurement(found)
+        return
     with storage_errors(scratch), run_lock(scratch):
         working = scratch / output.name
         group = _begun(working, identity)
@@ -117,7 +123,7 @@ def measuring(
             if DONE in group:
                 del group[DONE]
             finish_store(group, **measurement.attributes)
-        if overwrite:
+        if overwrite or reuse:
             remove(output)
         publish(working, output)
 

@@ -102,6 +102,7 @@ def slice_landscape(
     longest: float = LONGEST,
     memory: float | None = None,
     overwrite: bool = False,
+    reuse: bool = False,
     report: Report = lambda done, total, message: None,
 ) -> None:
     """Evaluate a grid and publish it as a store at ``output``; see `anodiff.landscape.slice_store.open_slice`.
@@ -123,6 +124,8 @@ def slice_landscape(
         Seconds that the scan may take by the estimate; beyond, it is refused.
     memory
         Bytes that weights and directions may take; by default what the machine has.
+    reuse
+        Leave a finished store of the same surface and grid at ``output`` as it is, and replace another.
     report
         Called with the points done, those to do, and a short text.
 
@@ -134,7 +137,7 @@ def slice_landscape(
     RunLockedError
         If another process works on this scan.
     """
-    refuse_existing(Path(output), overwrite=overwrite)
+    refuse_existing(Path(output), overwrite=overwrite or reuse)
     axes = grid(directions, points, extent)
     count = math.prod(len(axis) for axis in axes)
     offsets = axes[1] if len(axes) == 2 else np.zeros(1)
@@ -144,7 +147,7 @@ def slice_landscape(
         _refuse_long(axes, count, evaluation, longest)
         with measuring(
             output, KIND, VERSION, identity, _layouts(directions, axes), [len(offsets)],
-            (attributes or {}) | describe(surface) | said, scratch=scratch, overwrite=overwrite,
+            (attributes or {}) | describe(surface) | said, scratch=scratch, overwrite=overwrite, reuse=reuse,
         ) as scan:  # fmt: skip
             todo = scan.todo
             for done, (number,) in enumerate(todo, len(offsets) - len(todo) + 1):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from anodiff.geometry.store import open_geometry
 from anodiff.landscape.curvature import measure_curvature, window_of
 from anodiff.landscape.directions import Directions, path_directions, random_directions, unit_directions
+from anodiff.landscape.measurement import scratch_of
 from anodiff.landscape.placing import place, stored_point
 from anodiff.landscape.products import hessian_product
 from anodiff.landscape.roughness import measure_roughness
@@ -22,8 +23,9 @@ from anodiff.landscape.slices import slice_landscape
 from anodiff.landscape.spectrum import top_eigenpairs
 from anodiff.landscape.surface import LossSurface
 from anodiff.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
-from anodiff.stores import writing
+from anodiff.stores import publish, refuse_existing, remove, storage_errors
 from anodiff.training.gpus import claim_device
+from anodiff.training.lock import run_lock
 from anodiff.trajectory.store import Trajectory, open_trajectory
 
 FloatArray = NDArray[np.float64]
@@ -52,15 +54,26 @@ def slices(
 ) -> None:
     """Slice the landscape in the planes that the settings name.
 
-    ``output`` becomes a folder with a store for each, such as path_first.zarr; empty where no window was finished.
+    ``output`` becomes a folder with a store for each, such as path_first.zarr; empty where no window was finished. Until all
+    are whole they lie in a hidden folder beside it, and the same call after an interruption takes those that are.
+
+    Raises
+    ------
+    ConfigError, OutputExistsError, StorageError
+    RunLockedError
+        If another process slices this run's landscape.
     """
-    trajectory, geometry = open_trajectory(trajectory_path), open_geometry(geometry_path)
+    trajectory, geometry, output = open_trajectory(trajectory_path), open_geometry(geometry_path), Path(output)
     finished = [n for n, window in enumerate(geometry.windows) if geometry.reached(window) and not geometry.problem(n)]
-    with writing(output, overwrite=overwrite) as folder, claim_device(device) as chosen:
-        folder.mkdir(parents=True)
+    refuse_existing(output, overwrite=overwrite)
+    scratch = scratch_of(output)
+    with storage_errors(output), run_lock(scratch), claim_device(device) as chosen:
+        folder = scratch / output.name
+        for found in folder.glob("*"):
+            if found.stem not in settings.planes:
+                remove(found)  # of a plane that is no longer asked for
         for name in settings.planes if finished else ():
-            number = finished[0 if name == "path_first" else -1]
-            window = geometry.windows[number]
+            window = geometry.windows[number := finished[0 if name == "path_first" else -1]]
             step = window.start + window.length
             surface = place(
                 trajectory, step, data_root=data_root, samples=settings.samples, seed=settings.seed,
@@ -80,10 +93,14 @@ def slices(
                 folder / f"{name}.zarr",
                 points=settings.points,
                 extent=extent,
-                scratch=Path(f"{output}.{name}.scratch"),
+                scratch=scratch / name,
                 attributes={"step": step, "run": trajectory.path.parent.name},
+                reuse=True,
                 report=_named(report, name),
             )
+        folder.mkdir(exist_ok=True)  # without a finished window there is no plane
+        remove(output)
+        publish(folder, output)
 
 
 def _curved_directions(name: str, surface: LossSurface, seed: int) -> Directions:
