@@ -25,6 +25,13 @@ from anodiff.stores import DIVERGED, open_group
 #: The stages of a run in their order: the file or folder that says that one is done.
 STAGES = {"train": "trajectory.zarr", "geometry": "geometry.zarr", "diffusion": "diffusion.zarr"}
 
+#: The same of the stages that only some runs go through: these a run is in once they have a log.
+SOME_STAGES = {
+    "landscape": "landscape/slices",
+    "roughness": "landscape/roughness.zarr",
+    "curvature": "landscape/curvature.zarr",
+}
+
 #: States in the order in which they are told.
 STATES = ("failed", "interrupted", "running", "waiting", "diverged", "done")
 
@@ -117,10 +124,12 @@ def rendered(title: str, runs: list[RunStatus], *, everything: bool = False) -> 
 
 def _status(name: str, results: Path, scratch: Path) -> RunStatus:
     folder = results / "runs" / name
-    stage = next((stage for stage, output in STAGES.items() if not (folder / output).exists()), "")
+    logs = {stage: results / "logs" / stage / f"{name}.log" for stage in STAGES | SOME_STAGES}
+    begun = {stage: output for stage, output in SOME_STAGES.items() if logs[stage].exists()}
+    stage = next((stage for stage, output in (STAGES | begun).items() if not (folder / output).exists()), "")
     if not stage:
         return RunStatus(name, "diverged" if _diverged(folder) else "done")
-    log = results / "logs" / stage / f"{name}.log"
+    log = logs[stage]
     lines = _last_lines(log)
     last = lines[-1] if lines else ""
     logged = next(filter(None, map(read_log_line, reversed(lines))), None)

@@ -58,6 +58,17 @@ def test_done_waiting_and_not_begun(sweep, tmp_path):
     assert counts(found.values()) == {"waiting": 3, "done": 1}
 
 
+def test_a_landscape_counts_once_it_has_been_begun(sweep, tmp_path):
+    sweep("a", done=ALL, stage="curvature", log="curvature a: 2/5 points in 10 s, 0.2/s, 15 s left")
+    sweep("b", done=(*ALL, "landscape"), stage="landscape", log="anodiff: the disk is full")
+    sweep("c", done=ALL)
+    found = status(tmp_path)
+    assert [(run.state, run.stage) for run in found.values()] == [("running", "curvature"), ("failed", "landscape"), ("done", "")]
+    assert found["a"].progress == "2/5 points"
+    (tmp_path / "results/s/runs/b/landscape/slices").mkdir()
+    assert status(tmp_path)["b"].state == "done"
+
+
 def test_a_training_runs_as_long_as_its_lock_is_touched(sweep, tmp_path):
     sweep("a", log=LINE, checkpoint=1300)
     with run_lock(tmp_path / "scratch/s/a"):
