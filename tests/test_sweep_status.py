@@ -63,7 +63,11 @@ def test_a_landscape_counts_once_it_has_been_begun(sweep, tmp_path):
     sweep("b", done=(*ALL, "landscape"), stage="landscape", log="anodiff: the disk is full")
     sweep("c", done=ALL)
     found = status(tmp_path)
-    assert [(run.state, run.stage) for run in found.values()] == [("running", "curvature"), ("failed", "landscape"), ("done", "")]
+    assert [(run.state, run.stage) for run in found.values()] == [
+        ("running", "curvature"),
+        ("failed", "landscape"),
+        ("done", ""),
+    ]
     assert found["a"].progress == "2/5 points"
     (tmp_path / "results/s/runs/b/landscape/slices").mkdir()
     assert status(tmp_path)["b"].state == "done"
