@@ -1,5 +1,6 @@
 """Small stores and run folders, made through the same doors as real ones."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 from anodiff.config import AnalysisSettings, Config
 from anodiff.diffusion.analysis import diffusion
@@ -16,6 +18,11 @@ from anodiff.trajectory import TrajectoryRecorder, Window, plan_windows
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+# The arrays are small: a second thread for their products waits, awake, for the first. As the workflow does with its jobs.
+threadpool_limits(1)
+torch.set_num_threads(1)
+os.environ |= {"OMP_NUM_THREADS": "1"}
 
 # A shell without job control starts what it puts in the background with Ctrl-C ignored; the tests send it all the same.
 signal.signal(signal.SIGINT, signal.default_int_handler)

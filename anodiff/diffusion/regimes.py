@@ -112,30 +112,29 @@ def fit_both(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray | Non
     design = np.stack([np.ones_like(x), x], axis=1)
     factor = None if covariance is None else cholesky(covariance + RESOLUTION**2 * np.eye(len(x)), lower=True)
     target = _whitened(factor, log_msd)
-    line, line_misfit = _least_squares(_whitened(factor, design), target)
+    straight = _whitened(factor, design)
+    line, line_misfit = _least_squares(straight, target)
     curves = log_msd.shape[1]
     places = np.flatnonzero((x >= x[0] + SHORTEST_REGIME) & (x <= x[-1] - SHORTEST_REGIME))
     if not len(places):
         nothing = np.full(curves, np.nan)
         return Fits(line, line_misfit, np.full((3, curves), np.nan), nothing, np.full(curves, math.inf))
-    on_grid = [_bent(factor, design, x, x[place], target) for place in places]
+    on_grid = [_bent(factor, straight, x, x[place], target) for place in places]
     misfits = np.array([misfit for _, misfit in on_grid])  # (places, curves)
     knot = x[places][misfits.argmin(axis=0)]
-    bent, bent_misfit = _bent(factor, design, x, knot, target)
+    bent, bent_misfit = _bent(factor, straight, x, knot, target)
     between = _lowest_between(x[places], misfits)
-    closer, closer_misfit = _bent(factor, design, x, between, target)
+    closer, closer_misfit = _bent(factor, straight, x, between, target)
     better = closer_misfit < bent_misfit
     bent, knot = np.where(better, closer, bent), np.where(better, between, knot)
     return Fits(line, line_misfit, bent, np.exp(knot), np.minimum(closer_misfit, bent_misfit))
 
 
 def _bent(
-    factor: FloatArray | None, design: FloatArray, x: FloatArray, knot: FloatArray | float, target: FloatArray
+    factor: FloatArray | None, straight: FloatArray, x: FloatArray, knot: FloatArray | float, target: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit two regimes with the crossover at ln τ_0 = knot, one for all curves or one for each."""
-    hinge = np.maximum(0.0, x[:, None] - np.broadcast_to(knot, target.shape[1]))
-    hinge = _whitened(factor, hinge)
-    straight = _whitened(factor, design)
+    """Fit two regimes with the crossover at ln τ_0 = knot, one for all curves or one for each, to a whitened line and target."""
+    hinge = _whitened(factor, np.maximum(0.0, x[:, None] - knot))
     inverse = np.linalg.pinv(straight)
     free = hinge - straight @ (inverse @ hinge)  # what a line does not describe
     change = (free * target).sum(axis=0) / (free * free).sum(axis=0)

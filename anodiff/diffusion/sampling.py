@@ -45,18 +45,19 @@ def relative_covariance(lags: NDArray[np.int64], law: Regimes, updates: int) -> 
 
     Cost O(L² T) for L lags.
     """
-    separations = np.arange(-updates, updates + 1)
     spread = law.msd(np.abs(np.arange(-2 * updates, 2 * updates + 1)))
-    centre = 2 * updates
     own = law.msd(lags)
     covariance = np.zeros((len(lags), len(lags)))
     for a, first in enumerate(lags):
         for b, second in enumerate(lags[a:], a):
-            starts, others = updates - first + 1, updates - second + 1
-            m = separations[updates - starts + 1 : updates + others]
-            common = np.minimum(starts, others - m) - np.maximum(0, -m)
-            products = 0.5 * (spread[centre + m + second] + spread[centre + m - first])
-            products -= 0.5 * (spread[centre + m] + spread[centre + m + second - first])
+            starts, others, gap = updates - first + 1, updates - second + 1, second - first
+            lowest = -(gap // 2)  # the sum is even about m = -gap/2: twice its upper half is all of it
+            zero, count = 2 * updates + lowest, others - lowest
+            products = spread[zero + second : zero + second + count] + spread[zero - first : zero - first + count]
+            products = 0.5 * (products - spread[zero : zero + count] - spread[zero + gap : zero + gap + count])
+            common = 2.0 * (others - np.maximum(0, np.arange(lowest, others)))
+            if gap % 2 == 0:
+                common[0] /= 2
             covariance[a, b] = covariance[b, a] = 2 * (common * products**2).sum() / (starts * others * own[a] * own[b])
     values, vectors = eigh(covariance)  # the kink of a crossover is not quite the law of any stationary process
     return (vectors * np.maximum(values, 0)) @ vectors.T
@@ -89,19 +90,23 @@ def _inverse_dimension(squares: FloatArray, lag: int) -> float:
     products = squares[np.ix_(starts, ends)] + squares[np.ix_(ends, starts)]
     products = 0.5 * (products - squares[np.ix_(starts, starts)] - squares[np.ix_(ends, ends)])
     own = np.diagonal(products)
-    variance = weight = 0.0
-    for place in np.flatnonzero(starts >= lag):  # separations without overlap
-        pairs = np.diagonal(products, place)
-        independent = min(len(pairs), 1 + (last - starts[place]) / lag)
-        if independent >= 2:
-            norms = (own[: len(pairs)] * own[place:]).mean()
-            if norms <= 0:
-                continue  # one of each pair rests
-            aligned, cosine = pairs.mean() ** 2 / norms, (pairs**2).mean() / norms
-            variance += len(pairs) * pairs.var() / (1 - 1 / independent)
-            weight += len(pairs) * norms * (1 + aligned - 2 * aligned * cosine)
+    first, second = np.nonzero(np.subtract.outer(starts, starts) <= -lag)  # without overlap
+    apart, pairs = second - first, products[first, second]
+    number = np.bincount(apart, minlength=len(starts))
+
+    def mean(values: FloatArray) -> FloatArray:
+        return np.bincount(apart, values, len(starts)) / np.maximum(number, 1)  # by separation
+
+    centre, norms = mean(pairs), mean(own[first] * own[second])
+    independent = np.minimum(number, 1 + (last - starts) / lag)
+    used = (independent >= 2) & (norms > 0)  # else one of each pair rests
+    scatter, squared = mean((pairs - centre[apart]) ** 2)[used], mean(pairs**2)[used]
+    number, norms, independent = number[used], norms[used], independent[used]
+    aligned, cosine = centre[used] ** 2 / norms, squared / norms
+    variance = (number * scatter / (1 - 1 / independent)).sum()
+    weight = (number * norms * (1 + aligned - 2 * aligned * cosine)).sum()
     amplitude = float(own.var() / (2 * own.mean() ** 2))
-    return max(variance / weight, amplitude) if weight > 0 else amplitude
+    return max(float(variance / weight), amplitude) if weight > 0 else amplitude
 
 
 def draw_log_msd(
