@@ -133,7 +133,7 @@ def fit_both(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray | Non
 def _bent(
     factor: FloatArray | None, straight: FloatArray, x: FloatArray, knot: FloatArray | float, target: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit two regimes with the crossover at ln τ_0 = knot, one for all curves or one for each, to a whitened line and target."""
+    """Fit two regimes with the crossover at ln τ_0 = knot, one for all curves or one for each; line and target are whitened."""
     hinge = _whitened(factor, np.maximum(0.0, x[:, None] - knot))
     inverse = np.linalg.pinv(straight)
     free = hinge - straight @ (inverse @ hinge)  # what a line does not describe
