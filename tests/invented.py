@@ -60,9 +60,19 @@ def invented_run(run, starts, diverged_at=None, length=1000):
         run.name,
         dataset,
         pd.DataFrame(table).astype({"note": "string"}),
-        pd.DataFrame(),
+        invented_tails(starts, there, random),
         dict(_dotted(settings)),
     )
+
+
+def invented_tails(starts, there, random):
+    """Rows of tails.csv of windows that begin at ``starts``: gradients and steps, NaN where a window is not there."""
+    table = pd.DataFrame(
+        {"waiting_time": starts, "stable_alpha": np.where(there, random.uniform(1.5, 1.9, len(starts)), np.nan)}
+    )
+    table["stable_alpha_low"], table["stable_alpha_high"] = table["stable_alpha"] - 0.05, table["stable_alpha"] + 0.05
+    table["against_exponential"] = np.where(there, random.normal(0, 3, len(starts)), np.nan)
+    return pd.concat([table.assign(quantity=quantity) for quantity in ("step_length", "standardised_gradient")])
 
 
 def invented_sweep(grid, starts=range(0, 5000, 1000), diverged_at=None):

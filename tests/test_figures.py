@@ -17,6 +17,7 @@ FUNCTIONS = {
     "beta": curves.beta,
     "nulls": curves.nulls,
     "exponents": overview.exponents,
+    "tails": overview.tails,
     "learning": overview.learning,
 }
 
@@ -76,7 +77,7 @@ def test_each_configuration_has_a_panel_and_each_model_begins_a_row(kind, which)
     assert starts == dict.fromkeys(by_model(runs), 0)
 
 
-@pytest.mark.parametrize("kind", ["exponents", "learning"])
+@pytest.mark.parametrize("kind", ["exponents", "tails", "learning"])
 @pytest.mark.parametrize("which", SWEEPS)
 def test_each_model_has_a_column_of_two_panels(kind, which):
     runs = SWEEPS[which]()
@@ -92,6 +93,10 @@ def test_axes_name_their_quantity_and_unit():
         "exponents": (
             "waiting time $t_w$ (optimiser steps)",
             ["largest local exponent β", "exponent β over long lags\n(200–900 steps)"],
+        ),
+        "tails": (
+            "waiting time $t_w$ (optimiser steps)",
+            ["stable exponent α of gradients", "power law against exponential\ntail of step lengths (Vuong)"],
         ),
         "learning": ("optimiser step", ["loss (nats)", "accuracy (fraction correct)"]),
     }.items():
@@ -194,18 +199,26 @@ def test_at_most_eight_waiting_times_are_drawn_evenly_in_their_logarithm():
     assert waiting_times(sweep(starts=range(0, 8000, 1000))) == list(range(0, 8000, 1000))
 
 
-def test_exponents_are_the_tables_with_a_line_through_the_means():
+DRAWN = {
+    overview.exponents: [("beta_max", 1, None), ("beta_long", 1, None)],
+    overview.tails: [("stable_alpha", 2, "standardised_gradient"), ("against_exponential", 0, "step_length")],
+}
+
+
+@pytest.mark.parametrize("function", DRAWN)
+def test_points_are_the_tables_with_a_line_through_the_means(function):
     runs = sweep(["mlp3"], [64, 128], seeds=[0, 1])
-    for panel, column in zip(visible(overview.exponents(runs)), ("beta_max", "beta_long"), strict=True):
+    for panel, (column, reference, quantity) in zip(visible(function(runs)), DRAWN[function], strict=True):
+        tables = {run.name: run.tails[run.tails["quantity"] == quantity] if quantity else run.exponents for run in runs}
         for run in runs:
             points = line(panel, run.name)
-            np.testing.assert_array_equal(points.get_xdata(), run.exponents["waiting_time"])
-            np.testing.assert_array_equal(points.get_ydata(), run.exponents[column])
+            np.testing.assert_array_equal(points.get_xdata(), tables[run.name]["waiting_time"])
+            np.testing.assert_array_equal(points.get_ydata(), tables[run.name][column])
             assert points.get_linestyle() == "None"
         for group in by_model(runs)["mlp3"].values():
-            means = np.mean([run.exponents[column] for run in group], axis=0)
+            means = np.mean([tables[run.name][column] for run in group], axis=0)
             np.testing.assert_allclose(line(panel, group[0].group).get_ydata(), means)
-        assert any(list(each.get_ydata()) == [1, 1] for each in panel.lines)
+        assert any(list(each.get_ydata()) == [reference] * 2 for each in panel.lines)
 
 
 def test_waiting_times_over_many_scales_are_spread_logarithmically():

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 
 from anodiff.diffusion.ergodicity import ageing_ratio, ergodicity_breaking
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance
-from anodiff.figures import ageing, dependence, maps, overview, pairs
+from anodiff.figures import ageing, columns, dependence, maps, overview, pairs
 from anodiff.figures.seeds import WindowKey, mean_curve, windows
 from anodiff.figures.style import CONFIGURATIONS, DIVERGING, MARKERS, MOST_PANELS, save
 from anodiff.geometry import open_geometry
@@ -62,7 +62,7 @@ def test_both_sides_of_the_diverging_map_are_told_by_colour_blind_eyes_and_darke
 
 
 def test_configurations_differ_in_colour_and_marker_at_once():
-    (column,) = overview._columns(sweep(["mlp3"], range(1, 8), seeds=[0]), "", "", "")[1]
+    (column,) = columns.model_columns(sweep(["mlp3"], range(1, 8), seeds=[0]), "", "", "")[1]
     assert [each.marker for each in column.configurations] == list(MARKERS[:7])
     assert [each.colour for each in column.configurations] == list(CONFIGURATIONS)
 
@@ -202,7 +202,7 @@ def test_of_very_many_configurations_some_of_each_model_are_drawn_and_the_figure
     assert {model: models.count(model) for model in models} == {"mlp3": 8, "vgg9": 8, "resnet14": 8}
     assert figure._supxlabel.get_text().startswith("24 of 96 configurations")
     legends = [each.get_legend() for each in overview.exponents(runs).get_axes() if each.get_legend()]
-    assert {len(legend.get_texts()) for legend in legends} == {overview.MOST_LISTED + 1}
+    assert {len(legend.get_texts()) for legend in legends} == {columns.MOST_LISTED + 1}
     assert legends[0].get_texts()[-1].get_text() == "and 8 more, see the table"
 
 

@@ -125,6 +125,15 @@ FIGURES = {
         "Student's 95 % intervals from three seeds on. Above the line at 1 the motion is superdiffusive.",
         "dependence.dependence",
     ),
+    "tails": FigureKind(
+        "Tails of gradients and steps",
+        "Top: exponent α of the Lévy-stable law fitted to each window's mini-batch gradients at sampled parameters, each "
+        "parameter's less its median and over its interquartile range (a variance that changes within the window looks "
+        "heavy-tailed as well); line: 2, a Gaussian. Bottom: whether the longest update steps |Δw| of the window follow a "
+        "power law or an exponential, as Vuong's ratio; above the grey band (±1.96) a power law is favoured at 5 %, below it "
+        "an exponential. Points: single seeds; bars: their 95 % intervals; lines: mean over seeds; against the waiting time.",
+        "overview.tails",
+    ),
     "learning": FigureKind(
         "Loss and accuracy",
         "Loss (top) and accuracy (bottom) during training, one line for each seed. Solid: test set, a marker at its last "

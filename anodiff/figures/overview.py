@@ -1,62 +1,33 @@
-"""The sweep at a glance, a column for each model: exponents against waiting time, and learning curves."""
+"""The sweep at a glance, a column for each model: exponents and tails against waiting time, and learning curves."""
 
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
 
+from anodiff.figures.columns import Column, Configuration, model_columns
 from anodiff.figures.style import (
-    CONFIGURATIONS,
     GUIDE,
-    MARKERS,
-    MOST_COLUMNS,
     QUIET,
-    Group,
-    by_model,
     diverged_at,
-    fate,
-    labels,
     say_if_empty,
     styled,
 )
 from anodiff.tables import RunResult
 
 LINES: dict[str, Any] = {"test": "-", "train": (0, (2, 1.5))}
-#: Configurations of a model that its legend names; all are drawn.
-MOST_LISTED = 24
 UNITS = {"cross_entropy": "loss (nats)", "mse": "loss (mean squared error)"}
-#: Inches: width of a column, by how many there are; height of two panels, and of the labels around them.
-WIDTHS, HEIGHT, AROUND = {1: 5.6, 2: 4.3, 3: 3.6, 4: 2.95}, 3.8, 0.8
-#: Inches: a legend's line, a letter of it, what stands before the letters.
-LINE, LETTER, HANDLE = 0.173, 0.063, 0.5
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """A group of runs, and how it looks."""
-
-    runs: Group
-    text: str
-    colour: str
-    marker: str
-
-
-@dataclass(frozen=True)
-class Column:
-    """The two panels of a model, and its configurations."""
-
-    top: Axes
-    bottom: Axes
-    configurations: list[Configuration]
+#: Vuong's ratio within which neither law is favoured, at 5 %.
+UNDECIDED = 1.96
 
 
 def exponents(runs: Sequence[RunResult]) -> Figure:
@@ -64,7 +35,7 @@ def exponents(runs: Sequence[RunResult]) -> Figure:
     with styled():
         long_lags = {tuple(run.curves.attrs["analysis"]["long_lags"]) for run in runs}
         span = "{}–{}".format(*long_lags.pop()) if len(long_lags) == 1 else "set for each run"
-        figure, columns = _columns(
+        figure, columns = model_columns(
             runs,
             "waiting time $t_w$ (optimiser steps)",
             "largest local exponent β",
@@ -77,10 +48,31 @@ def exponents(runs: Sequence[RunResult]) -> Figure:
             _null_range(column.bottom, column.configurations)
             for panel in (column.top, column.bottom):
                 panel.axhline(1.0, **GUIDE)
-            starts = [run.exponents["waiting_time"].to_numpy(float) for each in column.configurations for run in each.runs]
-            _time_axis(column.bottom, np.unique(np.concatenate(starts)))
+            _waiting_times(column)
             say_if_empty(column.top, "no window with a finite value")
             say_if_empty(column.bottom, f"no window reaches the long lags ({span} steps)")
+    return figure
+
+
+def tails(runs: Sequence[RunResult]) -> Figure:
+    """Draw the stable exponent of gradients, and which tail the step lengths have, against each window's waiting time."""
+    with styled():
+        figure, columns = model_columns(
+            runs,
+            "waiting time $t_w$ (optimiser steps)",
+            "stable exponent α of gradients",
+            "power law against exponential\ntail of step lengths (Vuong)",
+        )
+        for column in columns:
+            for configuration in column.configurations:
+                _points(column.top, configuration, "stable_alpha", _of("standardised_gradient"))
+                _points(column.bottom, configuration, "against_exponential", _of("step_length"))
+            column.top.axhline(2.0, **GUIDE)
+            column.bottom.axhline(0.0, **GUIDE)
+            column.bottom.axhspan(-UNDECIDED, UNDECIDED, color=QUIET, alpha=0.18, linewidth=0, zorder=0.5)
+            _waiting_times(column)
+            say_if_empty(column.top, "no window with a fitted stable law")
+            say_if_empty(column.bottom, "no window with two fitted tails")
     return figure
 
 
@@ -89,7 +81,7 @@ def learning(runs: Sequence[RunResult]) -> Figure:
     with styled():
         losses = {str(run.settings["training.loss"]) for run in runs}
         unit = UNITS.get(losses.pop(), "loss") if len(losses) == 1 else "loss (each run's own)"
-        figure, columns = _columns(runs, "optimiser step", unit, "accuracy (fraction correct)")
+        figure, columns = model_columns(runs, "optimiser step", unit, "accuracy (fraction correct)")
         for column in columns:
             column.top.set_yscale("log", nonpositive="mask")
             column.top.yaxis.set_major_formatter(_Decimal())
@@ -110,92 +102,26 @@ def learning(runs: Sequence[RunResult]) -> Figure:
     return figure
 
 
-def _columns(runs: Sequence[RunResult], across: str, top_label: str, bottom_label: str) -> tuple[Figure, list[Column]]:
-    """Make two panels, one upon the other, for each model, with a legend of its configurations below; rows share an axis."""
-    number = min(len(by_model(runs)), MOST_COLUMNS)
-    models = [(name, list(_configurations(model, WIDTHS[number]))) for name, model in by_model(runs).items()]
-    rows = [models[first : first + number] for first in range(0, len(models), number)]
-    legends = [LINE * max(_legend_lines(configurations, WIDTHS[number]) for _, configurations in row) for row in rows]
-    size = (WIDTHS[number] * number, sum(HEIGHT + AROUND + legend for legend in legends) + 0.2)
-    figure = Figure(figsize=size, layout="constrained")
-    ratios = [height for legend in legends for height in (HEIGHT / 2, HEIGHT / 2, legend)]
-    axes = figure.subplots(3 * len(rows), number, squeeze=False, height_ratios=ratios)
-    columns: list[Column] = []
-    for index, row in enumerate(rows):
-        part = axes[3 * index : 3 * index + 3]
-        for panel in (*part[2], *part[:, len(row) :].flat):
-            panel.set_axis_off()
-        for (name, configurations), (top, bottom, below) in zip(row, part.T, strict=False):
-            if columns:
-                top.sharey(columns[0].top)
-                bottom.sharey(columns[0].bottom)
-            top.sharex(bottom)
-            first = top is part[0, 0]
-            top.set_title(name, fontsize=9.5)
-            top.tick_params(which="both", labelbottom=False, labelleft=first)
-            bottom.tick_params(which="both", labelleft=first)
-            bottom.set_xlabel(across)
-            top.set_ylabel(top_label if first else "")
-            bottom.set_ylabel(bottom_label if first else "")
-            _legend(below, configurations, WIDTHS[number])
-            columns.append(Column(top, bottom, configurations))
-    return figure, columns
+def _of(quantity: str) -> Callable[[RunResult], pd.DataFrame]:
+    """Return what reads the rows of tails.csv that describe a quantity."""
+    return lambda run: run.tails[run.tails["quantity"] == quantity]
 
 
-def _configurations(model: dict[str, Group], width: float) -> Iterator[Configuration]:
-    """Give each configuration of a model a colour and a marker."""
-    for number, (group, text) in enumerate(labels(model).items()):
-        told = f"{text} ({fate(model[group])})" if fate(model[group]) else text
-        told = textwrap.fill(told, int((width - HANDLE) / LETTER))
-        yield Configuration(model[group], told, CONFIGURATIONS[number % len(CONFIGURATIONS)], MARKERS[number % len(MARKERS)])
-
-
-def _listed(configurations: Sequence[Configuration]) -> tuple[Sequence[Configuration], int]:
-    """Return the configurations that the legend names, and how many it leaves out."""
-    return configurations[:MOST_LISTED], max(0, len(configurations) - MOST_LISTED)
-
-
-def _legend_columns(configurations: Sequence[Configuration], width: float) -> int:
-    longest = max(len(each.text) for each in configurations)
-    return 2 if len(configurations) > 6 and longest * LETTER + HANDLE < width / 2 else 1
-
-
-def _legend_lines(configurations: Sequence[Configuration], width: float) -> int:
-    listed, left = _listed(configurations)
-    lines = sum(1 + each.text.count("\n") for each in listed) + (left > 0)
-    return math.ceil(lines / _legend_columns(configurations, width))
-
-
-def _legend(panel: Axes, configurations: Sequence[Configuration], width: float) -> None:
-    listed, left = _listed(configurations)
-    handles = [
-        Line2D([], [], color=each.colour, marker=each.marker, markersize=4, linewidth=1.2, label=each.text) for each in listed
-    ]
-    if left:
-        handles.append(Line2D([], [], linestyle="", label=f"and {left} more, see the table"))
-    legend = panel.legend(
-        handles=handles,
-        loc="upper left",
-        borderaxespad=0,
-        borderpad=0,
-        fontsize=7.5,
-        labelspacing=0.45,
-        ncols=_legend_columns(configurations, width),
-        handlelength=1.8,
-        columnspacing=1.2,
-    )
-    legend.set_in_layout(False)  # its place is set aside; a wide one must not narrow the panels
-
-
-def _points(panel: Axes, configuration: Configuration, column: str) -> None:
-    """Draw a point for each seed and window, and a line through the means over the seeds."""
+def _points(
+    panel: Axes,
+    configuration: Configuration,
+    column: str,
+    windows: Callable[[RunResult], pd.DataFrame] = attrgetter("exponents"),
+) -> None:
+    """Draw a point for each seed and window, with its interval if it has one, and a line through the means over the seeds."""
     look: dict[str, Any] = {"color": configuration.colour, "marker": configuration.marker}
     values: dict[float, list[float]] = {}
     for run in configuration.runs:
-        there = run.exponents[run.exponents[column].notna()]
+        there = windows(run).dropna(subset=[column])
         times, heights = there["waiting_time"].to_numpy(float), there[column].to_numpy(float)
-        low, high = (there[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
-        panel.vlines(times, low, high, color=configuration.colour, linewidth=0.7, alpha=0.5)
+        if f"{column}_low" in there:
+            low, high = (there[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
+            panel.vlines(times, low, high, color=configuration.colour, linewidth=0.7, alpha=0.5)
         panel.plot(times, heights, linestyle="", markersize=3.5, markeredgewidth=0.6, alpha=0.75, gid=run.name, **look)
         for time, height in zip(times, heights, strict=True):
             values.setdefault(time, []).append(height)
@@ -218,6 +144,12 @@ def _null_range(panel: Axes, configurations: Sequence[Configuration]) -> None:
         panel.fill_between(times, low, high, color=QUIET, alpha=0.18, linewidth=0, zorder=0.5, gid="null")
         if len(times) == 1:
             panel.vlines(times, low, high, color=QUIET, alpha=0.3, linewidth=6, zorder=0.5)
+
+
+def _waiting_times(column: Column) -> None:
+    """Let both panels span the waiting times of the column's windows."""
+    starts = [run.exponents["waiting_time"].to_numpy(float) for each in column.configurations for run in each.runs]
+    _time_axis(column.bottom, np.unique(np.concatenate(starts)))
 
 
 def _time_axis(panel: Axes, times: np.ndarray) -> None:
