@@ -18,6 +18,8 @@ from slurm import Cluster, missing_programs
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "tests" / "configs" / "tiny.yaml"
 STORES = ("trajectory.zarr", "geometry.zarr", "diffusion.zarr")
+#: Length of the long run.
+STEPS = 80_000
 #: What the long run is made for, but where more is asked for: all that it goes through and one table.
 TABLE = "results/long/tables/exponents.csv"
 
@@ -116,7 +118,7 @@ def long_config(folder, steps):
 def undisturbed(tmp_path_factory):
     """A long run's config, and the folder of its undisturbed local sweep."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    config = long_config(folder, 80_000)
+    config = long_config(folder, STEPS)
     locally(folder, config)
     return config, folder
 
@@ -250,11 +252,17 @@ def test_snakemake_itself_may_be_killed(cluster, start, undisturbed, tmp_path):
     came_through(start(tmp_path, undisturbed[0]), tmp_path, undisturbed, attempt=1)
 
 
-def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, start, tmp_path):
+def steps_in(seconds, folder):
+    """How many steps the long run makes in so many seconds, its beginning included, as one in ``folder`` did."""
+    (benchmark,) = (folder / "results" / "long" / "benchmarks" / "train").iterdir()
+    return int(STEPS / pd.read_csv(benchmark, sep="\t")["s"].item() * seconds)
+
+
+def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, start, undisturbed, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    config = long_config(tmp_path, 600_000)
+    config = long_config(tmp_path, steps_in(150, undisturbed[1]))  # SLURM allows up to a minute and a half
     process = start(there, config, "--default-resources", "runtime=1")
     job = in_training(cluster, there)
     cluster.output("scontrol", "update", f"JobId={job}", "TimeLimit=1")
