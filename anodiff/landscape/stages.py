@@ -65,15 +65,17 @@ def slices(
     """
     trajectory, geometry, output = open_trajectory(trajectory_path), open_geometry(geometry_path), Path(output)
     finished = [n for n, window in enumerate(geometry.windows) if geometry.reached(window) and not geometry.problem(n)]
+    planes = settings.planes if finished else []
     refuse_existing(output, overwrite=overwrite)
     scratch = scratch_of(output)
     with storage_errors(output), run_lock(scratch), claim_device(device) as chosen:
         folder = scratch / output.name
-        for found in folder.glob("*"):
-            if found.stem not in settings.planes:
-                remove(found)  # of a plane that is no longer asked for
-        for name in settings.planes if finished else ():
-            window = geometry.windows[number := finished[0 if name == "path_first" else -1]]
+        for begun in (*folder.glob("*"), *(path for path in scratch.iterdir() if path.is_dir() and path != folder)):
+            if begun.stem not in planes:
+                remove(begun)  # whole or not, a plane that is no longer asked for
+        for name in planes:
+            number = finished[0 if name == "path_first" else -1]
+            window = geometry.windows[number]
             step = window.start + window.length
             surface = place(
                 trajectory, step, data_root=data_root, samples=settings.samples, seed=settings.seed,
@@ -99,7 +101,8 @@ def slices(
                 report=_named(report, name),
             )
         folder.mkdir(exist_ok=True)  # without a finished window there is no plane
-        remove(output)
+        if overwrite:
+            remove(output)
         publish(folder, output)
 
 
