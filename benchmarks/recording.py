@@ -1,8 +1,9 @@
 """What does recording cost a training? Milliseconds a step bare, with all weights, and with weights: none; and the layout.
 
-    python benchmarks/recording.py [--json FILE] [--rounds 12] [--device cpu] [--folder FOLDER]
+    python benchmarks/recording.py [--json FILE] [--rounds 12] [--device cpu] [--no-cuda-graph] [--folder FOLDER]
 
-The runs are those of config/config.yaml: the MLP and ResNet-14 on digits, augmented. For each network three trainings
+The runs are those of config/config.yaml: the MLP and ResNet-14 on digits, augmented; on a GPU also ResNet-14 on images like
+those of CIFAR-10 in batches of 1024, and steps are replayed as graphs unless told otherwise. For each network three trainings
 take turns in one process, in an order that is drawn anew every round; each has its own network, and its turn ends when
 the background thread has nothing left to do. Slow-downs are medians over the rounds of the ratio to the bare training
 of the same round, so that what else the machine does falls on all alike. The 90 % interval is that of the median, by
@@ -23,11 +24,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import zarr
+from images import dataset
 
-from anodiff.config import RunSettings
+from anodiff.config import RunSettings, TrainingSettings
 from anodiff.configfile import load_config
-from anodiff.data import Batches, load
-from anodiff.training.device import choose_device
+from anodiff.data import Batches
+from anodiff.training.device import choose_device, repeatable
 from anodiff.training.loop import build_model, walk_on
 from anodiff.training.seeding import generator
 from anodiff.training.walk import Walk
@@ -37,11 +39,12 @@ from anodiff.trajectory.shards import ShardFiles
 
 CONFIG = Path(__file__).parents[1] / "config/config.yaml"
 
-#: The run's model and batch size, and the epochs of a turn.
+#: The run's data, model and batch size, and the epochs of a turn.
 CASES = {
-    "mlp": ({"name": "mlp", "depth": 3, "width": 128}, 64, 60),
-    "resnet14": ({"name": "resnet14", "width": 8}, 128, 30),
+    "mlp": ("digits", {"name": "mlp", "depth": 3, "width": 128}, 64, 60),
+    "resnet14": ("digits", {"name": "resnet14", "width": 8}, 128, 30),
 }
+ON_A_GPU = {"resnet14, batch 1024": ("like cifar10", {"name": "resnet14"}, 1024, 3)}
 MODES = ("bare", "full", "none")
 
 
@@ -68,46 +71,58 @@ class Turn:
             self.recorder._background.wait()
 
 
-def training(settings, dataset, mode, folder, device):
-    """Return a function that trains on for an epoch times ``epochs``, and the recorder."""
-    order = {"replacement": False, "drop_last": False, "generator": generator(0, "order")}
-    batches = Batches(len(dataset.train_labels), settings.training.batch_size, **order)
+def training(settings, images, mode, folder, device):
+    """Return a function that trains on for so many epochs and tells milliseconds a step, and the recorder.
+
+    The first two epochs are not counted: in them graphs are recorded.
+    """
+    order = {"replacement": False, "drop_last": False, "generator": generator(0, "order"), "device": device}
+    batches = Batches(len(images.train_labels), settings.training.batch_size, **order)
     torch.manual_seed(0)
-    walk = Walk(settings, build_model(settings, dataset).to(device), batches, device)
+    walk = Walk(settings, build_model(settings, images).to(device), batches, device)
     turn = Turn()
     if mode != "bare":
         coordinates = settings.recording.gradient_coordinates if mode == "none" else 0
         turn = Turn(TrajectoryRecorder(walk.model, folder / f"{mode}.zarr", weights=mode, gradient_coordinates=coordinates))
 
     def train(epochs):
-        turn.steps += epochs * batches.steps_per_epoch
-        walk_on(settings, walk, dataset, turn)
+        first, begun = turn.steps + 2 * batches.steps_per_epoch, 0.0
+        turn.steps += (epochs + 2) * batches.steps_per_epoch
+
+        def report(step, total, message):
+            nonlocal begun
+            if step == first:
+                synchronise(device)
+                begun = time.perf_counter()
+
+        walk_on(settings, walk, images, turn, report=report)
         turn.wait()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return epochs * batches.steps_per_epoch
+        synchronise(device)
+        return (time.perf_counter() - begun) / (epochs * batches.steps_per_epoch) * 1e3
 
     return train, turn.recorder
 
 
-def compare(case, folder, device, rounds):
-    model, batch_size, epochs = case
+def synchronise(device):
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def compare(case, folder, device, rounds, graph):
+    data, model, batch_size, epochs = case
     defaults = load_config(CONFIG).sweep.defaults
-    training_settings = {"batch_size": batch_size, "steps": 10**6, "evaluate_every": 10**6}
+    training_settings = {"batch_size": batch_size, "steps": 10**6, "evaluate_every": 10**6, "cuda_graph": graph}
     run = defaults | {"model": model, "training": training_settings, "recording": {}}
     settings = RunSettings.model_validate(run)
-    dataset = load(settings.data, "data", device=device)
-    object.__setattr__(dataset, "test_images", dataset.test_images[:1])
-    object.__setattr__(dataset, "test_labels", dataset.test_labels[:1])
-    trainings = {mode: training(settings, dataset, mode, folder, device) for mode in MODES}
+    images = dataset(data, device)
+    trainings = {mode: training(settings, images, mode, folder, device) for mode in MODES}
     times = {mode: [] for mode in MODES}
     order = np.random.default_rng(0)
     for round_number in range(rounds + 1):
         for mode in order.permutation(MODES):
-            start = time.perf_counter()
-            steps = trainings[mode][0](epochs)
+            milliseconds = trainings[mode][0](epochs)
             if round_number:  # the first is a warm-up
-                times[mode].append((time.perf_counter() - start) / steps * 1e3)
+                times[mode].append(milliseconds)
     for _, recorder in trainings.values():
         if recorder is not None:
             recorder.finish()
@@ -115,9 +130,9 @@ def compare(case, folder, device, rounds):
     draws = order.integers(rounds, size=(2000, rounds))
     interval = {mode: np.quantile(np.median(ratios[mode][draws], axis=1), [0.05, 0.95]).tolist() for mode in MODES}
     return {
-        "parameters": sum(parameter.numel() for parameter in build_model(settings, dataset).parameters()),
+        "parameters": sum(parameter.numel() for parameter in build_model(settings, images).parameters()),
         "batch size": batch_size,
-        "steps a turn": steps,
+        "epochs a turn": epochs,
         "median, ms per step": {mode: float(np.median(values)) for mode, values in times.items()},
         "best, ms per step": {mode: min(values) for mode, values in times.items()},
         "ratio to bare": {mode: float(np.median(values)) for mode, values in ratios.items()},
@@ -179,6 +194,7 @@ def main():
     parser.add_argument("--json", type=Path, default=Path("benchmarks/recording.json"))
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--no-cuda-graph", action="store_true")
     parser.add_argument("--folder", type=Path, help="where to write the stores; default: the system's folder for such")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -186,26 +202,30 @@ def main():
     about = {"torch": torch.__version__, "zarr": zarr.__version__, "cpu_count": os.cpu_count(), "threads": 1}
     about |= {"machine": platform.processor() or platform.machine(), "rounds": arguments.rounds, "load before": os.getloadavg()}
     about["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    print(f"torch {torch.__version__}, zarr {zarr.__version__}, {about['device']}, {os.cpu_count()} cores", flush=True)
     cases = {}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-        for case, what in CASES.items():
+        for case, what in (CASES | (ON_A_GPU if device.type == "cuda" else {})).items():
             folder = Path(name) / case
             folder.mkdir()
-            cases[case] = compare(what, folder, device, arguments.rounds)
+            with repeatable(TrainingSettings(steps=2), device):
+                cases[case] = compare(what, folder, device, arguments.rounds, not arguments.no_cuda_graph)
             cases[case]["layout"] = layouts(folder / "full.zarr", folder)
+            tell(case, cases[case])
     about["load after"] = os.getloadavg()
     arguments.json.write_text(json.dumps(about | {"cases": cases}, indent=2) + "\n")
-    load = ", ".join(f"{about[when][0]:.1f}" for when in ("load before", "load after"))
-    print(f"torch {torch.__version__}, zarr {zarr.__version__}, {about['device']}, {os.cpu_count()} cores, load {load}")
-    for case, result in cases.items():
-        print(f"{case}: {result['parameters']:,} parameters, {result['MB of weights a second']:.0f} MB of weights a second")
-        for mode in MODES:
-            low, high = (100 * (bound - 1) for bound in result["its 90 % interval"][mode])
-            milliseconds, slower = result["median, ms per step"][mode], 100 * (result["ratio to bare"][mode] - 1)
-            print(f"  {mode:6s} {milliseconds:8.3f} ms a step   {slower:+5.1f} % ({low:+.1f} … {high:+.1f})")
-        for layout, values in result["layout"].items():
-            numbers = "   ".join(f"{value:7.2f} {key}" for key, value in values.items())
-            print(f"  {layout:32s} {numbers}")
+    print("load", *(f"{about[when][0]:.1f}" for when in ("load before", "load after")))
+
+
+def tell(case, result):
+    print(f"{case}: {result['parameters']:,} parameters, {result['MB of weights a second']:.0f} MB of weights a second")
+    for mode in MODES:
+        low, high = (100 * (bound - 1) for bound in result["its 90 % interval"][mode])
+        milliseconds, slower = result["median, ms per step"][mode], 100 * (result["ratio to bare"][mode] - 1)
+        print(f"  {mode:6s} {milliseconds:8.3f} ms a step   {slower:+5.1f} % ({low:+.1f} … {high:+.1f})")
+    for layout, values in result["layout"].items():
+        numbers = "   ".join(f"{value:7.2f} {key}" for key, value in values.items())
+        print(f"  {layout:32s} {numbers}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """How long is a training step under the settings that make it faster?
 
-    python benchmarks/settings.py [--json FILE] [--rounds 5] [--steps 100] [--device cpu]
+    python benchmarks/settings.py [--json FILE] [--rounds 5] [--steps 100] [--device cpu] [--cases …] [--kinds …]
 
-Precision, channels last and compilation beside the plain step, in one process, in turn, each with a network of its own; times
-are the best round's, ratios medians over the rounds. Compilation happens in the warm-up.
+Precision, channels last, compilation and, on a GPU, graphs and algorithms that are not deterministic beside the plain step, in
+one process, in turn, each with a network of its own; times are the best round's, ratios medians over the rounds. Compilation
+happens in the warm-up. The batches of 1024 are, on a GPU, of images like those of CIFAR-10.
 """
 
 import argparse
@@ -13,12 +14,13 @@ import time
 from pathlib import Path
 
 import torch
+from images import dataset
 from training import NoRecorder
 
 from anodiff.config import RunSettings
-from anodiff.data import Batches, load
+from anodiff.data import Batches
 from anodiff.training.arithmetic import lay_out, product_precision
-from anodiff.training.device import choose_device
+from anodiff.training.device import choose_device, repeatable
 from anodiff.training.loop import build_model, walk_on
 from anodiff.training.seeding import generator
 from anodiff.training.walk import Walk
@@ -28,39 +30,63 @@ KINDS = {
     "channels last": {"channels_last": True},
     "tf32": {"precision": "tf32"},
     "bf16": {"precision": "bf16"},
+    "bf16, channels last": {"precision": "bf16", "channels_last": True},
     "compiled": {"compile": True},
     "channels last, compiled": {"channels_last": True, "compile": True},
+}
+ON_A_GPU = {
+    "not deterministic": {"deterministic": False},
+    "graph": {"cuda_graph": True},
+    "graph, tf32": {"cuda_graph": True, "precision": "tf32"},
+    "graph, bf16, channels last": {"cuda_graph": True, "precision": "bf16", "channels_last": True},
+    "graph, compiled": {"cuda_graph": True, "compile": True},
 }
 CASES = {
     "mlp": ({"name": "mlp", "depth": 3, "width": 128}, 64),
     "resnet14, batch 128": ({"name": "resnet14"}, 128),
     "resnet14, batch 1024": ({"name": "resnet14"}, 1024),
 }
+#: Steps that are not counted.
+WARM_UP = 5
 
 
 def loop(model, batch_size, training, device, steps):
+    common = {"batch_size": batch_size, "steps": steps, "evaluate_every": 10**6, "drop_last": True, "cuda_graph": False}
     settings = RunSettings.model_validate(
         {
             "data": "digits",
             "model": model,
             "optimiser": {"learning_rate": 0.01},
-            "training": {"batch_size": batch_size, "steps": steps, "evaluate_every": 10**6, "drop_last": True, **training},
+            "training": common | training,
         }
     )
-    dataset = load(settings.data, "data", device=device)
+    images = dataset("like cifar10" if batch_size == 1024 and device.type == "cuda" else "digits", device)
     order = generator(0, "order")
-    batches = Batches(len(dataset.train_labels), batch_size, replacement=False, drop_last=True, generator=order)
-    network = lay_out(build_model(settings, dataset).to(device), settings.training)
+    batches = Batches(len(images.train_labels), batch_size, replacement=False, drop_last=True, generator=order, device=device)
+    network = lay_out(build_model(settings, images).to(device), settings.training)
     walk = Walk(settings, network, batches, device)
 
     def run():
+        """Train and return the milliseconds of a step, the first ones left out: in them graphs are recorded."""
+        begun = 0.0
+
+        def report(step, total, message):
+            nonlocal begun
+            if step == WARM_UP:
+                begun = now(device)
+
         walk.position.epoch = 0
-        with product_precision(settings.training):
-            walk_on(settings, walk, dataset, NoRecorder(steps))
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        with repeatable(settings.training, device), product_precision(settings.training):
+            walk_on(settings, walk, images, NoRecorder(WARM_UP + steps), report=report)
+        return (now(device) - begun) / steps * 1e3
 
     return run
+
+
+def now(device):
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def main():
@@ -69,19 +95,24 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--kinds", nargs="+", choices=[*KINDS, *ON_A_GPU], help="beside plain; default: all")
+    parser.add_argument("--cases", nargs="+", choices=[*CASES], default=[*CASES])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     device = choose_device(arguments.device)
     results = {"torch": torch.__version__, "device": str(device), "rounds": arguments.rounds, "cases": {}}
-    for case, (model, batch_size) in CASES.items():
-        loops = {kind: loop(model, batch_size, training, device, arguments.steps) for kind, training in KINDS.items()}
+    kinds = KINDS | (ON_A_GPU if device.type == "cuda" else {})
+    if arguments.kinds:
+        kinds = {kind: kinds[kind] for kind in dict.fromkeys(["plain", *arguments.kinds])}
+    for case in arguments.cases:
+        model, batch_size = CASES[case]
+        loops = {kind: loop(model, batch_size, training, device, arguments.steps) for kind, training in kinds.items()}
         times = {kind: [] for kind in loops}
         for number in range(arguments.rounds + 1):
             for kind, run in loops.items():
-                start = time.perf_counter()
-                run()
+                milliseconds = run()
                 if number:  # the first is a warm-up
-                    times[kind].append((time.perf_counter() - start) / arguments.steps * 1e3)
+                    times[kind].append(milliseconds)
         results["cases"][case] = {}
         for kind, own in times.items():
             ratio = statistics.median(plain / value for plain, value in zip(times["plain"], own, strict=True))

@@ -1,6 +1,6 @@
 """How many steps a second do several runs make that share a device, each in its own process?
 
-    python benchmarks/sharing.py [--json FILE] [--runs 1 2 4] [--steps 1500] [--device cpu]
+    python benchmarks/sharing.py [--json FILE] [--runs 1 2 4] [--steps 1500] [--device cpu] [--no-cuda-graph]
 
 Every run trains and records in full, as in a sweep. A run's first steps, while the others still start, are not counted: the
 clock runs from when the last has made 100 steps to when the first is done.
@@ -15,12 +15,12 @@ from pathlib import Path
 
 CASES = {
     "mlp": ({"name": "mlp", "depth": 3, "width": 128}, 64),
-    "resnet14": ({"name": "resnet14"}, 128),
+    "resnet14": ({"name": "resnet14", "width": 8}, 128),
 }
 WARM_UP = 100
 
 
-def train(model, batch_size, steps, device, seed, folder, moments):
+def train(model, batch_size, steps, device, graph, seed, folder, moments):
     """Train one run, and put the time of every step into ``moments``."""
     from anodiff.config import RunSettings
     from anodiff.training import train_run
@@ -30,8 +30,8 @@ def train(model, batch_size, steps, device, seed, folder, moments):
             "data": "digits",
             "model": model,
             "optimiser": {"learning_rate": 0.01},
-            "training": {"batch_size": batch_size, "steps": steps, "evaluate_every": 10**6},
-            "recording": {"window_length": steps},
+            "training": {"batch_size": batch_size, "steps": steps, "evaluate_every": 10**6, "cuda_graph": graph},
+            "recording": {"window_length": 1000},
             "seed": seed,
         }
     )
@@ -42,13 +42,13 @@ def train(model, batch_size, steps, device, seed, folder, moments):
     train_run(settings, f"{folder}/{seed}.zarr", scratch=f"{folder}/scratch-{seed}", device=device, report=report)
 
 
-def together(runs, model, batch_size, steps, device):
+def together(runs, model, batch_size, steps, device, graph):
     """Return the steps a second that all runs make together."""
     context = multiprocessing.get_context("spawn")
     moments = [context.Array("d", steps, lock=False) for _ in range(runs)]
     with tempfile.TemporaryDirectory() as folder:
         processes = [
-            context.Process(target=train, args=(model, batch_size, steps, device, seed, folder, moments[seed]))
+            context.Process(target=train, args=(model, batch_size, steps, device, graph, seed, folder, moments[seed]))
             for seed in range(runs)
         ]
         for process in processes:
@@ -69,13 +69,14 @@ def main():
     parser.add_argument("--runs", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--no-cuda-graph", action="store_true")
     arguments = parser.parse_args()
     results = {}
     for case, (model, batch_size) in CASES.items():
-        steps = arguments.steps if case == "resnet14" else 20 * arguments.steps
+        steps = arguments.steps if case == "resnet14" else (4 if "cuda" in arguments.device else 20) * arguments.steps
         results[case] = {}
         for runs in arguments.runs:
-            rate = together(runs, model, batch_size, steps, arguments.device)
+            rate = together(runs, model, batch_size, steps, arguments.device, not arguments.no_cuda_graph)
             results[case][runs] = rate
             alone = results[case][arguments.runs[0]]
             print(f"{case:10s} {runs:3d} runs {rate:10.0f} steps/s in all {rate / alone:6.2f} times", flush=True)

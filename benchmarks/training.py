@@ -19,10 +19,11 @@ import time
 from pathlib import Path
 
 import torch
+from images import dataset
 from torch.utils.data import DataLoader, TensorDataset
 
 from anodiff.config import RunSettings
-from anodiff.data import Augmentation, Batches, load
+from anodiff.data import Augmentation, Batches
 from anodiff.training.device import choose_device
 from anodiff.training.loop import build_model, walk_on
 from anodiff.training.seeding import generator
@@ -64,6 +65,7 @@ def bare(settings, dataset, epochs):
         replacement=False,
         drop_last=False,
         generator=generator(0, "order"),
+        device=device,
     )
     walk = Walk(settings, build_model(settings, dataset).to(device), batches, device)
 
@@ -129,15 +131,13 @@ def compare(model, optimiser_settings, batch_size, epochs, device, rounds):
             "training": {"batch_size": batch_size, "epochs": epochs, "evaluate_every": 10**6},
         }
     )
-    dataset = load(settings.data, "data", device=device)
-    object.__setattr__(dataset, "test_images", dataset.test_images[:1])
-    object.__setattr__(dataset, "test_labels", dataset.test_labels[:1])
-    ours, steps = bare(settings, dataset, epochs)
+    images = dataset("digits", device)
+    ours, steps = bare(settings, images, epochs)
     loops = {
         "anodiff": ours,
-        "plain": plain(settings, dataset, epochs),
-        "plain, measured": plain(settings, dataset, epochs, measured=True),
-        "DataLoader": with_loader(settings, dataset, epochs),
+        "plain": plain(settings, images, epochs),
+        "plain, measured": plain(settings, images, epochs, measured=True),
+        "DataLoader": with_loader(settings, images, epochs),
     }
     times = {name: [] for name in loops}
     for round_number in range(rounds + 1):

@@ -28,7 +28,9 @@ class Batches:
     drop_last
         Leave out an epoch's last batch where it is smaller than the others; with replacement, the batch in its place.
     generator
-        Source of the order. The indices lie on its device.
+        Source of the order.
+    device
+        Where the indices are wanted; they go there an epoch at a time.
     name
         The data set's name, for the message of the error.
 
@@ -57,6 +59,7 @@ class Batches:
         replacement: bool,
         drop_last: bool,
         generator: torch.Generator,
+        device: torch.device | str = "cpu",
         name: str = "the data set",
     ) -> None:
         if batch_size > samples:
@@ -69,19 +72,21 @@ class Batches:
         self.replacement = replacement
         self.steps_per_epoch = samples // batch_size if drop_last else -(-samples // batch_size)
         self._generator = generator
+        self._device = device
 
     def epoch(self, skip: int = 0) -> Iterator[Tensor]:
         """Yield the indices of an epoch's batches, each (B,) int64, B being the batch size or less in the last one.
 
         With ``skip`` the first so many batches are left out, as if they had been yielded.
         """
-        device = self._generator.device
+        source = self._generator.device
         if self.replacement:
             shape = (self.steps_per_epoch, self.batch_size)
-            yield from torch.randint(self.samples, shape, generator=self._generator, device=device)[skip:]
+            drawn = torch.randint(self.samples, shape, generator=self._generator, device=source)
+            yield from drawn.to(self._device)[skip:]
         else:
-            order = torch.randperm(self.samples, generator=self._generator, device=device)
-            yield from order.split(self.batch_size)[skip : self.steps_per_epoch]
+            order = torch.randperm(self.samples, generator=self._generator, device=source)
+            yield from order.to(self._device).split(self.batch_size)[skip : self.steps_per_epoch]
 
     def state(self) -> Tensor:
         """Return the state of the generator; taken before an epoch, it is that epoch's whole order."""

@@ -45,7 +45,7 @@ def noise_norm(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for images, labels in zip(dataset.train_images.split(batch_size), dataset.train_labels.split(batch_size), strict=True):
             loss = criterion(forward(images), labels) * (len(labels) / samples)
-            torch._foreach_add_(total, torch.autograd.grad(loss, parameters))
+            torch._foreach_add_(total, torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True))
     with torch.no_grad():
         for name, buffer in model.named_buffers():
             buffer.copy_(buffers[name])

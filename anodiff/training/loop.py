@@ -16,12 +16,12 @@ from anodiff.config import RunSettings
 from anodiff.data import Augmentation, Dataset
 from anodiff.stores import COMPLETE, DIVERGED
 from anodiff.training.arithmetic import Forward, forward_of
+from anodiff.training.differentiation import Loss, differentiation
 from anodiff.training.gradients import noise_norm
 from anodiff.training.optimisers import rate_factor
 from anodiff.training.walk import Walk
 from anodiff.trajectory import TrajectoryRecorder
 
-Loss = Callable[[Tensor, Tensor], Tensor]
 Report = Callable[[int, int, str], None]
 
 
@@ -75,6 +75,7 @@ def walk_on(
     batch_size = settings.training.batch_size
     model, batches = walk.model, walk.batches
     forward = forward_of(model, settings.training, device)
+    differentiate = differentiation(walk, forward, criterion, settings, device)
     epochs = math.ceil(recorder.steps / batches.steps_per_epoch)
     model.train()
     while (now := walk.position).epoch < epochs:
@@ -83,15 +84,10 @@ def walk_on(
             step = recorder.completed
             if step == recorder.steps:
                 break
-            indices = indices.to(device)
             images = augment(dataset.train_images.index_select(0, indices), walk.augmentation)
             labels = dataset.train_labels.index_select(0, indices)
-            outputs = forward(images)
-            loss = criterion(outputs, labels)
-            seen_loss = _on_its_way(loss)
-            walk.clear_gradients()
-            loss.backward()
-            value = seen_loss()
+            outputs, loss = differentiate(images, labels)
+            value = loss()
             if not math.isfinite(value):
                 return DIVERGED
             rate = settings.optimiser.learning_rate * factor(step)
@@ -117,25 +113,6 @@ def walk_on(
             recorder.record_epoch(now.epoch, test_loss=test_loss, test_accuracy=now.test_accuracy)
         walk.next_epoch()
     return COMPLETE
-
-
-def _on_its_way(loss: Tensor) -> Callable[[], float]:
-    """Return a function that gives the value of ``loss``.
-
-    On a GPU the value travels behind the forward pass while the backward pass is still being queued. So whoever asks after
-    that waits, if at all, for the forward pass alone, and the GPU never stands still.
-    """
-    if loss.device.type != "cuda":
-        return loss.item
-    value = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss.detach(), non_blocking=True)
-    arrived = torch.cuda.Event()
-    arrived.record()
-
-    def wait() -> float:
-        arrived.synchronize()
-        return value.item()
-
-    return wait
 
 
 @torch.no_grad()

@@ -130,6 +130,7 @@ class _Training:
             replacement=settings.training.sampling == "with_replacement",
             drop_last=settings.training.drop_last,
             generator=generator(settings.seed, "order"),
+            device=device,
             name=dataset.name,
         )
         self._steps = settings.training.steps or self._batches.steps_per_epoch * (settings.training.epochs or 0)

@@ -39,6 +39,7 @@ class GradientSample:
         self._index = torch.from_numpy(self.coordinates).to(parameters[0].device)
         self._addresses: list[int | None] = []
         self._vector: Tensor | None = None
+        self._joined: Tensor | None = None
         self._taken = torch.empty(len(self.coordinates), device=parameters[0].device)
         self._places: list[tuple[Tensor, Tensor, Tensor]] = []
         start = 0
@@ -56,11 +57,15 @@ class GradientSample:
         """
         gradients = [parameter.grad for parameter in self._parameters]
         addresses = [None if gradient is None else gradient.data_ptr() for gradient in gradients]
-        if self._vector is None or addresses != self._addresses:
+        if addresses != self._addresses:
             self._addresses, self._vector = addresses, in_one_piece(gradients)
+            self._joined = _room_for_all(gradients) if self._vector is None else None
         with torch.no_grad():
-            if self._vector is not None:
-                torch.take(self._vector, self._index, out=row)
+            if self._joined is not None:
+                torch.cat([gradient.view(-1) for gradient in gradients if gradient is not None], out=self._joined)
+            whole = self._vector if self._vector is not None else self._joined
+            if whole is not None:
+                torch.take(whole, self._index, out=row)
                 return
             for parameter, index, part in self._places:
                 gradient = parameter.grad
@@ -71,3 +76,16 @@ class GradientSample:
                 else:
                     part.copy_(torch.take(gradient, index))
             row.copy_(self._taken)
+
+
+def _room_for_all(gradients: Sequence[Tensor | None]) -> Tensor | None:
+    """Return memory to join gradients in, on a GPU, where this is one launch and reading each apart is many; None elsewhere."""
+    there = [gradient for gradient in gradients if gradient is not None]
+    plain = len(there) == len(gradients) and all(
+        gradient.device.type == "cuda"
+        and gradient.device == there[0].device
+        and gradient.dtype == torch.float32
+        and gradient.is_contiguous()
+        for gradient in there
+    )
+    return torch.empty(sum(gradient.numel() for gradient in there), device=there[0].device) if plain else None

@@ -10,16 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Columns whose products are summed in float32 before they enter the float64 total.
 PRODUCT_COLUMNS = 8192
 
 #: The same where torch multiplies: its libraries may add all columns up one by one, numpy's keeps many partial sums.
-TORCH_COLUMNS = 2048
+TORCH_COLUMNS = 512
+
+#: Float32 sums that torch holds at a time, so that a GPU gets many parts of the columns by one launch.
+SUMS_AT_ONCE = 2**24
 
 
 def add_products(total: Any, left: Any, right: Any) -> None:
@@ -27,10 +33,26 @@ def add_products(total: Any, left: Any, right: Any) -> None:
 
     Where both are the same array, numpy calls the symmetric rank-k product, half the work.
     """
-    columns = PRODUCT_COLUMNS if isinstance(left, np.ndarray) else TORCH_COLUMNS
-    for first in range(0, left.shape[1], columns):
-        part = slice(first, first + columns)
+    if not isinstance(left, np.ndarray):
+        _add_by_torch(total, left, right)
+        return
+    for first in range(0, left.shape[1], PRODUCT_COLUMNS):
+        part = slice(first, first + PRODUCT_COLUMNS)
         total += left[:, part] @ right[:, part].T
+
+
+def _add_by_torch(total: Tensor, left: Tensor, right: Tensor) -> None:
+    import torch
+
+    whole = left.shape[1] // TORCH_COLUMNS
+    at_once = max(1, SUMS_AT_ONCE // total.numel())
+    for first in range(0, whole, at_once):
+        part = slice(TORCH_COLUMNS * first, TORCH_COLUMNS * min(first + at_once, whole))
+        one, other = (rows[:, part].unflatten(1, (-1, TORCH_COLUMNS)).transpose(0, 1) for rows in (left, right))
+        total += (one @ other.mT).sum(0, dtype=torch.float64)
+    if left.shape[1] % TORCH_COLUMNS:
+        rest = slice(TORCH_COLUMNS * whole, None)
+        total += left[:, rest] @ right[:, rest].T
 
 
 @cache

@@ -60,6 +60,18 @@ def test_measuring_the_noise_changes_no_path(train, model):
     assert np.isnan(quiet.series("noise_norm")).all()
 
 
+class Spare(torch.nn.Sequential):
+    def __init__(self, channels, size, classes):
+        super().__init__(torch.nn.Flatten(), torch.nn.Linear(channels * size**2, classes))
+        self.spare = torch.nn.Parameter(torch.ones(3))
+
+
+def test_a_parameter_that_the_loss_does_not_depend_on_has_no_noise(train):
+    trajectory, _ = train(model={"name": "test_loop:Spare", "width": None, "depth": None}, recording={"noise_every": 10})
+    assert np.isfinite(trajectory.series("noise_norm")[::10]).all()
+    np.testing.assert_array_equal(path_of(trajectory)[:, :3], 1)
+
+
 def test_plain_sgd_steps_by_learning_rate_times_gradient(train):
     trajectory, _ = train(optimiser={"learning_rate": 0.05, "schedule": {"name": "cosine", "warmup": 5}})
     lengths = np.linalg.norm(np.diff(path_of(trajectory).astype(np.float64), axis=0), axis=1)

@@ -119,13 +119,13 @@ def test_after_damage_of_the_newest_checkpoint_the_one_before_serves(train, tmp_
     same_store(whole, output)
 
 
-def interrupt(scratch, output, at, changes=None):
+def interrupt(scratch, output, at, changes=None, **options):
     def report(step, steps, message):
         if step == at:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Interrupted, match=f"interrupted at step {at} of 600; checkpoint written; run again to go on"):
-        train_run(settings_of(changes or {}), output, scratch=scratch, report=report, tell=lambda line: None)
+        train_run(settings_of(changes or {}), output, scratch=scratch, report=report, tell=lambda line: None, **options)
 
 
 @pytest.mark.parametrize("damage", ["checkpoints", "store"])
@@ -188,11 +188,11 @@ def test_checkpoints_are_written_every_so_many_seconds_and_change_nothing(train,
 
 def test_another_device_type_is_refused_and_another_torch_is_told_and_recorded(tmp_path, monkeypatch):
     output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
-    interrupt(scratch, output, at=100)
+    interrupt(scratch, output, at=100, device="cpu")
     with monkeypatch.context() as patch:
         patch.setattr(module, "newest_checkpoint", begun_on_cuda)
         with pytest.raises(ConfigError, match=r"begun on cuda and cannot go on.* on cpu; .*--restart"):
-            train_run(settings_of({}), output, scratch=scratch)
+            train_run(settings_of({}), output, scratch=scratch, device="cpu")
     original = module.provenance
 
     def upgraded(*arguments):
@@ -201,7 +201,7 @@ def test_another_device_type_is_refused_and_another_torch_is_told_and_recorded(t
 
     monkeypatch.setattr(module, "provenance", upgraded)
     told = []
-    train_run(settings_of({}), output, scratch=scratch, tell=told.append)
+    train_run(settings_of({}), output, scratch=scratch, tell=told.append, device="cpu")
     assert told[-1] == f"the bits may differ from those of an uninterrupted run: torch {version('torch')}, then 99.0"
     sessions = open_trajectory(output).group.attrs["provenance"]["sessions"]
     assert [session["versions"]["torch"] for session in sessions] == [version("torch"), "99.0"]
