@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
+from tiny import snakemake
 
 from anodiff.config import AnalysisSettings, Config
 from anodiff.diffusion.analysis import diffusion
@@ -37,6 +38,16 @@ class Walker(torch.nn.Module):
 
     def move(self, point):
         self.position.data.copy_(torch.as_tensor(point, dtype=torch.float32))
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory):
+    """The folder of the test-sized sweep, made to its page on this machine; what a test redoes there comes out the same."""
+    folder = tmp_path_factory.mktemp("swept")
+    finished = snakemake(folder)
+    assert finished.returncode == 0, finished.stderr
+    assert f"The page: {folder}/results/tiny/index.html" in finished.stderr
+    return folder
 
 
 @pytest.fixture

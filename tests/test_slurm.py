@@ -6,17 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
 from sameness import same_store
+from tiny import ROOT, TINY, snakemake
 
 from slurm import Cluster, missing_programs
 
-ROOT = Path(__file__).parents[1]
-TINY = ROOT / "tests" / "configs" / "tiny.yaml"
 STORES = ("trajectory.zarr", "geometry.zarr", "diffusion.zarr")
 #: Length of the long run.
 STEPS = 80_000
@@ -84,9 +85,8 @@ def start(cluster, profile):
     cluster.wait(lambda: not cluster.jobs("pending,running,completing"), 30)
 
 
-def locally(folder, config, to=TABLE):
-    command = [sys.executable, "-m", "snakemake", to, "--directory", folder, "--configfile", config]
-    finished = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
+def locally(folder, config):
+    finished = snakemake(folder, TABLE, config=config)
     assert finished.returncode == 0, finished.stderr
 
 
@@ -155,12 +155,9 @@ def came_through(process, folder, undisturbed, *, attempt):
     return head[2], head[1]
 
 
-def test_the_whole_sweep_with_more_trainings_than_gpus(start, tmp_path):
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
+def test_the_whole_sweep_with_more_trainings_than_gpus(start, swept, tmp_path):
+    here, there = swept, tmp_path
     process = start(there, TINY, to="all")
-    locally(here, TINY, "tables")
     assert process.wait(timeout=300) == 0, (there / "log").read_text()
     assert (there / "results" / "tiny" / "index.html").stat().st_size > 50_000
     runs = same_results(here, there, ("exponents", "tails", "ensembles"))
@@ -173,10 +170,8 @@ def test_the_whole_sweep_with_more_trainings_than_gpus(start, tmp_path):
     assert len(re.findall(r"\bGroup job analysis", (there / "log").read_text())) == len(runs)
 
 
-def test_trainings_that_share_a_gpu(start, tmp_path, tmp_path_factory):
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
+def test_trainings_that_share_a_gpu(start, swept, tmp_path, tmp_path_factory):
+    here, there = swept, tmp_path
     shared = changed_profile(
         tmp_path_factory.mktemp("shared"),
         ("    gpu: 1 ", '    gres: "gpu:1" '),
@@ -185,7 +180,6 @@ def test_trainings_that_share_a_gpu(start, tmp_path, tmp_path_factory):
         ("# group-components: trainings=4 ", "group-components: trainings=2 "),
     )
     process = start(there, TINY, to="trajectories", profile=shared)
-    locally(here, TINY, "trajectories")
     assert process.wait(timeout=300) == 0, (there / "log").read_text()
     jobs = []
     for run in sorted(path.name for path in (here / "results" / "tiny" / "runs").iterdir()):
@@ -252,6 +246,23 @@ def test_snakemake_itself_may_be_killed(cluster, start, undisturbed, tmp_path):
     came_through(start(tmp_path, undisturbed[0]), tmp_path, undisturbed, attempt=1)
 
 
+@contextmanager
+def held(folder, seconds):
+    """The training of the sweep in ``folder`` stands still for so many seconds, or for longer."""
+    (training,) = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if {"anodiff", "train"} <= {Path(word).name for word in process.info["cmdline"] or ()} and Path(process.cwd()) == folder
+    ]
+    begun = time.monotonic()
+    training.send_signal(signal.SIGSTOP)
+    try:
+        yield
+        time.sleep(max(0, seconds - (time.monotonic() - begun)))
+    finally:
+        training.send_signal(signal.SIGCONT)
+
+
 def steps_in(seconds, folder):
     """How many steps the long run makes in so many seconds, its beginning included, as one in ``folder`` did."""
     (benchmark,) = (folder / "results" / "long" / "benchmarks" / "train").iterdir()
@@ -262,11 +273,12 @@ def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, st
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    config = long_config(tmp_path, steps_in(150, undisturbed[1]))  # SLURM allows up to a minute and a half
+    config = long_config(tmp_path, steps_in(75, undisturbed[1]))
     process = start(there, config, "--default-resources", "runtime=1")
     job = in_training(cluster, there)
     cluster.output("scontrol", "update", f"JobId={job}", "TimeLimit=1")
-    locally(here, config)
+    with held(there, 50):  # SLURM allows up to a minute and a half; this much of it needs no processor
+        locally(here, config)
     assert came_through(process, there, (config, here), attempt=2)[0] != job
     assert f"SLURM-job '{job}' failed, SLURM status is: 'TIMEOUT'" in (there / "log").read_text()
 
