@@ -29,6 +29,18 @@ os.environ |= {"OMP_NUM_THREADS": "1"}
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: Files whose tests look at the test-sized sweep, and others that take minutes; they begin first.
+SWEEP, LONG = ("test_slurm.py", "test_workflow.py"), ("test_kill.py", "test_intervals.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Where several processes share the tests, one takes whole files, and those of the test-sized sweep together."""
+    items.sort(key=lambda item: 0 if item.path.name in SWEEP else 1 if item.path.name in LONG else 2)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("sweep" if item.path.name in SWEEP else str(item.path)))
+
+
 class Walker(torch.nn.Module):
     """A model whose weights one sets."""
 

@@ -146,7 +146,7 @@ def came_through(process, folder, undisturbed, *, attempt):
 
     Return the number of the job that finished it and its node.
     """
-    assert process.wait(timeout=240) == 0, (folder / "log").read_text()
+    assert process.wait(timeout=600) == 0, (folder / "log").read_text()
     (run,) = same_results(undisturbed[1], folder)
     log = (folder / "results" / "long" / "logs" / "train" / f"{run}.log").read_text()
     assert re.search(r"going on at step [1-9]", log)
@@ -158,7 +158,7 @@ def came_through(process, folder, undisturbed, *, attempt):
 def test_the_whole_sweep_with_more_trainings_than_gpus(start, swept, tmp_path):
     here, there = swept, tmp_path
     process = start(there, TINY, to="all")
-    assert process.wait(timeout=300) == 0, (there / "log").read_text()
+    assert process.wait(timeout=900) == 0, (there / "log").read_text()
     assert (there / "results" / "tiny" / "index.html").stat().st_size > 50_000
     runs = same_results(here, there, ("exponents", "tails", "ensembles"))
     assert len(runs) == 4
@@ -180,7 +180,7 @@ def test_trainings_that_share_a_gpu(start, swept, tmp_path, tmp_path_factory):
         ("# group-components: trainings=4 ", "group-components: trainings=2 "),
     )
     process = start(there, TINY, to="trajectories", profile=shared)
-    assert process.wait(timeout=300) == 0, (there / "log").read_text()
+    assert process.wait(timeout=900) == 0, (there / "log").read_text()
     jobs = []
     for run in sorted(path.name for path in (here / "results" / "tiny" / "runs").iterdir()):
         same_store(*(folder / "results" / "tiny" / "runs" / run / "trajectory.zarr" for folder in (here, there)))
@@ -231,7 +231,7 @@ def test_the_controller_may_be_away(cluster, start, undisturbed, tmp_path):
     cluster.stop_controller()
     time.sleep(20)
     cluster.start_controller()
-    assert process.wait(timeout=240) == 0, (tmp_path / "log").read_text()
+    assert process.wait(timeout=600) == 0, (tmp_path / "log").read_text()
     same_results(undisturbed[1], tmp_path)
 
 

@@ -10,5 +10,5 @@ TINY = ROOT / "tests" / "configs" / "tiny.yaml"
 
 def snakemake(folder, *arguments, config=TINY):
     """Run the project's workflow with its results under ``folder``."""
-    command = [sys.executable, "-m", "snakemake", "--directory", str(folder), "--configfile", str(config), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    command = [sys.executable, "-m", "snakemake", *arguments, "--directory", folder, "--configfile", config]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT)
