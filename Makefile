@@ -14,7 +14,7 @@ demo: $(VENV)/installed-workflow
 	$(BIN)/snakemake
 
 test: $(VENV)/installed-test
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .

@@ -33,12 +33,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SWEEP, LONG = ("test_slurm.py", "test_workflow.py"), ("test_kill.py", "test_intervals.py")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Where several processes share the tests, one takes whole files, and those of the test-sized sweep together."""
     items.sort(key=lambda item: 0 if item.path.name in SWEEP else 1 if item.path.name in LONG else 2)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("sweep" if item.path.name in SWEEP else str(item.path)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Where processes share the tests, one takes whole files, in their order, and those of the test-sized sweep together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class InFiles(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return "sweep" if Path(file).name in SWEEP else file
+
+    config.option.loadscopereorder = False
+    return InFiles(config, log)
 
 
 class Walker(torch.nn.Module):

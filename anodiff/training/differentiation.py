@@ -104,8 +104,8 @@ class _Recording:
         def differentiated(loss: Tensor) -> tuple[Tensor | None, ...]:
             return torch.autograd.grad(loss, self._parameters, allow_unused=True)
 
+        self._warm_up(lambda: differentiated(outputs_and_loss()[1]))
         try:
-            self._warm_up(lambda: differentiated(outputs_and_loss()[1]))
             with torch.cuda.graph(self._forward):
                 outputs, loss = outputs_and_loss()
             with torch.cuda.graph(self._backward, pool=self._forward.pool()):
