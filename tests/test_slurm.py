@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -246,21 +245,16 @@ def test_snakemake_itself_may_be_killed(cluster, start, undisturbed, tmp_path):
     came_through(start(tmp_path, undisturbed[0]), tmp_path, undisturbed, attempt=1)
 
 
-@contextmanager
-def held(folder, seconds):
-    """The training of the sweep in ``folder`` stands still for so many seconds, or for longer."""
+def hold(folder, seconds):
+    """Let the training of the sweep in ``folder`` stand still for so many seconds."""
     (training,) = [
         process
         for process in psutil.process_iter(["cmdline"])
         if {"anodiff", "train"} <= {Path(word).name for word in process.info["cmdline"] or ()} and Path(process.cwd()) == folder
     ]
-    begun = time.monotonic()
     training.send_signal(signal.SIGSTOP)
-    try:
-        yield
-        time.sleep(max(0, seconds - (time.monotonic() - begun)))
-    finally:
-        training.send_signal(signal.SIGCONT)
+    time.sleep(seconds)
+    training.send_signal(signal.SIGCONT)
 
 
 def steps_in(seconds, folder):
@@ -273,12 +267,12 @@ def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, st
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    config = long_config(tmp_path, steps_in(75, undisturbed[1]))
+    config = long_config(tmp_path, steps_in(100, undisturbed[1]))
     process = start(there, config, "--default-resources", "runtime=1")
     job = in_training(cluster, there)
     cluster.output("scontrol", "update", f"JobId={job}", "TimeLimit=1")
-    with held(there, 50):  # SLURM allows up to a minute and a half; this much of it needs no processor
-        locally(here, config, "trajectories")
+    hold(there, 40)  # SLURM allows up to a minute and a half; this much of it needs no processor
+    locally(here, config, "trajectories")
     assert came_through(process, there, (config, here), attempt=2)[0] != job
     assert f"SLURM-job '{job}' failed, SLURM status is: 'TIMEOUT'" in (there / "log").read_text()
 
