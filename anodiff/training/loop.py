@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from anodiff import models
 from anodiff.config import RunSettings
-from anodiff.data import Augmentation, Dataset
+from anodiff.data import Augmentation, Batches, Dataset
 from anodiff.stores import COMPLETE, DIVERGED
 from anodiff.training.arithmetic import Forward, forward_of
 from anodiff.training.differentiation import Loss, differentiation
 from anodiff.training.gradients import noise_norm
 from anodiff.training.optimisers import rate_factor
+from anodiff.training.seeding import generator
 from anodiff.training.walk import Walk
 from anodiff.trajectory import TrajectoryRecorder
 
@@ -34,6 +35,25 @@ def build_model(settings: RunSettings, dataset: Dataset) -> nn.Module:
         classes=dataset.classes,
         initialisation=settings.training.initialisation,
         **settings.model.keywords(),
+    )
+
+
+def build_batches(settings: RunSettings, dataset: Dataset) -> Batches:
+    """Return the order in which the run takes its samples; the indices come where the images are.
+
+    Raises
+    ------
+    ConfigError
+        If a batch is larger than the training set.
+    """
+    return Batches(
+        len(dataset.train_labels),
+        settings.training.batch_size,
+        replacement=settings.training.sampling == "with_replacement",
+        drop_last=settings.training.drop_last,
+        generator=generator(settings.seed, "order"),
+        device=dataset.train_images.device,
+        name=dataset.name,
     )
 
 

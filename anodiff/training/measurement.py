@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 from anodiff.config import RunSettings
-from anodiff.data import Augmentation, Batches, Dataset, load
+from anodiff.data import Augmentation, Dataset, load
 from anodiff.training.arithmetic import forward_of, lay_out, product_precision
 from anodiff.training.device import provenance, repeatable
 from anodiff.training.gpus import claim_device
-from anodiff.training.loop import build_loss, build_model, evaluate, walk_on
-from anodiff.training.seeding import generator, seed_globals
+from anodiff.training.loop import build_batches, build_loss, build_model, evaluate, walk_on
+from anodiff.training.seeding import seed_globals
 from anodiff.training.walk import Walk
 from anodiff.trajectory import TrajectoryRecorder, Window, updates_give_gradients
 
@@ -93,14 +93,7 @@ def measure(
 def _walk(settings: RunSettings, dataset: Dataset, device: torch.device, path: Path, steps: int) -> tuple[float, float]:
     """Take some steps from the beginning, record them, and return the seconds a step and those of an evaluation."""
     training, recording = settings.training, settings.recording
-    batches = Batches(
-        len(dataset.train_labels),
-        training.batch_size,
-        replacement=training.sampling == "with_replacement",
-        drop_last=training.drop_last,
-        generator=generator(settings.seed, "order"),
-        name=dataset.name,
-    )
+    batches = build_batches(settings, dataset)
     seed_globals(settings.seed, "weights")
     model = lay_out(build_model(settings, dataset).to(device), training)
     walk = Walk(settings, model, batches, device)

@@ -20,7 +20,7 @@ import torch
 from pydantic import ValidationError
 
 from anodiff.config import RunSettings
-from anodiff.data import Batches, Dataset, load
+from anodiff.data import Dataset, load
 from anodiff.errors import AnodiffError, Interrupted
 from anodiff.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors, sync_files
 from anodiff.training.arithmetic import lay_out, product_precision
@@ -29,8 +29,8 @@ from anodiff.training.device import bits_may_differ, provenance, repeatable
 from anodiff.training.gpus import claim_device
 from anodiff.training.interruption import Interruption, interruptions
 from anodiff.training.lock import Lock, run_lock
-from anodiff.training.loop import Report, build_model, walk_on
-from anodiff.training.seeding import generator, seed_globals, stream_seed
+from anodiff.training.loop import Report, build_batches, build_model, walk_on
+from anodiff.training.seeding import seed_globals, stream_seed
 from anodiff.training.walk import Walk
 from anodiff.trajectory import TrajectoryRecorder, plan_windows, updates_give_gradients
 from anodiff.trajectory.format import KIND, VERSION
@@ -124,15 +124,7 @@ class _Training:
         self._working, self._checkpoints = scratch / "trajectory.zarr", scratch / "checkpoints"
         self._device = device
         self._tell = tell
-        self._batches = Batches(
-            len(dataset.train_labels),
-            settings.training.batch_size,
-            replacement=settings.training.sampling == "with_replacement",
-            drop_last=settings.training.drop_last,
-            generator=generator(settings.seed, "order"),
-            device=device,
-            name=dataset.name,
-        )
+        self._batches = build_batches(settings, dataset)
         self._steps = settings.training.steps or self._batches.steps_per_epoch * (settings.training.epochs or 0)
         self._windows = plan_windows(settings.recording.windows, settings.recording.window_length, self._steps)
 

@@ -12,6 +12,7 @@ from anodiff.models import FAMILIES, build
 from anodiff.training import train_run
 from anodiff.training.device import repeatable
 from anodiff.training.differentiation import differentiation
+from anodiff.training.measurement import measure
 from anodiff.training.walk import Walk
 from anodiff.trajectory import TrajectoryRecorder, Window, open_trajectory
 from anodiff.trajectory.gradients import GradientSample
@@ -56,7 +57,7 @@ def dropping(channels, size, classes):
 
 @pytest.fixture
 def train(tmp_path):
-    """Return a function that trains and gives the store; with ``stop`` it is interrupted there and gone on with."""
+    """Return a function that trains on the GPU and gives the store."""
 
     def run(name, changes, **more):
         values = {key: BASE[key] | changes.get(key, {}) | more.get(key, {}) for key in BASE}
@@ -105,6 +106,12 @@ def test_a_graph_of_each_of_our_networks_gives_the_bits_of_kernel_after_kernel(n
     assert ends[0][0] == ends[1][0]
     assert len(set(ends[0][0])) == 4
     assert all(map(torch.equal, ends[0][1], ends[1][1]))
+
+
+def test_a_run_is_measured_on_the_gpu(tmp_path):
+    found = measure(RunSettings.model_validate(BASE), data_root="data", scratch=tmp_path, device="cuda", seconds=0.5)
+    assert found.device.startswith("cuda")
+    assert 0 < found.step < 1
 
 
 @pytest.mark.parametrize("graph", [False, True])

@@ -10,7 +10,7 @@ from anodiff.errors import ConfigError, DatasetMissingError, OutputExistsError
 from anodiff.stores import DIVERGED
 from anodiff.training import train_run
 from anodiff.training.gradients import noise_norm
-from anodiff.training.loop import build_loss, evaluate
+from anodiff.training.loop import build_batches, build_loss, evaluate
 from anodiff.trajectory import Window, open_trajectory
 from anodiff.trajectory.sketch import Sketch
 
@@ -58,6 +58,12 @@ def test_measuring_the_noise_changes_no_path(train, model):
     noise = measured.series("noise_norm")
     assert np.flatnonzero(np.isfinite(noise)).tolist() == [0, 7, 14, 21, 28, 35]
     assert np.isnan(quiet.series("noise_norm")).all()
+
+
+def test_the_order_of_the_samples_comes_where_the_images_are():
+    settings = RunSettings.model_validate(BASE)
+    dataset = load(settings.data, "data").to("meta")
+    assert {indices.device.type for indices in build_batches(settings, dataset).epoch()} == {"meta"}
 
 
 class Spare(torch.nn.Sequential):
