@@ -23,8 +23,11 @@ def lay_out(model: nn.Module, settings: TrainingSettings) -> nn.Module:
 
 
 def forward_of(model: nn.Module, settings: TrainingSettings, device: torch.device) -> Forward:
-    """Return the function from images (B, C, H, W) to outputs (B, classes) in float32 that a step differentiates."""
-    network: Forward = torch.compile(model) if settings.compile else model
+    """Return the function from images (B, C, H, W) to outputs (B, classes) in float32 that a step differentiates.
+
+    Every size of batch is compiled for itself: code for all of them would depend on which came first, and so on interruptions.
+    """
+    network: Forward = torch.compile(model, dynamic=False) if settings.compile else model
     if settings.precision != "bf16" and not settings.channels_last:
         return network
 
@@ -36,6 +39,15 @@ def forward_of(model: nn.Module, settings: TrainingSettings, device: torch.devic
         return outputs.float()
 
     return forward
+
+
+def slow_here(settings: TrainingSettings, device: torch.device) -> str | None:
+    """Return a line for a person where the precision asked for makes training slower on this device instead of faster."""
+    if settings.precision != "bf16" or device.type != "cpu":
+        return None
+    if torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return None
+    return "training.precision: this processor has no instructions for bf16; float32 is many times as fast on it"
 
 
 @contextmanager

@@ -52,6 +52,7 @@ def repeatable(settings: TrainingSettings, device: torch.device) -> Iterator[Non
     threads, before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.set_num_threads(settings.threads)
     if settings.compile:
+        torch.compiler.reset()  # what is compiled must not depend on what this process has compiled before
         torch.use_deterministic_algorithms(settings.deterministic)  # tells torch's compiler too, whose import takes seconds
     torch.set_deterministic_debug_mode("error" if settings.deterministic else "default")
     fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]

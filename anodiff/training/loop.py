@@ -123,7 +123,8 @@ def walk_on(
             now.seen += len(labels)
             now.loss_sum += value * len(labels)
             walk.classified(outputs, labels)
-            report(recorder.completed, recorder.steps, f"loss {value:.3f}  test accuracy {now.test_accuracy:.3f}")
+            accuracy = "" if math.isnan(now.test_accuracy) else f"  test accuracy {now.test_accuracy:.3f}"
+            report(recorder.completed, recorder.steps, f"loss {value:.3f}{accuracy}")
             between_steps()
         recorder.record_epoch(now.epoch, train_loss=now.loss_sum / now.seen, train_accuracy=walk.correct() / now.seen)
         if (now.epoch + 1) % settings.training.evaluate_every == 0 or now.epoch + 1 == epochs:

@@ -23,7 +23,7 @@ from anodiff.config import RunSettings
 from anodiff.data import Dataset, load
 from anodiff.errors import AnodiffError, Interrupted
 from anodiff.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors, sync_files
-from anodiff.training.arithmetic import lay_out, product_precision
+from anodiff.training.arithmetic import lay_out, product_precision, slow_here
 from anodiff.training.checkpoint import newest_checkpoint, refuse_other_settings, write_checkpoint
 from anodiff.training.device import bits_may_differ, provenance, repeatable
 from anodiff.training.gpus import claim_device
@@ -142,6 +142,9 @@ class _Training:
         sessions[-1]["first_step"] = recorder.completed
         if checkpoint:
             self._tell(f"going on at step {recorder.completed} of {recorder.steps}")
+        slow = slow_here(settings.training, self._device)
+        if slow:
+            self._tell(slow)
         differing = bits_may_differ(sessions)
         if differing:
             self._tell(f"the bits may differ from those of an uninterrupted run: {'; '.join(differing)}")

@@ -1,6 +1,8 @@
 """What makes a step faster changes last bits, never what the path means."""
 
+import platform
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +11,12 @@ import torch
 from anodiff.config import RunSettings, TrainingSettings
 from anodiff.errors import ConfigError
 from anodiff.training import train_run
-from anodiff.training.arithmetic import product_precision
+from anodiff.training.arithmetic import product_precision, slow_here
 from anodiff.trajectory import open_trajectory
 
 STEPS = 40
+
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 @pytest.fixture
@@ -71,11 +75,22 @@ def test_products_have_the_precision_asked_for_and_the_caller_gets_its_own_back(
         assert now() == before
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64" or not CPU_INFO.exists(), reason="needs an x86 processor's flags")
+def test_bf16_is_warned_of_where_the_processor_has_no_instructions_for_it():
+    (flags, *_) = [set(line.split()) for line in CPU_INFO.read_text().splitlines() if line.startswith("flags")]
+    known = {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags or "avx_ne_convert" in flags
+    line = slow_here(TrainingSettings(precision="bf16"), torch.device("cpu"))
+    assert known == (line is None), line
+    assert known or "bf16" in line
+    assert slow_here(TrainingSettings(precision="tf32"), torch.device("cpu")) is None
+    assert slow_here(TrainingSettings(precision="bf16"), torch.device("meta")) is None
+
+
 def test_a_network_that_cannot_be_compiled_is_one_line(points, monkeypatch):
     def broken(*arguments, **keywords):
         raise torch._dynamo.exc.BackendCompilerFailed(lambda: None, OSError("no compiler here"), None)
 
-    monkeypatch.setattr(torch, "compile", lambda model: broken)
+    monkeypatch.setattr(torch, "compile", lambda model, **keywords: broken)
     with pytest.raises(ConfigError, match=r"training\.compile: .*no compiler here; set it to false") as refused:
         points(compile=True)
     assert "\n" not in str(refused.value)

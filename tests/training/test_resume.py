@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,6 +78,14 @@ def test_interrupted_is_uninterrupted(train, changes):
     steps = 8 * 14 if "epochs" in changes.get("training", {}) else 600
     stops = [stop for stop in (1, 7, 15, 40, 100, 111, 256, 257, 300, 399, 450, 555, 599) if stop < steps]
     same_store(train("whole", changes), train("interrupted", changes, stops))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler, g++")
+def test_compiled_it_is_the_same_again_whichever_size_of_batch_comes_first(train):
+    changes = {"model": {"name": "mlp", "depth": 2, "width": 8}, "training": {"compile": True, "steps": 40}}
+    sizes = open_trajectory(whole := train("whole", changes)).group.attrs["steps_per_epoch"]
+    assert sizes == 15  # of which the last is a batch of 37
+    same_store(whole, train("interrupted", changes, [14, 29]))
 
 
 def test_a_run_of_the_same_settings_that_was_never_interrupted_is_the_same_again(train):
