@@ -10,8 +10,7 @@ import os
 
 import typer
 
-from anodiff.cli_landscape import commands as landscape
-from anodiff.commands import machine, overview, pipeline, references, results, run, sweep
+from anodiff.commands import landscape, machine, overview, pipeline, references, results, run, sweep
 from anodiff.errors import AnodiffError
 from anodiff.whereabouts import whereabouts
 
@@ -33,7 +32,7 @@ def _introduce(context: typer.Context) -> None:
 
 for topic in (
     pipeline.commands,
-    landscape,
+    landscape.commands,
     references.commands,
     sweep.commands,
     overview.commands,

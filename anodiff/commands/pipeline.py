@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from anodiff.commands.options import Overwrite
+from anodiff.commands.options import DataRoot, Device, Overwrite
 from anodiff.progress import progress
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -23,13 +23,11 @@ def train(
         Path,
         typer.Option(envvar="ANODIFF_SCRATCH", help="Folder for trainings in progress, each in a folder of its run's name."),
     ] = Path("scratch"),
-    data_root: Annotated[
-        Path, typer.Option(envvar="ANODIFF_DATA", help="Folder of the data sets, as torchvision lays them out.")
-    ] = Path("data"),
+    data_root: DataRoot = Path("data"),
     download: Annotated[
         bool, typer.Option("--download", envvar="ANODIFF_DOWNLOAD", help="Let torchvision download a missing data set.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto (a free GPU, or the CPU), cpu, cuda, cuda:1, mps …")] = "auto",
+    device: Device = "auto",
     checkpoint_every: Annotated[
         float,
         typer.Option(

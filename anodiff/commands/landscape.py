@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from anodiff.commands.options import DataRoot, Device, Overwrite
 from anodiff.progress import progress
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -14,9 +15,6 @@ commands = typer.Typer(rich_markup_mode=None)
 Trajectory = Annotated[Path, typer.Argument(help="trajectory.zarr of a run with full weights.")]
 Config = Annotated[Path | None, typer.Option(help="Config file whose 'landscape', 'roughness' and 'curvature' sections hold.")]
 Landscape = Annotated[str, typer.Option(help='Landscape settings as YAML over the config\'s, such as "{samples: 1000}".')]
-DataRoot = Annotated[Path, typer.Option(envvar="ANODIFF_DATA", help="Folder of the data sets, as torchvision lays them out.")]
-Device = Annotated[str, typer.Option(help="auto (a free GPU, or the CPU), cpu, cuda, cuda:1, mps …")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output where it exists.")]
 
 
 @commands.command()
