@@ -29,13 +29,12 @@ os.environ |= {"OMP_NUM_THREADS": "1"}
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-#: Files whose tests look at the test-sized sweep, and others that take minutes, the longest first.
-SWEEP, LONG = ("test_sweep.py", "test_workflow.py"), ("test_faults.py", "test_kill.py", "test_intervals.py")
+#: Files whose tests look at the test-sized sweep, and others that take minutes; they begin first.
+SWEEP, LONG = ("test_slurm.py", "test_workflow.py"), ("test_kill.py", "test_intervals.py")
 
 
 def pytest_collection_modifyitems(items):
-    order = {name: number for number, name in enumerate(SWEEP + LONG)}
-    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+    items.sort(key=lambda item: 0 if item.path.name in SWEEP else 1 if item.path.name in LONG else 2)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,8 +1,10 @@
-"""A long run on a real SLURM cluster, with every fault that clusters have: the bits are those of an undisturbed local run."""
+"""On a real SLURM cluster, with every fault that clusters have: the bits are those of an undisturbed local run."""
 
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,21 +12,94 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from on_cluster import ON_CLUSTER, STORES, same_results
 from sameness import same_store
-from tiny import TINY, snakemake
+from tiny import ROOT, TINY, snakemake
 
-pytestmark = ON_CLUSTER
+from slurm import Cluster, missing_programs
 
+STORES = ("trajectory.zarr", "geometry.zarr", "diffusion.zarr")
 #: Length of the long run.
 STEPS = 50_000
 #: What the long run is made for where it goes all its way: its stages and one table.
 TABLE = "results/long/tables/exponents.csv"
 
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.workflow,
+    pytest.mark.skipif(bool(missing_programs()), reason=f"SLURM is not installed: {', '.join(missing_programs())} missing"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    cluster = Cluster()
+    yield cluster
+    folder = cluster.folder
+    cluster.close()
+    assert not cluster.processes()
+    assert not folder.exists()
+
+
+def changed_profile(folder, *changes):
+    """The project's profile, but that its GPUs are none, that the queue is asked early, and for further (old, new) texts."""
+    text = (ROOT / "slurm" / "config.yaml").read_text()
+    for old, new in (("device: cuda ", "device: cpu "), ("status-checks: 20", "status-checks: 2"), *changes):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (folder / "config.yaml").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory):
+    return changed_profile(tmp_path_factory.mktemp("profile"))
+
+
+@pytest.fixture
+def start(cluster, profile):
+    """Return a function that starts ``snakemake --profile slurm`` in a folder, which then has its log."""
+    processes = []
+
+    def started(folder, config, *arguments, to="trajectories", profile=profile):
+        command = [sys.executable, ROOT / "tests" / "impatient.py", to, "--directory", folder, "--configfile", config]
+        environment = cluster.environment | {"ANODIFF_CHECKPOINT_EVERY": "1", "OMP_NUM_THREADS": "1"}
+        with (folder / "log").open("a") as log:
+            process = subprocess.Popen(
+                list(map(str, [*command, "--profile", profile, *arguments])),
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    cluster.output("scancel", "--user", str(os.getuid()))
+    cluster.wait(lambda: not cluster.jobs("pending,running,completing"), 30)
+
 
 def locally(folder, config, to=TABLE):
     finished = snakemake(folder, to, config=config)
     assert finished.returncode == 0, finished.stderr
+
+
+def same_results(here, there, stores=STORES, tables=()):
+    """These stores of all runs, and these tables, are the same to the bit; return the names of the runs."""
+    (sweep,) = (here / "results").iterdir()
+    runs = sorted(path.name for path in (sweep / "runs").iterdir())
+    for run in runs:
+        for store in stores:
+            same_store(*(folder / "results" / sweep.name / "runs" / run / store for folder in (here, there)))
+    for table in tables:
+        name = Path("results", sweep.name, "tables", f"{table}.csv")
+        assert (here / name).read_text() == (there / name).read_text()
+    return runs
 
 
 def long_config(folder, steps):
@@ -62,7 +137,7 @@ def in_training(cluster, folder):
     def found():
         return list(folder.glob("scratch/long/*/checkpoints/*.pt")) and job_of(cluster)
 
-    return cluster.wait(found, 300)
+    return cluster.wait(found, 90)
 
 
 def came_through(process, folder, undisturbed, *, attempt, stores=STORES[:1], tables=()):
@@ -77,6 +152,41 @@ def came_through(process, folder, undisturbed, *, attempt, stores=STORES[:1], ta
     head = re.match(r"anodiff train: .*, host (\w+), SLURM job (\d+), GPU 0, attempt (\d+)\n", log)
     assert int(head[3]) == attempt
     return head[2], head[1]
+
+
+def test_the_whole_sweep_with_more_trainings_than_gpus(start, swept, tmp_path):
+    here, there = swept, tmp_path
+    process = start(there, TINY, to="all")
+    assert process.wait(timeout=900) == 0, (there / "log").read_text()
+    assert (there / "results" / "tiny" / "index.html").stat().st_size > 50_000
+    runs = same_results(here, there, tables=("exponents", "tails", "ensembles"))
+    assert len(runs) == 4
+    for run in runs:
+        log = (there / "results" / "tiny" / "logs" / "train" / f"{run}.log").read_text()
+        assert re.match(r"anodiff train: .*, host node[12], SLURM job \d+, GPU 0, attempt 1\n", log)
+    assert "The page: " in (there / "log").read_text()
+    assert list(there.glob("logs/slurm/rule_train/*/*.log"))  # those of jobs that went well are kept
+    assert len(re.findall(r"\bGroup job analysis", (there / "log").read_text())) == len(runs)
+
+
+def test_trainings_that_share_a_gpu(start, swept, tmp_path, tmp_path_factory):
+    here, there = swept, tmp_path
+    shared = changed_profile(
+        tmp_path_factory.mktemp("shared"),
+        ("    gpu: 1 ", '    gres: "gpu:1" '),
+        ("cpus_per_task: 3 ", "cpus_per_task: 2 "),  # the nodes have four
+        ("# groups: train=trainings ", "groups: train=trainings "),
+        ("# group-components: trainings=4 ", "group-components: trainings=2 "),
+    )
+    process = start(there, TINY, to="trajectories", profile=shared)
+    assert process.wait(timeout=900) == 0, (there / "log").read_text()
+    jobs = []
+    for run in sorted(path.name for path in (here / "results" / "tiny" / "runs").iterdir()):
+        same_store(*(folder / "results" / "tiny" / "runs" / run / "trajectory.zarr" for folder in (here, there)))
+        log = (there / "results" / "tiny" / "logs" / "train" / f"{run}.log").read_text()
+        jobs.append(re.match(r"anodiff train: .*, SLURM job (\d+), GPU 0, attempt 1\n", log)[1])
+    assert len(jobs) == 4
+    assert len(set(jobs)) == 2
 
 
 def test_a_cancelled_job_is_tried_again(cluster, start, undisturbed, tmp_path):
