@@ -137,7 +137,7 @@ def in_training(cluster, folder):
     def found():
         return list(folder.glob("scratch/long/*/checkpoints/*.pt")) and job_of(cluster)
 
-    return cluster.wait(found, 90)
+    return cluster.wait(found, 300)
 
 
 def came_through(process, folder, undisturbed, *, attempt, stores=STORES[:1], tables=()):
