@@ -16,11 +16,11 @@ _PUBLIC = {
     "path_geometry": "anodiff.geometry",
     "fourier_msd": "anodiff.geometry",
     "open_geometry": "anodiff.geometry",
-    "PROCESSES": "anodiff.processes",
+    "PROCESSES": "anodiff.simulation.processes",
     "open_diffusion": "anodiff.diffusion.analysis",
-    "RunSettings": "anodiff.config",
-    "load_config": "anodiff.configfile",
-    "sweep_runs": "anodiff.runs",
+    "RunSettings": "anodiff.settings.run",
+    "load_config": "anodiff.settings.loading",
+    "sweep_runs": "anodiff.sweep.runs",
     "AnodiffError": "anodiff.errors",
 }
 

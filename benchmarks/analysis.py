@@ -14,11 +14,11 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from anodiff.config import RunSettings
 from anodiff.diffusion import analysis
 from anodiff.geometry import geometry
 from anodiff.geometry.store import open_geometry
-from anodiff.stages import AnalysisSettings
+from anodiff.settings.run import RunSettings
+from anodiff.settings.stages import AnalysisSettings
 from anodiff.training import train_run
 
 #: What is timed: function of `anodiff.diffusion.analysis`, what it is for.

@@ -2,8 +2,8 @@
 
 import torch
 
-from anodiff.config import DataSettings
 from anodiff.data import Dataset, load
+from anodiff.settings.run import DataSettings
 
 
 def dataset(name, device):

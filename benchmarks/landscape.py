@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from anodiff.config import RunSettings
 from anodiff.data import Augmentation, load
 from anodiff.landscape import LossSurface, grid, losses_on, random_directions
+from anodiff.settings.run import RunSettings
 from anodiff.training.device import choose_device
 from anodiff.training.loop import build_model
 

@@ -26,13 +26,13 @@ import torch
 import zarr
 from images import dataset
 
-from anodiff.config import RunSettings, TrainingSettings
-from anodiff.configfile import load_config
 from anodiff.data import Batches
+from anodiff.settings.loading import load_config
+from anodiff.settings.run import RunSettings, TrainingSettings
 from anodiff.training.device import choose_device, repeatable
 from anodiff.training.loop import build_model, walk_on
 from anodiff.training.seeding import generator
-from anodiff.training.walk import Walk
+from anodiff.training.state import Walk
 from anodiff.trajectory import TrajectoryRecorder, open_trajectory
 from anodiff.trajectory.format import sample_layout
 from anodiff.trajectory.shards import ShardFiles

@@ -17,13 +17,13 @@ import torch
 from images import dataset
 from training import NoRecorder
 
-from anodiff.config import RunSettings
 from anodiff.data import Batches
-from anodiff.training.arithmetic import lay_out, product_precision
+from anodiff.settings.run import RunSettings
 from anodiff.training.device import choose_device, repeatable
 from anodiff.training.loop import build_model, walk_on
+from anodiff.training.precision import lay_out, product_precision
 from anodiff.training.seeding import generator
-from anodiff.training.walk import Walk
+from anodiff.training.state import Walk
 
 KINDS = {
     "plain": {},

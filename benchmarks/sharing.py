@@ -22,7 +22,7 @@ WARM_UP = 100
 
 def train(model, batch_size, steps, device, graph, seed, folder, moments):
     """Train one run, and put the time of every step into ``moments``."""
-    from anodiff.config import RunSettings
+    from anodiff.settings.run import RunSettings
     from anodiff.training import train_run
 
     settings = RunSettings.model_validate(

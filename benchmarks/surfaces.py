@@ -2,7 +2,7 @@
 
     python benchmarks/surfaces.py [--json FILE] [--walkers 10000] [--steps 1000]
 
-Walkers at once, as `anodiff.surfaces.walk` moves them, beside the same descent by scipy's interpolators, in one process; those
+Walkers at once, as `anodiff.simulation.surfaces.walk` moves them, beside the same descent by scipy's interpolators, in one process; those
 are timed over a tenth of the steps, since each costs the same. Medians of three, after one run that is not counted: the first
 also pays for memory that is touched for the first time, which doubles it.
 """
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import RectBivariateSpline, RegularGridInterpolator
 
-from anodiff.surfaces import fractional_surface, walk
-from anodiff.surfaces.walkers import reflected
+from anodiff.simulation.surfaces import fractional_surface, walk
+from anodiff.simulation.surfaces.walkers import reflected
 
 ETA, SIGMA = 0.02, 0.01
 REPEATS = 3

@@ -22,12 +22,12 @@ import torch
 from images import dataset
 from torch.utils.data import DataLoader, TensorDataset
 
-from anodiff.config import RunSettings
 from anodiff.data import Augmentation, Batches
+from anodiff.settings.run import RunSettings
 from anodiff.training.device import choose_device
 from anodiff.training.loop import build_model, walk_on
 from anodiff.training.seeding import generator
-from anodiff.training.walk import Walk
+from anodiff.training.state import Walk
 
 CASES = {
     "mlp, sgd": ({"name": "mlp", "depth": 3, "width": 128}, {"learning_rate": 0.01}, 64, 5),

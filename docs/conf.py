@@ -69,7 +69,7 @@ def on_the_site(target: str, folder: str) -> str:
 
 def commands() -> str:
     """Return what every command says of itself, in Markdown."""
-    command = [sys.executable, "-m", "typer", "anodiff.cli", "utils", "docs", "--name", "anodiff"]
+    command = [sys.executable, "-m", "typer", "anodiff.cli.app", "utils", "docs", "--name", "anodiff"]
     text = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
     return text[text.index("\n## ") :]
 

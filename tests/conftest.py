@@ -11,10 +11,10 @@ from hypothesis import settings
 from threadpoolctl import threadpool_limits
 from tiny import snakemake
 
-from anodiff.config import AnalysisSettings, Config
 from anodiff.diffusion.analysis import diffusion
 from anodiff.geometry import geometry
-from anodiff.runs import sweep_runs
+from anodiff.settings.run import AnalysisSettings, Config
+from anodiff.sweep.runs import sweep_runs
 from anodiff.trajectory import TrajectoryRecorder, Window, plan_windows
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from anodiff.claims import CLAIM_COLUMNS, CLAIMS
-from anodiff.config import AnalysisSettings, Config
+from anodiff.diffusion.columns import COLUMNS
 from anodiff.diffusion.nulls import NULLS
-from anodiff.diffusion.outputs import COLUMNS
-from anodiff.figures import FIGURES
-from anodiff.runs import sweep_runs
-from anodiff.tables import RunResult, _dotted, sweep_table
+from anodiff.report.figures import FIGURES
+from anodiff.settings.run import AnalysisSettings, Config
+from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
+from anodiff.sweep.runs import sweep_runs
+from anodiff.sweep.tables import RunResult, _dotted, sweep_table
 
 LAGS = np.unique(np.round(np.geomspace(1, 900, 60)).astype(int))
 

@@ -108,7 +108,7 @@ def run(job):
     if "at" in job:
         die_at(*job["at"])
     sys.argv = ["anodiff", *job["arguments"]]
-    from anodiff.cli import main
+    from anodiff.cli.app import main
 
     try:
         main()
@@ -118,7 +118,7 @@ def run(job):
 
 
 def serve():
-    for module in ("anodiff.cli", "anodiff.configfile", "anodiff.training", "sklearn.datasets", "torch._dynamo"):
+    for module in ("anodiff.cli.app", "anodiff.settings.loading", "anodiff.training", "sklearn.datasets", "torch._dynamo"):
         importlib.import_module(module)  # whatever a training takes seconds to import
 
     for line in sys.stdin:

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anodiff import cli
-from anodiff.claims import CLAIM_COLUMNS
+from anodiff.cli import app as cli
+from anodiff.diffusion.columns import COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
-from anodiff.diffusion.outputs import COLUMNS, WINDOW_COLUMNS
-from anodiff.ensembles import ENSEMBLE_COLUMNS
-from anodiff.tables import RUN_COLUMNS
+from anodiff.sweep.claims import CLAIM_COLUMNS
+from anodiff.sweep.seeds import ENSEMBLE_COLUMNS
+from anodiff.sweep.tables import RUN_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md", ROOT / "profiles/README.md"])

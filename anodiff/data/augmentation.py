@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from anodiff.config import DataSettings
 from anodiff.data.dataset import Dataset, full_scale
+from anodiff.settings.run import DataSettings
 
 
 class Augmentation:

@@ -19,7 +19,7 @@ from torch import Tensor
 from anodiff.data.files import read_image_folder, read_torchvision
 from anodiff.data.sources import Source, draw_clusters, read_digits
 from anodiff.errors import ConfigError
-from anodiff.task import ClusterSettings, DataSettings
+from anodiff.settings.data import ClusterSettings, DataSettings
 
 STREAMS = {"subset": 0, "labels": 1, "clusters": 2}
 BLOCK = 1024  # images whose levels are counted at a time

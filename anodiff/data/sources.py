@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anodiff.task import ClusterSettings
+from anodiff.settings.data import ClusterSettings
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,18 +14,18 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from anodiff.config import AnalysisSettings
+from anodiff.diffusion.columns import COLUMNS, CURVES, WINDOW_COLUMNS
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents
 from anodiff.diffusion.flags import flags
 from anodiff.diffusion.intervals import Interval, Measured, measure
 from anodiff.diffusion.jumps import TAIL_COLUMNS, complete, describe_tails
-from anodiff.diffusion.msd import ageing_msd, logarithmic_lags, time_averaged_msd
 from anodiff.diffusion.nulls import NullCurves, null_curves, superdiffusion_p
-from anodiff.diffusion.outputs import COLUMNS, CURVES, WINDOW_COLUMNS
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.geometry import Geometries, PathGeometry, open_geometry
-from anodiff.stores import open_store, writing
+from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
+from anodiff.settings.run import AnalysisSettings
+from anodiff.storage.stores import open_store, writing
 from anodiff.trajectory.format import EPOCH_SERIES
 
 KIND = "anodiff diffusion"
@@ -72,7 +72,7 @@ def diffusion(
 
 
 def open_diffusion(path: str | Path) -> xr.Dataset:
-    """Open a finished diffusion.zarr, labelled and in memory; raises what `anodiff.stores.open_store` raises."""
+    """Open a finished diffusion.zarr, labelled and in memory; raises what `anodiff.storage.stores.open_store` raises."""
     return xr.open_zarr(open_store(path, KIND, VERSION).store, chunks=None).load()
 
 

@@ -17,10 +17,10 @@ import zarr
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from anodiff.config import RunSettings
 from anodiff.geometry.gram import MEMORY, choose_device, find_fault, update_gram
 from anodiff.geometry.store import KIND, POINT_SERIES, VERSION
-from anodiff.stores import create_store, finish_store, writing
+from anodiff.settings.run import RunSettings
+from anodiff.storage.stores import create_store, finish_store, writing
 from anodiff.trajectory.format import EPOCH_SERIES, GRAM, NONE, compressors, gram_layout
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window, updates_give_gradients

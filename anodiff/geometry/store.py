@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from anodiff.errors import StoreFormatError
 from anodiff.geometry.path import PathGeometry
-from anodiff.stores import open_store
+from anodiff.storage.stores import open_store
 from anodiff.trajectory.windows import Window, read_windows
 
 KIND = "anodiff geometry"
@@ -79,7 +79,7 @@ class Geometries:
 
 
 def open_geometry(path: str | Path) -> Geometries:
-    """Open a finished geometry.zarr; raises what `anodiff.stores.open_store` raises."""
+    """Open a finished geometry.zarr; raises what `anodiff.storage.stores.open_store` raises."""
     group = open_store(path, KIND, VERSION)
     return Geometries(
         Path(path),

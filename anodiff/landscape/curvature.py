@@ -16,19 +16,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anodiff.config import RunSettings
 from anodiff.data import load
 from anodiff.geometry.gram import path_geometry
 from anodiff.geometry.path import PathGeometry
 from anodiff.geometry.reduce import WindowPoints
 from anodiff.landscape.curvature_store import ARRAYS, KIND, VERSION, Curvature, open_curvature
-from anodiff.landscape.measurement import identity_of, layouts_of, measuring
-from anodiff.landscape.motion import split_motion, stability_threshold
-from anodiff.landscape.placing import place, stored_point
 from anodiff.landscape.products import gauss_newton_product, hessian_product
+from anodiff.landscape.run_surface import place, stored_point
 from anodiff.landscape.spectrum import Eigenpairs, spectral_density, top_eigenpairs, trace
 from anodiff.landscape.surface import BATCH_SIZE, LossSurface, describe
-from anodiff.stores import refuse_existing
+from anodiff.landscape.top_subspace import split_motion, stability_threshold
+from anodiff.settings.run import RunSettings
+from anodiff.storage.measurement import identity_of, layouts_of, measuring
+from anodiff.storage.stores import refuse_existing
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
 
@@ -62,7 +62,7 @@ def measure_curvature(
     """Measure the curvature at steps of a run, write it to ``output``, and return it.
 
     All of it is of the loss over training samples without augmentation, with batch-norm statistics of the point held. The same
-    call after an interruption goes on behind what was done, see `anodiff.landscape.measurement`.
+    call after an interruption goes on behind what was done, see `anodiff.storage.measurement`.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from anodiff.errors import StoreFormatError
 from anodiff.landscape.spectrum import SpectralDensity
-from anodiff.stores import open_store
+from anodiff.storage.stores import open_store
 
 FloatArray = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ class Curvature:
 
 
 def open_curvature(path: str | Path) -> Curvature:
-    """Open a finished curvature.zarr; raises what `anodiff.stores.open_store` raises, and `StoreFormatError` for damage."""
+    """Open a finished curvature.zarr; raises what `anodiff.storage.stores.open_store` raises, and `StoreFormatError` for damage."""
     group = open_store(path, KIND, VERSION)
     try:
         arrays = {name: np.asarray(group[name][...]) for name in ARRAYS}  # type: ignore[index]

@@ -17,18 +17,18 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from anodiff.config import RunSettings
 from anodiff.data import load
 from anodiff.errors import ConfigError
 from anodiff.landscape.curvature import window_of
 from anodiff.landscape.directions import unit_directions
-from anodiff.landscape.evaluation import Evaluation
-from anodiff.landscape.measurement import Layout, identity_of, layouts_of, measuring, scratch_of
-from anodiff.landscape.placing import place, stored_point
 from anodiff.landscape.roughness_store import ARRAYS, KIND, VERSION, rows_of
+from anodiff.landscape.run_surface import place, stored_point
+from anodiff.landscape.scan import Evaluation
 from anodiff.landscape.structure import cosines
 from anodiff.landscape.surface import BATCH_SIZE, LossSurface, describe
-from anodiff.stores import refuse_existing, writing
+from anodiff.settings.run import RunSettings
+from anodiff.storage.measurement import Layout, identity_of, layouts_of, measuring, scratch_of
+from anodiff.storage.stores import refuse_existing, writing
 from anodiff.trajectory.store import Trajectory, open_trajectory
 
 FloatArray = NDArray[np.float64]
@@ -64,14 +64,14 @@ def measure_roughness(
 ) -> pd.DataFrame:
     """Measure the roughness of the loss around steps of a run; write store and table, and return the table.
 
-    The same call after an interruption goes on behind the directions that were done, see `anodiff.landscape.measurement`.
+    The same call after an interruption goes on behind the directions that were done, see `anodiff.storage.measurement`.
 
     Parameters
     ----------
     steps
         Optimiser steps, each of them stored.
     samples, batch_norm, batch_size, dtype, device
-        Of the loss, see `anodiff.landscape.placing.place`.
+        Of the loss, see `anodiff.landscape.run_surface.place`.
     directions
         Of each kind: isotropic ones of length 1, and w_{t+k} − w_t with k spread over the window in its logarithm. The latter
         are nested and count as fewer, see `anodiff.landscape.structure.independent_directions`.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from anodiff.diffusion.intervals import interval_columns
 from anodiff.errors import StoreFormatError
 from anodiff.landscape.structure import FLOORS, StructureFit, fit_structure, squares, structure_function
-from anodiff.stores import open_store
+from anodiff.storage.stores import open_store
 
 FloatArray = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ class RoughnessStore:
 
 
 def open_roughness(path: str | Path) -> RoughnessStore:
-    """Open a finished roughness.zarr; raises what `anodiff.stores.open_store` raises, and `StoreFormatError` for damage."""
+    """Open a finished roughness.zarr; raises what `anodiff.storage.stores.open_store` raises, and `StoreFormatError` for damage."""
     group = open_store(path, KIND, VERSION)
     try:
         arrays = {name: np.asarray(group[name][...]) for name in ARRAYS if name in group or name != "cosine"}  # type: ignore[index]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.stores import open_store
+from anodiff.storage.stores import open_store
 
 FloatArray = NDArray[np.float64]
 

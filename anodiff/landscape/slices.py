@@ -21,11 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from anodiff.errors import ConfigError
 from anodiff.landscape.directions import Directions
-from anodiff.landscape.evaluation import Evaluation
-from anodiff.landscape.measurement import Layout, identity_of, measuring
+from anodiff.landscape.scan import Evaluation
 from anodiff.landscape.slice_store import KIND, VERSION
 from anodiff.landscape.surface import LossSurface, describe
-from anodiff.stores import refuse_existing
+from anodiff.storage.measurement import Layout, identity_of, measuring
+from anodiff.storage.stores import refuse_existing
 
 FloatArray = NDArray[np.float64]
 Report = Callable[[int, int, str], None]

@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from anodiff.geometry.store import open_geometry
 from anodiff.landscape.curvature import measure_curvature, window_of
 from anodiff.landscape.directions import Directions, path_directions, random_directions, unit_directions
-from anodiff.landscape.measurement import scratch_of
-from anodiff.landscape.placing import place, stored_point
 from anodiff.landscape.products import hessian_product
 from anodiff.landscape.roughness import measure_roughness
+from anodiff.landscape.run_surface import place, stored_point
 from anodiff.landscape.slices import slice_landscape
 from anodiff.landscape.spectrum import top_eigenpairs
 from anodiff.landscape.surface import LossSurface
-from anodiff.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
-from anodiff.stores import publish, refuse_existing, remove, storage_errors
+from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
+from anodiff.storage.lock import run_lock
+from anodiff.storage.measurement import scratch_of
+from anodiff.storage.stores import publish, refuse_existing, remove, storage_errors
 from anodiff.training.gpus import claim_device
-from anodiff.training.lock import run_lock
 from anodiff.trajectory.store import Trajectory, open_trajectory
 
 FloatArray = NDArray[np.float64]

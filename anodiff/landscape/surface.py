@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.landscape.folding import Folded, fold
+from anodiff.landscape.batch_norm_folding import Folded, fold
 
 FloatArray = NDArray[np.float64]
 

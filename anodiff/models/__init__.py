@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.models.families import FAMILIES, Family, Option, resolve
+from anodiff.settings.networks import FAMILIES, Family, Option, resolve
 
 if TYPE_CHECKING:
     from torch import nn

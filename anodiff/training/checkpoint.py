@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 import torch
 
 from anodiff.errors import ConfigError
-from anodiff.stores import remove, sync_folder
+from anodiff.storage.stores import remove, sync_folder
 
 #: Version of a checkpoint's content.
 VERSION = 2

@@ -14,9 +14,8 @@ from typing import Any
 
 import torch
 
-import anodiff
-from anodiff.config import TrainingSettings
 from anodiff.errors import ConfigError
+from anodiff.settings.run import TrainingSettings
 from anodiff.training.seeding import global_states, restore_global_states
 
 #: What makes cuBLAS repeatable where the user has not said otherwise.
@@ -110,7 +109,7 @@ def bits_may_differ(sessions: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _commit() -> str | None:
     """Commit of the checkout that this package runs from; None where it is installed elsewhere."""
-    checkout = Path(anodiff.__file__).parents[1]
+    checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         return None
     describe = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]

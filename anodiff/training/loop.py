@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from anodiff import models
-from anodiff.config import RunSettings
 from anodiff.data import Augmentation, Batches, Dataset
-from anodiff.stores import COMPLETE, DIVERGED
-from anodiff.training.arithmetic import Forward, forward_of
-from anodiff.training.differentiation import Loss, differentiation
+from anodiff.settings.run import RunSettings
+from anodiff.storage.stores import COMPLETE, DIVERGED
+from anodiff.training.backward import Loss, differentiation
 from anodiff.training.gradients import noise_norm
 from anodiff.training.optimisers import rate_factor
+from anodiff.training.precision import Forward, forward_of
 from anodiff.training.seeding import generator
-from anodiff.training.walk import Walk
+from anodiff.training.state import Walk
 from anodiff.trajectory import TrajectoryRecorder
 
 Report = Callable[[int, int, str], None]

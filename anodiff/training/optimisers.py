@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from anodiff.config import OptimiserSettings, ScheduleSettings
+from anodiff.settings.run import OptimiserSettings, ScheduleSettings
 
 
 def build_optimiser(settings: OptimiserSettings, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:

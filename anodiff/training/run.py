@@ -19,19 +19,19 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from anodiff.config import RunSettings
 from anodiff.data import Dataset, load
 from anodiff.errors import AnodiffError, Interrupted
-from anodiff.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors, sync_files
-from anodiff.training.arithmetic import lay_out, product_precision, slow_here
+from anodiff.settings.run import RunSettings
+from anodiff.storage.lock import Lock, run_lock
+from anodiff.storage.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors, sync_files
 from anodiff.training.checkpoint import newest_checkpoint, refuse_other_settings, write_checkpoint
 from anodiff.training.device import bits_may_differ, provenance, repeatable
 from anodiff.training.gpus import claim_device
 from anodiff.training.interruption import Interruption, interruptions
-from anodiff.training.lock import Lock, run_lock
 from anodiff.training.loop import Report, build_batches, build_model, walk_on
+from anodiff.training.precision import lay_out, product_precision, slow_here
 from anodiff.training.seeding import seed_globals, stream_seed
-from anodiff.training.walk import Walk
+from anodiff.training.state import Walk
 from anodiff.trajectory import TrajectoryRecorder, plan_windows, updates_give_gradients
 from anodiff.trajectory.format import KIND, VERSION
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from anodiff.stores import storage_errors
+from anodiff.storage.stores import storage_errors
 
 Job = Callable[[], None]
 

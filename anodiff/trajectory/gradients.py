@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anodiff.trajectory.point import in_one_piece
+from anodiff.trajectory.flat_parameters import in_one_piece
 
 
 class GradientSample:

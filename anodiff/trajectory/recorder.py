@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.config import SKETCH_SIZE
 from anodiff.errors import ConfigError
-from anodiff.stores import COMPLETE, finish_store, storage_errors
+from anodiff.settings.run import SKETCH_SIZE
+from anodiff.storage.stores import COMPLETE, finish_store, storage_errors
 from anodiff.trajectory.background import Background
+from anodiff.trajectory.flat_parameters import Point
 from anodiff.trajectory.format import EPOCH_SERIES, FULL, NONE, SKETCH, STEP_SERIES
-from anodiff.trajectory.point import Point
+from anodiff.trajectory.layout import about_recording, create_trajectory, reopen_trajectory, write_lengths
 from anodiff.trajectory.samples import Samples
 from anodiff.trajectory.series import Series
-from anodiff.trajectory.skeleton import about_recording, create_trajectory, reopen_trajectory, write_lengths
 from anodiff.trajectory.windows import Plan, Window
 
 if TYPE_CHECKING:

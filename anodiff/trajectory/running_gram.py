@@ -16,9 +16,9 @@ import numpy as np
 import zarr
 
 from anodiff.errors import ConfigError
-from anodiff.stores import remove
+from anodiff.storage.stores import remove
 from anodiff.trajectory.background import Background
-from anodiff.trajectory.point import Point
+from anodiff.trajectory.flat_parameters import Point
 from anodiff.trajectory.window_gram import WindowGram
 from anodiff.trajectory.windows import Plan, Window
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import zarr
 
 from anodiff.trajectory.background import Background
-from anodiff.trajectory.point import Point
+from anodiff.trajectory.flat_parameters import Point
 from anodiff.trajectory.rows import RowWriter
 from anodiff.trajectory.windows import Plan
 

@@ -16,7 +16,7 @@ import zarr
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError, IncompleteStoreError, StoreFormatError
-from anodiff.stores import open_store
+from anodiff.storage.stores import open_store
 from anodiff.trajectory.format import FULL, KIND, NONE, VERSION
 from anodiff.trajectory.windows import Window, read_windows
 

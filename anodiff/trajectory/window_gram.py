@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.trajectory.background import Background
-from anodiff.trajectory.point import Point
+from anodiff.trajectory.flat_parameters import Point
 from anodiff.trajectory.products import add_products, blas, full_precision
 from anodiff.trajectory.windows import Window
 

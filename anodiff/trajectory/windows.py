@@ -15,8 +15,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from anodiff.config import RunSettings, WindowSettings
 from anodiff.errors import ConfigError
+from anodiff.settings.run import RunSettings, WindowSettings
 
 
 @dataclass(frozen=True)

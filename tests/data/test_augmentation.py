@@ -7,9 +7,9 @@ from torch import Tensor
 from torchvision.transforms import Normalize
 from torchvision.transforms import functional as vision
 
-from anodiff.config import DataSettings
 from anodiff.data import Augmentation, Dataset
 from anodiff.data.dataset import moments
+from anodiff.settings.run import DataSettings
 
 SIZE = 6
 

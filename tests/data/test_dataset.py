@@ -10,7 +10,7 @@ from scipy import stats
 from anodiff.data import Dataset, load
 from anodiff.data.dataset import moments
 from anodiff.errors import ConfigError
-from anodiff.task import ClusterSettings, DataSettings
+from anodiff.settings.data import ClusterSettings, DataSettings
 
 NOWHERE = "there-is-no-such-folder"
 

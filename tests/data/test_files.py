@@ -12,9 +12,9 @@ import torch
 import torchvision
 from PIL import Image
 
-from anodiff.config import DataSettings
 from anodiff.data import Dataset, load
 from anodiff.errors import DatasetMissingError
+from anodiff.settings.run import DataSettings
 
 PUBLISHED = os.environ.get("ANODIFF_TEST_DATA")
 FOLDERS = {"cifar10": "cifar-10-batches-py", "mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw"}

@@ -8,13 +8,13 @@ import pytest
 import reference
 import xarray as xr
 
-from anodiff.config import AnalysisSettings
 from anodiff.diffusion.analysis import analyse, diffusion, open_diffusion
+from anodiff.diffusion.columns import COLUMNS, CURVES, WINDOW_COLUMNS
 from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
-from anodiff.diffusion.outputs import COLUMNS, CURVES, WINDOW_COLUMNS
 from anodiff.errors import IncompleteStoreError, OutputExistsError, StoreFormatError, StoreMissingError
 from anodiff.geometry import geometry, open_geometry
+from anodiff.settings.run import AnalysisSettings
 from anodiff.trajectory import Window
 
 SETTINGS = AnalysisSettings(long_lags=(20, 80))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from anodiff.diffusion.bootstrap import draw_log_msd_by_blocks
-from anodiff.diffusion.msd import time_averaged_msd
 from anodiff.errors import ConfigError
 from anodiff.geometry import path_geometry
-from anodiff.processes import brownian
+from anodiff.geometry.msd import time_averaged_msd
+from anodiff.simulation.processes import brownian
 
 LAGS = np.array([1, 3, 30])
 

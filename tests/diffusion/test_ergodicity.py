@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anodiff.diffusion.ergodicity import ageing_ratio, ergodicity_breaking, over_ensemble
-from anodiff.processes import brownian, continuous_time_random_walk, scaled_brownian
+from anodiff.simulation.processes import brownian, continuous_time_random_walk, scaled_brownian
 
 
 def ensemble(simulate, lag, paths=300):

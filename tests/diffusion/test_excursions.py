@@ -5,7 +5,7 @@ import pytest
 
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.geometry import path_geometry
-from anodiff.processes import brownian
+from anodiff.simulation.processes import brownian
 
 LENGTHS = np.array([2, 5, 20, 60])
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
-from anodiff.diffusion.msd import logarithmic_lags, time_averaged_msd
 from anodiff.diffusion.regimes import NOTHING_FITTED, fit_regimes
 from anodiff.geometry import PathGeometry
+from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
 from anodiff.trajectory import Window
 
 LAGS = logarithmic_lags(1000, 20, 0.9)

@@ -7,9 +7,9 @@ import pytest
 
 from anodiff.diffusion.exponents import local_exponents
 from anodiff.diffusion.intervals import measure
-from anodiff.diffusion.msd import logarithmic_lags, time_averaged_msd
 from anodiff.geometry import path_geometry
-from anodiff.processes import brownian, fractional_brownian
+from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
+from anodiff.simulation.processes import brownian, fractional_brownian
 
 LAGS = logarithmic_lags(1000, 20, 0.9)
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from anodiff.diffusion.msd import logarithmic_lags
 from anodiff.diffusion.nulls import NULLS, null_curves
 from anodiff.geometry import path_geometry
-from anodiff.processes import brownian, fractional_brownian
+from anodiff.geometry.msd import logarithmic_lags
+from anodiff.simulation.processes import brownian, fractional_brownian
 
 LAGS = logarithmic_lags(300, 20, 0.5)
 

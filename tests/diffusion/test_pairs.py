@@ -10,7 +10,7 @@ from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.intervals import UNKNOWN, Interval
 from anodiff.diffusion.pairs import bin_pairs, displacement_by_contour, loss_difference_by_distance, path_dimension
 from anodiff.geometry import path_geometry
-from anodiff.processes import brownian, fractional_brownian
+from anodiff.simulation.processes import brownian, fractional_brownian
 
 
 def by_contour(points):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from anodiff.diffusion.msd import logarithmic_lags, time_averaged_msd
 from anodiff.diffusion.regimes import Regimes
 from anodiff.diffusion.sampling import draw_log_msd, effective_dimension, relative_covariance
 from anodiff.geometry import path_geometry
-from anodiff.processes import brownian, fractional_brownian
+from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
+from anodiff.simulation.processes import brownian, fractional_brownian
 
 T = 200
 LAGS = logarithmic_lags(T, 5, 0.5)

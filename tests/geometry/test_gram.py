@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from anodiff.diffusion.msd import time_averaged_msd
 from anodiff.errors import ConfigError
 from anodiff.geometry import PathGeometry, fourier_msd, path_geometry, update_gram
 from anodiff.geometry.gram import choose_device, column_blocks, columns_at_once
+from anodiff.geometry.msd import time_averaged_msd
 from anodiff.trajectory import Window
 
 #: Integer coordinates: float32 differences and products are exact, so that laws hold to the last bit or nearly so.

@@ -7,7 +7,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from anodiff.errors import ConfigError
 from anodiff.geometry import PathGeometry, path_geometry
-from anodiff.processes import brownian, fractional_brownian
+from anodiff.simulation.processes import brownian, fractional_brownian
 from anodiff.trajectory import Window
 
 

@@ -8,13 +8,13 @@ import reference
 import torch
 from torch import nn
 
-from anodiff.config import OptimiserSettings
 from anodiff.errors import ConfigError
 from anodiff.geometry import path_geometry
-from anodiff.landscape.motion import split_motion, stability_threshold
 from anodiff.landscape.products import gauss_newton_product, hessian_product
 from anodiff.landscape.spectrum import spectral_density, top_eigenpairs, trace
 from anodiff.landscape.surface import LossSurface
+from anodiff.landscape.top_subspace import split_motion, stability_threshold
+from anodiff.settings.run import OptimiserSettings
 from anodiff.trajectory import open_trajectory
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from anodiff.config import RunSettings
 from anodiff.errors import ConfigError, OutputExistsError
 from anodiff.landscape.curvature import measure_curvature
 from anodiff.landscape.curvature_store import ARRAYS, open_curvature
-from anodiff.landscape.placing import place
 from anodiff.landscape.products import hessian_product
+from anodiff.landscape.run_surface import place
 from anodiff.landscape.spectrum import top_eigenpairs
+from anodiff.settings.run import RunSettings
 from anodiff.training.run import train_run
 from anodiff.trajectory.store import open_trajectory
 

@@ -6,16 +6,16 @@ import pytest
 import torch
 import xarray as xr
 
-from anodiff.config import RunSettings
-from anodiff.connections import COLUMNS, landscape_rows, rank_correlation
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.geometry import geometry
 from anodiff.landscape import stages
-from anodiff.landscape.placing import place
 from anodiff.landscape.roughness import measure_roughness
 from anodiff.landscape.roughness_store import ARRAYS, open_roughness
+from anodiff.landscape.run_surface import place
 from anodiff.landscape.slice_store import open_slice
-from anodiff.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
+from anodiff.settings.run import RunSettings
+from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
+from anodiff.sweep.connections import COLUMNS, landscape_rows, rank_correlation
 from anodiff.training.run import train_run
 from anodiff.trajectory.store import open_trajectory
 

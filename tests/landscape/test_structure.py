@@ -11,7 +11,7 @@ from anodiff.landscape.structure import (
     squares,
     structure_function,
 )
-from anodiff.processes import fractional_brownian
+from anodiff.simulation.processes import fractional_brownian
 
 RADII = np.geomspace(1e-4, 1, 17)
 

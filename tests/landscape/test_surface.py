@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from anodiff import models
-from anodiff.config import RunSettings
 from anodiff.errors import ConfigError, StoreFormatError
 from anodiff.landscape import LossSurface, place
+from anodiff.settings.run import RunSettings
 from anodiff.training.run import train_run
 
 CROSS_ENTROPY = nn.functional.cross_entropy

@@ -5,15 +5,15 @@ import pytest
 import torch
 from sameness import same_store
 
-from anodiff.config import RunSettings
 from anodiff.errors import ConfigError
 from anodiff.geometry import geometry, open_geometry
 from anodiff.models import FAMILIES, build
+from anodiff.settings.run import RunSettings
 from anodiff.training import train_run
+from anodiff.training.backward import differentiation
 from anodiff.training.device import repeatable
-from anodiff.training.differentiation import differentiation
-from anodiff.training.measurement import measure
-from anodiff.training.walk import Walk
+from anodiff.training.state import Walk
+from anodiff.training.timing import measure
 from anodiff.trajectory import TrajectoryRecorder, Window, open_trajectory
 from anodiff.trajectory.gradients import GradientSample
 

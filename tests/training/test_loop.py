@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from anodiff.config import RunSettings
 from anodiff.data import Augmentation, load
 from anodiff.errors import ConfigError, DatasetMissingError, OutputExistsError
-from anodiff.stores import DIVERGED
+from anodiff.settings.run import RunSettings
+from anodiff.storage.stores import DIVERGED
 from anodiff.training import train_run
 from anodiff.training.gradients import noise_norm
 from anodiff.training.loop import build_batches, build_loss, evaluate

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from anodiff.config import OptimiserSettings, ScheduleSettings
+from anodiff.settings.run import OptimiserSettings, ScheduleSettings
 from anodiff.training.optimisers import build_optimiser, rate_factor
 from anodiff.training.seeding import STREAMS, stream_seed
 

@@ -16,9 +16,9 @@ import torch
 import yaml
 from sameness import same_store
 
-from anodiff.config import RunSettings
 from anodiff.errors import ConfigError, Interrupted, RunLockedError
-from anodiff.stores import DIVERGED
+from anodiff.settings.run import RunSettings
+from anodiff.storage.stores import DIVERGED
 from anodiff.training import run as module
 from anodiff.training import train_run
 from anodiff.trajectory import open_trajectory

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from anodiff.config import OptimiserSettings, RunSettings
+from anodiff.settings.run import OptimiserSettings, RunSettings
 from anodiff.training.optimisers import build_optimiser
+from anodiff.training.state import Walk
 from anodiff.training.vector import ParameterVector
-from anodiff.training.walk import Walk
 from anodiff.trajectory import TrajectoryRecorder
+from anodiff.trajectory.flat_parameters import Point, in_one_piece
 from anodiff.trajectory.gradients import GradientSample
-from anodiff.trajectory.point import Point, in_one_piece
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 

@@ -66,7 +66,7 @@ DIGEST = "__import__('hashlib').sha256(anodiff.open_trajectory('{}.zarr').weight
 
 @pytest.mark.parametrize("name", ["lightning", "huggingface"])
 def test_the_callbacks_are_where_the_text_says(name):
-    (block,) = (block for block in blocks("python") if f"anodiff.integrations.{name}" in block)
-    source = (ROOT / f"anodiff/integrations/{name}.py").read_text()
+    (block,) = (block for block in blocks("python") if f"anodiff.trajectory.callbacks.{name}" in block)
+    source = (ROOT / f"anodiff/trajectory/callbacks/{name}.py").read_text()
     assert "class TrajectoryCallback" in source
     assert "TrajectoryCallback(" in block

@@ -11,12 +11,12 @@ import xarray as xr
 import zarr
 from sameness import same_store
 
+from anodiff.cli.inspection_text import describe
 from anodiff.errors import ConfigError, IncompleteStoreError, StoreFormatError
 from anodiff.geometry import geometry, open_geometry
-from anodiff.inspection import describe
 from anodiff.trajectory import TrajectoryRecorder, Window, open_trajectory, running_gram
 from anodiff.trajectory.background import Background
-from anodiff.trajectory.point import Point
+from anodiff.trajectory.flat_parameters import Point
 from anodiff.trajectory.windows import Plan
 
 STEPS, PARAMETERS = 40, 9000  # more than are summed in float32 at once

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anodiff.config import RunSettings, WindowSettings
 from anodiff.errors import ConfigError
+from anodiff.settings.run import RunSettings, WindowSettings
 from anodiff.trajectory import Window, kept_steps, open_trajectory, plan_windows, read_windows, updates_give_gradients
 
 lengths = st.integers(2, 300)

@@ -5,20 +5,20 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from anodiff import costs
-from anodiff.config import Config
-from anodiff.configfile import validate
+from anodiff.sweep import costs
+from anodiff.settings.run import Config
+from anodiff.settings.loading import validate
 from anodiff.errors import AnodiffError
-from anodiff.figures import (
+from anodiff.report.figures import (
     ALL_FIGURES,
     FIGURES,
     GEOMETRY_FIGURES,
     LANDSCAPE_FIGURES,
     MODEL_FIGURES,
 )
-from anodiff.figures.run import RUN_FIGURES
-from anodiff.runs import landscape_runs, sweep_runs
-from anodiff.tables import JUDGED, TABLES
+from anodiff.report.figures.run.drawing import RUN_FIGURES
+from anodiff.sweep.runs import landscape_runs, sweep_runs
+from anodiff.sweep.tables import JUDGED, TABLES
 
 try:
     SETTINGS = validate(Config, config, "config")
@@ -52,7 +52,7 @@ def run_folders(runs):
 
 
 def asked_of_scheduler(estimate):
-    """An estimate of `anodiff.costs` for a run; within its job, where nobody asks and torch would be imported, 0."""
+    """An estimate of `anodiff.sweep.costs` for a run; within its job, where nobody asks and torch would be imported, 0."""
 
     def value(wildcards, attempt):
         return (

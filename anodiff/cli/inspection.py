@@ -1,0 +1,215 @@
+"""What does a path hold, as plain values? A store, a run's folder or a whole sweep, for `anodiff inspect --json` and programs.
+
+Nothing large is read: metadata, the windows, the tables and, of each file, its size.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from anodiff.errors import AnodiffError, StoreMissingError
+from anodiff.storage.stores import RUNNING, open_group
+from anodiff.trajectory.format import KIND as TRAJECTORY
+from anodiff.trajectory.store import open_trajectory
+from anodiff.trajectory.windows import read_windows
+
+#: The stores of a run, in the order in which they are made.
+RUN_STORES = ("trajectory.zarr", "geometry.zarr", "diffusion.zarr")
+
+#: Columns of exponents.csv that are told first, each with its interval.
+HEADLINES = ("beta_max", "beta_long", "exponent_first", "exponent_second")
+
+#: Series over epochs whose last measured value is told.
+OUTCOMES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+def holdings(path: str | Path) -> dict[str, Any]:
+    """Return what ``path`` holds, as values that JSON can hold; ``holds`` says which of store, run and sweep it is.
+
+    Raises
+    ------
+    StoreMissingError, StoreFormatError
+        If there is nothing, or nothing of ours.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise StoreMissingError(f"{path}: no such file or folder")
+    if (path / "zarr.json").exists():
+        return store_holdings(path)
+    if (path / "run.yaml").exists():
+        return run_holdings(path)
+    runs = sorted(folder.parent for folder in path.glob("**/run.yaml"))
+    if not runs:
+        raise StoreMissingError(f"{path}: neither a Zarr store nor a folder with runs; name one of these")
+    described = [run_holdings(run) for run in runs]
+    stored = sum(run["bytes_on_disk"] for run in described)
+    return {"holds": "sweep", "path": str(path), "bytes_on_disk": stored, "runs": described}
+
+
+def store_holdings(path: Path) -> dict[str, Any]:
+    """Return what a store holds: kind, state, steps, windows, settings, provenance, and every array with its sizes."""
+    group = open_group(path)
+    attributes: dict[str, Any] = dict(group.attrs)
+    arrays = [_array(path, name, array) for name, array in sorted(group.arrays())]
+    found: dict[str, Any] = {
+        "holds": "store",
+        "path": str(path),
+        "kind": attributes.get("kind"),
+        "format_version": attributes.get("format_version"),
+        "state": completeness(path),
+        **{key: attributes[key] for key in ("representation", "steps", "steps_completed", "diverged_at") if key in attributes},
+        "parameters": _parameters(attributes),
+        "windows": _windows(group),
+        "settings": attributes.get("settings"),
+        "analysis": attributes.get("analysis"),
+        "provenance": attributes.get("provenance"),
+        **_sizes(arrays),
+        "arrays": arrays,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def run_holdings(folder: Path) -> dict[str, Any]:
+    """Return what a run's folder holds: its settings, every store with state and sizes, exponents by window, how it learned."""
+    from anodiff.settings.loading import load_yaml
+
+    stores = {str(path.relative_to(folder)): _store(path) for path in _stores(folder)}
+    first = stores.get(RUN_STORES[0], {})
+    return {
+        "holds": "run",
+        "path": str(folder),
+        "name": folder.resolve().name,
+        "state": first.get("state", "missing"),
+        "settings": load_yaml(folder / "run.yaml"),
+        "provenance": first.get("provenance"),
+        "parameters": first.get("parameters"),
+        "windows": first.get("windows"),
+        "bytes_on_disk": bytes_on_disk(folder),
+        "stores": {name: {key: about[key] for key in about if key in _TOLD} for name, about in stores.items()},
+        "exponents": _exponents(folder / "exponents.csv"),
+        **_outcomes(folder),
+    }
+
+
+_TOLD = ("kind", "state", "bytes", "bytes_on_disk", "ratio")
+
+
+def completeness(path: Path) -> str:
+    """Return whether a store is finished and all its files are there, in words."""
+    try:
+        attributes = dict(open_group(path).attrs)
+    except AnodiffError as error:
+        return f"damaged: {error}"
+    status = attributes.get("status")
+    if status is None:
+        return "unknown: no status among its attributes"
+    if status == RUNNING:
+        return "unfinished: its writer was interrupted or is still at work"
+    if attributes.get("kind") == TRAJECTORY:
+        try:
+            open_trajectory(path)
+        except AnodiffError as error:
+            return f"damaged: {error}"
+    if "diverged_at" in attributes:
+        return f"diverged at step {attributes['diverged_at']}"
+    return str(status)
+
+
+def bytes_on_disk(path: Path) -> int:
+    """Return the bytes of all files in a folder and below; those that vanish meanwhile do not count."""
+    total = 0
+    for file in path.rglob("*"):
+        with suppress(OSError):
+            total += file.stat().st_size if file.is_file() else 0
+    return total
+
+
+def _stores(folder: Path) -> list[Path]:
+    """Return the stores of a run: the three of its path first, then those of its landscape."""
+    first = [folder / name for name in RUN_STORES if (folder / name).exists()]
+    return first + sorted(path.parent for path in (folder / "landscape").glob("**/zarr.json") if path.parent.suffix == ".zarr")
+
+
+def _store(path: Path) -> dict[str, Any]:
+    try:
+        return store_holdings(path)
+    except AnodiffError as error:
+        return {"state": f"damaged: {error}", "bytes_on_disk": bytes_on_disk(path)}
+
+
+def _array(path: Path, name: str, array: zarr.Array) -> dict[str, Any]:
+    stored = bytes_on_disk(path / name)
+    about = array.attrs
+    return {
+        "name": name,
+        "dimensions": [str(dimension) for dimension in getattr(array.metadata, "dimension_names", None) or ()],
+        "shape": list(array.shape),
+        "type": str(array.dtype),
+        "chunk": list(array.chunks),
+        **{key: str(about[key]) for key in ("units", "long_name") if key in about},
+        "bytes": array.nbytes,
+        "bytes_on_disk": stored,
+        "ratio": array.nbytes / stored if stored else None,
+    }
+
+
+def _sizes(arrays: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return bytes in memory and on disk of all arrays, and their ratio, over those that were written."""
+    total = sum(array["bytes"] for array in arrays if array["bytes_on_disk"])
+    stored = sum(array["bytes_on_disk"] for array in arrays)
+    return {"bytes": total, "bytes_on_disk": stored, "ratio": total / stored if stored else None}
+
+
+def _parameters(attributes: dict[str, Any]) -> int | None:
+    tensors: Any = attributes.get("parameters")
+    if isinstance(tensors, list):
+        return sum(math.prod(tensor["shape"]) for tensor in tensors)
+    return tensors if isinstance(tensors, int) else None
+
+
+def _windows(group: zarr.Group) -> list[dict[str, int]] | None:
+    if "windows" not in group:
+        return None
+    try:
+        windows = read_windows(group)
+    except (ValueError, RuntimeError):  # damaged; its state says so
+        return None
+    return [{"start": window.start, "length": window.length, "stride": window.stride} for window in windows]
+
+
+def _exponents(table: Path) -> list[dict[str, Any]] | None:
+    """Return a row per window of the exponents told first, with their intervals."""
+    if not table.exists():
+        return None
+    import pandas as pd
+
+    columns = ["window", "waiting_time", "length", "stride"]
+    columns += [name + end for name in HEADLINES for end in ("", "_low", "_high")]
+    rows = pd.read_csv(table, usecols=lambda column: column in columns).to_dict("records")
+    return [{str(key): _plain(value) for key, value in row.items()} for row in rows]
+
+
+def _outcomes(folder: Path) -> dict[str, float | None]:
+    """Return how a run learned: the last measured value of each series over epochs, from the smallest store that has them."""
+    for store in reversed(RUN_STORES):
+        try:
+            group = open_group(folder / store)
+            series = {name: np.asarray(group[name][:]) for name in OUTCOMES if name in group}  # type: ignore[index]
+        except (AnodiffError, ValueError, RuntimeError):
+            continue
+        measured = {name: values[np.isfinite(values)] for name, values in series.items()}
+        return {name: float(values[-1]) if len(values) else None for name, values in measured.items()}
+    return {}
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of a table as JSON has it: NaN, which it has not, becomes None."""
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value

@@ -1,0 +1,1 @@
+"""Figures of the loss landscape, along one run and over a sweep."""

@@ -1,0 +1,188 @@
+"""Pictures of the landscape over a sweep: a row or panel for each configuration whose landscape was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from anodiff.errors import StoreMissingError
+from anodiff.landscape.curvature_store import open_curvature
+from anodiff.landscape.roughness_store import RoughnessStore, open_roughness
+from anodiff.landscape.slice_store import open_slice
+from anodiff.landscape.structure import ABOVE_FLOOR, FLOORS
+from anodiff.report.figures.landscape.run import draw_eigenvalues, draw_plane, path_legend
+from anodiff.report.figures.style import (
+    CONFIGURATIONS,
+    GUIDE,
+    MARKERS,
+    QUIET,
+    by_model,
+    labels,
+    say_if_empty,
+    styled,
+    time_colours,
+    time_legend,
+)
+from anodiff.sweep.connections import rank_correlation
+from anodiff.sweep.tables import RunResult, landscape_table
+
+#: Slices of a run, and what stands above their column.
+SLICES = {
+    "path_first": "plane of the first window's path",
+    "path_last": "plane of the last window's path",
+    "random": "random plane at the end",
+    "hessian": "largest curvature at the end",
+    "gradient": "steepest descent at the end",
+}
+
+#: Panels in a row, of figures with one panel for each configuration.
+COLUMNS = 4
+
+#: What the roughness is drawn against: column of the table, axis label.
+AGAINST = {
+    "exponent_first": "exponent of the first regime",
+    "beta_max": "largest local exponent",
+    "beta_long": "long-lag exponent",
+}
+
+
+def planes(runs: Sequence[RunResult]) -> Figure:
+    """Draw each run's slices in a row, a column for each plane that any of them was cut along."""
+    folders = [run.folder / "landscape" / "slices" for run in runs]
+    for run, folder in zip(runs, folders, strict=True):
+        if not folder.exists():
+            raise StoreMissingError(f"{folder}: no such folder; make it with: anodiff landscape {run.folder}/trajectory.zarr")
+    cut = [name for name in SLICES if any((folder / f"{name}.zarr").exists() for folder in folders)] or ["path_first"]
+    with styled():
+        figure = Figure(figsize=(2.9 * len(cut) + 0.7, 2.55 * len(runs) + 0.4), layout="constrained")
+        axes = figure.subplots(len(runs), len(cut), squeeze=False)
+        for row, ((title, _), folder) in enumerate(zip(_titled(runs), folders, strict=True)):
+            for panel, name in zip(axes[row], cut, strict=True):
+                store = folder / f"{name}.zarr"
+                if store.exists():
+                    draw_plane(figure, panel, open_slice(store))
+                    panel.set_xlabel(panel.get_xlabel(), fontsize=6.5)
+                    panel.set_ylabel(panel.get_ylabel(), fontsize=6.5)
+                    if panel.get_legend() is not None:
+                        path_legend(panel, fontsize=6)
+                else:
+                    panel.set_axis_off()
+                    why = "not cut" if any(folder.glob("*.zarr")) else "no finished window"
+                    panel.text(0.5, 0.5, why, ha="center", va="center", color=QUIET, transform=panel.transAxes)
+                note = panel.get_title(loc="left")
+                heading = (f"{title}\n" if name == cut[0] else "") + (SLICES[name] if row == 0 else "")
+                panel.set_title("\n".join(part for part in (heading.strip(), note) if part), fontsize=7.5)
+    return figure
+
+
+def roughness(runs: Sequence[RunResult]) -> Figure:
+    """Draw the structure functions of each run, along random and along path directions."""
+    stores = [open_roughness(run.folder / "landscape" / "roughness.zarr") for run in runs]
+    colours = time_colours(sorted({int(step) for store in stores for step in store["step"]}))
+    floors: list[float] = []
+    drawn: list[np.ndarray] = []
+
+    def draw(panel: Axes, store: RoughnessStore) -> None:
+        floor = 0.0
+        for point, step in enumerate(store["step"]):
+            radii = store["radius"][point]
+            floor = max(floor, FLOORS["difference"] * float(store["rounding"][point]))
+            for kind, dashes in (("random", "-"), ("path", (0, (4, 1.5)))):
+                mean = store.structure(point, kind)
+                known = np.isfinite(mean) & (mean > 0)
+                drawn.append(mean[known])
+                panel.plot(radii[known], mean[known], color=colours[int(step)], linestyle=dashes, linewidth=1.2, gid=kind)
+        first = store.structure(0, "random") if len(store["step"]) else np.full(1, np.nan)
+        if np.isfinite(first).any():
+            radii = store["radius"][0]
+            top = np.nanmax(first)
+            for exponent in (1, 2):
+                panel.plot(radii, top * (radii / radii[-1]) ** exponent, **GUIDE)
+        if floor > 0:
+            floors.append(floor)
+            panel.axhspan(floor / 1e6, ABOVE_FLOOR * floor, color="#ececec", zorder=0)
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+
+    with styled():
+        figure = _grid(runs, dict(zip([run.name for run in runs], stores, strict=True)), draw)
+        highest = max((float(values.max()) for values in drawn if len(values)), default=0.0)
+        if floors and highest > 0:  # only now: limits of one panel are those of all, which share their axis
+            figure.get_axes()[0].set_ylim(min(floors) / 10, 3 * max(highest, ABOVE_FLOOR * max(floors)))
+        time_legend(figure, colours, "optimiser step of the point")
+        figure.supxlabel("distance r from the point (weight units)", fontsize=8.5)
+        figure.supylabel("⟨|L(w + ru) − L(w)|²⟩", fontsize=8.5)
+    return figure
+
+
+def hessian(runs: Sequence[RunResult]) -> Figure:
+    """Draw the Hessian's largest eigenvalues during each run, with the edge of stability."""
+    stores = {run.name: open_curvature(run.folder / "landscape" / "curvature.zarr") for run in runs}
+    with styled():
+        figure = _grid(runs, stores, draw_eigenvalues)
+        handles: dict[str, Any] = {}
+        for panel in figure.get_axes():
+            panel.set_xlabel("")
+            panel.set_ylabel("")
+            handles |= dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
+        figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=4 if len(runs) > 2 else 2)
+        figure.supxlabel("optimiser step", fontsize=8.5)
+        figure.supylabel("eigenvalue of the Hessian", fontsize=8.5)
+    return figure
+
+
+def connection(runs: Sequence[RunResult]) -> Figure:
+    """Draw the roughness of the loss against the exponents of the same windows, with the rank correlation."""
+    table = landscape_table(runs)
+    models = list(dict.fromkeys(table["model"]))
+    with styled():
+        figure = Figure(figsize=(9.2, 3.3), layout="constrained")
+        axes = figure.subplots(1, len(AGAINST), sharey=True)
+        for panel, (column, meaning) in zip(axes, AGAINST.items(), strict=True):
+            lines = []
+            for kind, filled in (("random", True), ("path", False)):
+                own = table[table["directions"] == kind]
+                found, count = rank_correlation(own, "roughness_exponent", column)
+                lines.append(f"{kind}: ρ = {found.value:.2f} [{found.low:.2f}, {found.high:.2f}], n = {count}")
+                for number, model in enumerate(models):
+                    colour = CONFIGURATIONS[number % len(CONFIGURATIONS)]
+                    points = own[own["model"] == model]
+                    panel.plot(
+                        points[column], points["roughness_exponent"], MARKERS[number % len(MARKERS)], linestyle="none",
+                        color=colour, markersize=4, markerfacecolor=colour if filled else "none", label=f"{model}, {kind}",
+                    )  # fmt: skip
+            panel.axvline(1, **GUIDE)
+            panel.axhline(2, **GUIDE)
+            panel.set_xlabel(f"{meaning} of the window")
+            panel.set_title("\n".join(lines), fontsize=7.5)
+        axes[0].set_ylabel("roughness exponent 2H")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=max(2, len(models)))
+    return figure
+
+
+def _titled(runs: Sequence[RunResult]) -> list[tuple[str, RunResult]]:
+    """Return the runs in their order with what names their configuration."""
+    names = {}
+    for name, model in by_model(runs).items():
+        for group, text in labels(model).items():
+            names[group] = f"{name} · {text}"
+    return [(names[run.group], run) for run in runs]
+
+
+def _grid(runs: Sequence[RunResult], stores: dict[str, Any], draw: Callable[..., None]) -> Figure:
+    """Make a panel for each run, and draw its store into it."""
+    columns = min(COLUMNS, len(runs))
+    rows = -(-len(runs) // columns)
+    figure = Figure(figsize=(max(5.2, 2.3 * columns + 0.5), 2.2 * rows + 0.9), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=False, sharey=True, squeeze=False)
+    for panel in axes.flat[len(runs) :]:
+        panel.set_visible(False)
+    for panel, (title, run) in zip(axes.flat, _titled(runs), strict=False):
+        draw(panel, stores[run.name])
+        say_if_empty(panel, "no finished window")
+        panel.set_title(title, fontsize=7.5)
+    return figure

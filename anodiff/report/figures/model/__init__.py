@@ -1,0 +1,1 @@
+"""Figures of the simplified model and of the calibration."""

@@ -1,0 +1,137 @@
+"""Do time averages say what an ensemble says, and what remains at long lags? A panel for each configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from anodiff.diffusion.ergodicity import ageing_ratio, ergodicity_breaking
+from anodiff.diffusion.intervals import Interval
+from anodiff.report.figures.style import GUIDE, QUIET, panels, say_if_empty, styled, time_colours, time_legend, waiting_times
+from anodiff.report.figures.sweep.curves import LAG, sides
+from anodiff.report.figures.sweep.seeds import FloatArray, MeanCurve, WindowKey, mean_curve, null_band, values, windows
+from anodiff.sweep.tables import RunResult
+
+#: How what is to be expected is drawn: of a null, of Gaussian paths.
+EXPECTED: dict[str, Any] = {"linestyle": (0, (1, 1.2)), "linewidth": 1.0}
+
+
+def long_lags(runs: Sequence[RunResult]) -> Figure:
+    """Draw β at long lags, mean over seeds with its interval, over the band of updates in random order.
+
+    Of windows with a stride all lags are drawn, of others those from ``analysis.long_lags`` on.
+    """
+    with styled():
+        figure, placed = panels(runs, LAG, "local exponent β")
+        colours = time_colours(waiting_times(runs))
+        drawn: list[MeanCurve] = []
+        for panel, group in placed:
+            panel.set_xscale("log")
+            panel.axhline(1.0, **GUIDE)
+            first = group[0].curves.attrs["analysis"]["long_lags"][0]
+            for key in windows(group):
+                if key.start not in colours:
+                    continue
+                curve = mean_curve(group, "beta", key)
+                if key.stride == 1:
+                    curve = curve.from_lag(first)
+                if not len(curve.lags):
+                    continue
+                drawn.append(curve)
+                lags, low, high = null_band(group, "shuffled", key)
+                there = np.isin(lags, curve.lags)
+                panel.fill_between(lags[there], low[there], high[there], color=colours[key.start], alpha=0.1, linewidth=0)
+                at, null = values(group, "beta_shuffled", key)
+                there = np.isin(at, curve.lags)
+                panel.plot(at[there], null.mean(axis=0)[there], color=colours[key.start], **EXPECTED)
+                panel.fill_between(curve.lags, curve.low, curve.high, color=colours[key.start], alpha=0.2, linewidth=0)
+                panel.plot(
+                    curve.lags, curve.mean, color=colours[key.start], linewidth=1.5, marker="o" if key.stride > 1 else "",
+                    markersize=3, markevery=[0, -1], gid=f"{key}",
+                )  # fmt: skip
+            say_if_empty(panel, f"no window reaches lags of {first:,} steps")
+        heights = np.concatenate([[0.6, 1.4], *(curve.mean for curve in drawn)])
+        placed[0][0].set_ylim(heights.min() - 0.15, heights.max() + 0.15)
+        for panel, _ in placed:
+            if panel.get_ylabel():
+                sides(panel)
+        time_legend(figure, colours)
+        _explain(
+            figure,
+            [
+                Line2D([], [], color=QUIET, linewidth=1.5, label="as it was"),
+                Line2D([], [], color=QUIET, **EXPECTED, label="the same updates in random order"),
+            ],
+        )
+    return figure
+
+
+def ageing(runs: Sequence[RunResult]) -> Figure:
+    """Draw the squared displacement from a window's first point over its time average, of all seeds together."""
+    with styled():
+        figure, placed = panels(runs, LAG, "ageing MSD / time-averaged MSD")
+        colours = time_colours(waiting_times(runs))
+        for panel, group in placed:
+            panel.set_xscale("log")
+            panel.set_yscale("log")
+            panel.axhline(1.0, **GUIDE)
+            for key in (key for key in windows(group) if key.start in colours):
+                (lags, msd), (_, single) = (values(group, name, key) for name in ("msd", "ageing_msd"))
+                if msd.shape == single.shape and len(msd):
+                    _curve(panel, lags, [ageing_ratio(*pair) for pair in zip(single.T, msd.T, strict=True)], colours, key)
+            say_if_empty(panel, "no finished window")
+        heights = np.concatenate(
+            [[0.5, 2.0], *(line.get_ydata() for panel, _ in placed for line in panel.lines if line.get_gid())]
+        )
+        placed[0][0].set_ylim(max(heights[heights > 0].min() / 1.3, 1e-3), min(heights.max() * 1.3, 1e3))
+        time_legend(figure, colours)
+    return figure
+
+
+def ergodicity(runs: Sequence[RunResult]) -> Figure:
+    """Draw the ergodicity-breaking parameter of the seeds' time-averaged MSDs, beside what Gaussian paths would have."""
+    with styled():
+        figure, placed = panels(runs, LAG, "ergodicity-breaking parameter EB")
+        colours = time_colours(waiting_times(runs))
+        for panel, group in placed:
+            panel.set_xscale("log")
+            panel.set_yscale("log")
+            for key in (key for key in windows(group) if key.start in colours):
+                lags, msd = values(group, "msd", key)
+                if len(msd) < 2:
+                    continue
+                _curve(panel, lags, [ergodicity_breaking(column) for column in msd.T], colours, key)
+                at, samples = values(group, "effective_samples", key)
+                if len(samples):
+                    panel.plot(at, (2 / samples).mean(axis=0), color=colours[key.start], **EXPECTED)
+            lone = len(group) < 2
+            say_if_empty(panel, "one seed has no scatter" if lone else "fewer than two seeds finished a window")
+        heights = np.concatenate([[1e-3, 1.0], *(line.get_ydata() for panel, _ in placed for line in panel.lines)])
+        placed[0][0].set_ylim(max(float(np.quantile(heights, 0.05)) / 5, 1e-12), 3 * float(heights.max()))
+        time_legend(figure, colours)
+        _explain(
+            figure,
+            [
+                Line2D([], [], color=QUIET, linewidth=1.3, label="over seeds"),
+                Line2D([], [], color=QUIET, **EXPECTED, label="Gaussian paths of the same law"),
+            ],
+        )
+    return figure
+
+
+def _curve(panel: Axes, lags: FloatArray, found: Sequence[Interval], colours: dict[int, object], key: WindowKey) -> None:
+    """Draw values over lags with their intervals."""
+    value, low, high = np.array([(each.value, each.low, each.high) for each in found]).T
+    known = np.isfinite(value) & (value > 0)
+    colour = colours[key.start]
+    panel.fill_between(lags[known], low[known], high[known], color=colour, alpha=0.13, linewidth=0)
+    panel.plot(lags[known], value[known], color=colour, linewidth=1.3, gid=str(key))
+
+
+def _explain(figure: Figure, handles: Sequence[Line2D]) -> None:
+    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))

@@ -1,0 +1,202 @@
+"""Curves over the lag, a panel for each configuration: the MSD, its local exponent, and that against its nulls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from anodiff.report.figures.run.windows import chi_squared_scatter
+from anodiff.report.figures.style import (
+    CONFIGURATIONS,
+    GUIDE,
+    QUIET,
+    Group,
+    panels,
+    say_if_empty,
+    styled,
+    time_colours,
+    time_legend,
+    waiting_times,
+)
+from anodiff.report.figures.sweep.seeds import mean_curve, windows
+from anodiff.sweep.tables import RunResult
+
+#: How the nulls are drawn: colour and label.
+NULL_LINES = {
+    "shuffled": (CONFIGURATIONS[1], "in random order"),
+    "permuted_within_epoch": (CONFIGURATIONS[0], "in random order within each epoch"),
+    "sign_randomised": (CONFIGURATIONS[2], "with random signs"),
+    "detrended": (QUIET, "without their mean"),
+}
+
+#: Their dashes, so that grey print tells them.
+NULL_DASHES = {
+    CONFIGURATIONS[1]: (0, (4, 1.5)),
+    CONFIGURATIONS[0]: (0, (4, 1.2, 1, 1.2)),
+    CONFIGURATIONS[2]: (0, (1.5, 1.2)),
+    QUIET: ":",
+}
+
+LAG = "lag τ (optimiser steps)"
+Curve = tuple[np.ndarray, np.ndarray]
+
+
+def msd(runs: Sequence[RunResult]) -> Figure:
+    """Draw the time-averaged MSD against the lag, a line for each seed."""
+    with styled():
+        figure, placed = panels(runs, LAG, "MSD Δr² (squared weight units)")
+        colours = time_colours(waiting_times(runs))
+        for panel, group in placed:
+            panel.set_xscale("log")
+            panel.set_yscale("log")
+            drawn = []
+            for run in group:
+                for time, colour in colours.items():
+                    samples = _windows(run, "effective_samples", time)
+                    for place, (lag, curve) in enumerate(_windows(run, "msd", time)):
+                        panel.plot(lag, curve, color=colour, linewidth=1.0, gid=f"{run.name}:{time}")
+                        if place < len(samples):
+                            _scatter(panel, (lag, curve), samples[place], colour)
+                        drawn.append((lag, curve))
+            guides(panel, drawn)
+            say_if_empty(panel, _reason(group))
+        time_legend(figure, colours)
+    return figure
+
+
+def beta(runs: Sequence[RunResult]) -> Figure:
+    """Draw the local exponent β against the lag, single seeds thin, their mean bold."""
+    with styled():
+        figure, placed = panels(runs, LAG, "local exponent β")
+        colours = time_colours(waiting_times(runs))
+        for panel, group in placed:
+            panel.set_xscale("log")
+            panel.axhline(1.0, **GUIDE)
+            if any(run.exponents["beta_long"].notna().any() for run in group):
+                panel.axvspan(*group[0].curves.attrs["analysis"]["long_lags"], color="#f1efe9", zorder=0)
+            for time, colour in colours.items():
+                _seeds_and_mean(panel, group, time, colour)
+            say_if_empty(panel, _reason(group))
+        drawn = [line.get_ydata() for panel, _ in placed for line in panel.lines if line.get_gid()]
+        values = np.concatenate([[0.52, 1.48], *drawn])  # both sides of 1 always show
+        margin = 0.04 * np.ptp(values)
+        placed[0][0].set_ylim(values.min() - margin, values.max() + margin)
+        for panel, _ in placed:
+            if panel.get_ylabel():
+                sides(panel)
+        time_legend(figure, colours)
+    return figure
+
+
+def nulls(runs: Sequence[RunResult]) -> Figure:
+    """Draw the local exponent of each configuration's earliest window with its interval, against its nulls."""
+    with styled():
+        figure, placed = panels(runs, LAG, "local exponent β")
+        for panel, group in placed:
+            panel.set_xscale("log")
+            panel.axhline(1.0, **GUIDE)
+            run = group[0]
+            time = int(run.curves["waiting_time"].values.min())
+            window = run.curves.isel(window=run.curves["waiting_time"].values == time).isel(window=0)
+            against_nulls(panel, window, run.name)
+            say_if_empty(panel, _reason(group))
+        lines = [line for panel, _ in placed for line in panel.lines if line.get_gid()]
+        values = [line.get_ydata() for line in lines if not str(line.get_gid()).endswith("detrended")]
+        bounds = np.concatenate([[0.4, 1.6], *values])
+        placed[0][0].set_ylim(bounds.min() - 0.2, bounds.max() + 0.2)  # without its mean a window's path ends where it began
+        for panel, _ in placed:
+            if panel.get_ylabel():
+                sides(panel)
+        null_legend(figure)
+    return figure
+
+
+def against_nulls(panel: Axes, window: xr.Dataset, name: str) -> None:
+    """Draw the local exponent of one window with its interval, over its nulls with their bands; ``name`` begins the gids."""
+    looks = [(f"beta_{null}", colour) for null, (colour, _) in NULL_LINES.items()]
+    for curve, colour in [*looks, ("beta", "#000000")]:
+        lag, middle, low, high = (window[column].values for column in ("lag", curve, f"{curve}_low", f"{curve}_high"))
+        known = np.isfinite(middle)
+        if known.any():
+            panel.plot(lag[known], middle[known], color=colour, linewidth=1.3, linestyle=_dash(colour), gid=f"{name}:{curve}")
+            panel.fill_between(lag[known], low[known], high[known], color=colour, alpha=0.18, linewidth=0)
+
+
+def null_legend(figure: Figure) -> None:
+    """Explain the lines of `against_nulls` above the panels."""
+    handles = [Line2D([], [], color="#000000", linewidth=1.6, label="as it was")]
+    for colour, label in NULL_LINES.values():
+        handles.append(Line2D([], [], color=colour, linewidth=1.2, linestyle=_dash(colour), label=label))
+    figure.legend(handles=handles, loc="outside upper left", ncols=3, title="updates", alignment="left")
+
+
+def _dash(colour: str) -> Any:
+    return NULL_DASHES.get(colour, "-")
+
+
+def _scatter(panel: Axes, msd: Curve, samples: Curve, colour: object) -> None:
+    """Draw the 95 % interval of an MSD: over the χ² scatter of the mean of so many independent squares."""
+    lags, first, second = np.intersect1d(msd[0], samples[0], return_indices=True)
+    low, high = chi_squared_scatter(samples[1][second])
+    panel.fill_between(lags, msd[1][first] / high, msd[1][first] / low, color=colour, alpha=0.15, linewidth=0)
+
+
+def _windows(run: RunResult, name: str, time: int) -> list[Curve]:
+    """Return lags and values of every window with a waiting time: more than one where some are strided; without empty ones."""
+    lags, values = run.curves["lag"].values, run.curves[name].values
+    rows = values[run.curves["waiting_time"].values == time]
+    return [(lags[np.isfinite(row)], row[np.isfinite(row)]) for row in rows if np.isfinite(row).any()]
+
+
+def _seeds_and_mean(panel: Axes, group: Group, time: int, colour: object) -> None:
+    """Draw β of every window with a waiting time: single seeds thin, their mean bold with its interval."""
+    for run in group if len(group) > 1 else ():
+        for curve in _windows(run, "beta", time):
+            panel.plot(*curve, color=colour, linewidth=0.6, alpha=0.6, gid=f"{run.name}:{time}")
+    for key in windows(group):
+        mean = mean_curve(group, "beta", key)
+        if key.start == time and mean.seeds:
+            panel.fill_between(mean.lags, mean.low, mean.high, color=colour, alpha=0.13, linewidth=0)
+            panel.plot(mean.lags, mean.mean, color=colour, linewidth=1.6, gid=f"{group[0].group}:{time}")
+
+
+def guides(panel: Axes, curves: Sequence[Curve]) -> None:
+    """Draw slopes 1 and 2 as a fan over the last decade of lags, below all curves."""
+    if not curves:
+        return
+    last = max(lag[-1] for lag, _ in curves)
+    ends = np.array([max(last / 10, min(lag[0] for lag, _ in curves)), last], float)
+    below = [curve / (lag / ends[0]) ** 2 for lag, curve in curves]
+    heights = [height[(lag >= ends[0]) & (height > 0)] for height, (lag, _) in zip(below, curves, strict=True)]
+    start = 0.5 * min((height.min() for height in heights if len(height)), default=np.nan)
+    for slope, text in ((1, "τ"), (2, "τ²")):
+        line = start * (ends / ends[0]) ** slope
+        panel.plot(ends, line, **GUIDE)
+        panel.annotate(
+            text,
+            (ends[1], line[1]),
+            (3, 0),
+            textcoords="offset points",
+            fontsize=8,
+            color=QUIET,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def sides(panel: Axes) -> None:
+    """Say which side of the line at 1 is which."""
+    for text, height, align in (("superdiffusive ↑", 0.97, "top"), ("subdiffusive ↓", 0.03, "bottom")):
+        panel.text(0.03, height, text, transform=panel.transAxes, va=align, fontsize=7, color=QUIET)
+
+
+def _reason(group: Group) -> str:
+    """Say why nothing can be drawn, in the words of the tables."""
+    notes = [note for run in group for note in run.exponents["note"].dropna() if note]
+    return notes[0] if notes else "no window with a finite value"

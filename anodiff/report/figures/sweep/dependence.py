@@ -1,0 +1,159 @@
+"""How do the exponents depend on depth, batch size and learning rate? A column for each of them that varies in the sweep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from anodiff.diffusion.ergodicity import over_ensemble
+from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, Group, styled
+from anodiff.report.figures.sweep.seeds import WindowKey, exponent, windows
+from anodiff.sweep.tables import RunResult
+
+#: Series of an axis that are drawn, and listed in its legend.
+MOST_SERIES = 10
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SweepAxis:
+    """A setting that a sweep may vary: what it is called, its value in a run's settings, and the settings that hold it."""
+
+    name: str
+    label: str
+    value: Callable[[Settings], float]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Configurations that differ in one axis alone, by its value."""
+
+    text: str
+    groups: dict[float, Group]
+
+    def window(self, *, last: bool) -> WindowKey | None:
+        """Return the first or the last window that every one of the configurations has."""
+        shared = set.intersection(*(set(windows(group)) for group in self.groups.values()))
+        return sorted(shared)[-1 if last else 0] if shared else None
+
+
+def depth(settings: Settings) -> float:
+    """Return the number of layers: the setting, or the number at the end of the model's name, such as resnet14; NaN without."""
+    given = settings.get("model.depth")
+    number = re.search(r"(\d+)$", str(settings["model.name"]))
+    return float(given if given is not None else number[1] if number else "nan")
+
+
+AXES = (
+    SweepAxis("depth", "depth (layers)", depth, ("model.name", "model.depth")),
+    SweepAxis(
+        "batch size", "batch size (samples)", lambda given: float(given["training.batch_size"]), ("training.batch_size",)
+    ),
+    SweepAxis(
+        "learning rate",
+        "learning rate η",
+        lambda given: float(given["optimiser.learning_rate"]),
+        ("optimiser.learning_rate",),
+    ),
+)
+
+
+def series_of(axis: SweepAxis, runs: Sequence[RunResult]) -> list[Series]:
+    """Return the sets of configurations that differ in an axis alone, of at least two values each."""
+    groups: dict[str, Group] = {}
+    for run in runs:
+        groups.setdefault(run.group, []).append(run)
+    sets: dict[str, dict[float, Group]] = {}
+    for group in groups.values():
+        settings = group[0].settings
+        value = axis.value(settings)
+        others = {key: setting for key, setting in settings.items() if key not in (*axis.keys, "seed") and setting is not None}
+        if np.isfinite(value):
+            sets.setdefault(repr((_family(settings), sorted(others.items(), key=str))), {}).setdefault(value, group)
+    kept = [members for members in sets.values() if len(members) > 1]
+    return [Series(_text(axis, members), dict(sorted(members.items()))) for members in kept]
+
+
+def dependence(runs: Sequence[RunResult]) -> Figure:
+    """Draw early and late exponents against each axis that varies: means over seeds with their interval, and single seeds."""
+    found = {axis: series_of(axis, runs) for axis in AXES}
+    varying = [axis for axis in AXES if found[axis]]
+    still = [axis.name for axis in AXES if not found[axis]]
+    note = f"{' · '.join(still)}: no two configurations differ in this alone"
+    with styled():
+        if not varying:
+            figure = Figure(figsize=(5.6, 1.2), layout="constrained")
+            figure.text(0.5, 0.5, note, ha="center", va="center", color=QUIET)
+            return figure
+        figure = Figure(figsize=(max(4.2 * len(varying), 5.6), 6.4), layout="constrained")
+        axes = figure.subplots(2, len(varying), sharex="col", sharey="row", squeeze=False)
+        for column, axis in enumerate(varying):
+            shown = found[axis][:MOST_SERIES]
+            for number, series in enumerate(shown):
+                look = {"color": CONFIGURATIONS[number % len(CONFIGURATIONS)], "marker": MARKERS[number % len(MARKERS)]}
+                shift = 1.015 ** (number - (len(shown) - 1) / 2)
+                _points(axes[0, column], series, "beta_max", look, shift, last=False)
+                _points(axes[1, column], series, "beta_long", look, shift, last=True)
+            values = sorted({value for series in shown for value in series.groups})
+            for panel in axes[:, column]:
+                panel.axhline(1.0, **GUIDE)
+                panel.set_xscale("log")
+                panel.set_xticks(values, [f"{value:g}" for value in values])
+                panel.minorticks_off()
+            axes[1, column].set_xlabel(axis.label)
+            left = len(found[axis]) - len(shown)
+            legend = axes[0, column].legend(
+                loc="lower left", bbox_to_anchor=(0, 1.02), fontsize=7, borderaxespad=0,
+                title=f"and {left} more, see the table" if left else None, title_fontsize=7,
+            )  # fmt: skip
+            legend.set_in_layout(True)
+        axes[0, 0].set_ylabel("largest local exponent β,\nfirst window")
+        axes[1, 0].set_ylabel("exponent β over long lags,\nlast window of all compared")
+        if still:
+            figure.supxlabel(note, fontsize=7.5, color=QUIET)
+    return figure
+
+
+def _points(panel: Axes, series: Series, column: str, look: dict[str, Any], shift: float, *, last: bool) -> None:
+    """Draw a column of exponents.csv in one window against the axis."""
+    key = series.window(last=last)
+    means = []
+    for value, group in series.groups.items():
+        seeds = np.array([exponent(run, key, column) for run in group])
+        seeds = seeds[np.isfinite(seeds)]
+        if not len(seeds):
+            continue
+        mean = over_ensemble(seeds)
+        means.append((value * shift, mean.value))
+        panel.plot(
+            np.full(len(seeds), value * shift),
+            seeds,
+            "_",
+            color=look["color"],
+            markersize=5,
+            gid=f"seeds:{series.text}:{value:g}",
+        )
+        if np.isfinite(mean.low) and len(seeds) > 2:
+            panel.vlines(value * shift, mean.low, mean.high, color=look["color"], linewidth=1.0)
+    if means:
+        panel.plot(*zip(*means, strict=True), linewidth=1.2, markersize=4.5, label=series.text, gid=series.text, **look)
+
+
+def _family(settings: Settings) -> str:
+    return re.sub(r"\d+$", "", str(settings["model.name"]))
+
+
+def _text(axis: SweepAxis, members: dict[float, Group]) -> str:
+    settings = next(iter(members.values()))[0].settings
+    parts = [_family(settings) if axis.name == "depth" else str(settings["model.name"])]
+    parts += [f"batch {settings['training.batch_size']}"] if axis.name != "batch size" else []
+    parts += [f"lr {settings['optimiser.learning_rate']:g}"] if axis.name != "learning rate" else []
+    return " · ".join(parts)

@@ -1,0 +1,117 @@
+"""What do the seeds of a configuration say together? Means of their curves, window by window, with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anodiff.sweep.tables import RunResult
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, order=True)
+class WindowKey:
+    """What makes a window of one seed that of another: first step, stride, length, all in optimiser steps."""
+
+    start: int
+    stride: int
+    length: int
+
+    def __str__(self) -> str:
+        return f"{self.start:,}" + (f" (every {self.stride:,})" if self.stride > 1 else "")
+
+
+@dataclass(frozen=True)
+class MeanCurve:
+    """A curve over the lag, mean over the seeds that reached the window.
+
+    Attributes
+    ----------
+    lags
+        In optimiser steps, those at which all of these seeds have a finite value, shape (lags,).
+    mean
+        Mean over seeds, shape (lags,).
+    low, high
+        Ends of its 95 % interval: half widths of single seeds' intervals, added as those of independent values, over their
+        number; NaN where a seed has none, shape (lags,).
+    seeds
+        How many they are.
+    """
+
+    lags: FloatArray
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    seeds: int
+
+    def from_lag(self, first: float) -> MeanCurve:
+        """Return the curve from a lag on."""
+        long = self.lags >= first
+        return MeanCurve(self.lags[long], self.mean[long], self.low[long], self.high[long], self.seeds)
+
+
+def windows(runs: Sequence[RunResult]) -> list[WindowKey]:
+    """Return the windows of some runs, each once, by their waiting time."""
+    return sorted({key for run in runs for key in numbers(run)})
+
+
+def values(group: Sequence[RunResult], name: str, key: WindowKey) -> tuple[FloatArray, FloatArray]:
+    """Return the lags of a window and a curve at them, shape (seeds, lags), of the seeds with any finite value.
+
+    Lags that one of these seeds does not know at all are left out.
+    """
+    rows = []
+    for run in group:
+        number = numbers(run).get(key)
+        if number is not None and np.isfinite(curve := run.curves[name].values[number]).any():
+            rows.append((run.curves["lag"].values, curve))
+    if not rows:
+        return np.empty(0), np.empty((0, 0))
+    lags = rows[0][0]
+    for own, _ in rows[1:]:
+        lags = np.intersect1d(lags, own)
+    return lags.astype(float), np.array([curve[np.isin(own, lags)] for own, curve in rows])
+
+
+def mean_curve(group: Sequence[RunResult], name: str, key: WindowKey) -> MeanCurve:
+    """Return the mean of a curve over seeds with its interval, from ``name``, ``name_low`` and ``name_high``."""
+    lags, curves = values(group, name, key)
+    if not len(curves):
+        return MeanCurve(np.empty(0), np.empty(0), np.empty(0), np.empty(0), 0)
+    known = np.isfinite(curves).all(axis=0)
+    (_, low), (_, high) = (values(group, f"{name}_{end}", key) for end in ("low", "high"))
+    if low.shape == high.shape == curves.shape:
+        half = np.sqrt((((high - low) / 2) ** 2).sum(axis=0)) / len(curves)
+    else:
+        half = np.full(len(lags), math.nan)
+    mean = curves.mean(axis=0)
+    return MeanCurve(lags[known], mean[known], (mean - half)[known], (mean + half)[known], len(curves))
+
+
+def null_band(group: Sequence[RunResult], null: str, key: WindowKey) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return lags and the ends of a null's band, means over seeds of the 2.5 % and 97.5 % quantiles of its draws."""
+    (lags, low), (_, high) = (values(group, f"beta_{null}_{end}", key) for end in ("low", "high"))
+    if not len(low):
+        return np.empty(0), np.empty(0), np.empty(0)
+    known = np.isfinite(low).all(axis=0) & np.isfinite(high).all(axis=0)
+    return lags[known], low.mean(axis=0)[known], high.mean(axis=0)[known]
+
+
+def numbers(run: RunResult) -> dict[WindowKey, int]:
+    """Return the number of each window; of several alike, the first."""
+    found: dict[WindowKey, int] = {}
+    columns = run.exponents[["waiting_time", "stride", "length"]].to_numpy(int)
+    for number, (start, stride, length) in enumerate(columns.tolist()):
+        found.setdefault(WindowKey(start, stride, length), number)
+    return found
+
+
+def exponent(run: RunResult, key: WindowKey | None, column: str) -> float:
+    """Return a column of exponents.csv in the row of a window; NaN where the run has none."""
+    number = None if key is None else numbers(run).get(key)
+    return math.nan if number is None else float(run.exponents[column].iloc[number])

@@ -1,0 +1,130 @@
+"""What does the sweep say to each of the five claims? The rows of claims.csv, claim by claim, worded for the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from anodiff.errors import ConfigError
+from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS, verdict_of
+
+#: Keeps a number beside what it is of.
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict as the page shows it: of a part, in a word for a whole claim, as a class of the style, and as a sign."""
+
+    of_part: str
+    word: str
+    style: str
+    sign: str
+
+
+#: The verdicts by their name in the table, in the order in which they are counted.
+VERDICTS = {
+    verdict.of_part: verdict
+    for verdict in (
+        Verdict("supports", "supported", "supports", "✓"),
+        Verdict("contradicts", "contradicted", "contradicts", "✗"),
+        Verdict("undecided", "undecided", "undecided", "?"),
+        Verdict("not measured", "not measured", "unmeasured", "–"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One row of the table of claims."""
+
+    part: str
+    measure: str
+    number: str
+    interval: str
+    n: str
+    test: str
+    p: str
+    verdict: Verdict
+    note: str
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of tables that the measure names; none where it is in words."""
+        names = self.measure.split(", ")
+        return [] if any(" " in name for name in names) else [name for name in names if name]
+
+
+@dataclass(frozen=True)
+class ClaimAnswer:
+    """A claim, its verdict, and the evidence behind it."""
+
+    number: int
+    title: str
+    statement: str
+    verdict: Verdict
+    evidence: list[Evidence]
+
+    @property
+    def leading(self) -> Evidence | None:
+        """The first part that was measured."""
+        return next((row for row in self.evidence if row.verdict != VERDICTS["not measured"]), None)
+
+    @property
+    def tally(self) -> str:
+        """How many of its parts say what."""
+        verdicts = [row.verdict for row in self.evidence]
+        said = [f"{verdicts.count(verdict)} {verdict.word}" for verdict in VERDICTS.values() if verdict in verdicts]
+        if not verdicts:
+            return "no part of it"
+        return f"{len(verdicts)} {'part' if len(verdicts) == 1 else 'parts'}: {', '.join(said)}"
+
+
+def read_claims(path: str | Path) -> list[ClaimAnswer]:
+    """Read claims.csv, as `anodiff tables` writes it; claims without a row are not measured."""
+    try:
+        table = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
+        table = pd.DataFrame()
+    if any(column not in table for column in CLAIM_COLUMNS) or not table["verdict"].isin(VERDICTS).all():
+        raise ConfigError(f"{path}: no table of claims; write it with: anodiff tables --kind claims")
+    answers = []
+    for number, claim in CLAIMS.items():
+        rows = table[table["claim"] == number]
+        verdict = verdict_of(rows) if len(rows) else "not measured"
+        evidence = [_evidence(row) for row in rows.to_dict("records")]
+        answers.append(ClaimAnswer(number, claim.title, claim.statement, VERDICTS[verdict], evidence))
+    return answers
+
+
+def _evidence(row: dict[Any, Any]) -> Evidence:
+    low, high = row["low"], row["high"]
+    interval = "" if pd.isna(low) or pd.isna(high) else f"[{_number(low)}, {_number(high)}]"
+    return Evidence(
+        part=_words(row["part"]),
+        measure=_words(row["measure"]),
+        number=_number(row["value"]),
+        interval=interval,
+        n="" if pd.isna(row["n"]) or not row["n"] else f"n{NO_BREAK}={NO_BREAK}{row['n']:,.0f}",
+        test=_words(row["test"]),
+        p=_probability(row["p"]),
+        verdict=VERDICTS[row["verdict"]],
+        note=_words(row["note"]),
+    )
+
+
+def _words(value: Any) -> str:
+    return "" if pd.isna(value) else str(value)
+
+
+def _number(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:#.3g}".rstrip(".").replace("-", "−")
+
+
+def _probability(p: float) -> str:
+    if pd.isna(p):
+        return ""
+    return f"p{NO_BREAK}<{NO_BREAK}0.001" if p < 0.001 else f"p{NO_BREAK}={NO_BREAK}{p:.2g}"

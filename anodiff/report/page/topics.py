@@ -1,0 +1,66 @@
+"""In which order are the figures explained, and under which heading does each stand?
+
+The explanation of a topic, with its formulas, is the file of its name in templates/topics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from anodiff.report.figures.run.drawing import RUN_FIGURES
+from anodiff.report.page.embedding import PackedFigure
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic: its heading, the claims that it bears on, and the kinds of its figures, over the sweep and of single runs."""
+
+    name: str
+    title: str
+    claims: tuple[int, ...]
+    kinds: tuple[str, ...]
+    of_runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ShownTopic:
+    """A topic with the figures that there are, and the titles of those that the runs have."""
+
+    topic: Topic
+    figures: list[PackedFigure]
+    of_runs: list[str]
+
+
+TOPICS = (
+    Topic(
+        "diffusion",
+        "Diffusion",
+        (1, 2),
+        ("msd", "beta", "beta_map", "nulls", "exponents", "dependence"),
+        ("msd", "beta", "nulls", "beta_map"),
+    ),
+    Topic("ageing", "Ageing and long lags", (1,), ("ageing", "long_lags", "ergodicity"), ("ageing", "long_lags")),
+    Topic("shape", "Geometry of the path", (4,), ("contour", "loss_difference"), ("contour", "msl", "excursion")),
+    Topic("tails", "Tails and jumps", (3,), ("tails",), ("gradients", "loss")),
+    Topic("landscape", "Landscape", (4,), ("planes", "roughness", "hessian", "connection"), ("hessian",)),
+    Topic("model", "Simplified model", (5,), ("surfaces", "walkers", "gradients")),
+    Topic("training", "Training", (), ("learning",)),
+)
+
+#: Figures that no topic has asked for.
+FURTHER = Topic("further", "Further figures", (), ())
+
+
+def with_figures(figures: Sequence[PackedFigure], kinds_of_runs: Collection[str]) -> list[ShownTopic]:
+    """Return the topics that have figures here, each with its own in its order; what none asks for comes last.
+
+    ``kinds_of_runs`` are the kinds of figures that there are of single runs.
+    """
+    by_kind = {figure.kind: figure for figure in figures}
+    topics = []
+    for topic in TOPICS:
+        own = [by_kind.pop(kind) for kind in topic.kinds if kind in by_kind]
+        topics.append(ShownTopic(topic, own, [RUN_FIGURES[kind].title for kind in topic.of_runs if kind in kinds_of_runs]))
+    topics.append(ShownTopic(FURTHER, list(by_kind.values()), []))
+    return [shown for shown in topics if shown.figures or shown.of_runs]

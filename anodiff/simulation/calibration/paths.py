@@ -1,0 +1,298 @@
+"""Can the estimators be trusted? Each on paths whose law is known: its bias, its spread, and how often intervals cover.
+
+Every path of a process goes through what a window of a run goes through. The truth is the exact expectation at the same lags by
+the same slopes, not the law's limit at infinite times, wherever it is known.
+
+The pitfall: intervals follow from the theory of Gaussian paths with stationary increments. Random waiting times, Lévy walks and
+the like are not of that kind (`gaussian` false): their paths scatter by more, in many dimensions too, and intervals of a single
+path need not cover what the ensemble does. The table shows by how much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from anodiff.diffusion.bootstrap import draw_log_msd_by_blocks
+from anodiff.diffusion.ergodicity import ageing_ratio
+from anodiff.diffusion.excursions import transverse_excursions
+from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
+from anodiff.diffusion.intervals import COVERAGE, DRAWS, Interval, measure
+from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
+from anodiff.diffusion.stable import fit_stable_with_intervals
+from anodiff.diffusion.tails import log_moment_index
+from anodiff.errors import ConfigError, did_you_mean
+from anodiff.geometry import path_geometry
+from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
+from anodiff.report.figures import FORMATS
+from anodiff.simulation.processes import PROCESSES, Process
+from anodiff.storage.stores import writing
+
+FloatArray = NDArray[np.float64]
+Report = Callable[[int, int, str], None]
+
+#: Lags at which the local exponent is looked at, and the width of its slope in decades, the default of analysis.slope_width.
+LAGS, WIDTH = (1, 10, 100), 0.25
+
+#: The long lags, as fractions of the path: those of analysis.long_lags for windows of 1000.
+LONG = (0.2, 0.9)
+
+#: Of so many coordinates at most the updates' tails are fitted.
+TAIL_COORDINATES = 64
+
+_ENDS = ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)
+
+#: Marks the estimators whose intervals come from the block bootstrap.
+BY_BLOCKS = " (block bootstrap)"
+
+#: Columns of the table: meaning.
+COLUMNS = {
+    "process": "name of the process",
+    "dimensions": "in which it moves",
+    "steps": "length of each path",
+    "paths": "how many paths were measured",
+    "gaussian": "whether it is Gaussian with stationary increments, as the intervals suppose",
+    "estimator": "what was measured",
+    "truth": "its value for this process",
+    "truth_from": "exact: of the expectation at these lags; asymptotic: at infinite times",
+    "mean": "mean over the paths",
+    "bias": "mean minus truth",
+    "bias_error": "standard error of the bias",
+    "spread": "standard deviation over the paths",
+    "interval_width": "median width of the 95 % intervals",
+    "with_interval": "fraction of the paths that have one",
+    "coverage": "fraction of these that hold the truth",
+    "coverage_low": "lower end of that fraction's 95 % interval (Wilson)",
+    "coverage_high": "its upper end",
+}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What an estimator should give, and from where that is known."""
+
+    value: float
+    source: str = "exact"
+
+
+def calibrate(
+    processes: Iterable[Process] | None = None,
+    *,
+    dimensions: Sequence[int] = (1, 3, 1000),
+    paths: int = 50,
+    steps: int = 1000,
+    seed: int = 0,
+    report: Report = lambda done, total, message: None,
+) -> pd.DataFrame:
+    """Measure processes of known law, and return `COLUMNS`, a row per process, number of dimensions and estimator.
+
+    Parameters
+    ----------
+    processes
+        Those to simulate, yours among them; all of `anodiff.simulation.processes.PROCESSES` where not given.
+    dimensions
+        In which each is simulated.
+    paths, steps
+        Number of paths of each and their length.
+    seed
+        Tells the table completely.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than 2 paths, 100 steps or 1 dimension.
+    """
+    chosen = list(PROCESSES.values() if processes is None else processes)
+    if paths < 2 or steps < 100 or min(dimensions, default=0) < 1:
+        raise ConfigError(f"{paths} paths of {steps} steps in {list(dimensions)} dimensions; give 2, 100 and 1 at least")
+    lags = logarithmic_lags(steps, 20, 0.9)
+    rows: list[dict[str, object]] = []
+    done, total = 0, len(chosen) * len(dimensions) * paths
+    for number, process in enumerate(chosen):
+        for size in dimensions:
+            measured: list[dict[str, Interval]] = []
+            displacements = []
+            for path in range(paths):
+                points = process.simulate(steps, size, np.random.default_rng([seed, number, size, path]))
+                estimates, ageing = _measure(points, lags, path)
+                measured.append(estimates)
+                displacements.append(ageing)
+                done += 1
+                report(done, total, f"{process.name}, {size} dimensions")
+            about = {"process": process.name, "dimensions": size, "steps": steps, "paths": paths}
+            about |= {"gaussian": process.gaussian}
+            truths = dict(known(process, size, steps, lags))
+            for estimator, truth in truths.items():
+                rows.append(about | summary(estimator, truth, [path[estimator] for path in measured]))
+            rows += [about | row for row in _of_ensemble(process, size, steps, lags, np.array(displacements))]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def known(process: Process, dimensions: int, steps: int, lags: NDArray[np.int64]) -> Iterator[tuple[str, Truth]]:
+    """Yield the estimators that have a known value for a process, with it."""
+    every = np.arange(steps + 1)
+    expected = process.expected_time_average(every, dimensions, steps)
+    long = _long_lags(steps)
+    if expected is not None:
+        local = local_exponents(expected, np.array(LAGS), WIDTH)
+        for lag, value in zip(LAGS, local, strict=True):
+            yield f"beta at lag {lag}", Truth(float(value))
+            yield f"beta at lag {lag}{BY_BLOCKS}", Truth(float(value))
+        yield "beta_long", Truth(slope(long, expected[long]))
+        yield f"beta_long{BY_BLOCKS}", Truth(slope(long, expected[long]))
+    elif process.time_averaged_exponent is not None:
+        for lag in LAGS:
+            yield f"beta at lag {lag}", Truth(process.time_averaged_exponent, "asymptotic")
+        yield "beta_long", Truth(process.time_averaged_exponent, "asymptotic")
+    if process.hurst is not None:
+        yield "exponent_first", Truth(2 * process.hurst)
+        yield "exponent_second", Truth(2 * process.hurst)
+        yield "regimes", Truth(1)
+        yield "path_dimension", Truth(1 / process.hurst)
+        if dimensions > 1:  # on a line nothing strays
+            yield "excursion_exponent", Truth(1)
+    if process.gaussian:
+        yield "stable_alpha of updates", Truth(2)
+        yield "log_moment_index of updates", Truth(2)
+    if process.hurst is not None:  # all directions alike: far in distance is far in each
+        yield "loss_roughness of a linear loss", Truth(1)
+
+
+def _long_lags(steps: int) -> NDArray[np.int64]:
+    return np.arange(math.ceil(LONG[0] * steps), math.floor(LONG[1] * steps) + 1)
+
+
+def _measure(points: FloatArray, lags: NDArray[np.int64], seed: int) -> tuple[dict[str, Interval], FloatArray]:
+    """Return all estimates of one path, and its ageing and time-averaged MSD at the lags, shape (2, lags)."""
+    path = path_geometry(points)
+    squares = path.squared_displacements
+    msd = time_averaged_msd(squares)
+    beta = local_exponents(msd, lags, WIDTH)
+    long = _long_lags(len(path.gram))
+    exponents = measure(path, msd, lags, beta, WIDTH, (float(long[0]), float(long[-1])), seed)
+    estimates = {
+        "beta_long": exponents.long,
+        "exponent_first": exponents.first,
+        "exponent_second": exponents.second,
+        "regimes": Interval(exponents.regimes.count, math.nan, math.nan),
+        "path_dimension": path_dimension(displacement_by_contour(squares, path.contour_length), exponents.overall),
+        "excursion_exponent": transverse_excursions(squares, lags).exponent,
+        "loss_roughness of a linear loss": loss_roughness(loss_difference_by_distance(squares, points[:, 0])),
+    }
+    drawn = draw_log_msd_by_blocks(squares, lags, draws=DRAWS, generator=np.random.default_rng([seed, 1]))
+    local = local_slopes(lags, WIDTH) @ drawn
+    for lag in LAGS:
+        place = int(np.abs(lags - lag).argmin())
+        estimates[f"beta at lag {lag}"] = Interval(beta[place], exponents.beta_low[place], exponents.beta_high[place])
+        estimates[f"beta at lag {lag}{BY_BLOCKS}"] = Interval(beta[place], *np.quantile(local[place], _ENDS))
+    within = (lags >= long[0]) & (lags <= long[-1])
+    slopes = np.polynomial.polynomial.polyfit(np.log(lags[within]), drawn[within], 1)[1]
+    estimates[f"beta_long{BY_BLOCKS}"] = Interval(exponents.long.value, *np.quantile(slopes, _ENDS))
+    updates = np.diff(points[:, :TAIL_COORDINATES], axis=0)
+    estimates["stable_alpha of updates"] = fit_stable_with_intervals(updates, seed=seed).alpha
+    estimates["log_moment_index of updates"] = log_moment_index(updates, block=max(2, len(updates) // 20), seed=seed)
+    return estimates, np.array([ageing_msd(squares)[lags], msd[lags]])
+
+
+def summary(estimator: str, truth: Truth, estimates: Sequence[Interval]) -> dict[str, object]:
+    """Return what the table says of an estimator's values and intervals over several paths."""
+    values, low, high = np.array([(one.value, one.low, one.high) for one in estimates], float).T
+    found = values[np.isfinite(values)]
+    having = np.isfinite(low) & ~np.isnan(high)
+    held = int(((low <= truth.value) & (truth.value <= high))[having].sum())
+    spread = float(found.std(ddof=1)) if len(found) > 1 else math.nan
+    return {
+        "estimator": estimator,
+        "truth": truth.value,
+        "truth_from": truth.source,
+        "mean": float(found.mean()) if len(found) else math.nan,
+        "bias": float(found.mean()) - truth.value if len(found) else math.nan,
+        "bias_error": spread / math.sqrt(len(found)) if len(found) else math.nan,
+        "spread": spread,
+        "interval_width": float(np.median((high - low)[having])) if having.any() else math.nan,
+        "with_interval": float(having.mean()),
+        **dict(zip(("coverage", "coverage_low", "coverage_high"), wilson(held, int(having.sum())), strict=True)),
+    }
+
+
+def wilson(held: int, of: int) -> tuple[float, float, float]:
+    """Return a fraction with its 95 % interval (Wilson, JASA 22 (1927) 209); NaN of nothing.
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in wilson(19, 20)]
+    [0.95, 0.764, 0.991]
+    """
+    if not of:
+        return math.nan, math.nan, math.nan
+    z, p = float(ndtri(_ENDS[1])), held / of
+    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
+    half = z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of)) / (1 + z * z / of)
+    return p, middle - half, middle + half
+
+
+def _of_ensemble(
+    process: Process, dimensions: int, steps: int, lags: NDArray[np.int64], displacements: FloatArray
+) -> Iterator[dict[str, object]]:
+    """Yield the rows of what the ensemble as a whole tells; displacements of shape (paths, 2, lags)."""
+    expected = process.expected_time_average(lags, dimensions, steps)
+    if process.ensemble_msd is None or expected is None:
+        return
+    place = int(np.abs(lags - 10).argmin())
+    ensemble = process.ensemble_msd(lags, dimensions)
+    found = ageing_ratio(displacements[:, 0, place], displacements[:, 1, place])
+    yield summary("ageing ratio at lag 10 of the ensemble", Truth(float(ensemble[place] / expected[place])), [found])
+    exponent = Interval(slope(lags[1:], displacements[:, 0].mean(axis=0)[1:]), math.nan, math.nan)
+    yield summary("exponent of the ensemble's displacement", Truth(slope(lags[1:], ensemble[1:])), [exponent])
+
+
+def write_calibration(
+    output: str | Path,
+    figure: str | Path,
+    names: Sequence[str],
+    *,
+    dimensions: Sequence[int],
+    paths: int,
+    steps: int,
+    seed: int,
+    overwrite: bool = False,
+    report: Report = lambda done, total, message: None,
+) -> pd.DataFrame:
+    """Calibrate on the named processes, all where none is named; write table and figure, or neither.
+
+    Where none is named the table also has the roughness of fractional graphs, see `anodiff.simulation.calibration.roughness`, and a second
+    figure beside the first, its name ending in ``-roughness``.
+    """
+    for name in names:
+        if name not in PROCESSES:
+            raise ConfigError(f"--process {name}: {did_you_mean(name, PROCESSES)}")
+    if Path(output).suffix != ".csv":
+        raise ConfigError(f"{output}: the table's name must end in .csv")
+    if Path(figure).suffix not in FORMATS:
+        raise ConfigError(f"{figure}: a figure's name must end in one of {', '.join(FORMATS)}")
+    second = Path(figure).with_stem(f"{Path(figure).stem}-roughness")
+    with ExitStack() as stack:
+        outputs = [output, figure] if names else [output, figure, second]
+        table_path, figure_path, *others = [stack.enter_context(writing(each, overwrite=overwrite)) for each in outputs]
+        chosen = [PROCESSES[name] for name in names or PROCESSES]
+        table = calibrate(chosen, dimensions=dimensions, paths=paths, steps=steps, seed=seed, report=report)
+        from anodiff.report.figures import style
+        from anodiff.report.figures.model.calibration import calibration, roughness_calibration
+
+        style.save(calibration(table), figure_path, Path(figure).suffix)
+        if others:
+            from anodiff.simulation.calibration.roughness import calibrate_roughness
+
+            graphs = calibrate_roughness(graphs=paths, seed=seed, report=report)
+            style.save(roughness_calibration(graphs), others[0], Path(figure).suffix)
+            table = pd.concat([table, graphs], ignore_index=True)
+        table.to_csv(table_path, index=False)
+    return table

@@ -1,0 +1,178 @@
+"""Which reference processes are there, and which law must an analysis find in each?
+
+The pitfall: most exponents are reached only at long times, and time averages of ageing processes only at lags far below the
+window's length. `Process.expected_time_average` gives the exact curve where there is one, at any lag.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from anodiff.errors import ConfigError
+from anodiff.simulation.processes.arguments import FloatArray, Seed
+from anodiff.simulation.processes.gaussian import (
+    brownian,
+    brownian_msd,
+    fractional_brownian,
+    fractional_brownian_msd,
+    scaled_brownian,
+    scaled_brownian_msd,
+)
+from anodiff.simulation.processes.relaxing import ornstein_uhlenbeck, ornstein_uhlenbeck_msd, quadratic_bowl, quadratic_bowl_msd
+from anodiff.simulation.processes.walks import (
+    annealed_transient_time,
+    continuous_time_random_walk,
+    continuous_time_random_walk_msd,
+    levy_walk,
+    levy_walk_msd,
+)
+
+Simulation: TypeAlias = Callable[[int, int, Seed], FloatArray]
+ExactMsd: TypeAlias = Callable[[ArrayLike, int], FloatArray]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A random path with its parameters fixed, and what is known of its displacement.
+
+    Attributes
+    ----------
+    name
+        What it is called in `PROCESSES`.
+    simulate
+        From (steps, dimensions, seed) to the points of one path, shape (steps+1, dimensions).
+    ensemble_exponent
+        α of the mean squared displacement from the first point, ~ t^α at long times; None where it is no power law.
+    time_averaged_exponent
+        α of the time-averaged MSD, ~ τ^α at lags that are long and yet far below the window; None where it is no power law.
+    hurst
+        Hurst exponent of a Gaussian self-similar path with stationary increments; None for all others.
+    exact_msd
+        From (lags, dimensions) to the expected time-averaged MSD; None where increments are not stationary.
+    ensemble_msd
+        From (whole times, dimensions) to the expected squared displacement from the first point; None where unknown.
+    gaussian
+        Whether it is Gaussian with stationary increments, as the intervals of `anodiff.diffusion` suppose.
+    """
+
+    name: str
+    simulate: Simulation
+    ensemble_exponent: float | None
+    time_averaged_exponent: float | None
+    hurst: float | None = None
+    exact_msd: ExactMsd | None = None
+    ensemble_msd: ExactMsd | None = None
+    gaussian: bool = False
+
+    def expected_time_average(self, lags: ArrayLike, dimensions: int, steps: int) -> FloatArray | None:
+        """Return the exact expectation of the time-averaged MSD of ``steps`` steps at whole ``lags``; None where unknown."""
+        if self.exact_msd is not None:
+            return self.exact_msd(lags, dimensions)
+        if self.ensemble_msd is not None:  # without stationary increments these processes have uncorrelated ones
+            return time_average_of(self.ensemble_msd(np.arange(steps + 1), dimensions), lags)
+        return None
+
+
+def time_average_of(ensemble: ArrayLike, lags: ArrayLike) -> FloatArray:
+    """Return the time-averaged MSD, mean over i of m(i+τ) − m(i), of a process with uncorrelated increments.
+
+    Parameters
+    ----------
+    ensemble
+        m, the mean squared displacement from the first point, at times 0 … T, shape (T+1,).
+    lags
+        Whole lags τ from 0 to T.
+
+    Raises
+    ------
+    ConfigError
+        A lag beyond T.
+
+    Examples
+    --------
+    >>> time_average_of([0.0, 1.0, 4.0, 9.0], [1, 3])
+    array([3., 9.])
+    """
+    m, tau = np.asarray(ensemble, np.float64), np.asarray(lags, np.int64)
+    if tau.size and not 0 <= tau.min() <= tau.max() < len(m):
+        raise ConfigError(f"lags from {tau.min()} to {tau.max()}; a path of {len(m) - 1} steps has lags from 0 to {len(m) - 1}")
+    sums = np.concatenate([[0.0], np.cumsum(m)])
+    pairs = len(m) - tau
+    return (sums[-1] - sums[tau] - sums[pairs]) / pairs
+
+
+BOWL = {"learning_rate": 0.1, "noise": 1.0}
+
+
+def bowl_curvatures(dimensions: int) -> FloatArray:
+    """Return the reference bowl's curvatures, evenly in their logarithm from 0.1 (relaxing in 100 steps) to 10 (in one)."""
+    return np.geomspace(0.1, 10.0, dimensions)
+
+
+def _bowl(steps: int, dimensions: int, seed: Seed) -> FloatArray:
+    curvatures = bowl_curvatures(max(1, dimensions))
+    return quadratic_bowl(steps, dimensions, seed, curvatures=curvatures, start="stationary", **BOWL)
+
+
+def _bowl_msd(lags: ArrayLike, dimensions: int) -> FloatArray:
+    return quadratic_bowl_msd(lags, dimensions, curvatures=bowl_curvatures(dimensions), **BOWL)
+
+
+def _drift(dimensions: int) -> float:
+    """Return the drift at which β = 1 + τ / (τ + 100), in any number of dimensions."""
+    return 0.1 * math.sqrt(max(1, dimensions))
+
+
+def _drifting(steps: int, dimensions: int, seed: Seed) -> FloatArray:
+    return brownian(steps, dimensions, seed, drift=_drift(dimensions))
+
+
+def _drifting_msd(lags: ArrayLike, dimensions: int) -> FloatArray:
+    return brownian_msd(lags, dimensions, drift=_drift(dimensions))
+
+
+def _stationary(
+    name: str,
+    simulate: Callable[..., FloatArray],
+    msd: Callable[..., FloatArray],
+    power: float | None,
+    self_similarity: float | None = None,
+    *,
+    gaussian: bool = True,
+    **settings: float,
+) -> Process:
+    """Return a process with stationary increments: one law for time and ensemble."""
+    exact = partial(msd, **settings)
+    return Process(name, partial(simulate, **settings), power, power, self_similarity, exact, exact, gaussian)
+
+
+def _ageing(name: str, simulate: Callable[..., FloatArray], msd: Callable[..., FloatArray] | None, power: float) -> Process:
+    """Return a process whose ensemble average goes as t^α and whose time average as τ¹."""
+    known = None if msd is None else partial(msd, exponent=power)
+    return Process(name, partial(simulate, exponent=power), power, 1.0, ensemble_msd=known)
+
+
+_ALL = [
+    _stationary("brownian", brownian, brownian_msd, 1.0, 0.5),
+    *(
+        _stationary(f"fbm-{hurst:g}", fractional_brownian, fractional_brownian_msd, 2 * hurst, hurst, hurst=hurst)
+        for hurst in (0.25, 0.5, 0.75)
+    ),
+    _stationary("drift", _drifting, _drifting_msd, None),
+    _ageing("sbm", scaled_brownian, scaled_brownian_msd, 0.5),
+    _ageing("ctrw", continuous_time_random_walk, continuous_time_random_walk_msd, 0.7),
+    _stationary("levy-walk", levy_walk, levy_walk_msd, 1.5, gaussian=False, exponent=1.5),
+    _ageing("attm", annealed_transient_time, None, 0.7),
+    _stationary("ornstein-uhlenbeck", ornstein_uhlenbeck, ornstein_uhlenbeck_msd, None, relaxation=20.0),
+    _stationary("bowl", _bowl, _bowl_msd, None),
+]
+
+#: The reference processes by name.
+PROCESSES: dict[str, Process] = {process.name: process for process in _ALL}

@@ -1,0 +1,111 @@
+"""Writes and reads simplified_model.zarr and its table, and names what they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from anodiff.errors import StoreFormatError
+from anodiff.settings.stages import SimplifiedModelSettings
+from anodiff.simulation.surfaces.ensemble import COLUMNS, WAITING, Ensemble, Report, measure_ensembles
+from anodiff.simulation.surfaces.surface import Surface
+from anodiff.storage.stores import create_store, finish_store, open_store, writing
+
+KIND = "anodiff simplified model"
+VERSION = 1
+
+#: Arrays of each kind's group: dimensions, meaning. Columns of the table stand there too, by surface.
+ARRAYS = {
+    "lag": (("lag",), "lag in steps"),
+    "waiting_time": (("waiting_time",), "waiting time in steps"),
+    "ageing_msd": (("surface", "waiting_time", "lag"), "squared displacement from the waiting time on, mean over walkers"),
+    "time_averaged_msd": (("surface", "lag"), "time-averaged MSD, mean over walkers"),
+    "gradient": (("sample",), "sample of the gradients' first components, in their standard deviation"),
+    "height": (("x", "y"), "heights of the first surface"),
+    "path": (("step", "walker", "axis"), "paths of some walkers on the first surface"),
+}
+
+
+def write_model(
+    settings: SimplifiedModelSettings,
+    output: str | Path,
+    table: str | Path,
+    *,
+    overwrite: bool = False,
+    report: Report = lambda done, total, message: None,
+) -> pd.DataFrame:
+    """Measure walkers on all kinds of surfaces; write store and table (CSV), or neither, and return the table.
+
+    Raises
+    ------
+    ConfigError
+        If surfaces or walks do not fit into memory.
+    OutputExistsError, StorageError
+    """
+    with writing(output, overwrite=overwrite) as store, writing(table, overwrite=overwrite) as csv:
+        ensembles = measure_ensembles(settings, report=report)
+        attributes = {"settings": settings.model_dump(mode="json"), "kinds": [ensemble.kind for ensemble in ensembles]}
+        group = create_store(store, KIND, VERSION, attributes)
+        for number, ensemble in enumerate(ensembles):
+            about = {"setting": ensemble.setting, "kind": ensemble.kind, "periodic": ensemble.example.periodic}
+            own = group.create_group(str(number), attributes=about)
+            for name, values in _values(ensemble, settings.steps).items():
+                dimensions, meaning = ARRAYS.get(name, (("surface",), COLUMNS.get(name)))
+                array = own.create_array(
+                    name, shape=values.shape, dtype=values.dtype, dimension_names=dimensions,
+                    attributes={"long_name": meaning},
+                )  # fmt: skip
+                array[...] = values
+        finish_store(group)
+        rows = pd.concat([ensemble.rows for ensemble in ensembles], ignore_index=True)
+        rows.to_csv(csv, index=False)
+    return rows
+
+
+def open_model(path: str | Path) -> list[Ensemble]:
+    """Return the ensembles of a finished simplified_model.zarr, in the order of its kinds.
+
+    Raises
+    ------
+    StoreMissingError, StoreFormatError, IncompleteStoreError
+        In one line.
+    """
+    group = open_store(path, KIND, VERSION)
+    attributes: dict[str, Any] = dict(group.attrs)
+    found = []
+    try:
+        for number, kind in enumerate(attributes["kinds"]):
+            own = {name: np.asarray(group[f"{number}/{name}"][...]) for name in [*ARRAYS, *_numbers()]}  # type: ignore[index]
+            about: dict[str, Any] = dict(group[str(number)].attrs)
+            setting = str(about.get("setting", attributes["settings"]["name"]))
+            rows = pd.DataFrame({"setting": setting, "kind": kind} | {name: own[name] for name in _numbers()})
+            hurst = own["hurst"][0]
+            example = Surface(
+                own["height"], str(kind), None if np.isnan(hurst) else float(hurst),
+                bool(about["periodic"]),
+            )  # fmt: skip
+            curves = own["lag"], own["ageing_msd"], own["time_averaged_msd"], own["gradient"]
+            found.append(Ensemble(setting, str(kind), rows[list(COLUMNS)], *curves, example, own["path"]))
+    except (KeyError, ValueError) as error:
+        raise StoreFormatError(f"{path}: damaged: {' '.join(str(error).split())}; make it again") from None
+    return found
+
+
+def _numbers() -> list[str]:
+    return [name for name in COLUMNS if name not in ("setting", "kind")]
+
+
+def _values(ensemble: Ensemble, steps: int) -> dict[str, NDArray[Any]]:
+    return {
+        "lag": ensemble.lags,
+        "waiting_time": np.round(np.array(WAITING) * steps).astype(np.int64),
+        "ageing_msd": ensemble.ageing_msd,
+        "time_averaged_msd": ensemble.time_averaged_msd,
+        "gradient": ensemble.gradients,
+        "height": ensemble.example.heights,
+        "path": ensemble.paths,
+    } | {name: ensemble.rows[name].to_numpy(np.float64) for name in _numbers()}

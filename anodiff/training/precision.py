@@ -1,0 +1,74 @@
+"""How is a step computed? Precision, memory layout and compilation: what makes it faster, and only its last bits different.
+
+The recorded path keeps its meaning under all of them: weights and updates are float32, flattened in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from anodiff.errors import ConfigError
+from anodiff.settings.run import TrainingSettings
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def lay_out(model: nn.Module, settings: TrainingSettings) -> nn.Module:
+    """Lay the model's weights out in memory as the settings say."""
+    return model.to(memory_format=torch.channels_last) if settings.channels_last else model
+
+
+def forward_of(model: nn.Module, settings: TrainingSettings, device: torch.device) -> Forward:
+    """Return the function from images (B, C, H, W) to outputs (B, classes) in float32 that a step differentiates.
+
+    Every size of batch is compiled for itself: code for all of them would depend on which came first, and so on interruptions.
+    """
+    network: Forward = torch.compile(model, dynamic=False) if settings.compile else model
+    if settings.precision != "bf16" and not settings.channels_last:
+        return network
+
+    def forward(images: Tensor) -> Tensor:
+        if settings.channels_last and images.ndim == 4:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            outputs = network(images)
+        return outputs.float()
+
+    return forward
+
+
+def slow_here(settings: TrainingSettings, device: torch.device) -> str | None:
+    """Return a line for a person where the precision asked for makes training slower on this device instead of faster."""
+    if settings.precision != "bf16" or device.type != "cpu":
+        return None
+    if torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return None
+    return "training.precision: this processor has no instructions for bf16; float32 is many times as fast on it"
+
+
+@contextmanager
+def product_precision(settings: TrainingSettings) -> Iterator[None]:
+    """Set the precision of float32 products on a GPU, in matrices and convolutions alike, and put back what was there.
+
+    Raises
+    ------
+    ConfigError
+        If the network cannot be compiled.
+    """
+    matrices, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if settings.precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = settings.precision == "tf32"
+    try:
+        yield
+    except RuntimeError as error:
+        if not (settings.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))):
+            raise
+        reason = " ".join(str(error).split("Set TORCHDYNAMO")[0].split())
+        raise ConfigError(f"training.compile: {reason}; set it to false to train all the same") from None
+    finally:
+        torch.set_float32_matmul_precision(matrices)
+        torch.backends.cudnn.allow_tf32 = convolutions

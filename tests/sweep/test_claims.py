@@ -1,0 +1,213 @@
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import mannwhitneyu
+
+from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS, claim_rows, verdicts
+from anodiff.sweep.hypothesis_tests import VERDICTS, difference_of_means, median_interval, sign_test, together
+from anodiff.sweep.tables import claims_table, write_tables
+
+
+def test_the_sign_test_counts_all_assignments_of_signs():
+    differences = [0.3, -0.1, 0.4, 0.2, 0.5, 0.1, 0.7, math.nan, 0.0]
+    positive = sum(value > 0 for value in differences)
+    counts = [sum(signs) for signs in itertools.product([0, 1], repeat=7)]
+    extreme = sum(count >= positive or count <= 7 - positive for count in counts)
+    assert sign_test(differences) == pytest.approx(extreme / 2**7)
+    assert math.isnan(sign_test([0, math.nan]))
+
+
+@pytest.mark.parametrize("n", [6, 7, 9, 14, 40])
+def test_the_interval_of_the_median_leaves_out_what_the_sign_test_refuses(n):
+    values = np.random.default_rng(n).normal(size=n)
+    interval = median_interval(values)
+    eps = 1e-9
+    assert sign_test(values - (interval.low - eps)) < 0.05
+    assert sign_test(values - (interval.high + eps)) < 0.05
+    assert sign_test(values - (interval.low + eps)) >= 0.05
+    assert sign_test(values - (interval.high - eps)) >= 0.05
+
+
+def test_five_values_have_no_interval():
+    assert math.isnan(median_interval([1, 2, 3, 4, 5]).low)
+
+
+def test_a_difference_of_means_is_tested_by_ranks():
+    one, other = [1.0, 2.0, 3.5, 4.0], [4.5, 5.0, 6.0]
+    difference, p = difference_of_means(one, other)
+    assert difference.value == pytest.approx(np.mean(one) - np.mean(other))
+    assert p == pytest.approx(2 / math.comb(7, 3))  # the most extreme of all ways to choose three ranks, two-sided
+    assert p == mannwhitneyu(one, other, method="exact").pvalue
+    assert difference.low < difference.value < difference.high
+    assert math.isnan(difference_of_means([1.0], other)[1])
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        (["supports", "supports"], "supports"),
+        (["supports", "undecided"], "undecided"),
+        (["supports", "not measured"], "undecided"),
+        (["supports", "contradicts", "not measured"], "contradicts"),
+        (["not measured", "not measured"], "not measured"),
+        ([], "not measured"),
+    ],
+)
+def test_a_claim_holds_where_all_of_its_parts_do(parts, whole):
+    assert together(parts) == whole
+
+
+def exponents_of(early, late, *, runs=8, order=0.05, model="mlp"):
+    """Rows of five windows a run, whose exponents go evenly from early to late; the null of random signs has 1."""
+    random = np.random.default_rng(0)
+    rows = []
+    for run in range(runs):
+        for window, beta in enumerate(np.linspace(early, late, 5) + random.normal(0, 0.01)):
+            row = {"run": f"{model}-{run}", "model": model, "batch_size": 64, "learning_rate": 0.1, "status": "complete"}
+            row |= {"window": window, "waiting_time": 1000 * window, "length": 1000, "stride": 1, "beta_max": beta + 0.1}
+            row |= {"beta_long": beta, "beta_long_above_sign_randomised": beta - 1, "superdiffusion_p_shuffled": order}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def no_tails():
+    return pd.DataFrame(columns=["run", "status", "quantity", "stable_alpha", "stable_alpha_high", "hill_index"]).assign(
+        against_exponential=[]
+    )
+
+
+@pytest.mark.parametrize(
+    ("exponents", "expected"),
+    [
+        (exponents_of(1.5, 0.8), ["supports"] * 4),
+        (exponents_of(1.5, 0.8, runs=5), ["undecided"] * 4),
+        (exponents_of(0.8, 1.5), ["contradicts", "supports", "contradicts", "contradicts"]),
+        (exponents_of(1.5, 1.2), ["supports", "supports", "supports", "contradicts"]),
+        (exponents_of(1.5, 0.8, order=0.7), ["supports", "contradicts", "supports", "supports"]),
+    ],
+    ids=["the study's", "five runs", "reversed", "never subdiffusive", "drift alone"],
+)
+def test_the_first_claim_has_four_parts_each_judged_by_itself(exponents, expected):
+    table = claim_rows(exponents, no_tails())
+    assert table[table["claim"] == 1]["verdict"].tolist() == expected
+
+
+def test_runs_that_diverged_and_windows_of_another_shape_do_not_count():
+    exponents = exponents_of(1.5, 0.8)
+    diverged = exponents_of(0.5, 2, model="lost").assign(status="diverged")
+    whole = exponents.groupby("run").head(1).assign(length=5000, stride=5, beta_long=9.0, waiting_time=0)
+    parts = [claim_rows(table, no_tails()) for table in (exponents, pd.concat([diverged, whole, exponents]))]
+    pd.testing.assert_frame_equal(parts[0][parts[0]["claim"] == 1], parts[1][parts[1]["claim"] == 1])
+
+
+def test_the_second_claim_asks_the_first_of_each_model_by_itself():
+    exponents = pd.concat(
+        [exponents_of(1.5, 0.8), exponents_of(1.5, 1.2, model="vgg9"), exponents_of(1.5, 0.8, runs=2, model="vit")]
+    )
+    table = claim_rows(exponents, no_tails())
+    models = table[(table["claim"] == 2) & table["part"].str.contains("with model")].set_index("part")
+    assert models["verdict"].tolist() == ["supports", "contradicts", "undecided"]
+    assert models["n"].tolist() == [8, 8, 2]
+    assert models["value"].tolist() == [1, 0, 1]
+    assert table[table["claim"] == 2]["verdict"].tolist()[3:] == ["not measured"] * 3
+    assert verdicts(table)[2] == "contradicts"
+
+
+def test_what_the_sweep_does_not_hold_is_not_measured_and_says_why(tmp_path):
+    exponents_of(1.5, 0.8).to_csv(tmp_path / "exponents.csv")
+    no_tails().to_csv(tmp_path / "tails.csv")
+    write_tables([tmp_path / "exponents.csv", tmp_path / "tails.csv"], tmp_path / "claims.csv", kind="claims")
+    table = pd.read_csv(tmp_path / "claims.csv")
+    assert list(table) == list(CLAIM_COLUMNS) == list(pd.read_parquet(tmp_path / "claims.parquet"))
+    assert set(table["claim"]) == set(CLAIMS) == {1, 2, 3, 4, 5}
+    assert set(table["verdict"]) <= set(VERDICTS)
+    absent = table[table["claim"] >= 3]
+    assert (absent["verdict"] == "not measured").all()
+    assert absent["note"].notna().all()
+    assert absent[["value", "low", "high", "p"]].isna().all(axis=None)
+    assert verdicts(table) == {1: "supports", 2: "not measured", 3: "not measured", 4: "not measured", 5: "not measured"}
+
+
+def test_claims_are_judged_by_tables_alone(tmp_path):
+    exponents_of(1.5, 0.8).to_csv(tmp_path / "exponents.csv")
+    with pytest.raises(ConfigError, match=r"no tails\.csv among the tables"):
+        claims_table([tmp_path / "exponents.csv"])
+    with pytest.raises(ConfigError, match="claims are judged by"):
+        claims_table([tmp_path / "runs"])
+    with pytest.raises(StoreMissingError, match="--kind tails"):
+        claims_table([tmp_path / "exponents.csv", tmp_path / "tails.csv"])
+
+
+def walkers(**early):
+    """Tables of the simplified model: eight surfaces of each kind, with early exponents about the given ones."""
+    random = np.random.default_rng(1)
+    rows = [
+        {"setting": setting, "kind": kind, "exponent_early": value + random.normal(0, 0.01), "exponent_late": 0.8}
+        for setting, shift in (("first", 0), ("second", 1))
+        for kind, exponent in early.items()
+        for value in [exponent + shift] * 8
+    ]
+    kinds = {"rough": "fractional, H = 0.5", "smooth": "fractional, H = 0.9"}
+    return pd.DataFrame(rows).replace({"kind": kinds})
+
+
+def test_walkers_on_fractal_surfaces_are_compared_with_those_on_others():
+    published = claim_rows(exponents_of(1.5, 0.8), no_tails(), None, walkers(rough=1.2, smooth=1.3, bowl=1.0, shuffled=0.6))
+    own = published[published["claim"] == 5]
+    assert own["verdict"].tolist() == ["supports"] * 5
+    assert own["n"].tolist() == [8, 8, 16, 16, 8]
+    convex = claim_rows(exponents_of(1.5, 0.8), no_tails(), None, walkers(rough=0.9, smooth=1.3, bowl=1.4, shuffled=0.6))
+    assert convex[convex["claim"] == 5]["verdict"].tolist() == [
+        "contradicts",
+        "supports",
+        "contradicts",
+        "supports",
+        "supports",
+    ]
+
+
+def landscape_of(roughness, *, width=0.05, runs=8):
+    """Rows of three points a run in both directions; roughness falls as the exponent rises."""
+    random = np.random.default_rng(2)
+    rows = []
+    for run in range(runs):
+        for beta, kind in itertools.product((1.5, 1.2, 0.9), ("path", "random")):
+            value = roughness - 0.1 * (beta - 1.2) + random.normal(0, 0.005)
+            row = {"run": f"run {run}", "status": "complete", "directions": kind, "beta_max": beta, "decades": 4.0}
+            rows.append(row | {"roughness_exponent": value, "roughness_exponent_high": value + width})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("landscape", "expected"),
+    [
+        (landscape_of(1.2), ["supports"] * 3),
+        (landscape_of(2.3), ["contradicts", "contradicts", "supports"]),
+        (landscape_of(1.9, width=0.3), ["undecided", "undecided", "supports"]),
+    ],
+    ids=["rough", "smooth", "not known well enough"],
+)
+def test_a_landscape_is_rough_where_its_exponent_is_below_two_with_the_interval(landscape, expected):
+    table = claim_rows(exponents_of(1.5, 0.8), no_tails(), landscape)
+    assert table[table["claim"] == 4]["verdict"].tolist() == expected
+
+
+def tails_of(alpha, high, ratio):
+    rows = [
+        {"run": f"run {run}", "status": "complete", "quantity": quantity, "stable_alpha": alpha, "stable_alpha_high": high}
+        | {"hill_index": 2.5, "against_exponential": ratio + 0.01 * run}
+        for run in range(8)
+        for quantity in ("step_length", "gradient", "standardised_gradient")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_gradients_whose_interval_holds_a_gaussian_are_not_heavy_tailed():
+    heavy = claim_rows(exponents_of(1.5, 0.8), tails_of(1.7, 1.8, 3))
+    assert heavy[heavy["claim"] == 3]["verdict"].tolist() == ["supports"] * 3
+    gaussian = claim_rows(exponents_of(1.5, 0.8), tails_of(1.99, 2.0, -4))
+    assert gaussian[gaussian["claim"] == 3]["verdict"].tolist() == ["undecided", "contradicts", "contradicts"]

@@ -1,0 +1,143 @@
+"""What a sweep will take: sums of what its runs take, measured where asked, against what a real run leaves behind."""
+
+import json
+
+import pytest
+
+from anodiff.cli.plan_text import print_plan
+from anodiff.settings.run import Config
+from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
+from anodiff.sweep import costs
+from anodiff.sweep import plan as planning
+from anodiff.sweep.plan import curvature_passes, plan_sweep, roughness_passes, slice_passes
+from anodiff.sweep.runs import sweep_runs
+
+
+def config(tmp_path, **changes):
+    defaults = {
+        "data": {"name": "gaussian_clusters", "clusters": {"samples": 100}},
+        "model": {"name": "mlp", "depth": 2, "width": 8},
+        "training": {"batch_size": 20, "steps": 300},
+        "recording": {"window_length": 100},
+    }
+    sweep = {"name": "s", "defaults": defaults, "grid": [{"seed": [0, 1], "optimiser.learning_rate": [0.1, 0.2]}]}
+    paths = {"results": str(tmp_path / "results"), "scratch": str(tmp_path / "scratch"), "data": str(tmp_path / "data")}
+    return Config.model_validate({"sweep": sweep | changes.pop("sweep", {}), "paths": paths} | changes)
+
+
+def test_without_measuring_a_plan_is_the_sum_of_the_estimates(tmp_path):
+    settings = config(tmp_path)
+    plan = plan_sweep(settings, measuring=False)
+    runs = [run.settings for run in sweep_runs(settings).values()]
+    stages = {stage.stage: stage for stage in plan.stages}
+    assert (plan.runs, plan.steps, plan.device) == (4, 1200, "")
+    train = sum(map(costs.training_seconds, runs)) + 4 * planning.START_TORCH
+    assert stages["train"].seconds == pytest.approx(train)
+    assert stages["train"].longest == pytest.approx(train / 4)
+    assert stages["landscape"].jobs == 2  # the first seed of each configuration
+    assert stages["train"].memory == costs.training_memory(runs[0])
+    assert plan.seconds == pytest.approx(sum(stage.seconds for stage in plan.stages))
+    assert plan.values()["seconds"] == plan.seconds
+
+
+def test_what_is_left_out_of_the_sweep_is_left_out_of_the_plan(tmp_path):
+    plan = plan_sweep(config(tmp_path, landscape={"seeds": "none"}, simplified_model={"enabled": False}), measuring=False)
+    assert [stage.stage for stage in plan.stages] == ["train", "geometry", "diffusion", "run_figure", "tables, figures, page"]
+
+
+def test_each_kind_of_run_is_measured_once_and_leaves_nothing(tmp_path):
+    seen = []
+    settings = config(tmp_path, sweep={"runs": [{"model.width": 9, "seed": 5}]})
+    plan = plan_sweep(settings, device="cpu", seconds=0.05, report=lambda done, total, name: seen.append((done, total, name)))
+    assert [(done, total) for done, total, _ in seen] == [(0, 2), (1, 2), (2, 2)]
+    assert plan.device.startswith("cpu")
+    (train,) = (stage for stage in plan.stages if stage.stage == "train")
+    assert train.known == "measured"
+    assert 5 * planning.START_TORCH < train.seconds < 5 * planning.START_TORCH + 300
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_run_that_would_diverge_is_measured_all_the_same(tmp_path):
+    plan = plan_sweep(config(tmp_path, sweep={"grid": [{"optimiser.learning_rate": [1e30]}]}), device="cpu", seconds=0.05)
+    assert plan.stages[0].seconds < 300
+
+
+def test_a_run_twice_as_long_takes_twice_the_measured_steps(tmp_path):
+    from anodiff.training.timing import Measurement
+
+    short, long = (
+        next(iter(sweep_runs(config(tmp_path, sweep={"grid": [{"training.steps": [n]}]})).values())).settings
+        for n in (1000, 2000)
+    )
+    measured = Measurement("cpu", 100, 0.01, 0.0, 20, 0.0)
+    times = [planning._training_seconds(settings, measured) - planning.START_TORCH for settings in (short, long)]
+    assert times == pytest.approx([10, 20])
+    assert planning._kind(short) == planning._kind(long)
+
+
+def test_what_is_not_there_is_estimated_and_said(tmp_path):
+    plan = plan_sweep(config(tmp_path, sweep={"defaults": {"data": "cifar10", "training": {"steps": 10}}}), seconds=0.05)
+    assert plan.device == ""
+    assert any("estimated, not measured: cifar10" in note for note in plan.notes)
+
+
+def test_a_training_beyond_the_longest_job_is_told(tmp_path):
+    plan = plan_sweep(
+        config(
+            tmp_path,
+            longest_job=10,
+            sweep={
+                "defaults": {"data": "digits", "training": {"steps": 10**6}, "recording": {"windows": "log"}},
+                "grid": [{"seed": [0]}],
+            },
+        ),
+        measuring=False,
+    )
+    assert any("goes on over" in note and "longest_job = 10" in note for note in plan.notes)
+
+
+def test_passes_are_those_that_the_stages_make():
+    assert slice_passes(LandscapeSettings(points=25)) == 3 * 625
+    assert roughness_passes(RoughnessSettings(at=[0, 1], directions=3, decades=2, radii_per_decade=4)) == 2 * 2 * 3 * 2 * 9
+    with_gauss_newton, without = (CurvatureSettings(gauss_newton=both) for both in (True, False))
+    assert curvature_passes(with_gauss_newton) > curvature_passes(without)
+
+
+@pytest.mark.parametrize("weights", ["full", "sketch", "none"])
+def test_bytes_are_near_those_of_a_real_store(weights, tmp_path):
+    """Random walks hardly compress: a store is at most what an estimate without compression says, and not far below."""
+    import numpy as np
+    import torch
+
+    from anodiff.cli.inspection import bytes_on_disk
+    from anodiff.settings.run import RunSettings
+    from anodiff.trajectory import TrajectoryRecorder, Window
+
+    values = {"data": "digits", "model": {"name": "mlp", "depth": 2, "width": 16}, "training": {"steps": 400}}
+    recording = {"weights": weights, "window_length": 200} | ({"sketch_size": 256} if weights == "sketch" else {})
+    settings = RunSettings.model_validate(values | {"recording": recording})
+    parameters = costs.weights(settings)[0]
+    model = torch.nn.Linear(parameters, 1, bias=False)
+    windows = [Window(0, 200), Window(200, 200)]
+    options = {"sketch_size": 256} if weights == "sketch" else {}
+    random = np.random.default_rng(0)
+    with TrajectoryRecorder(model, tmp_path / "t.zarr", steps=400, windows=windows, weights=weights, **options) as recorder:
+        for _ in range(400):
+            model.weight.data += torch.from_numpy(0.01 * random.standard_normal((1, parameters))).float()
+            recorder.record(loss=1.0)
+    stored = bytes_on_disk(tmp_path / "t.zarr")
+    assert 0.5 * stored < costs.trajectory_bytes(settings) < 1.5 * stored
+
+
+def test_what_is_printed_holds_every_stage_and_whether_the_disk_is_enough(tmp_path, capsys, monkeypatch):
+    plan = plan_sweep(config(tmp_path), measuring=False)
+    print_plan(plan)
+    printed = capsys.readouterr().out
+    assert "s: 4 runs, 1,200 optimiser steps; nothing measured" in printed
+    for stage in plan.stages:
+        assert f"\n{stage.stage}" in printed
+    assert "free: enough" in printed
+    monkeypatch.setattr(costs, "WEIGHTS_COMPRESSION", 1e-12)
+    print_plan(plan_sweep(config(tmp_path), measuring=False))
+    assert "free: not enough" in capsys.readouterr().out
+    json.dumps(plan.values())

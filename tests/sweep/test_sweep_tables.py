@@ -1,0 +1,241 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anodiff.diffusion.analysis import open_diffusion
+from anodiff.diffusion.columns import COLUMNS, WINDOW_COLUMNS
+from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
+from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreMissingError
+from anodiff.sweep.tables import (
+    NAMING,
+    RUN_COLUMNS,
+    configuration_table,
+    ensemble_table,
+    read_run,
+    read_runs,
+    sweep_table,
+    tails_table,
+    write_tables,
+)
+
+
+def table_of(*folders):
+    return sweep_table(read_runs(folders))
+
+
+def test_there_is_a_row_for_every_run_and_window_in_their_order(make_run):
+    folders = [make_run({"seed": 1}), make_run({"seed": 0})]
+    table = table_of(*folders)
+    assert table["run"].tolist() == [folder.name for folder in folders for _ in range(3)]
+    assert table["window"].tolist() == [0, 1, 2] * 2
+    assert table["waiting_time"].tolist() == [0, 20, 40] * 2
+
+
+def test_the_rows_hold_the_runs_settings_and_end_and_the_windows_exponents(make_run):
+    folder = make_run({"seed": 3, "training.batch_size": 32, "optimiser.learning_rate": 0.5, "model": "vgg9", "data": "mnist"})
+    table = table_of(folder)
+    assert list(table) == ["run", "group", *NAMING, *list(RUN_COLUMNS)[2:], *COLUMNS]
+    about = table.iloc[0]
+    assert about["run"] == folder.name == "vgg9-bs32-lr0.5-seed3-mnist"
+    assert about["group"] == "vgg9-bs32-lr0.5-mnist"
+    assert about[list(NAMING)].tolist() == ["mnist", "vgg9", 32, 0.5, 3]
+    assert (about["parameters"], about["status"], about["steps_completed"]) == (30, "complete", 60)
+    assert math.isnan(about["diverged_at"])
+    assert about["train_loss"] == pytest.approx(1 / 3)
+    assert about["test_accuracy"] == pytest.approx(0.2)
+    assert math.isnan(about["test_loss"])  # never measured
+    assert table["note"].isna().all()
+    measured = [column for column in COLUMNS if column not in ("note", "flags")]
+    pd.testing.assert_frame_equal(table[measured], pd.read_csv(folder / "exponents.csv")[measured])
+    assert table["beta_max"].tolist() == open_diffusion(folder / "diffusion.zarr").beta.max("lag").values.tolist()
+
+
+def test_missing_runs_have_a_row_that_says_why(make_run, tmp_path):
+    finished, failed, waiting = make_run(), tmp_path / "failed", tmp_path / "waiting"
+    (tmp_path / "logs" / "train").mkdir(parents=True)
+    (tmp_path / "logs" / "train" / "failed.log").write_text("begun\nanodiff: cifar10 is not in data\n\n")
+    write_tables([failed, finished, waiting], tmp_path / "partial.csv", logs=tmp_path / "logs")
+    for table in (pd.read_csv(tmp_path / "partial.csv"), pd.read_parquet(tmp_path / "partial.parquet")):
+        assert table["run"].tolist() == [finished.name] * 3 + ["failed", "waiting"]
+        assert table["status"].tolist() == ["complete"] * 3 + ["missing"] * 2
+        assert table["note"].tolist()[3:] == ["train: cifar10 is not in data", "not begun"]
+    write_tables([failed], tmp_path / "nothing.csv", logs=tmp_path / "logs")
+    assert len(pd.read_csv(tmp_path / "nothing.csv")) == 1
+    with pytest.raises(StoreMissingError):
+        write_tables([failed, finished], tmp_path / "strict.csv")
+
+
+def test_the_last_measured_value_stands_for_a_series(make_run):
+    folder = make_run()
+    run = read_run(folder)
+    run.curves["test_loss"].values[:] = [3.0, 2.0, np.nan]
+    assert sweep_table([run])["test_loss"].tolist() == [2.0] * 3
+
+
+def test_settings_that_differ_between_the_runs_are_columns_and_the_others_are_not(make_run):
+    entries = [{"optimiser.momentum": 0.9}, {"data.flip": True}, {"recording.windows": [{"start": 0, "length": 20}]}]
+    table = table_of(*map(make_run, entries)).groupby("run", sort=False).first()
+    settings = [column for column in table if "." in column]
+    assert sorted(settings) == ["data.flip", "optimiser.momentum", "recording.windows"]
+    assert table["optimiser.momentum"].tolist() == [0.9, 0, 0]
+    assert table["data.flip"].tolist() == [False, True, False]
+    assert table["recording.windows"].tolist()[:2] == ["contiguous"] * 2
+    assert "'length': 20" in table["recording.windows"].iloc[2]
+
+
+def test_a_setting_that_one_run_does_not_have_is_empty_there(make_run):
+    entries = [{"model": {"name": "vit", "width": 8, "options": {"heads": 2}}}, {"model": "mlp3"}]
+    table = table_of(*map(make_run, entries)).groupby("model", sort=False).first()
+    assert table.loc["vit", "model.options.heads"] == 2
+    assert pd.isna(table.loc["mlp3", "model.options.heads"])
+
+
+def test_a_diverged_run_has_its_rows_with_the_reason(make_run):
+    table = table_of(make_run({"seed": 0}), make_run({"seed": 1}, taken=25, status="diverged", diverged_at=25))
+    diverged = table[table["status"] == "diverged"]
+    assert diverged["seed"].tolist() == [1] * 3
+    assert diverged["diverged_at"].tolist() == [25] * 3
+    assert diverged["steps_completed"].tolist() == [25] * 3
+    assert diverged["beta_max"].notna().tolist() == [True, False, False]
+    assert diverged["note"].isna().tolist() == [True, False, False]
+    assert diverged["note"].iloc[1] == "the run diverged at step 25, before the window's end"
+    assert table["diverged_at"].isna().tolist() == [True] * 3 + [False] * 3
+
+
+def test_csv_and_parquet_hold_the_same_table(make_run, tmp_path):
+    folders = [make_run({"seed": 1}), make_run({"recording.windows": "log"})]
+    folders += [make_run({"data.flip": True}, taken=25, status="diverged", diverged_at=25)]
+    returned = write_tables(folders, tmp_path / "out" / "table.csv")
+    csv, parquet = pd.read_csv(tmp_path / "out" / "table.csv"), pd.read_parquet(tmp_path / "out" / "table.parquet")
+    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["table.csv", "table.parquet"]
+    assert len(csv) == len(returned) == 9
+    pd.testing.assert_frame_equal(csv, parquet, check_dtype=False)
+    pd.testing.assert_frame_equal(returned, parquet, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"training.steps": 60}, {"training": {"steps": 60, "threads": 2}}),
+        ({"recording.windows": "log"}, {"recording.windows": [{"start": 0, "length": 20}]}),
+        ({"model": "mlp3"}, {"model": "resnet14"}),
+        ({"data": "digits"}, {"data": {"name": "gaussian_clusters", "clusters": {"classes": 3}}}),
+        ({"data": "digits"}, {"data": {"name": "image_folder", "folder": "cats"}}),
+        ({"model": "some.module:net"}, {"model": {"name": "some.module:net", "options": {"rank": 3, "flag": True}}}),
+        (
+            {"model": {"name": "some.module:net", "options": {"rank": 3}}},
+            {"model": {"name": "some.module:net", "options": {"rank": "full"}}},
+        ),
+    ],
+    ids=["number", "text and list", "models", "section or none", "text or none", "options or none", "number and text"],
+)
+def test_runs_of_any_settings_fit_in_one_table(make_run, tmp_path, one, other):
+    write_tables([make_run(one), make_run(other)], tmp_path / "table.csv")
+    csv, parquet = pd.read_csv(tmp_path / "table.csv"), pd.read_parquet(tmp_path / "table.parquet")
+    assert list(csv) == list(parquet)
+    assert csv["run"].nunique() == 2
+
+
+@pytest.mark.parametrize("existing", ["table.csv", "table.parquet"])
+def test_an_existing_table_is_replaced_only_when_told_to(run_folder, tmp_path, existing):
+    (tmp_path / existing).write_text("old")
+    with pytest.raises(OutputExistsError, match=f"{existing} exists already"):
+        write_tables([run_folder], tmp_path / "table.csv")
+    assert (tmp_path / existing).read_text() == "old"
+    write_tables([run_folder], tmp_path / "table.csv", overwrite=True)
+    assert len(pd.read_csv(tmp_path / "table.csv")) == len(pd.read_parquet(tmp_path / "table.parquet")) == 3
+
+
+def without_table(folder):
+    (folder / "exponents.csv").unlink()
+
+
+def unfinished(folder):
+    metadata = folder / "diffusion.zarr" / "zarr.json"
+    metadata.write_text(metadata.read_text().replace('"complete"', '"running"'))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "reason"),
+    [
+        (without_table, StoreMissingError, r"exponents\.csv: no such table; run: anodiff diffusion .*geometry\.zarr$"),
+        (unfinished, IncompleteStoreError, "has not finished"),
+    ],
+)
+def test_a_run_that_is_not_analysed_is_refused_and_no_table_written(run_folder, tmp_path, change, kind, reason):
+    change(run_folder)
+    with pytest.raises(kind, match=reason) as refused:
+        write_tables([run_folder], tmp_path / "table.csv")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "table.csv").exists()
+
+
+def test_no_runs_and_another_ending_are_refused(run_folder, tmp_path):
+    with pytest.raises(ConfigError, match="no runs given"):
+        write_tables([], tmp_path / "table.csv")
+    with pytest.raises(ConfigError, match=r"must end in \.csv"):
+        write_tables([run_folder], tmp_path / "table.txt")
+
+
+def test_the_tails_stand_behind_what_the_run_is(make_run):
+    folders = [make_run({"seed": seed}) for seed in (0, 1)]
+    table = tails_table(read_runs(folders))
+    assert list(table) == ["run", "group", *NAMING, *list(RUN_COLUMNS)[2:], *WINDOW_COLUMNS, *TAIL_COLUMNS]
+    assert table["quantity"].tolist() == list(QUANTITIES) * 6  # 2 runs of 3 windows
+    own = pd.read_csv(folders[1] / "tails.csv")
+    assert table["values"].tolist()[18:] == own["values"].tolist()
+
+
+def test_seeds_are_averaged_and_groups_kept_apart(make_run):
+    folders = [make_run({"seed": seed, "training.batch_size": size}) for size in (32, 64) for seed in (0, 1, 2)]
+    runs = read_runs(folders)
+    table = ensemble_table(runs)
+    assert table["group"].tolist() == [runs[0].group] * 3 + [runs[3].group] * 3
+    assert runs[0].group != runs[3].group
+    assert table["batch_size"].tolist() == [32] * 3 + [64] * 3
+    assert {"run", "seed", "test_accuracy"}.isdisjoint(table)
+    assert table["seeds"].tolist() == [3] * 6
+    own = [run.exponents["beta_max"].iloc[1] for run in runs[:3]]
+    assert table["beta_max"].iloc[1] == pytest.approx(np.mean(own))
+    error = 4.303 * np.std(own, ddof=1) / math.sqrt(3)  # Student's t with 2 degrees of freedom
+    assert table["beta_max_high"].iloc[1] == pytest.approx(np.mean(own) + error, rel=1e-3)
+    assert table["beta_max_spread"].iloc[1] == pytest.approx(np.std(own, ddof=1))
+    assert table["beta_max_seeds"].iloc[1] == 3
+    msd = np.array([run.curves["msd"].sel(lag=10).values[1] for run in runs[:3]])
+    assert table["ergodicity_breaking_10"].iloc[1] == pytest.approx(msd.var(ddof=1) / msd.mean() ** 2)
+    samples = np.array([run.curves["effective_samples"].sel(lag=10).values[1] for run in runs[:3]])
+    assert table["ergodicity_breaking_10_if_gaussian"].iloc[1] == pytest.approx(np.mean(2 / samples))
+    assert table["ageing_ratio_100"].isna().all()  # windows of 20 have no such lag
+
+
+def test_a_configuration_is_one_row_of_what_its_seeds_agree_on(make_run):
+    folders = [make_run({"seed": seed, "training.batch_size": size}) for size in (32, 64) for seed in (0, 1, 2)]
+    folders[2] = make_run({"seed": 7, "training.batch_size": 32}, taken=25, status="diverged", diverged_at=25)
+    runs = read_runs(folders)
+    table = configuration_table(runs)
+    assert table["group"].tolist() == [runs[0].group, runs[3].group]
+    assert table[["runs", "diverged"]].values.tolist() == [[3, 1], [3, 0]]
+    assert {"run", "seed", "status", "test_accuracy"}.isdisjoint(table)
+    for time, window in (("early", 0), ("late", 2)):
+        own = [run.exponents["beta_max"].iloc[window] for run in runs[:2]]  # the third diverged
+        assert table[f"{time}_beta_max"].iloc[0] == pytest.approx(np.mean(own))
+        assert table[f"{time}_beta_max_spread"].iloc[0] == pytest.approx(np.std(own, ddof=1))
+        assert table[f"{time}_beta_max_seeds"].tolist() == [2, 3]
+        assert table[f"{time}_window"].tolist() == [20 * window] * 2
+    assert table["final_test_accuracy"].tolist() == pytest.approx([0.2, 0.2])
+
+
+def test_a_single_seed_is_said_to_have_no_scatter(make_run):
+    table = ensemble_table(read_runs([make_run()]))
+    assert table["note"].iloc[0] == "1 seed reached the window; two at least have a scatter"
+    assert table["beta_max"].notna().all()
+    assert table["beta_max_low"].isna().all()
+
+
+def test_an_unknown_table_is_refused(run_folder, tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'tails'"):
+        write_tables([run_folder], tmp_path / "table.csv", kind="tail")
+    write_tables([run_folder], tmp_path / "table.csv", kind="ensembles")
+    assert len(pd.read_parquet(tmp_path / "table.parquet")) == 3
