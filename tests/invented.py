@@ -9,10 +9,12 @@ import xarray as xr
 from anodiff.diffusion.columns import COLUMNS
 from anodiff.diffusion.nulls import NULLS
 from anodiff.report.figures import FIGURES
-from anodiff.settings.run import AnalysisSettings, Config
+from anodiff.settings.run import AnalysisSettings
+from anodiff.settings.sweep import Config
 from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
+from anodiff.sweep.results import RunResult, _dotted
 from anodiff.sweep.runs import sweep_runs
-from anodiff.sweep.tables import RunResult, _dotted, sweep_table
+from anodiff.sweep.tables import sweep_table
 
 LAGS = np.unique(np.round(np.geomspace(1, 900, 60)).astype(int))
 

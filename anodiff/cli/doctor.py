@@ -18,6 +18,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
 
+from anodiff.storage.stores import existing
+
 Status = Literal["ok", "warn", "problem"]
 OK: Status = "ok"
 WARN: Status = "warn"
@@ -250,16 +252,6 @@ def _datasets(root: Path) -> Iterator[Finding]:
     if absent:
         mend = f"set download: true in the config, or lay torchvision's files in {root} (paths.data)"
         yield Finding("data: files", WARN, f"{', '.join(absent)} not in {root}; sweeps of the others work", mend)
-
-
-def existing(folder: Path) -> Path:
-    """Return a folder, or the nearest one above it that exists."""
-    folder = folder.expanduser()
-    while not folder.is_dir():
-        if folder == folder.parent:
-            return Path()
-        folder = folder.parent
-    return folder
 
 
 def _available_memory() -> float | None:

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError, StoreFormatError, did_you_mean
 from anodiff.storage.stores import open_store, writing
-
-Report = Callable[[int, int, str], None]
+from anodiff.storage.types import Report, silent
 
 #: What can be exported: the store that holds it.
 CONTENTS = {"path": "trajectory.zarr", "geometry": "geometry.zarr", "curves": "diffusion.zarr"}
@@ -85,7 +84,7 @@ def export(
     content: str = "path",
     windows: Sequence[int] = (),
     overwrite: bool = False,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> None:
     """Write a run's path, geometry or curves as one file for other tools; the file appears when it is whole.
 

@@ -15,6 +15,7 @@ import zarr
 
 from anodiff.errors import AnodiffError, StoreMissingError
 from anodiff.storage.stores import RUNNING, open_group
+from anodiff.trajectory.format import EPOCH_SERIES
 from anodiff.trajectory.format import KIND as TRAJECTORY
 from anodiff.trajectory.store import open_trajectory
 from anodiff.trajectory.windows import read_windows
@@ -24,9 +25,6 @@ RUN_STORES = ("trajectory.zarr", "geometry.zarr", "diffusion.zarr")
 
 #: Columns of exponents.csv that are told first, each with its interval.
 HEADLINES = ("beta_max", "beta_long", "exponent_first", "exponent_second")
-
-#: Series over epochs whose last measured value is told.
-OUTCOMES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
 def holdings(path: str | Path) -> dict[str, Any]:
@@ -200,7 +198,7 @@ def _outcomes(folder: Path) -> dict[str, float | None]:
     for store in reversed(RUN_STORES):
         try:
             group = open_group(folder / store)
-            series = {name: np.asarray(group[name][:]) for name in OUTCOMES if name in group}  # type: ignore[index]
+            series = {name: np.asarray(group[name][:]) for name in EPOCH_SERIES if name in group}  # type: ignore[index]
         except (AnodiffError, ValueError, RuntimeError):
             continue
         measured = {name: values[np.isfinite(values)] for name, values in series.items()}

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from anodiff.cli.inspection import HEADLINES, OUTCOMES, RUN_STORES, holdings
+from anodiff.cli.inspection import HEADLINES, RUN_STORES, holdings
+from anodiff.trajectory.format import EPOCH_SERIES
 
 
 def describe(path: str | Path, console: Console | None = None) -> None:
@@ -103,7 +104,7 @@ def _print_run(found: Mapping[str, Any], console: Console) -> None:
     console.print(f"[bold]{escape(found['path'])}[/bold]: a run")
     console.print(f"  {escape(found['state'])}")
     _print_about(found, console)
-    learned = [f"{name.replace('_', ' ')} {found[name]:.4g}" for name in OUTCOMES if found.get(name) is not None]
+    learned = [f"{name.replace('_', ' ')} {found[name]:.4g}" for name in EPOCH_SERIES if found.get(name) is not None]
     if learned:
         console.print(f"  learned    {', '.join(learned)}")
     console.print(f"  on disk    {size(found['bytes_on_disk'])}")

@@ -6,14 +6,14 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-Report = Callable[[int, int, str], None]
+from anodiff.storage.types import Report
 
 #: Seconds between two lines of a log, and between two redrawings of a bar.
 LOG_EVERY, DRAW_EVERY = 10.0, 0.2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from anodiff.geometry import Geometries, PathGeometry, open_geometry
 from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
 from anodiff.settings.run import AnalysisSettings
 from anodiff.storage.stores import open_store, writing
+from anodiff.storage.types import Report, silent
 from anodiff.trajectory.format import EPOCH_SERIES
 
 KIND = "anodiff diffusion"
@@ -49,7 +50,7 @@ def diffusion(
     settings: AnalysisSettings,
     *,
     overwrite: bool = False,
-    report: Callable[[int, int, str], None] = lambda done, total, message: None,
+    report: Report = silent,
 ) -> None:
     """Analyse every window of geometry.zarr; write diffusion.zarr, exponents.csv and tails.csv, or none.
 
@@ -79,7 +80,7 @@ def open_diffusion(path: str | Path) -> xr.Dataset:
 def analyse(
     geometries: Geometries,
     settings: AnalysisSettings,
-    report: Callable[[int, int, str], None] = lambda done, total, message: None,
+    report: Report = silent,
 ) -> Analysis:
     """Return the curves of all windows over a common set of lags, a row of exponents a window, and the rows of tails."""
     windows = geometries.windows

@@ -26,8 +26,7 @@ from scipy.special import ndtri
 from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
 from anodiff.diffusion.power_law import Comparison, PowerLaw, compare_tails, fit_power_law
 from anodiff.errors import ConfigError
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: No law is fitted to fewer avalanches, and a mean size is taken over no fewer of one duration.
 FEWEST_AVALANCHES, FEWEST_OF_A_DURATION = 30, 10

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Blocks in a window where their length is not given.
 BLOCKS = 20

@@ -16,13 +16,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 from scipy.stats import chi2
 
 from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
-
-FloatArray = NDArray[np.float64]
 
 UPPER = (1 + COVERAGE) / 2
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.intervals import Interval
 from anodiff.diffusion.pairs import STRETCHES, jackknife
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Fragments of fewer updates, or of this fraction of a short window, do not enter the exponent.
 SHORTEST = 60, 1 / 16

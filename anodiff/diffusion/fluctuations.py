@@ -7,11 +7,10 @@ overlap, so that the curve is smooth over the width whatever the loss does.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from anodiff.errors import ConfigError
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 
 def moving_variance(values: ArrayLike, width: int) -> FloatArray:

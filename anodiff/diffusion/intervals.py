@@ -20,8 +20,7 @@ from anodiff.diffusion.inversion import invert
 from anodiff.diffusion.regimes import FEWEST_LAGS, NOTHING_FITTED, Fits, Regimes, fit_both, fit_regimes
 from anodiff.diffusion.sampling import draw_log_msd, effective_dimension, relative_covariance
 from anodiff.geometry import PathGeometry
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Curves drawn for the intervals of a window, and the intervals' nominal coverage.
 DRAWS, COVERAGE = 400, 0.95

@@ -8,9 +8,8 @@ about one fitted value turned round, this knows that the error may depend on the
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 
 def invert(measured: FloatArray, truths: FloatArray, drawn: FloatArray, coverage: float) -> tuple[FloatArray, FloatArray]:

@@ -23,8 +23,7 @@ from anodiff.diffusion.intervals import interval_columns
 from anodiff.diffusion.power_law import compare_tails, fit_power_law
 from anodiff.diffusion.stable import FEWEST_VALUES, fit_stable_with_intervals
 from anodiff.diffusion.tails import hill, log_moment_index
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: What is described: name, meaning.
 QUANTITIES = {

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from anodiff.diffusion.exponents import local_slopes
 from anodiff.geometry import PathGeometry
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: The nulls: what each keeps and destroys.
 NULLS = {

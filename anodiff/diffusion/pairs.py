@@ -22,8 +22,7 @@ from scipy.special import stdtrit
 
 from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.intervals import COVERAGE, SHORTEST, UNKNOWN, Interval
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: A bin with fewer pairs is left out.
 FEWEST_PAIRS = 10

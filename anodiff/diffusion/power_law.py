@@ -21,8 +21,7 @@ from scipy.special import erfc, erfcx, gammaincinv, ndtri, zeta
 from anodiff.diffusion.intervals import UNKNOWN, Interval
 from anodiff.diffusion.tails import ROUNDING, UPPER, magnitudes
 from anodiff.errors import ConfigError
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: No power law is fitted to fewer values.
 FEWEST_VALUES = 10

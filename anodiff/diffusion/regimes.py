@@ -13,10 +13,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.linalg import cholesky, solve_triangular
 
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Relative accuracy below which no MSD is an exact power law: fits within it are equally good.
 RESOLUTION = 0.02

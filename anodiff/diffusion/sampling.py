@@ -26,8 +26,7 @@ from scipy.linalg import eigh
 
 from anodiff.diffusion.regimes import Regimes
 from anodiff.geometry import PathGeometry
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Up to so many effective dimensions curves are drawn from simulated paths; above, the logarithm of the MSD is normal.
 FEW_DIMENSIONS = 10

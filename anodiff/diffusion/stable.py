@@ -29,8 +29,8 @@ from scipy.special import ndtri, stdtrit
 
 from anodiff.diffusion.intervals import COVERAGE, DRAWS, UNKNOWN, Interval
 from anodiff.errors import ConfigError
+from anodiff.storage.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 #: Where the characteristic function of standardised values is taken: multiples of the first.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from anodiff.diffusion.stable import StableLaw
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Points of the transform; −ln|φ| where it ends; the widest spacing of points of the density, in scales.
 POINTS, DECAY, SPACING = 2**17, 28.0, 0.02

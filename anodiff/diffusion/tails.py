@@ -20,13 +20,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import gammaincinv, stdtrit
 
 from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
 from anodiff.errors import ConfigError
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: No interval is given from fewer blocks or block sums.
 FEWEST_BLOCKS = 5

@@ -1,8 +1,8 @@
 """The geometry of a path: everything follows from the update Gram matrix G_kl = <Δw_k, Δw_l>, Δw_k = w_{k+1} − w_k."""
 
-from anodiff.geometry.fourier import fourier_msd
-from anodiff.geometry.gram import path_geometry, update_gram
-from anodiff.geometry.path import PathGeometry, PrincipalCoordinates
+from anodiff.geometry.gram import update_gram
+from anodiff.geometry.msd import fourier_msd
+from anodiff.geometry.path import PathGeometry, PrincipalCoordinates, path_geometry
 from anodiff.geometry.reduce import geometry
 from anodiff.geometry.store import Geometries, open_geometry
 

@@ -23,9 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.geometry.path import PathGeometry
+from anodiff.storage.types import Report, silent
 from anodiff.trajectory.products import PRODUCT_COLUMNS, add_products, blas, full_precision
-from anodiff.trajectory.windows import Window
 
 #: Blocks of columns held at least: one at work, one being read, one waiting.
 FEWEST_BLOCKS = 3
@@ -34,7 +33,6 @@ FEWEST_BLOCKS = 3
 MEMORY = 2**29
 
 Array = NDArray[Any]
-Report = Callable[[int, int, str], None]
 
 
 class Points(Protocol):
@@ -50,37 +48,12 @@ class Points(Protocol):
         ...
 
 
-def path_geometry(points: Points, *, memory: float = MEMORY, device: str = "cpu") -> PathGeometry:
-    """Return the geometry of any path of shape (T+1, P): a numpy, Zarr or HDF5 array, a memory map.
-
-    Raises
-    ------
-    ConfigError
-        If the shape is not that of a path, or a coordinate is not finite.
-
-    Examples
-    --------
-    >>> corner = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]])
-    >>> path_geometry(corner).squared_displacements
-    array([[ 0.,  9., 25.],
-           [ 9.,  0., 16.],
-           [25., 16.,  0.]])
-    """
-    gram = update_gram(points, memory=memory, device=device)
-    if not np.isfinite(gram).all():
-        fault = find_fault(points, memory=memory)
-        if fault is None:
-            raise ConfigError("a path with updates whose squares overflow float32; give its points in float64")
-        raise ConfigError(f"a path with {fault.value} at point {fault.point}, parameter {fault.parameter}; only finite points")
-    return PathGeometry(gram, Window(0, len(gram)))
-
-
 def update_gram(
     points: Points,
     *,
     memory: float = MEMORY,
     device: str = "cpu",
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> NDArray[np.float64]:
     """Return the update Gram matrix of points (T+1, P), shape (T, T), float64, exactly symmetric.
 

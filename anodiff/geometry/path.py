@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import eigsh
 
 from anodiff.errors import ConfigError
+from anodiff.geometry.gram import MEMORY, Points, find_fault, update_gram
+from anodiff.geometry.msd import msd_at_lags
+from anodiff.storage.types import FloatArray
 from anodiff.trajectory.windows import Window
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,7 @@ class PathGeometry:
 
         Shape (lags,). Cost O(T²) for the prefix sums and O(T) a lag.
         """
-        prefix = self._prefix
-        diagonal = np.diagonal(prefix)
-        values = [
-            (diagonal[lag:] + diagonal[: len(diagonal) - lag] - 2 * np.diagonal(prefix, lag)).mean() for lag in np.asarray(lags)
-        ]
-        return np.maximum(np.array(values, float), 0.0)
+        return msd_at_lags(self._prefix, lags)
 
     @property
     def step_lengths(self) -> FloatArray:
@@ -151,3 +147,28 @@ class PathGeometry:
 
     def _permuted(self, order: NDArray[np.int64]) -> PathGeometry:
         return PathGeometry(self.gram[np.ix_(order, order)], self.window)
+
+
+def path_geometry(points: Points, *, memory: float = MEMORY, device: str = "cpu") -> PathGeometry:
+    """Return the geometry of any path of shape (T+1, P): a numpy, Zarr or HDF5 array, a memory map.
+
+    Raises
+    ------
+    ConfigError
+        If the shape is not that of a path, or a coordinate is not finite.
+
+    Examples
+    --------
+    >>> corner = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]])
+    >>> path_geometry(corner).squared_displacements
+    array([[ 0.,  9., 25.],
+           [ 9.,  0., 16.],
+           [25., 16.,  0.]])
+    """
+    gram = update_gram(points, memory=memory, device=device)
+    if not np.isfinite(gram).all():
+        fault = find_fault(points, memory=memory)
+        if fault is None:
+            raise ConfigError("a path with updates whose squares overflow float32; give its points in float64")
+        raise ConfigError(f"a path with {fault.value} at point {fault.point}, parameter {fault.parameter}; only finite points")
+    return PathGeometry(gram, Window(0, len(gram)))

@@ -7,7 +7,6 @@ has stored Gram matrices instead of weights, they are copied.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,10 @@ from pydantic import ValidationError
 from anodiff.geometry.gram import MEMORY, choose_device, find_fault, update_gram
 from anodiff.geometry.store import KIND, POINT_SERIES, VERSION
 from anodiff.settings.run import RunSettings
+from anodiff.storage.compression import compressors
 from anodiff.storage.stores import create_store, finish_store, writing
-from anodiff.trajectory.format import EPOCH_SERIES, GRAM, NONE, compressors, gram_layout
+from anodiff.storage.types import Report, silent
+from anodiff.trajectory.format import EPOCH_SERIES, GRAM, NONE, gram_layout
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window, updates_give_gradients
 
@@ -46,7 +47,7 @@ def geometry(
     memory: float = MEMORY,
     device: str = "cpu",
     overwrite: bool = False,
-    report: Callable[[int, int, str], None] = lambda done, total, message: None,
+    report: Report = silent,
 ) -> None:
     """Reduce trajectory.zarr to geometry.zarr.
 

@@ -7,7 +7,7 @@ the edge of stability, and the motion of the window around the step split into t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from anodiff.data import load
-from anodiff.geometry.gram import path_geometry
-from anodiff.geometry.path import PathGeometry
+from anodiff.geometry.path import PathGeometry, path_geometry
 from anodiff.geometry.reduce import WindowPoints
 from anodiff.landscape.curvature_store import ARRAYS, KIND, VERSION, Curvature, open_curvature
 from anodiff.landscape.products import gauss_newton_product, hessian_product
@@ -29,10 +28,9 @@ from anodiff.landscape.top_subspace import split_motion, stability_threshold
 from anodiff.settings.run import RunSettings
 from anodiff.storage.measurement import identity_of, layouts_of, measuring
 from anodiff.storage.stores import refuse_existing
+from anodiff.storage.types import Report, silent
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
-
-Report = Callable[[int, int, str], None]
 
 #: What is measured at a point, one after the other; an interruption loses at most one of them.
 PARTS = ("eigenvalues of the Hessian, motion", "spectral density", "trace", "eigenvalues of the Gauss-Newton matrix")
@@ -57,7 +55,7 @@ def measure_curvature(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     overwrite: bool = False,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> Curvature:
     """Measure the curvature at steps of a run, write it to ``output``, and return it.
 

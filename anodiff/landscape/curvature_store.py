@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from anodiff.errors import StoreFormatError
 from anodiff.landscape.spectrum import SpectralDensity
 from anodiff.storage.stores import open_store
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 KIND = "anodiff curvature"
 VERSION = 1

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from anodiff.errors import ConfigError
 from anodiff.geometry.path import PathGeometry
+from anodiff.storage.types import FloatArray
 from anodiff.trajectory.store import Trajectory
 
-FloatArray = NDArray[np.float64]
 Shapes = Mapping[str, tuple[int, ...]]
 
 #: Columns of the weights that are read at a time.

@@ -12,12 +12,11 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anodiff.landscape.surface import LossSurface
+from anodiff.storage.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 Product = Callable[[FloatArray], FloatArray]
 
 

@@ -8,14 +8,13 @@ Cost: 2 · directions · radii forward passes over the samples, for each step an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from anodiff.data import load
 from anodiff.errors import ConfigError
@@ -29,10 +28,8 @@ from anodiff.landscape.surface import BATCH_SIZE, LossSurface, describe
 from anodiff.settings.run import RunSettings
 from anodiff.storage.measurement import Layout, identity_of, layouts_of, measuring, scratch_of
 from anodiff.storage.stores import refuse_existing, writing
+from anodiff.storage.types import FloatArray, Report, silent
 from anodiff.trajectory.store import Trajectory, open_trajectory
-
-FloatArray = NDArray[np.float64]
-Report = Callable[[int, int, str], None]
 
 #: Kinds of directions.
 DIRECTIONS = ("random", "path")
@@ -60,7 +57,7 @@ def measure_roughness(
     device: torch.device | str = "cpu",
     workers: int | None = None,
     overwrite: bool = False,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> pd.DataFrame:
     """Measure the roughness of the loss around steps of a run; write store and table, and return the table.
 

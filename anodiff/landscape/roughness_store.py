@@ -15,8 +15,7 @@ from anodiff.diffusion.intervals import interval_columns
 from anodiff.errors import StoreFormatError
 from anodiff.landscape.structure import FLOORS, StructureFit, fit_structure, squares, structure_function
 from anodiff.storage.stores import open_store
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 KIND = "anodiff roughness"
 VERSION = 1

@@ -7,19 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from anodiff.data import Augmentation, Dataset, load
 from anodiff.errors import ConfigError, StoreFormatError
 from anodiff.landscape.surface import BATCH_SIZE, LossSurface, subset
 from anodiff.settings.run import RunSettings
+from anodiff.storage.types import FloatArray
 from anodiff.training.loop import build_loss, build_model
 from anodiff.training.seeding import global_states, restore_global_states, seed_globals
 from anodiff.trajectory.format import FULL
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
-
-FloatArray = NDArray[np.float64]
 
 
 def place(

@@ -10,14 +10,12 @@ from queue import SimpleQueue
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
 from anodiff.landscape.directions import Directions
 from anodiff.landscape.surface import LossSurface, one_thread
 from anodiff.storage.memory import refuse_too_large
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Points that a GPU evaluates together.
 TOGETHER = 16

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.storage.stores import open_store
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 KIND = "anodiff slices"
 VERSION = 1

@@ -11,13 +11,13 @@ The floor of the cost is the convolutions' own time (nine tenths of it, for a na
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from anodiff.errors import ConfigError
 from anodiff.landscape.directions import Directions
@@ -26,9 +26,7 @@ from anodiff.landscape.slice_store import KIND, VERSION
 from anodiff.landscape.surface import LossSurface, describe
 from anodiff.storage.measurement import Layout, identity_of, measuring
 from anodiff.storage.stores import refuse_existing
-
-FloatArray = NDArray[np.float64]
-Report = Callable[[int, int, str], None]
+from anodiff.storage.types import FloatArray, Report, silent
 
 #: Longest scan that is begun, in seconds, where the caller says nothing else.
 LONGEST = 24 * 3600.0
@@ -103,7 +101,7 @@ def slice_landscape(
     memory: float | None = None,
     overwrite: bool = False,
     reuse: bool = False,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> None:
     """Evaluate a grid and publish it as a store at ``output``; see `anodiff.landscape.slice_store.open_slice`.
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.linalg import eigh_tridiagonal
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from anodiff.errors import ConfigError
+from anodiff.storage.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 Product = Callable[[FloatArray], FloatArray]
 
 

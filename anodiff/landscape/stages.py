@@ -5,12 +5,11 @@ A run that stopped before its first window has no landscape to speak of: its sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from anodiff.geometry.store import open_geometry
 from anodiff.landscape.curvature import measure_curvature, window_of
@@ -25,11 +24,9 @@ from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, Roughn
 from anodiff.storage.lock import run_lock
 from anodiff.storage.measurement import scratch_of
 from anodiff.storage.stores import publish, refuse_existing, remove, storage_errors
+from anodiff.storage.types import FloatArray, Report, silent
 from anodiff.training.gpus import claim_device
 from anodiff.trajectory.store import Trajectory, open_trajectory
-
-FloatArray = NDArray[np.float64]
-Report = Callable[[int, int, str], None]
 
 
 def steps_at(trajectory: Trajectory, fractions: Sequence[float]) -> list[int]:
@@ -50,7 +47,7 @@ def slices(
     data_root: str | Path = "data",
     device: str = "auto",
     overwrite: bool = False,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> None:
     """Slice the landscape in the planes that the settings name.
 
@@ -137,7 +134,7 @@ def roughness(
     data_root: str | Path = "data",
     device: str = "auto",
     overwrite: bool = False,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> None:
     """Measure the roughness at fractions of a run, see `anodiff.landscape.roughness.measure_roughness`."""
     with claim_device(device) as chosen:
@@ -168,7 +165,7 @@ def curvature(
     data_root: str | Path = "data",
     device: str = "auto",
     overwrite: bool = False,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> None:
     """Measure the curvature at fractions of a run, see `anodiff.landscape.curvature.measure_curvature`."""
     trajectory = open_trajectory(trajectory_path)

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from anodiff.diffusion.intervals import COVERAGE, DRAWS, UNKNOWN, Interval
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: A structure function is fitted where it is so many times its floor, over no fewer radii.
 ABOVE_FLOOR, FEWEST_RADII = 10.0, 4

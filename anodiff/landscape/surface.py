@@ -25,8 +25,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.landscape.batch_norm_folding import Folded, fold
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Where batch normalisation takes its statistics from.
 BATCH_NORM = ("centre", "per_point")

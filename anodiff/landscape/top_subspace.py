@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from anodiff.geometry.path import PathGeometry
 from anodiff.landscape.directions import COLUMNS
 from anodiff.settings.run import OptimiserSettings
+from anodiff.storage.types import FloatArray
 from anodiff.trajectory.store import Trajectory
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -22,32 +22,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.settings.networks import FAMILIES, Family, Option, resolve
+from anodiff.settings.networks import FAMILIES, INITIALISATIONS, Family, Option, check, names, resolve
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["FAMILIES", "INITIALISATIONS", "Family", "Option", "build", "check", "count_parameters", "names"]
-
-INITIALISATIONS = ("default", "kaiming")
-
-
-def check(name: str, options: Mapping[str, Any]) -> None:
-    """Refuse a model that cannot be built, whatever the data set.
-
-    Of ``torchvision:<name>`` and ``package.module:factory`` only the syntax is checked, as neither is imported here.
-
-    Raises
-    ------
-    ConfigError
-        The name is unknown, the depth impossible, or an option unknown, of the wrong kind or out of bounds.
-    """
-    resolve(name, options)
-
-
-def names() -> list[str]:
-    """Return the usual names, for messages and documentation; other depths and factories are just as good."""
-    return [example for family in FAMILIES.values() for example in family.examples]
 
 
 def build(

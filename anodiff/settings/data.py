@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from anodiff import models
 from anodiff.errors import did_you_mean
 from anodiff.settings.base import Named, Settings, label
 
 DATASETS = ("digits", "cifar10", "cifar100", "mnist", "fashion_mnist", "image_folder", "gaussian_clusters")
-
-#: Settings of a model that most families share; the others stand under ``options``.
-ARCHITECTURE = ("depth", "width", "shortcut", "batch_norm")
 
 
 class ClusterSettings(Settings):
@@ -73,40 +68,3 @@ class DataSettings(Named):
         if self.name == "image_folder" and self.folder is None:
             raise ValueError("image_folder needs 'folder': the folder under the data root that holds train/ and test/")
         return self
-
-
-class ModelSettings(Named):
-    """The network. It adapts to the data set's channels, size and classes. What is left out takes the family's default."""
-
-    name: Annotated[str, label(None)] = "resnet14"
-    """resnet<6n+2>, vgg9, vgg11, vgg16, densenet<depth>, alexnet, mlp<depth>, vit, torchvision:<name>, or
-    package.module:factory for one of yours."""
-    depth: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    """Number of layers with weights, where the name does not say it."""
-    width: Annotated[int | None, Field(ge=1, le=65_536)] = None
-    """Channels of the first stage, or units of a hidden layer."""
-    shortcut: bool | None = None
-    """ResNets: false leaves the shortcuts out."""
-    batch_norm: Annotated[bool | None, label("batchnorm")] = None
-    """false leaves batch normalisation out, where the family has it."""
-    options: dict[str, Any] = {}
-    """Further keyword arguments of the family, the torchvision model or your factory."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete(cls, value: Any) -> Any:
-        """Check name and options, and fill in the family's defaults, so that a run.yaml says everything."""
-        value = {"name": value} if isinstance(value, str) else value
-        options = value.get("options", {}) if isinstance(value, Mapping) else None
-        name = value.get("name", "resnet14") if isinstance(value, Mapping) else None
-        if not isinstance(name, str) or not isinstance(options, Mapping):
-            return value
-        given = {key: value[key] for key in ARCHITECTURE if value.get(key) is not None}
-        _, complete = models.resolve(name, {**given, **options})
-        named = {key: complete.pop(key) for key in ARCHITECTURE if key in complete}
-        return {**value, **named, "options": complete}
-
-    def keywords(self) -> dict[str, Any]:
-        """Return the settings as keyword arguments of `anodiff.models.build`."""
-        named = {key: getattr(self, key) for key in ARCHITECTURE}
-        return {key: value for key, value in named.items() if value is not None} | self.options

@@ -10,7 +10,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.settings.run import Config, RunSettings
+from anodiff.settings.run import RunSettings
+from anodiff.settings.sweep import Config
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -191,7 +191,7 @@ def resolve(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]
     Raises
     ------
     ConfigError
-        See `anodiff.models.check`.
+        See `anodiff.settings.networks.check`.
 
     Examples
     --------
@@ -240,3 +240,24 @@ def _hint(option: str, taken: Mapping[str, Option]) -> str:
     nearest = did_you_mean(option, taken)
     listed = f"it takes {', '.join(taken)}"
     return listed if nearest.startswith("known") else f"{nearest} {listed[0].upper()}{listed[1:]}"
+
+
+INITIALISATIONS = ("default", "kaiming")
+
+
+def check(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse a model that cannot be built, whatever the data set.
+
+    Of ``torchvision:<name>`` and ``package.module:factory`` only the syntax is checked, as neither is imported here.
+
+    Raises
+    ------
+    ConfigError
+        The name is unknown, the depth impossible, or an option unknown, of the wrong kind or out of bounds.
+    """
+    resolve(name, options)
+
+
+def names() -> list[str]:
+    """Return the usual names, for messages and documentation; other depths and factories are just as good."""
+    return [example for family in FAMILIES.values() for example in family.examples]

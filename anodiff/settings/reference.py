@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from anodiff.models import FAMILIES
-from anodiff.settings.run import Config, RunSettings
+from anodiff.settings.networks import FAMILIES
+from anodiff.settings.run import RunSettings
+from anodiff.settings.sweep import Config
 
 _OPENING = """# Every key of a config file
 

@@ -7,19 +7,15 @@ behind each field is its documentation: it goes into the JSON schema (`workflow/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from anodiff.settings.base import Named, Settings, label
-from anodiff.settings.data import DataSettings, ModelSettings
-from anodiff.settings.stages import (
-    AnalysisSettings,
-    CurvatureSettings,
-    LandscapeSettings,
-    RoughnessSettings,
-    SimplifiedModelSettings,
-)
+from anodiff.settings.data import DataSettings
+from anodiff.settings.networks import resolve
+from anodiff.settings.run import ModelSettings
 
 #: Numbers kept of each point of a sketched path, unless set.
 SKETCH_SIZE = 1024
@@ -188,48 +184,42 @@ class RunSettings(Settings):
         return self
 
 
-class SweepSettings(Settings):
-    """Which runs: a grid, explicit entries, or both."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    """Name of the sweep: its results lie in ``<results>/<name>/``."""
-    defaults: dict[str, Any] = {}
-    """Settings shared by all runs; any part of a run's settings (data, model, optimiser, training, recording, seed)."""
-    grid: list[dict[str, Any]] = []
-    """Blocks of axes: dotted keys with lists, such as ``training.batch_size: [64, 128]``. A block is every combination."""
-    runs: list[dict[str, Any]] = []
-    """Single runs, written as in ``defaults`` or with dotted keys."""
+#: Settings of a model that most families share; the others stand under ``options``.
+ARCHITECTURE = ("depth", "width", "shortcut", "batch_norm")
 
 
-class PathSettings(Settings):
-    """Where things lie; relative to the folder that Snakemake runs in."""
+class ModelSettings(Named):
+    """The network. It adapts to the data set's channels, size and classes. What is left out takes the family's default."""
 
-    results: str = "results"
-    """Folder of finished results."""
-    scratch: str = "scratch"
-    """Folder of training in progress; fastest on the file system of ``results``, where publishing is one rename."""
-    data: str = "data"
-    """Folder of data sets, as torchvision lays them out."""
+    name: Annotated[str, label(None)] = "resnet14"
+    """resnet<6n+2>, vgg9, vgg11, vgg16, densenet<depth>, alexnet, mlp<depth>, vit, torchvision:<name>, or
+    package.module:factory for one of yours."""
+    depth: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    """Number of layers with weights, where the name does not say it."""
+    width: Annotated[int | None, Field(ge=1, le=65_536)] = None
+    """Channels of the first stage, or units of a hidden layer."""
+    shortcut: bool | None = None
+    """ResNets: false leaves the shortcuts out."""
+    batch_norm: Annotated[bool | None, label("batchnorm")] = None
+    """false leaves batch normalisation out, where the family has it."""
+    options: dict[str, Any] = {}
+    """Further keyword arguments of the family, the torchvision model or your factory."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, value: Any) -> Any:
+        """Check name and options, and fill in the family's defaults, so that a run.yaml says everything."""
+        value = {"name": value} if isinstance(value, str) else value
+        options = value.get("options", {}) if isinstance(value, Mapping) else None
+        name = value.get("name", "resnet14") if isinstance(value, Mapping) else None
+        if not isinstance(name, str) or not isinstance(options, Mapping):
+            return value
+        given = {key: value[key] for key in ARCHITECTURE if value.get(key) is not None}
+        _, complete = resolve(name, {**given, **options})
+        named = {key: complete.pop(key) for key in ARCHITECTURE if key in complete}
+        return {**value, **named, "options": complete}
 
-class Config(Settings):
-    """A config file."""
-
-    sweep: SweepSettings
-    """Which runs."""
-    paths: PathSettings = PathSettings()
-    """Where things lie."""
-    download: bool = False
-    """Let torchvision download a missing data set."""
-    longest_job: Annotated[int, Field(ge=10)] = 1440
-    """Minutes of a cluster's job at most, as its partition's time limit has it; a longer training goes on in the next job."""
-    analysis: AnalysisSettings = AnalysisSettings()
-    """How the path is analysed."""
-    simplified_model: SimplifiedModelSettings = SimplifiedModelSettings()
-    """Walkers on generated surfaces, beside the sweep."""
-    landscape: LandscapeSettings = LandscapeSettings()
-    """The loss landscape along the path."""
-    roughness: RoughnessSettings = RoughnessSettings()
-    """Its roughness."""
-    curvature: CurvatureSettings = CurvatureSettings()
-    """Its curvature."""
+    def keywords(self) -> dict[str, Any]:
+        """Return the settings as keyword arguments of `anodiff.models.build`."""
+        named = {key: getattr(self, key) for key in ARCHITECTURE}
+        return {key: value for key, value in named.items() if value is not None} | self.options

@@ -20,6 +20,7 @@ import zarr
 from numpy.typing import NDArray
 
 from anodiff.errors import AnodiffError
+from anodiff.storage.compression import compressors
 from anodiff.storage.lock import run_lock
 from anodiff.storage.stores import (
     COMPLETE,
@@ -31,7 +32,6 @@ from anodiff.storage.stores import (
     remove,
     storage_errors,
 )
-from anodiff.trajectory.format import compressors
 
 #: Array that marks the parts that are done; a finished store has none.
 DONE = "part_done"

@@ -215,3 +215,13 @@ def _discard(path: Path) -> None:
         time.sleep(0.02)
         if not path.exists():
             return
+
+
+def existing(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that exists."""
+    folder = folder.expanduser()
+    while not folder.is_dir():
+        if folder == folder.parent:
+            return Path()
+        folder = folder.parent
+    return folder

@@ -16,23 +16,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import binomtest, spearmanr
 
 from anodiff.diffusion.intervals import COVERAGE
-from anodiff.sweep.hypothesis_tests import (
-    FEWEST,
-    NOT_MEASURED,
-    Row,
-    judge_median,
-    not_measured,
-    part_row,
-    together,
-)
+from anodiff.sweep.hypothesis_tests import FEWEST, NOT_MEASURED, Row, judge_median, not_measured, part_row, together
 from anodiff.sweep.landscape_claims import landscape_parts, walker_parts
 from anodiff.sweep.seeds import alike
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

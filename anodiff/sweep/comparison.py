@@ -24,12 +24,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from anodiff.cli.inspection import OUTCOMES
 from anodiff.diffusion.columns import WINDOW_COLUMNS
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.storage.stores import writing
+from anodiff.sweep.results import RunResult, is_finished, read_run
 from anodiff.sweep.seeds import AVERAGED
-from anodiff.sweep.tables import RunResult, is_finished, read_run
+from anodiff.trajectory.format import EPOCH_SERIES
 
 #: What tells a window of one run from another of the same.
 WINDOW = ("waiting_time", "length", "stride")
@@ -109,7 +109,7 @@ def compare(a: str | Path, b: str | Path) -> Comparison:
 def compare_runs(a: RunResult, b: RunResult) -> Comparison:
     """Compare two runs, by windows of the same start, length and stride."""
     windows_a, windows_b = _by_window(a), _by_window(b)
-    rows = [_run_row(quantity, _outcome(a, quantity), _outcome(b, quantity)) for quantity in OUTCOMES]
+    rows = [_run_row(quantity, _outcome(a, quantity), _outcome(b, quantity)) for quantity in EPOCH_SERIES]
     for window in windows_a:
         if window in windows_b:
             for quantity in AVERAGED:
@@ -187,7 +187,7 @@ def _groups(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 
 
 def _group_rows(group: str, a: Sequence[RunResult], b: Sequence[RunResult]) -> Iterator[dict[str, Any]]:
-    for quantity in OUTCOMES:
+    for quantity in EPOCH_SERIES:
         values = ([_outcome(run, quantity)[0] for run in runs] for runs in (a, b))
         yield {"configuration": group, "quantity": quantity, **_means(*values)}
     tables = [[_by_window(run) for run in runs] for runs in (a, b)]

@@ -18,8 +18,7 @@ from anodiff.diffusion.intervals import COVERAGE, Interval
 from anodiff.errors import StoreMissingError
 from anodiff.landscape.curvature_store import open_curvature
 from anodiff.landscape.roughness_store import COLUMNS as ROUGHNESS_COLUMNS
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Exponents of the window that holds the point.
 OF_WINDOW = ("window", "waiting_time", "beta_max", "beta_long", "exponent_first", "exponent_second", "loss_roughness")

@@ -13,12 +13,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import binom, binomtest, mannwhitneyu
 
 from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Columns of a row of the table of claims.
 Row = dict[str, Any]

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm
 
 from anodiff.diffusion.intervals import Interval
+from anodiff.storage.types import FloatArray
 from anodiff.sweep.connections import rank_correlation
 from anodiff.sweep.hypothesis_tests import (
     FEWEST,
@@ -21,8 +21,6 @@ from anodiff.sweep.hypothesis_tests import (
     not_measured,
     part_row,
 )
-
-FloatArray = NDArray[np.float64]
 
 
 def landscape_parts(landscape: pd.DataFrame | None) -> list[Row]:

@@ -19,17 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anodiff.cli.doctor import existing
 from anodiff.errors import DatasetMissingError
-from anodiff.settings.run import Config, RunSettings
+from anodiff.settings.run import RunSettings
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
+from anodiff.settings.sweep import Config
+from anodiff.storage.stores import existing
+from anodiff.storage.types import Report, silent
 from anodiff.sweep import costs
 from anodiff.sweep.runs import Run, landscape_runs, sweep_runs
 
 if TYPE_CHECKING:
     from anodiff.training.timing import Measurement
 
-Report = Callable[[int, int, str], None]
 
 #: Seconds of a job before and after its work: Python, its packages, for those that train torch.
 START, START_TORCH = 3.0, 6.0
@@ -100,7 +101,7 @@ def plan_sweep(
     measuring: bool = True,
     device: str = "auto",
     seconds: float = 3.0,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> Plan:
     """Return what the sweep of a config takes.
 

@@ -20,7 +20,8 @@ from pydantic.fields import FieldInfo
 
 from anodiff.errors import ConfigError
 from anodiff.settings.loading import validate
-from anodiff.settings.run import Config, RunSettings, SweepSettings
+from anodiff.settings.run import RunSettings
+from anodiff.settings.sweep import Config, SweepSettings
 
 
 @dataclass(frozen=True)

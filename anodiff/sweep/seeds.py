@@ -19,7 +19,7 @@ from anodiff.diffusion.ergodicity import ageing_ratio, ergodicity_breaking, over
 from anodiff.diffusion.intervals import interval_columns
 
 if TYPE_CHECKING:
-    from anodiff.sweep.tables import RunResult
+    from anodiff.sweep.results import RunResult
 
 #: Exponents whose mean over seeds is given.
 AVERAGED = (

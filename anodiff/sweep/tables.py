@@ -14,17 +14,13 @@ every further setting that differs between the runs and how the run ended.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.columns import COLUMNS as WINDOW_EXPONENTS
 from anodiff.diffusion.columns import WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
@@ -34,6 +30,7 @@ from anodiff.sweep.claims import claim_rows
 from anodiff.sweep.columns import RUN_COLUMNS as RUN_COLUMNS
 from anodiff.sweep.columns import write_parquet
 from anodiff.sweep.connections import landscape_rows
+from anodiff.sweep.results import RunResult, is_finished, read_runs
 from anodiff.sweep.seeds import configuration_row, ensemble_rows
 
 #: Columns that name a run, and the setting that each holds.
@@ -44,44 +41,6 @@ NAMING = {
     "learning_rate": "optimiser.learning_rate",
     "seed": "seed",
 }
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """The small results of a finished run: curves, exponents, tails, and settings by dotted key."""
-
-    folder: Path
-    name: str
-    curves: xr.Dataset
-    exponents: pd.DataFrame
-    tails: pd.DataFrame
-    settings: dict[str, Any]
-
-    @property
-    def group(self) -> str:
-        """The name without the seed."""
-        return re.sub(r"-seed\d+", "", self.name, count=1)
-
-
-def read_run(folder: str | Path) -> RunResult:
-    """Read ``diffusion.zarr``, ``exponents.csv`` and ``tails.csv`` of a run's folder; raises what `open_diffusion` raises."""
-    folder = Path(folder)
-    curves = open_diffusion(folder / "diffusion.zarr")
-    tables = []
-    for name, texts in (("exponents.csv", ["note", "flags"]), ("tails.csv", ["tail_note"])):
-        table = folder / name
-        if not table.exists():
-            raise StoreMissingError(f"{table}: no such table; run: anodiff diffusion {folder / 'geometry.zarr'}")
-        tables.append(pd.read_csv(table, dtype=dict.fromkeys(texts, "string")))
-    exponents, tails = tables
-    return RunResult(folder, folder.resolve().name, curves, exponents, tails, dict(_dotted(curves.attrs["settings"])))
-
-
-def read_runs(folders: Sequence[str | Path]) -> list[RunResult]:
-    """Read several runs, at least one."""
-    if not folders:
-        raise ConfigError("no runs given; name their folders, such as results/digits/runs/*")
-    return [read_run(folder) for folder in folders]
 
 
 def sweep_table(runs: Sequence[RunResult]) -> pd.DataFrame:
@@ -196,11 +155,6 @@ def _runs_table(folders: Sequence[str | Path], kind: str, logs: str | Path | Non
     return table
 
 
-def is_finished(folder: Path) -> bool:
-    """Return whether a run's folder holds all that the tables need."""
-    return all((folder / name).exists() for name in ("diffusion.zarr", "exponents.csv", "tails.csv"))
-
-
 def _missing_rows(folders: Sequence[Path], logs: Path) -> pd.DataFrame:
     rows = [{"run": folder.name, "status": "missing", "note": _last_words(folder.name, logs)} for folder in folders]
     return pd.DataFrame(rows).astype({"note": "string"})
@@ -259,11 +213,3 @@ def _mixed(key: str, runs: Sequence[RunResult]) -> bool:
 def _cell(value: Any) -> Any:
     """Keep what a table holds as it is; write the rest, such as lists, as text."""
     return value if isinstance(value, (int, float, str, type(None))) else str(value)
-
-
-def _dotted(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in section.items():
-        if isinstance(value, Mapping) and value:
-            yield from _dotted(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

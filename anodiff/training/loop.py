@@ -15,6 +15,7 @@ from anodiff import models
 from anodiff.data import Augmentation, Batches, Dataset
 from anodiff.settings.run import RunSettings
 from anodiff.storage.stores import COMPLETE, DIVERGED
+from anodiff.storage.types import Report, silent
 from anodiff.training.backward import Loss, differentiation
 from anodiff.training.gradients import noise_norm
 from anodiff.training.optimisers import rate_factor
@@ -22,8 +23,6 @@ from anodiff.training.precision import Forward, forward_of
 from anodiff.training.seeding import generator
 from anodiff.training.state import Walk
 from anodiff.trajectory import TrajectoryRecorder
-
-Report = Callable[[int, int, str], None]
 
 
 def build_model(settings: RunSettings, dataset: Dataset) -> nn.Module:
@@ -74,7 +73,7 @@ def walk_on(
     dataset: Dataset,
     recorder: TrajectoryRecorder,
     *,
-    report: Report = lambda step, steps, message: None,
+    report: Report = silent,
     between_steps: Callable[[], None] = lambda: None,
 ) -> str:
     """Train from where ``walk`` stands to the recorder's last step and return ``complete``, or ``diverged`` at the first step

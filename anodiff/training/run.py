@@ -24,11 +24,12 @@ from anodiff.errors import AnodiffError, Interrupted
 from anodiff.settings.run import RunSettings
 from anodiff.storage.lock import Lock, run_lock
 from anodiff.storage.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors, sync_files
+from anodiff.storage.types import Report, silent
 from anodiff.training.checkpoint import newest_checkpoint, refuse_other_settings, write_checkpoint
 from anodiff.training.device import bits_may_differ, provenance, repeatable
 from anodiff.training.gpus import claim_device
 from anodiff.training.interruption import Interruption, interruptions
-from anodiff.training.loop import Report, build_batches, build_model, walk_on
+from anodiff.training.loop import build_batches, build_model, walk_on
 from anodiff.training.precision import lay_out, product_precision, slow_here
 from anodiff.training.seeding import seed_globals, stream_seed
 from anodiff.training.state import Walk
@@ -61,7 +62,7 @@ def train_run(
     overwrite: bool = False,
     restart: bool = False,
     checkpoint_every: float = CHECKPOINT_EVERY,
-    report: Report = lambda step, steps, message: None,
+    report: Report = silent,
     tell: Tell = lambda line: print(line, file=sys.stderr),
 ) -> Outcome:
     """Train a run, or go on with it where it was interrupted, and publish its path as a store at ``output``.

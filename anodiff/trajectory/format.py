@@ -11,7 +11,9 @@ import math
 from typing import Any
 
 import numpy as np
-from zarr.codecs import BloscCodec, Crc32cCodec, TransposeCodec
+from zarr.codecs import TransposeCodec
+
+from anodiff.storage.compression import compressors
 
 KIND = "anodiff trajectory"
 VERSION = 1
@@ -48,9 +50,6 @@ BUFFER_BYTES = 2**29
 #: From so many updates on a Gram matrix, summed in float64 all the same, is stored in float32: at 10⁴ it takes 400 MB.
 FLOAT32_FROM = 5000
 
-#: Blosc's settings. LZ4 rather than Zstandard: 5 % larger, and almost twice as fast both ways.
-BLOSC: dict[str, Any] = {"cname": "lz4", "clevel": 5, "shuffle": "bitshuffle"}
-
 
 def sample_layout(samples: int | None, columns: int, *, dimension: str = "parameter", dtype: str = "float32") -> dict[str, Any]:
     """Return shape, chunks, shards and codecs of an array with a row per sample, for ``zarr.Group.create_array``.
@@ -85,8 +84,3 @@ def gram_layout(windows: int, updates: int) -> dict[str, Any]:
         "compressors": compressors(),
         "dimension_names": ("window", "update", "update_other"),
     }
-
-
-def compressors() -> list[Any]:
-    """Return Blosc (LZ4, bit-shuffle) guarded by a CRC32C checksum, as every array of ours has."""
-    return [BloscCodec(**BLOSC), Crc32cCodec()]

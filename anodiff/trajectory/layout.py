@@ -12,6 +12,7 @@ import zarr
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError, StoreFormatError, StoreMissingError
+from anodiff.storage.compression import compressors
 from anodiff.storage.stores import RUNNING, create_store
 from anodiff.trajectory.format import (
     EPOCH_SERIES,
@@ -22,7 +23,6 @@ from anodiff.trajectory.format import (
     SKETCH,
     STEP_SERIES,
     VERSION,
-    compressors,
     gram_layout,
     sample_layout,
 )

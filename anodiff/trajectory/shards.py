@@ -17,7 +17,7 @@ import zarr
 from numcodecs.blosc import Blosc
 from numpy.typing import NDArray
 
-from anodiff.trajectory.format import BLOSC
+from anodiff.storage.compression import BLOSC
 
 
 class ShardFiles:

@@ -21,9 +21,10 @@ from anodiff.report.figures.run import path as run_path
 from anodiff.report.figures.run import tails as run_tails
 from anodiff.report.figures.run.drawing import RUN_FIGURES, RunData, draw_run
 from anodiff.report.figures.run.windows import chi_squared_scatter, drawn_windows
-from anodiff.settings.run import AnalysisSettings, Config
+from anodiff.settings.run import AnalysisSettings
+from anodiff.settings.sweep import Config
+from anodiff.sweep.results import read_run
 from anodiff.sweep.runs import sweep_runs
-from anodiff.sweep.tables import read_run
 from anodiff.training import train_run
 
 #: What the small run of the tests has no data for.

@@ -13,7 +13,7 @@ from anodiff.geometry import open_geometry
 from anodiff.report.figures.style import CONFIGURATIONS, DIVERGING, MARKERS, MOST_PANELS, save
 from anodiff.report.figures.sweep import ageing, columns, dependence, maps, overview, pairs
 from anodiff.report.figures.sweep.seeds import WindowKey, mean_curve, windows
-from anodiff.sweep.tables import read_runs
+from anodiff.sweep.results import read_runs
 
 #: Machado, Oliveira & Fernandes (2009), full severity: linear RGB as seen by colour-blind eyes.
 COLOUR_BLIND = {

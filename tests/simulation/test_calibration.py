@@ -12,7 +12,8 @@ from anodiff.diffusion.intervals import Interval
 from anodiff.errors import ConfigError
 from anodiff.geometry.msd import logarithmic_lags
 from anodiff.simulation.calibration import paths as calibration
-from anodiff.simulation.calibration.paths import COLUMNS, calibrate, known, wilson
+from anodiff.simulation.calibration.paths import calibrate, known
+from anodiff.simulation.calibration.table import COLUMNS, wilson
 from anodiff.simulation.processes import PROCESSES, Process, brownian
 
 STEPS = 200

@@ -5,8 +5,8 @@ import pytest
 from anodiff.errors import ConfigError
 from anodiff.report.figures.model.calibration import roughness_calibration
 from anodiff.simulation.calibration import roughness as calibration
-from anodiff.simulation.calibration.paths import COLUMNS
 from anodiff.simulation.calibration.roughness import calibrate_roughness
+from anodiff.simulation.calibration.table import COLUMNS
 
 
 def test_differences_are_nearly_without_bias_and_intervals_cover(monkeypatch):

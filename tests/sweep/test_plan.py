@@ -5,8 +5,8 @@ import json
 import pytest
 
 from anodiff.cli.plan_text import print_plan
-from anodiff.settings.run import Config
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
+from anodiff.settings.sweep import Config
 from anodiff.sweep import costs
 from anodiff.sweep import plan as planning
 from anodiff.sweep.plan import curvature_passes, plan_sweep, roughness_passes, slice_passes

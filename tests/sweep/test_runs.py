@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from anodiff.errors import ConfigError
 from anodiff.settings.loading import load_config, load_run, validate
-from anodiff.settings.run import Config, RunSettings
+from anodiff.settings.run import RunSettings
+from anodiff.settings.sweep import Config
 from anodiff.sweep.runs import sweep_runs
 
 CONFIGS = Path(__file__).parents[2] / "config"

@@ -8,13 +8,12 @@ from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.columns import COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreMissingError
+from anodiff.sweep.results import read_run, read_runs
 from anodiff.sweep.tables import (
     NAMING,
     RUN_COLUMNS,
     configuration_table,
     ensemble_table,
-    read_run,
-    read_runs,
     sweep_table,
     tails_table,
     write_tables,

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from anodiff.sweep import costs
-from anodiff.settings.run import Config
+from anodiff.settings.sweep import Config
 from anodiff.settings.loading import validate
 from anodiff.errors import AnodiffError
 from anodiff.report.figures import (

@@ -58,7 +58,7 @@ def calibrate(
 
     Example: anodiff calibrate --process fbm-0.75 --paths 20
     """
-    from anodiff.simulation.calibration.paths import write_calibration
+    from anodiff.cli.calibration import write_calibration
 
     with progress("calibrate", "paths") as report:
         write_calibration(

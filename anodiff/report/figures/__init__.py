@@ -234,7 +234,7 @@ def draw(
     if kind not in ALL_FIGURES:
         raise ConfigError(f"unknown figure {kind!r}; {did_you_mean(kind, ALL_FIGURES)}")
     from anodiff.report.figures import style
-    from anodiff.sweep.tables import read_runs
+    from anodiff.sweep.results import read_runs
 
     style.outputs(output, formats)
     drawn = _model(kind, folders) if kind in MODEL_FIGURES else read_runs(folders)

@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from anodiff.errors import ConfigError
 from anodiff.report.figures import FORMATS
 from anodiff.storage.stores import DIVERGED, writing
-from anodiff.sweep.tables import RunResult
+from anodiff.sweep.results import RunResult
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",

@@ -11,33 +11,26 @@ path need not cover what the ensemble does. The table shows by how much.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from anodiff.diffusion.bootstrap import draw_log_msd_by_blocks
 from anodiff.diffusion.ergodicity import ageing_ratio
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
-from anodiff.diffusion.intervals import COVERAGE, DRAWS, Interval, measure
+from anodiff.diffusion.intervals import DRAWS, Interval, measure
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.diffusion.stable import fit_stable_with_intervals
 from anodiff.diffusion.tails import log_moment_index
-from anodiff.errors import ConfigError, did_you_mean
+from anodiff.errors import ConfigError
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
-from anodiff.report.figures import FORMATS
+from anodiff.simulation.calibration.table import _ENDS, COLUMNS, Truth, summary
 from anodiff.simulation.processes import PROCESSES, Process
-from anodiff.storage.stores import writing
-
-FloatArray = NDArray[np.float64]
-Report = Callable[[int, int, str], None]
+from anodiff.storage.types import FloatArray, Report, silent
 
 #: Lags at which the local exponent is looked at, and the width of its slope in decades, the default of analysis.slope_width.
 LAGS, WIDTH = (1, 10, 100), 0.25
@@ -48,39 +41,9 @@ LONG = (0.2, 0.9)
 #: Of so many coordinates at most the updates' tails are fitted.
 TAIL_COORDINATES = 64
 
-_ENDS = ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)
 
 #: Marks the estimators whose intervals come from the block bootstrap.
 BY_BLOCKS = " (block bootstrap)"
-
-#: Columns of the table: meaning.
-COLUMNS = {
-    "process": "name of the process",
-    "dimensions": "in which it moves",
-    "steps": "length of each path",
-    "paths": "how many paths were measured",
-    "gaussian": "whether it is Gaussian with stationary increments, as the intervals suppose",
-    "estimator": "what was measured",
-    "truth": "its value for this process",
-    "truth_from": "exact: of the expectation at these lags; asymptotic: at infinite times",
-    "mean": "mean over the paths",
-    "bias": "mean minus truth",
-    "bias_error": "standard error of the bias",
-    "spread": "standard deviation over the paths",
-    "interval_width": "median width of the 95 % intervals",
-    "with_interval": "fraction of the paths that have one",
-    "coverage": "fraction of these that hold the truth",
-    "coverage_low": "lower end of that fraction's 95 % interval (Wilson)",
-    "coverage_high": "its upper end",
-}
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What an estimator should give, and from where that is known."""
-
-    value: float
-    source: str = "exact"
 
 
 def calibrate(
@@ -90,7 +53,7 @@ def calibrate(
     paths: int = 50,
     steps: int = 1000,
     seed: int = 0,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> pd.DataFrame:
     """Measure processes of known law, and return `COLUMNS`, a row per process, number of dimensions and estimator.
 
@@ -202,43 +165,6 @@ def _measure(points: FloatArray, lags: NDArray[np.int64], seed: int) -> tuple[di
     return estimates, np.array([ageing_msd(squares)[lags], msd[lags]])
 
 
-def summary(estimator: str, truth: Truth, estimates: Sequence[Interval]) -> dict[str, object]:
-    """Return what the table says of an estimator's values and intervals over several paths."""
-    values, low, high = np.array([(one.value, one.low, one.high) for one in estimates], float).T
-    found = values[np.isfinite(values)]
-    having = np.isfinite(low) & ~np.isnan(high)
-    held = int(((low <= truth.value) & (truth.value <= high))[having].sum())
-    spread = float(found.std(ddof=1)) if len(found) > 1 else math.nan
-    return {
-        "estimator": estimator,
-        "truth": truth.value,
-        "truth_from": truth.source,
-        "mean": float(found.mean()) if len(found) else math.nan,
-        "bias": float(found.mean()) - truth.value if len(found) else math.nan,
-        "bias_error": spread / math.sqrt(len(found)) if len(found) else math.nan,
-        "spread": spread,
-        "interval_width": float(np.median((high - low)[having])) if having.any() else math.nan,
-        "with_interval": float(having.mean()),
-        **dict(zip(("coverage", "coverage_low", "coverage_high"), wilson(held, int(having.sum())), strict=True)),
-    }
-
-
-def wilson(held: int, of: int) -> tuple[float, float, float]:
-    """Return a fraction with its 95 % interval (Wilson, JASA 22 (1927) 209); NaN of nothing.
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in wilson(19, 20)]
-    [0.95, 0.764, 0.991]
-    """
-    if not of:
-        return math.nan, math.nan, math.nan
-    z, p = float(ndtri(_ENDS[1])), held / of
-    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
-    half = z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of)) / (1 + z * z / of)
-    return p, middle - half, middle + half
-
-
 def _of_ensemble(
     process: Process, dimensions: int, steps: int, lags: NDArray[np.int64], displacements: FloatArray
 ) -> Iterator[dict[str, object]]:
@@ -252,47 +178,3 @@ def _of_ensemble(
     yield summary("ageing ratio at lag 10 of the ensemble", Truth(float(ensemble[place] / expected[place])), [found])
     exponent = Interval(slope(lags[1:], displacements[:, 0].mean(axis=0)[1:]), math.nan, math.nan)
     yield summary("exponent of the ensemble's displacement", Truth(slope(lags[1:], ensemble[1:])), [exponent])
-
-
-def write_calibration(
-    output: str | Path,
-    figure: str | Path,
-    names: Sequence[str],
-    *,
-    dimensions: Sequence[int],
-    paths: int,
-    steps: int,
-    seed: int,
-    overwrite: bool = False,
-    report: Report = lambda done, total, message: None,
-) -> pd.DataFrame:
-    """Calibrate on the named processes, all where none is named; write table and figure, or neither.
-
-    Where none is named the table also has the roughness of fractional graphs, see `anodiff.simulation.calibration.roughness`, and a second
-    figure beside the first, its name ending in ``-roughness``.
-    """
-    for name in names:
-        if name not in PROCESSES:
-            raise ConfigError(f"--process {name}: {did_you_mean(name, PROCESSES)}")
-    if Path(output).suffix != ".csv":
-        raise ConfigError(f"{output}: the table's name must end in .csv")
-    if Path(figure).suffix not in FORMATS:
-        raise ConfigError(f"{figure}: a figure's name must end in one of {', '.join(FORMATS)}")
-    second = Path(figure).with_stem(f"{Path(figure).stem}-roughness")
-    with ExitStack() as stack:
-        outputs = [output, figure] if names else [output, figure, second]
-        table_path, figure_path, *others = [stack.enter_context(writing(each, overwrite=overwrite)) for each in outputs]
-        chosen = [PROCESSES[name] for name in names or PROCESSES]
-        table = calibrate(chosen, dimensions=dimensions, paths=paths, steps=steps, seed=seed, report=report)
-        from anodiff.report.figures import style
-        from anodiff.report.figures.model.calibration import calibration, roughness_calibration
-
-        style.save(calibration(table), figure_path, Path(figure).suffix)
-        if others:
-            from anodiff.simulation.calibration.roughness import calibrate_roughness
-
-            graphs = calibrate_roughness(graphs=paths, seed=seed, report=report)
-            style.save(roughness_calibration(graphs), others[0], Path(figure).suffix)
-            table = pd.concat([table, graphs], ignore_index=True)
-        table.to_csv(table_path, index=False)
-    return table

@@ -10,17 +10,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from anodiff.diffusion.intervals import Interval
 from anodiff.errors import ConfigError
 from anodiff.landscape.structure import cosines, fit_structure, squares
-from anodiff.simulation.calibration.paths import COLUMNS, Report, Truth, summary
+from anodiff.simulation.calibration.table import COLUMNS, Truth, summary
 from anodiff.simulation.processes import fractional_brownian
 from anodiff.simulation.surfaces import fractional_surface
 from anodiff.simulation.surfaces.fractal import METHODS, roughness_of
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray, Report, silent
 
 #: Hurst exponents of the graphs; points of a profile, and of a surface a side.
 HURST, PROFILE, SURFACE = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), 1001, 65
@@ -37,9 +35,9 @@ def calibrate_roughness(
     hurst: Sequence[float] = HURST,
     graphs: int = 50,
     seed: int = 0,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> pd.DataFrame:
-    """Return `anodiff.simulation.calibration.paths.COLUMNS`, a row per Hurst exponent, kind of graph and method.
+    """Return `anodiff.simulation.calibration.table.COLUMNS`, a row per Hurst exponent, kind of graph and method.
 
     ``process`` is ``profile``, ``surface`` or ``field`` with its H, ``dimensions`` 1, 2 or 1,000, ``steps`` the points a side
     or the radii, ``paths`` the number of graphs.

@@ -28,9 +28,7 @@ from anodiff.settings.stages import SimplifiedModelSettings
 from anodiff.simulation.surfaces.generators import bowl, diamond_square, fractional_surface, multifractional_surface, shuffled
 from anodiff.simulation.surfaces.surface import Surface
 from anodiff.simulation.surfaces.walkers import Walk, walk
-
-FloatArray = NDArray[np.float64]
-Report = Callable[[int, int, str], None]
+from anodiff.storage.types import FloatArray, Report, silent
 
 #: Lags, as fractions of the walk, over which exponents are fitted: early, and late.
 EARLY, LATE = (0.0, 0.01), (0.05, 0.45)
@@ -115,9 +113,7 @@ def kinds(settings: SimplifiedModelSettings) -> dict[str, tuple[float | None, Ca
     return found
 
 
-def measure_ensembles(
-    settings: SimplifiedModelSettings, *, report: Report = lambda done, total, message: None
-) -> list[Ensemble]:
+def measure_ensembles(settings: SimplifiedModelSettings, *, report: Report = silent) -> list[Ensemble]:
     """Let walkers descend all surfaces and measure them; about 0.2 s for 300 walkers of 1,000 steps on a surface.
 
     Those of the settings themselves come first, then those of the ones beside them, on the same surfaces.

@@ -28,8 +28,7 @@ from anodiff.diffusion.inversion import invert
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.simulation.processes import fractional_brownian
 from anodiff.simulation.surfaces import fractional_surface
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Hurst exponents of the simulated graphs, and how many of each, of profiles and of surfaces.
 SIMULATED = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98])

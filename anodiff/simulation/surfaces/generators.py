@@ -20,8 +20,8 @@ from scipy.ndimage import gaussian_filter
 from anodiff.errors import ConfigError
 from anodiff.simulation.surfaces.surface import Surface, check_hurst, check_points
 from anodiff.storage.memory import refuse_too_large
+from anodiff.storage.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 Seed = int | np.random.Generator
 
 #: Between so many Hurst exponents a multifractional surface is interpolated.

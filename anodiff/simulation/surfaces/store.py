@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from anodiff.errors import StoreFormatError
 from anodiff.settings.stages import SimplifiedModelSettings
-from anodiff.simulation.surfaces.ensemble import COLUMNS, WAITING, Ensemble, Report, measure_ensembles
+from anodiff.simulation.surfaces.ensemble import COLUMNS, WAITING, Ensemble, measure_ensembles
 from anodiff.simulation.surfaces.surface import Surface
 from anodiff.storage.stores import create_store, finish_store, open_store, writing
+from anodiff.storage.types import Report, silent
 
 KIND = "anodiff simplified model"
 VERSION = 1
@@ -36,7 +37,7 @@ def write_model(
     table: str | Path,
     *,
     overwrite: bool = False,
-    report: Report = lambda done, total, message: None,
+    report: Report = silent,
 ) -> pd.DataFrame:
     """Measure walkers on all kinds of surfaces; write store and table (CSV), or neither, and return the table.
 

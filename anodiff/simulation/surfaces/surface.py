@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: Standard deviation of a surface's heights, unless asked otherwise.
 DEVIATION = 0.1

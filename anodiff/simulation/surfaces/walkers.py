@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.simulation.surfaces.surface import Surface
 from anodiff.storage.memory import refuse_too_large
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
 
 #: What a walker does at the edge: it comes back as from a mirror, goes on at the opposite edge, or stays for this step.
 BOUNDARIES = ("reflecting", "periodic", "rejecting")

@@ -28,7 +28,8 @@ from anodiff.report.figures.style import (
     time_legend,
 )
 from anodiff.sweep.connections import rank_correlation
-from anodiff.sweep.tables import RunResult, landscape_table
+from anodiff.sweep.results import RunResult
+from anodiff.sweep.tables import landscape_table
 
 #: Slices of a run, and what stands above their column.
 SLICES = {

@@ -20,7 +20,8 @@ from anodiff.geometry.store import Geometries, open_geometry
 from anodiff.landscape.curvature_store import Curvature, open_curvature
 from anodiff.report.figures import FORMATS, FigureKind
 from anodiff.storage.stores import writing
-from anodiff.sweep.tables import RunResult, read_run
+from anodiff.storage.types import Report, silent
+from anodiff.sweep.results import RunResult, read_run
 from anodiff.trajectory.format import STEP_SERIES
 from anodiff.trajectory.store import open_trajectory
 
@@ -153,7 +154,7 @@ def draw_run(
     *,
     kinds: Sequence[str] = (),
     overwrite: bool = False,
-    report: Callable[[int, int, str], None] = lambda done, total, message: None,
+    report: Report = silent,
 ) -> list[str]:
     """Draw the figures of a run as SVG, PDF and PNG into a folder, and return the kinds that there were data for.
 

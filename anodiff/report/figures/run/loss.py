@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from anodiff.diffusion.avalanches import loss_avalanches
 from anodiff.diffusion.fluctuations import moving_variance
 from anodiff.report.figures.run.windows import chi_squared_scatter, sign
 from anodiff.report.figures.style import CONFIGURATIONS, diverged_at, styled
 from anodiff.report.figures.sweep.overview import UNITS
+from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
     from anodiff.report.figures.run.drawing import RunData
 
-FloatArray = NDArray[np.float64]
 
 #: So many values are drawn one by one; of more, lowest, middle and highest of stretches, so many.
 MOST_POINTS, STRETCHES = 2000, 500

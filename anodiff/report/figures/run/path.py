@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
 from anodiff.report.figures.run.windows import against_waiting_time, colours_of, drawn_windows, sign, waiting_time_axis
 from anodiff.report.figures.style import GUIDE, QUIET, styled, time_legend
+from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
     from anodiff.report.figures.run.drawing import RunData
     from anodiff.report.figures.run.windows import DrawnWindow
 
-FloatArray = NDArray[np.float64]
 
 #: Pairs are taken of so many points of a window, evenly spaced, at most.
 MOST_POINTS = 1001

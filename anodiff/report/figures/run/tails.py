@@ -8,18 +8,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from anodiff.diffusion.jumps import standardised
 from anodiff.diffusion.stable import StableLaw
 from anodiff.diffusion.stable_density import stable_density
 from anodiff.report.figures.run.windows import against_waiting_time, sign, waiting_time_axis
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, styled
+from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
     from anodiff.report.figures.run.drawing import RunData
 
-FloatArray = NDArray[np.float64]
 
 #: What is drawn: quantity of tails.csv, heading, unit, marker, colour.
 DRAWN = {

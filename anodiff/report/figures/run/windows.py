@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from anodiff.diffusion.intervals import COVERAGE
 from anodiff.report.figures.style import QUIET, fate, time_colours, waiting_times
-from anodiff.sweep.tables import RunResult
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
+from anodiff.sweep.results import RunResult
 
 #: Ground of what is marked on an axis.
 MARKED = "#f1efe9"

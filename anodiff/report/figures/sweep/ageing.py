@@ -15,7 +15,7 @@ from anodiff.diffusion.intervals import Interval
 from anodiff.report.figures.style import GUIDE, QUIET, panels, say_if_empty, styled, time_colours, time_legend, waiting_times
 from anodiff.report.figures.sweep.curves import LAG, sides
 from anodiff.report.figures.sweep.seeds import FloatArray, MeanCurve, WindowKey, mean_curve, null_band, values, windows
-from anodiff.sweep.tables import RunResult
+from anodiff.sweep.results import RunResult
 
 #: How what is to be expected is drawn: of a null, of Gaussian paths.
 EXPECTED: dict[str, Any] = {"linestyle": (0, (1, 1.2)), "linewidth": 1.0}

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from anodiff.report.figures.style import CONFIGURATIONS, MARKERS, MOST_COLUMNS, Group, by_model, fate, labels
-from anodiff.sweep.tables import RunResult
+from anodiff.sweep.results import RunResult
 
 #: Configurations of a model that its legend names; all are drawn.
 MOST_LISTED = 24

@@ -25,7 +25,7 @@ from anodiff.report.figures.style import (
     waiting_times,
 )
 from anodiff.report.figures.sweep.seeds import mean_curve, windows
-from anodiff.sweep.tables import RunResult
+from anodiff.sweep.results import RunResult
 
 #: How the nulls are drawn: colour and label.
 NULL_LINES = {

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from anodiff.diffusion.ergodicity import over_ensemble
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, Group, styled
 from anodiff.report.figures.sweep.seeds import WindowKey, exponent, windows
-from anodiff.sweep.tables import RunResult
+from anodiff.sweep.results import RunResult
 
 #: Series of an axis that are drawn, and listed in its legend.
 MOST_SERIES = 10

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from anodiff.report.figures.style import DIVERGING, QUIET, Group, panels, styled
 from anodiff.report.figures.sweep.curves import LAG
 from anodiff.report.figures.sweep.seeds import WindowKey, mean_curve, null_band, windows
-from anodiff.sweep.tables import RunResult
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
+from anodiff.sweep.results import RunResult
 
 #: Ground where nothing was measured: dotted, which no colour of the map is in grey print.
 UNKNOWN_GROUND: dict[str, Any] = {"facecolor": "#f2f2f2", "edgecolor": "#9a9a9a", "hatch": "..", "linewidth": 0}

@@ -22,7 +22,7 @@ from anodiff.report.figures.style import (
     styled,
 )
 from anodiff.report.figures.sweep.columns import Column, Configuration, model_columns
-from anodiff.sweep.tables import RunResult
+from anodiff.sweep.results import RunResult
 
 LINES: dict[str, Any] = {"test": "-", "train": (0, (2, 1.5))}
 UNITS = {"cross_entropy": "loss (nats)", "mse": "loss (mean squared error)"}

@@ -14,7 +14,7 @@ from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_differ
 from anodiff.geometry import Geometries, open_geometry
 from anodiff.report.figures.style import GUIDE, Group, panels, say_if_empty, styled, time_colours, time_legend
 from anodiff.report.figures.sweep.seeds import WindowKey, exponent, numbers, windows
-from anodiff.sweep.tables import RunResult
+from anodiff.sweep.results import RunResult
 
 #: Windows and seeds of a configuration that are drawn, at most: each takes all pairs of a window's points.
 MOST_WINDOWS, MOST_SEEDS = 3, 2

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from anodiff.sweep.tables import RunResult
-
-FloatArray = NDArray[np.float64]
+from anodiff.storage.types import FloatArray
+from anodiff.sweep.results import RunResult
 
 
 @dataclass(frozen=True, order=True)

@@ -1,0 +1,60 @@
+"""Writes what the calibration found: the table and its figures, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pandas as pd
+
+from anodiff.errors import ConfigError, did_you_mean
+from anodiff.report.figures import FORMATS
+from anodiff.simulation.calibration.paths import calibrate
+from anodiff.simulation.processes import PROCESSES
+from anodiff.storage.stores import writing
+from anodiff.storage.types import Report, silent
+
+
+def write_calibration(
+    output: str | Path,
+    figure: str | Path,
+    names: Sequence[str],
+    *,
+    dimensions: Sequence[int],
+    paths: int,
+    steps: int,
+    seed: int,
+    overwrite: bool = False,
+    report: Report = silent,
+) -> pd.DataFrame:
+    """Calibrate on the named processes, all where none is named; write table and figure, or neither.
+
+    Where none is named the table also has the roughness of fractional graphs, see `anodiff.simulation.calibration.roughness`, and a second
+    figure beside the first, its name ending in ``-roughness``.
+    """
+    for name in names:
+        if name not in PROCESSES:
+            raise ConfigError(f"--process {name}: {did_you_mean(name, PROCESSES)}")
+    if Path(output).suffix != ".csv":
+        raise ConfigError(f"{output}: the table's name must end in .csv")
+    if Path(figure).suffix not in FORMATS:
+        raise ConfigError(f"{figure}: a figure's name must end in one of {', '.join(FORMATS)}")
+    second = Path(figure).with_stem(f"{Path(figure).stem}-roughness")
+    with ExitStack() as stack:
+        outputs = [output, figure] if names else [output, figure, second]
+        table_path, figure_path, *others = [stack.enter_context(writing(each, overwrite=overwrite)) for each in outputs]
+        chosen = [PROCESSES[name] for name in names or PROCESSES]
+        table = calibrate(chosen, dimensions=dimensions, paths=paths, steps=steps, seed=seed, report=report)
+        from anodiff.report.figures import style
+        from anodiff.report.figures.model.calibration import calibration, roughness_calibration
+
+        style.save(calibration(table), figure_path, Path(figure).suffix)
+        if others:
+            from anodiff.simulation.calibration.roughness import calibrate_roughness
+
+            graphs = calibrate_roughness(graphs=paths, seed=seed, report=report)
+            style.save(roughness_calibration(graphs), others[0], Path(figure).suffix)
+            table = pd.concat([table, graphs], ignore_index=True)
+        table.to_csv(table_path, index=False)
+    return table
