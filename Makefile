@@ -1,6 +1,6 @@
 # make demo    an environment, the embedded sweep, and the page at its end
 # make test    the tests
-# make lint    formatting, types, workflow
+# make lint    formatting, types, arrows between packages, workflow
 # make docs    the documentation as a site, build/docs/index.html; a warning is an error
 
 PYTHON ?= python3
@@ -21,6 +21,7 @@ lint: $(VENV)/installed-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/snakemake --lint
 
 docs: $(VENV)/installed-docs

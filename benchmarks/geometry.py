@@ -21,9 +21,9 @@ import torch
 import zarr
 
 from anodiff.geometry import fourier_msd, update_gram
-from anodiff.geometry.gram import PRODUCT_COLUMNS
 from anodiff.geometry.reduce import WindowPoints
 from anodiff.trajectory import TrajectoryRecorder, Window, open_trajectory
+from anodiff.trajectory.products import PRODUCT_COLUMNS
 
 
 def best(function, repetitions):

@@ -3,7 +3,7 @@
 import torch
 
 from anodiff.data import Dataset, load
-from anodiff.settings.run import DataSettings
+from anodiff.settings.data import DataSettings
 
 
 def dataset(name, device):

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from anodiff.geometry import update_gram
-from anodiff.geometry.gram import PRODUCT_COLUMNS
+from anodiff.trajectory.products import PRODUCT_COLUMNS
 
 
 class Repeated:

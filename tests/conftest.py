@@ -13,7 +13,7 @@ from tiny import snakemake
 
 from anodiff.diffusion.analysis import diffusion
 from anodiff.geometry import geometry
-from anodiff.settings.run import AnalysisSettings
+from anodiff.settings.stages import AnalysisSettings
 from anodiff.settings.sweep import Config
 from anodiff.sweep.runs import sweep_runs
 from anodiff.trajectory import TrajectoryRecorder, Window, plan_windows

@@ -8,8 +8,8 @@ import xarray as xr
 
 from anodiff.diffusion.columns import COLUMNS
 from anodiff.diffusion.nulls import NULLS
-from anodiff.report.figures import FIGURES
-from anodiff.settings.run import AnalysisSettings
+from anodiff.report.figures.catalogue import FIGURES
+from anodiff.settings.stages import AnalysisSettings
 from anodiff.settings.sweep import Config
 from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
 from anodiff.sweep.results import RunResult, _dotted

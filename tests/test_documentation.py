@@ -18,8 +18,8 @@ from anodiff.cli import app as cli
 from anodiff.diffusion.columns import COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
 from anodiff.sweep.claims import CLAIM_COLUMNS
+from anodiff.sweep.columns import RUN_COLUMNS
 from anodiff.sweep.seeds import ENSEMBLE_COLUMNS
-from anodiff.sweep.tables import RUN_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md", ROOT / "profiles/README.md"])

@@ -1,7 +1,7 @@
 """The command line: one command per rule of the workflow, each of use by hand as well.
 
-Each topic's commands stand in a module of `anodiff.cli.commands`; each imports what it needs, so that those without tensors start
-at once.
+Each topic's commands stand in a module of `anodiff.cli.commands`; each imports what it needs, so that those
+without tensors start at once.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.report.figures import FORMATS
+from anodiff.report.figures.catalogue import FORMATS
 from anodiff.simulation.calibration.paths import calibrate
 from anodiff.simulation.processes import PROCESSES
 from anodiff.storage.stores import writing
@@ -30,8 +30,8 @@ def write_calibration(
 ) -> pd.DataFrame:
     """Calibrate on the named processes, all where none is named; write table and figure, or neither.
 
-    Where none is named the table also has the roughness of fractional graphs, see `anodiff.simulation.calibration.roughness`, and a second
-    figure beside the first, its name ending in ``-roughness``.
+    Where none is named the table also has the roughness of fractional graphs, see
+    `anodiff.simulation.calibration.roughness`, and a second figure beside the first, its name ending in ``-roughness``.
     """
     for name in names:
         if name not in PROCESSES:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from anodiff.data.dataset import Dataset, full_scale
-from anodiff.settings.run import DataSettings
+from anodiff.settings.data import DataSettings
 
 
 class Augmentation:

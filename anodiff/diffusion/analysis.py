@@ -24,7 +24,7 @@ from anodiff.diffusion.nulls import NullCurves, null_curves, superdiffusion_p
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.geometry import Geometries, PathGeometry, open_geometry
 from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
-from anodiff.settings.run import AnalysisSettings
+from anodiff.settings.stages import AnalysisSettings
 from anodiff.storage.stores import open_store, writing
 from anodiff.storage.types import Report, silent
 from anodiff.trajectory.format import EPOCH_SERIES

@@ -58,7 +58,7 @@ class Curvature:
 
 
 def open_curvature(path: str | Path) -> Curvature:
-    """Open a finished curvature.zarr; raises what `anodiff.storage.stores.open_store` raises, and `StoreFormatError` for damage."""
+    """Open a finished curvature.zarr; raises what `open_store` raises, and `StoreFormatError` for damage."""
     group = open_store(path, KIND, VERSION)
     try:
         arrays = {name: np.asarray(group[name][...]) for name in ARRAYS}  # type: ignore[index]

@@ -72,7 +72,7 @@ class RoughnessStore:
 
 
 def open_roughness(path: str | Path) -> RoughnessStore:
-    """Open a finished roughness.zarr; raises what `anodiff.storage.stores.open_store` raises, and `StoreFormatError` for damage."""
+    """Open a finished roughness.zarr; raises what `open_store` raises, and `StoreFormatError` for damage."""
     group = open_store(path, KIND, VERSION)
     try:
         arrays = {name: np.asarray(group[name][...]) for name in ARRAYS if name in group or name != "cosine"}  # type: ignore[index]

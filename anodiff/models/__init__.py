@@ -18,7 +18,7 @@ anodiff.errors.ConfigError: model 'resnet15': depth must be 6n+2: 14, 20, 32, 44
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import ConfigError, did_you_mean

@@ -15,13 +15,53 @@ from pydantic import Field, model_validator
 from anodiff.settings.base import Named, Settings, label
 from anodiff.settings.data import DataSettings
 from anodiff.settings.networks import resolve
-from anodiff.settings.run import ModelSettings
 
 #: Numbers kept of each point of a sketched path, unless set.
 SKETCH_SIZE = 1024
 
 #: MiB of a GPU for the updates of a window, where no weights are stored, unless set.
 DEVICE_MEMORY = 1024
+
+
+#: Settings of a model that most families share; the others stand under ``options``.
+ARCHITECTURE = ("depth", "width", "shortcut", "batch_norm")
+
+
+class ModelSettings(Named):
+    """The network. It adapts to the data set's channels, size and classes. What is left out takes the family's default."""
+
+    name: Annotated[str, label(None)] = "resnet14"
+    """resnet<6n+2>, vgg9, vgg11, vgg16, densenet<depth>, alexnet, mlp<depth>, vit, torchvision:<name>, or
+    package.module:factory for one of yours."""
+    depth: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    """Number of layers with weights, where the name does not say it."""
+    width: Annotated[int | None, Field(ge=1, le=65_536)] = None
+    """Channels of the first stage, or units of a hidden layer."""
+    shortcut: bool | None = None
+    """ResNets: false leaves the shortcuts out."""
+    batch_norm: Annotated[bool | None, label("batchnorm")] = None
+    """false leaves batch normalisation out, where the family has it."""
+    options: dict[str, Any] = {}
+    """Further keyword arguments of the family, the torchvision model or your factory."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, value: Any) -> Any:
+        """Check name and options, and fill in the family's defaults, so that a run.yaml says everything."""
+        value = {"name": value} if isinstance(value, str) else value
+        options = value.get("options", {}) if isinstance(value, Mapping) else None
+        name = value.get("name", "resnet14") if isinstance(value, Mapping) else None
+        if not isinstance(name, str) or not isinstance(options, Mapping):
+            return value
+        given = {key: value[key] for key in ARCHITECTURE if value.get(key) is not None}
+        _, complete = resolve(name, {**given, **options})
+        named = {key: complete.pop(key) for key in ARCHITECTURE if key in complete}
+        return {**value, **named, "options": complete}
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the settings as keyword arguments of `anodiff.models.build`."""
+        named = {key: getattr(self, key) for key in ARCHITECTURE}
+        return {key: value for key, value in named.items() if value is not None} | self.options
 
 
 class ScheduleSettings(Named):
@@ -182,44 +222,3 @@ class RunSettings(Settings):
                         f"beyond the run's {steps} steps; give a longer training.steps or an earlier window"
                     )
         return self
-
-
-#: Settings of a model that most families share; the others stand under ``options``.
-ARCHITECTURE = ("depth", "width", "shortcut", "batch_norm")
-
-
-class ModelSettings(Named):
-    """The network. It adapts to the data set's channels, size and classes. What is left out takes the family's default."""
-
-    name: Annotated[str, label(None)] = "resnet14"
-    """resnet<6n+2>, vgg9, vgg11, vgg16, densenet<depth>, alexnet, mlp<depth>, vit, torchvision:<name>, or
-    package.module:factory for one of yours."""
-    depth: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    """Number of layers with weights, where the name does not say it."""
-    width: Annotated[int | None, Field(ge=1, le=65_536)] = None
-    """Channels of the first stage, or units of a hidden layer."""
-    shortcut: bool | None = None
-    """ResNets: false leaves the shortcuts out."""
-    batch_norm: Annotated[bool | None, label("batchnorm")] = None
-    """false leaves batch normalisation out, where the family has it."""
-    options: dict[str, Any] = {}
-    """Further keyword arguments of the family, the torchvision model or your factory."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete(cls, value: Any) -> Any:
-        """Check name and options, and fill in the family's defaults, so that a run.yaml says everything."""
-        value = {"name": value} if isinstance(value, str) else value
-        options = value.get("options", {}) if isinstance(value, Mapping) else None
-        name = value.get("name", "resnet14") if isinstance(value, Mapping) else None
-        if not isinstance(name, str) or not isinstance(options, Mapping):
-            return value
-        given = {key: value[key] for key in ARCHITECTURE if value.get(key) is not None}
-        _, complete = resolve(name, {**given, **options})
-        named = {key: complete.pop(key) for key in ARCHITECTURE if key in complete}
-        return {**value, **named, "options": complete}
-
-    def keywords(self) -> dict[str, Any]:
-        """Return the settings as keyword arguments of `anodiff.models.build`."""
-        named = {key: getattr(self, key) for key in ARCHITECTURE}
-        return {key: value for key, value in named.items() if value is not None} | self.options

@@ -1,1 +1,1 @@
-"""Known laws, to test the analysis against: processes, surfaces with walkers on them, and the calibration of every estimator."""
+"""Known laws, to test the analysis with: processes, surfaces with walkers on them, and the calibration of every estimator."""

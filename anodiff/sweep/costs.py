@@ -11,7 +11,8 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from anodiff.settings.run import DataSettings, ModelSettings, RunSettings
+from anodiff.settings.data import DataSettings
+from anodiff.settings.run import ModelSettings, RunSettings
 from anodiff.settings.stages import SimplifiedModelSettings
 from anodiff.trajectory.windows import kept_steps, plan_windows
 

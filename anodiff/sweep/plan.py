@@ -1,8 +1,8 @@
 """What will a sweep take? Runs, steps, disk, memory and hours, before anyone submits it.
 
 Where it may, it measures: a few real steps of every kind of run (network, data, batch size, arithmetic, recording), recorded as
-they would be, on the device at hand, and extrapolates from these. The rest are the estimates of `anodiff.sweep.costs`, without the
-generosity that a scheduler is asked with.
+they would be, on the device at hand, and extrapolates from these. The rest are estimates of `anodiff.sweep.costs`, without the
+safety margin that a scheduler needs.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ import xarray as xr
 
 from anodiff.diffusion.analysis import open_diffusion
 from anodiff.errors import ConfigError, StoreMissingError
-from anodiff.sweep.columns import RUN_COLUMNS as RUN_COLUMNS
 
 
 @dataclass(frozen=True)

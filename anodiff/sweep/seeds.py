@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,7 @@ from numpy.typing import ArrayLike
 from anodiff.diffusion.columns import WINDOW_COLUMNS
 from anodiff.diffusion.ergodicity import ageing_ratio, ergodicity_breaking, over_ensemble
 from anodiff.diffusion.intervals import interval_columns
-
-if TYPE_CHECKING:
-    from anodiff.sweep.results import RunResult
+from anodiff.sweep.results import RunResult
 
 #: Exponents whose mean over seeds is given.
 AVERAGED = (

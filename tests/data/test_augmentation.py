@@ -9,7 +9,7 @@ from torchvision.transforms import functional as vision
 
 from anodiff.data import Augmentation, Dataset
 from anodiff.data.dataset import moments
-from anodiff.settings.run import DataSettings
+from anodiff.settings.data import DataSettings
 
 SIZE = 6
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from anodiff.data import Dataset, load
 from anodiff.errors import DatasetMissingError
-from anodiff.settings.run import DataSettings
+from anodiff.settings.data import DataSettings
 
 PUBLISHED = os.environ.get("ANODIFF_TEST_DATA")
 FOLDERS = {"cifar10": "cifar-10-batches-py", "mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw"}

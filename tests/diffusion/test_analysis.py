@@ -14,7 +14,7 @@ from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
 from anodiff.errors import IncompleteStoreError, OutputExistsError, StoreFormatError, StoreMissingError
 from anodiff.geometry import geometry, open_geometry
-from anodiff.settings.run import AnalysisSettings
+from anodiff.settings.stages import AnalysisSettings
 from anodiff.trajectory import Window
 
 SETTINGS = AnalysisSettings(long_lags=(20, 80))

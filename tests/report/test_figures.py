@@ -9,7 +9,8 @@ from invented import LAGS, invented_sweep, sweep
 from matplotlib.colors import to_rgba
 
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
-from anodiff.report.figures import FIGURES, FORMATS, draw
+from anodiff.report.figures.catalogue import FIGURES, FORMATS
+from anodiff.report.figures.drawing import draw
 from anodiff.report.figures.style import (
     CONFIGURATIONS,
     MOST_COLUMNS,

@@ -16,14 +16,16 @@ from jinja2 import Environment, StrictUndefined
 
 from anodiff.diffusion.columns import COLUMNS
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
-from anodiff.report.figures import ALL_FIGURES, FIGURES, draw
-from anodiff.report.figures.run.drawing import RUN_FIGURES
+from anodiff.report.figures.catalogue import ALL_FIGURES, FIGURES
+from anodiff.report.figures.drawing import draw
+from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.report.page import write_page
 from anodiff.report.page.overview import lost_runs, model_summaries, read_table, run_rows
 from anodiff.report.page.tables import MOST_ROWS, meaning_of, page_table
 from anodiff.report.page.topics import TOPICS
 from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
-from anodiff.sweep.tables import NAMING, RUN_COLUMNS, write_tables
+from anodiff.sweep.columns import RUN_COLUMNS
+from anodiff.sweep.tables import NAMING, write_tables
 
 VOID = {"meta", "img", "br", "link", "hr", "input", "mspace"}
 REPORT = Path(__file__).parents[2] / "workflow" / "report"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from invented import page_sources, sweep
 
-from anodiff.report.figures import FIGURES
+from anodiff.report.figures.catalogue import FIGURES
 from anodiff.report.page import write_page
 
 playwright = pytest.importorskip("playwright.sync_api")

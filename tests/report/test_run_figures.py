@@ -12,16 +12,19 @@ from anodiff.diffusion.jumps import describe_tails
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance
 from anodiff.errors import ConfigError, OutputExistsError
 from anodiff.geometry import geometry
-from anodiff.report.figures import FORMATS
+from anodiff.report.figures.catalogue import FORMATS
+from anodiff.report.figures.lag_panels import chi_squared_scatter
 from anodiff.report.figures.run import ageing as run_ageing
 from anodiff.report.figures.run import diffusion as run_diffusion
 from anodiff.report.figures.run import loss as run_loss
 from anodiff.report.figures.run import maps as run_map
 from anodiff.report.figures.run import path as run_path
 from anodiff.report.figures.run import tails as run_tails
-from anodiff.report.figures.run.drawing import RUN_FIGURES, RunData, draw_run
-from anodiff.report.figures.run.windows import chi_squared_scatter, drawn_windows
-from anodiff.settings.run import AnalysisSettings
+from anodiff.report.figures.run.catalogue import RUN_FIGURES
+from anodiff.report.figures.run.data import RunData
+from anodiff.report.figures.run.drawing import draw_run
+from anodiff.report.figures.run.windows import drawn_windows
+from anodiff.settings.stages import AnalysisSettings
 from anodiff.settings.sweep import Config
 from anodiff.sweep.results import read_run
 from anodiff.sweep.runs import sweep_runs

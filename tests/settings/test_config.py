@@ -11,7 +11,8 @@ import yaml
 from anodiff.errors import ConfigError
 from anodiff.settings.loading import load_config, load_run, load_stage, validate
 from anodiff.settings.reference import config_reference, config_schema
-from anodiff.settings.run import AnalysisSettings, RunSettings
+from anodiff.settings.run import RunSettings
+from anodiff.settings.stages import AnalysisSettings
 from anodiff.settings.sweep import Config
 from anodiff.sweep.runs import sweep_runs
 

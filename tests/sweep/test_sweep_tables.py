@@ -8,16 +8,9 @@ from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.columns import COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreMissingError
+from anodiff.sweep.columns import RUN_COLUMNS
 from anodiff.sweep.results import read_run, read_runs
-from anodiff.sweep.tables import (
-    NAMING,
-    RUN_COLUMNS,
-    configuration_table,
-    ensemble_table,
-    sweep_table,
-    tails_table,
-    write_tables,
-)
+from anodiff.sweep.tables import NAMING, configuration_table, ensemble_table, sweep_table, tails_table, write_tables
 
 
 def table_of(*folders):

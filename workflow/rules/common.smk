@@ -9,14 +9,8 @@ from anodiff.sweep import costs
 from anodiff.settings.sweep import Config
 from anodiff.settings.loading import validate
 from anodiff.errors import AnodiffError
-from anodiff.report.figures import (
-    ALL_FIGURES,
-    FIGURES,
-    GEOMETRY_FIGURES,
-    LANDSCAPE_FIGURES,
-    MODEL_FIGURES,
-)
-from anodiff.report.figures.run.drawing import RUN_FIGURES
+from anodiff.report.figures.catalogue import ALL_FIGURES, FIGURES, GEOMETRY_FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.sweep.runs import landscape_runs, sweep_runs
 from anodiff.sweep.tables import JUDGED, TABLES
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 def figure_kinds(incomplete: str) -> list[str]:
     """Return the figures whose names begin so."""
-    from anodiff.report.figures import ALL_FIGURES
+    from anodiff.report.figures.catalogue import ALL_FIGURES
 
     return _beginning(ALL_FIGURES, incomplete)
 

@@ -9,7 +9,7 @@ import typer
 
 from anodiff.cli.commands import completion
 from anodiff.cli.commands.options import ConfigFile, Overwrite
-from anodiff.report.figures import ALL_FIGURES
+from anodiff.report.figures.catalogue import ALL_FIGURES
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -76,7 +76,7 @@ def figures(
 
     Example: anodiff figures beta results/digits/runs/* -o beta.pdf
     """
-    from anodiff.report.figures import draw
+    from anodiff.report.figures.drawing import draw
 
     draw(kind, runs, output, formats=formats.split(",") if formats else (), overwrite=overwrite)
 

@@ -19,7 +19,7 @@ from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.lines import Line2D
 
 from anodiff.errors import ConfigError
-from anodiff.report.figures import FORMATS
+from anodiff.report.figures.catalogue import FORMATS
 from anodiff.storage.stores import DIVERGED, writing
 from anodiff.sweep.results import RunResult
 
@@ -58,6 +58,9 @@ MARKERS = "osD^vPXph<>"
 DIVERGING = LinearSegmentedColormap.from_list("sides of the middle", ["#08306b", "#4292c6", "#ffffff", "#fdae61", "#b35806"])
 QUIET = "#6b6b6b"
 GUIDE: dict[str, Any] = {"color": QUIET, "linewidth": 0.8, "linestyle": (0, (4, 3))}
+
+#: Axis label of the loss, by the setting training.loss.
+LOSS_UNITS = {"cross_entropy": "loss (nats)", "mse": "loss (mean squared error)"}
 
 MOST_WINDOWS = 8
 MOST_COLUMNS = 4

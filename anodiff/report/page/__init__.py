@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from anodiff.errors import ConfigError, StoreMissingError
-from anodiff.report.figures import ALL_FIGURES
+from anodiff.report.figures.catalogue import ALL_FIGURES
 from anodiff.report.page.claims import read_claims
 from anodiff.report.page.embedding import MOST_BYTES, embedded, find_run_figures, packed
 from anodiff.report.page.overview import WINDOWS, lost_runs, model_summaries, read_table, run_rows, run_sheets
@@ -45,8 +45,8 @@ def write_page(
     Parameters
     ----------
     sources
-        Tables and figures of the sweep: ``exponents.csv`` and any further of `anodiff.report.page.tables.TABLES`, as `anodiff tables`
-        writes them, ``claims.csv``, and SVG files named after their kind, such as ``msd.svg``.
+        Tables and figures of the sweep: ``exponents.csv`` and any further of `page.tables.TABLES`, as `anodiff tables` writes
+        them, ``claims.csv``, and SVG files named after their kind, such as ``msd.svg``.
     runs
         Folder of the runs; what it holds as ``<run>/figures/<kind>.svg`` is shown where a run is opened.
     most_bytes

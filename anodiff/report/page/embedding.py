@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from anodiff.report.figures import FigureKind
-from anodiff.report.figures.run.drawing import RUN_FIGURES
+from anodiff.report.figures.catalogue import FigureKind
+from anodiff.report.figures.run.catalogue import RUN_FIGURES
 
 #: A page larger than this opens slowly, and does not go through mail.
 MOST_BYTES = 40_000_000

@@ -13,7 +13,8 @@ import pandas as pd
 from anodiff.diffusion.columns import COLUMNS as WINDOW_COLUMNS
 from anodiff.errors import ConfigError
 from anodiff.report.page.tables import shown_number
-from anodiff.sweep.tables import NAMING, RUN_COLUMNS
+from anodiff.sweep.columns import RUN_COLUMNS
+from anodiff.sweep.tables import NAMING
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from anodiff.diffusion.jumps import TAIL_COLUMNS
 from anodiff.errors import ConfigError
 from anodiff.landscape.roughness_store import COLUMNS as ROUGHNESS_COLUMNS
 from anodiff.simulation.surfaces.ensemble import COLUMNS as MODEL_COLUMNS
+from anodiff.sweep.columns import RUN_COLUMNS
 from anodiff.sweep.connections import COLUMNS as CONNECTION_COLUMNS
 from anodiff.sweep.seeds import CONFIGURATION_COLUMNS, ENSEMBLE_COLUMNS
-from anodiff.sweep.tables import NAMING, RUN_COLUMNS
+from anodiff.sweep.tables import NAMING
 
 #: A table of more rows would make the page too large: then it shows the first and the last window of each run.
 MOST_ROWS = 10_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from anodiff.report.figures.run.drawing import RUN_FIGURES
+from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.report.page.embedding import PackedFigure
 
 

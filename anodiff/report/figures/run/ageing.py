@@ -10,22 +10,13 @@ from matplotlib.figure import Figure
 from scipy.special import ndtri
 
 from anodiff.diffusion.intervals import COVERAGE
-from anodiff.report.figures.run.windows import (
-    MARKED,
-    against_waiting_time,
-    chi_squared_scatter,
-    colours_of,
-    drawn_windows,
-    sign,
-    waiting_time_axis,
-)
+from anodiff.report.figures.lag_panels import LAG, chi_squared_scatter, sides
+from anodiff.report.figures.run.data import RunData
+from anodiff.report.figures.run.windows import MARKED, against_waiting_time, colours_of, drawn_windows, sign, waiting_time_axis
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, styled, time_legend
-from anodiff.report.figures.sweep.curves import LAG, sides
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from anodiff.report.figures.run.drawing import RunData
 
 
 def long_lags(run: RunData) -> Figure | None:

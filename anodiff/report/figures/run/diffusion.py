@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from anodiff.report.figures.run.windows import MARKED, chi_squared_scatter, colours_of, drawn_windows, sign
+from anodiff.report.figures.lag_panels import LAG, NULL_LINES, against_nulls, chi_squared_scatter, guides, null_legend, sides
+from anodiff.report.figures.run.data import RunData
+from anodiff.report.figures.run.windows import MARKED, colours_of, drawn_windows, sign
 from anodiff.report.figures.style import GUIDE, styled, time_legend
-from anodiff.report.figures.sweep.curves import LAG, NULL_LINES, against_nulls, guides, null_legend, sides
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from anodiff.report.figures.run.drawing import RunData
 
 #: Panels in a row.
 COLUMNS = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,14 +10,11 @@ from matplotlib.figure import Figure
 
 from anodiff.diffusion.avalanches import loss_avalanches
 from anodiff.diffusion.fluctuations import moving_variance
-from anodiff.report.figures.run.windows import chi_squared_scatter, sign
-from anodiff.report.figures.style import CONFIGURATIONS, diverged_at, styled
-from anodiff.report.figures.sweep.overview import UNITS
+from anodiff.report.figures.lag_panels import chi_squared_scatter
+from anodiff.report.figures.run.data import RunData
+from anodiff.report.figures.run.windows import sign
+from anodiff.report.figures.style import CONFIGURATIONS, LOSS_UNITS, diverged_at, styled
 from anodiff.storage.types import FloatArray
-
-if TYPE_CHECKING:
-    from anodiff.report.figures.run.drawing import RunData
-
 
 #: So many values are drawn one by one; of more, lowest, middle and highest of stretches, so many.
 MOST_POINTS, STRETCHES = 2000, 500
@@ -37,7 +33,7 @@ def loss(run: RunData) -> Figure | None:
     losses = run.series["loss"].astype(np.float64)
     if not np.isfinite(losses).any():
         return None
-    unit = UNITS.get(str(run.result.settings["training.loss"]), "loss")
+    unit = LOSS_UNITS.get(str(run.result.settings["training.loss"]), "loss")
     with styled():
         figure = Figure(figsize=(7.2, 8.2), layout="constrained")
         top, accuracy, changes, variance = figure.subplots(4, 1, sharex=True, height_ratios=(1.3, 0.8, 1.1, 1))

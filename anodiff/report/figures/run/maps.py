@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from anodiff.report.figures.lag_panels import LAG
 from anodiff.report.figures.landscape import run as landscape
+from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import sign
 from anodiff.report.figures.style import DIVERGING, styled
-from anodiff.report.figures.sweep.curves import LAG
-
-if TYPE_CHECKING:
-    from anodiff.report.figures.run.drawing import RunData
 
 #: Names of waiting times beside the map, at most.
 MOST_LABELS = 16

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
+from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import against_waiting_time, colours_of, drawn_windows, sign, waiting_time_axis
 from anodiff.report.figures.style import GUIDE, QUIET, styled, time_legend
 from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
-    from anodiff.report.figures.run.drawing import RunData
     from anodiff.report.figures.run.windows import DrawnWindow
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,13 +10,10 @@ from matplotlib.figure import Figure
 from anodiff.diffusion.jumps import standardised
 from anodiff.diffusion.stable import StableLaw
 from anodiff.diffusion.stable_density import stable_density
+from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import against_waiting_time, sign, waiting_time_axis
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, styled
 from anodiff.storage.types import FloatArray
-
-if TYPE_CHECKING:
-    from anodiff.report.figures.run.drawing import RunData
-
 
 #: What is drawn: quantity of tails.csv, heading, unit, marker, colour.
 DRAWN = {

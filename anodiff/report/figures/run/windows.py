@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.special import gammaincinv
 
-from anodiff.diffusion.intervals import COVERAGE
 from anodiff.report.figures.style import QUIET, fate, time_colours, waiting_times
 from anodiff.storage.types import FloatArray
 from anodiff.sweep.results import RunResult
@@ -60,13 +58,6 @@ def drawn_windows(run: RunResult, name: str = "msd") -> list[DrawnWindow]:
 def colours_of(windows: list[DrawnWindow]) -> dict[int, Any]:
     """Return the colour of each waiting time, for the legend."""
     return {window.start: window.colour for window in windows}
-
-
-def chi_squared_scatter(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the ends of the 95 % range of the mean of ``samples`` squares of standard normal values, χ² over its freedom."""
-    freedom = np.asarray(samples, float) / 2
-    low, high = (gammaincinv(freedom, tail) / freedom for tail in ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2))
-    return low, high
 
 
 def against_waiting_time(panel: Axes, rows: pd.DataFrame, column: str, colour: str, **look: Any) -> None:

@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 
 from anodiff.diffusion.ergodicity import ageing_ratio, ergodicity_breaking
 from anodiff.diffusion.intervals import Interval
+from anodiff.report.figures.lag_panels import LAG, sides
 from anodiff.report.figures.style import GUIDE, QUIET, panels, say_if_empty, styled, time_colours, time_legend, waiting_times
-from anodiff.report.figures.sweep.curves import LAG, sides
-from anodiff.report.figures.sweep.seeds import FloatArray, MeanCurve, WindowKey, mean_curve, null_band, values, windows
+from anodiff.report.figures.sweep.seeds import MeanCurve, WindowKey, mean_curve, null_band, values, windows
+from anodiff.storage.types import FloatArray
 from anodiff.sweep.results import RunResult
 
 #: How what is to be expected is drawn: of a null, of Gaussian paths.

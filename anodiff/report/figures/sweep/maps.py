@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from anodiff.report.figures.lag_panels import LAG
 from anodiff.report.figures.style import DIVERGING, QUIET, Group, panels, styled
-from anodiff.report.figures.sweep.curves import LAG
 from anodiff.report.figures.sweep.seeds import WindowKey, mean_curve, null_band, windows
 from anodiff.storage.types import FloatArray
 from anodiff.sweep.results import RunResult

@@ -16,6 +16,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
 
 from anodiff.report.figures.style import (
     GUIDE,
+    LOSS_UNITS,
     QUIET,
     diverged_at,
     say_if_empty,
@@ -25,7 +26,6 @@ from anodiff.report.figures.sweep.columns import Column, Configuration, model_co
 from anodiff.sweep.results import RunResult
 
 LINES: dict[str, Any] = {"test": "-", "train": (0, (2, 1.5))}
-UNITS = {"cross_entropy": "loss (nats)", "mse": "loss (mean squared error)"}
 #: Vuong's ratio within which neither law is favoured, at 5 %.
 UNDECIDED = 1.96
 
@@ -80,7 +80,7 @@ def learning(runs: Sequence[RunResult]) -> Figure:
     """Draw loss and accuracy against the optimiser step; a cross marks where a run diverged."""
     with styled():
         losses = {str(run.settings["training.loss"]) for run in runs}
-        unit = UNITS.get(losses.pop(), "loss") if len(losses) == 1 else "loss (each run's own)"
+        unit = LOSS_UNITS.get(losses.pop(), "loss") if len(losses) == 1 else "loss (each run's own)"
         figure, columns = model_columns(runs, "optimiser step", unit, "accuracy (fraction correct)")
         for column in columns:
             column.top.set_yscale("log", nonpositive="mask")
