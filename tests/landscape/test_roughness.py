@@ -8,7 +8,7 @@ import xarray as xr
 
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.geometry import geometry
-from anodiff.landscape import stages
+from anodiff.landscape import planes as stages
 from anodiff.landscape.roughness import measure_roughness
 from anodiff.landscape.roughness_store import ARRAYS, open_roughness
 from anodiff.landscape.run_surface import place

@@ -13,7 +13,7 @@ from anodiff.landscape.curvature_store import Curvature
 from anodiff.landscape.roughness_store import RoughnessStore
 from anodiff.landscape.slice_store import Slice
 from anodiff.landscape.structure import ABOVE_FLOOR, FLOORS
-from anodiff.report.figures.landscape import run as landscape
+from anodiff.report.figures.landscape import panels as landscape
 from anodiff.report.figures.landscape import sweep as landscapes
 from anodiff.report.figures.model import walkers as surfaces
 from anodiff.report.figures.style import save

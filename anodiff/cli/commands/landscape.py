@@ -38,7 +38,7 @@ def landscape(
     from anodiff.settings.stages import LandscapeSettings
 
     settings = load_stage(LandscapeSettings, "landscape", config, landscape)
-    from anodiff.landscape.stages import slices
+    from anodiff.landscape.planes import slices
 
     with progress("landscape", "points") as report:
         slices(
@@ -74,7 +74,7 @@ def roughness(
 
     whose = load_stage(LandscapeSettings, "landscape", config, landscape)
     chosen = load_stage(RoughnessSettings, "roughness", config, settings, "--settings")
-    from anodiff.landscape.stages import roughness as measure
+    from anodiff.landscape.planes import roughness as measure
 
     store = output or trajectory.parent / "landscape" / "roughness.zarr"
     with progress("roughness", "directions") as report:
@@ -111,7 +111,7 @@ def curvature(
 
     whose = load_stage(LandscapeSettings, "landscape", config, landscape)
     chosen = load_stage(CurvatureSettings, "curvature", config, settings, "--settings")
-    from anodiff.landscape.stages import curvature as measure
+    from anodiff.landscape.planes import curvature as measure
 
     with progress("curvature", "points") as report:
         measure(

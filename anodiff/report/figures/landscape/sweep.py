@@ -14,7 +14,7 @@ from anodiff.landscape.curvature_store import open_curvature
 from anodiff.landscape.roughness_store import RoughnessStore, open_roughness
 from anodiff.landscape.slice_store import open_slice
 from anodiff.landscape.structure import ABOVE_FLOOR, FLOORS
-from anodiff.report.figures.landscape.run import draw_eigenvalues, draw_plane, path_legend
+from anodiff.report.figures.landscape.panels import draw_eigenvalues, draw_plane, path_legend
 from anodiff.report.figures.style import (
     CONFIGURATIONS,
     GUIDE,

@@ -7,7 +7,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from anodiff.report.figures.lag_panels import LAG
-from anodiff.report.figures.landscape import run as landscape
+from anodiff.report.figures.landscape import panels as landscape
 from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import sign
 from anodiff.report.figures.style import DIVERGING, styled
