@@ -1,7 +1,7 @@
-# make demo    an environment, the embedded sweep, and the page at its end
-# make test    the tests
-# make lint    formatting, types, arrows between packages, workflow
-# make docs    the documentation as a site, build/docs/index.html; a warning is an error
+# make demo    makes an environment, runs the default sweep, and ends with its page of results
+# make test    runs the tests
+# make lint    checks formatting, types, imports between packages, and the workflow
+# make docs    builds the documentation as a site, build/docs/index.html; a warning is an error
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -8,7 +8,8 @@ from snakemake.utils import min_version
 
 min_version("9.9")
 
-# --configfile replaces the default config: merged, the one's settings would leak into the other's runs.
+# --configfile replaces the default config. If they were merged, the default's settings would leak
+# into the other's runs.
 if not workflow.overwrite_configfiles:
 
     configfile: "config/config.yaml"
@@ -61,7 +62,7 @@ rule figures:
         expand(f"{RESULTS}/figures/{{kind}}.svg", kind=DRAWN),
 
 
-# What a sweep with failed runs has so far; its own tables wait for all runs.
+# The exponents so far, for a sweep with failed runs; its own tables wait for all runs.
 PARTIAL = f"{RESULTS}/tables/exponents-partial.csv"
 
 

@@ -1,6 +1,6 @@
-"""anodiff measures the training of a neural network as what physicists call anomalous diffusion.
+"""anodiff measures the training of a neural network as anomalous diffusion.
 
-The public names are imported when first used, so that ``import anodiff`` costs nothing.
+Public names are imported when they are first used, so that ``import anodiff`` is fast.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What can go wrong through a user's doing, each in one line that says what, where, and what to write instead.
+"""Which mistakes can a user make and fix? Each message is one line: what is wrong, where, and what
+to write instead.
 
-Every kind is also the built-in exception that a Python programmer would expect, so that ``except ValueError`` works
-in a notebook. The command line prints an `AnodiffError` without a traceback and exits with its status: 2, or after a signal one
-that asks for another try.
+Every error is also the built-in exception that a Python programmer expects, so that ``except
+ValueError`` works in a notebook. The command line prints an `AnodiffError` without a traceback and
+exits with its status: 2, or after a signal a status that asks for another attempt.
 """
 
 from __future__ import annotations
@@ -14,48 +15,50 @@ from collections.abc import Iterable
 
 
 class AnodiffError(Exception):
-    """Base of all errors that a user can mend."""
+    """Base of all errors that a user can fix."""
 
-    #: Exit status of a command that ends with it.
+    #: Exit status of a command that ends with this error.
     exit_status = 2
 
 
 class ConfigError(AnodiffError, ValueError):
-    """A setting is unknown, out of bounds or at odds with another."""
+    """A setting is unknown, out of bounds or in conflict with another."""
 
 
 class DatasetMissingError(AnodiffError, FileNotFoundError):
-    """The files of a data set are not where the settings say."""
+    """The files of a data set are missing, or damaged."""
 
 
 class StoreMissingError(AnodiffError, FileNotFoundError):
-    """There is no store at a path."""
+    """There is no store at this path."""
 
 
 class StoreFormatError(AnodiffError, ValueError):
-    """A path holds no store of ours, one of another kind, or one of another format version."""
+    """The store is not one of anodiff's, or has another kind or format version."""
 
 
 class IncompleteStoreError(AnodiffError, ValueError):
-    """A store's writer has not finished, or its chunks do not cover what it says it holds."""
+    """A store's writer has not finished, or some of its chunks are missing."""
 
 
 class OutputExistsError(AnodiffError, FileExistsError):
-    """A command would replace a finished result without being told to."""
+    """A command would replace a finished result, without ``--overwrite``."""
 
 
 class StorageError(AnodiffError, OSError):
-    """The file system refuses to write: full, over quota, or read-only."""
+    """The file system refuses to write: it is full, over quota, or read-only."""
 
 
 class RunLockedError(AnodiffError, BlockingIOError):
-    """Another process works on the same run."""
+    """Another process works on this run."""
 
 
 class Interrupted(AnodiffError, InterruptedError):
-    """A signal has ended a training before its last step; another try goes on from its checkpoint.
+    """A signal has stopped a training before its last step; the same command resumes it from its
+    checkpoint.
 
-    Its exit status is 75 (EX_TEMPFAIL of sysexits.h: try again later), or 130 after Ctrl-C as shells have it.
+    The exit status is 75 (EX_TEMPFAIL in sysexits.h: try again later), or 130 after Ctrl-C, as in
+    shells.
     """
 
     def __init__(self, message: str, number: int) -> None:
@@ -65,7 +68,8 @@ class Interrupted(AnodiffError, InterruptedError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the half sentence that helps after an unknown name: the nearest known one, or all of them.
+    """Return the end of an error message about an unknown name: the nearest known name, or all
+    known names.
 
     Examples
     --------

@@ -1,9 +1,10 @@
-"""What does everything after the Gram matrices cost, estimator by estimator, for a run of 24 windows of 1,000 steps?
+"""How long does each estimator of the analysis take, for a run of 24 windows of 1,000 steps?
 
     python benchmarks/analysis.py [--json FILE] [--windows 24]
 
-A small network is trained on the embedded digits, its path reduced, and the analysis run on one thread as `anodiff diffusion`
-does, all estimators with intervals, while the time within each is added up.
+A small network is trained on the built-in digits, and its path is reduced. The analysis then runs
+on one thread as in `anodiff diffusion`, with all intervals, and the time in each estimator is added
+up.
 """
 
 import argparse
@@ -15,23 +16,23 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from anodiff.diffusion import analysis
-from anodiff.geometry import geometry
+from anodiff.geometry import compute_geometry
 from anodiff.geometry.store import open_geometry
 from anodiff.settings.run import RunSettings
 from anodiff.settings.stages import AnalysisSettings
 from anodiff.training import train_run
 
-#: What is timed: function of `anodiff.diffusion.analysis`, what it is for.
+#: Functions of `anodiff.diffusion.analysis` that are timed, and what they compute.
 TIMED = {
-    "_path": "reading G",
+    "_window_path": "reading G",
     "time_averaged_msd": "MSD",
     "local_exponents": "local exponents",
-    "measure": "regimes, crossover, exponents and all their intervals",
+    "measure_exponents": "regimes, crossover, exponents and all their intervals",
     "transverse_excursions": "transverse excursions",
     "displacement_by_contour": "contour and path dimension",
     "loss_difference_by_distance": "loss roughness",
     "null_curves": "nulls",
-    "_against_nulls": "differences from the nulls",
+    "_compare_with_nulls": "differences from the nulls",
     "_tails": "tails: stable laws, indices, power laws, avalanches",
 }
 
@@ -67,7 +68,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train_run(settings, folder / "trajectory.zarr", scratch=folder / "scratch", device="cpu")
-        geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
+        compute_geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
         for function in TIMED:
             timed(function)
         start = time.perf_counter()

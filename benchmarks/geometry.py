@@ -1,9 +1,10 @@
-"""How fast is the update Gram matrix? Against the machine's own matrix product, tidynamics, a loop over lags, and from Zarr.
+"""How fast is the update Gram matrix, from memory and from Zarr?
 
     python benchmarks/geometry.py [--json FILE] [--updates 1000] [--parameters 174970]
 
-All in one process, on the same points; the best of the repetitions counts. The loop runs over a tenth of the lags, which the
-JSON names, and is scaled to all.
+It is compared with the matrix product alone, with tidynamics and with a loop over lags. All run in
+one process on the same points, and the best of the repetitions counts. The loop runs over a tenth
+of the lags, listed in the JSON, and is scaled to all.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def best(function, repetitions):
 
 
 def walk(updates, parameters):
-    """Points of a random walk far from the origin, as weights are, float32."""
+    """Points of a random walk in float32, far from the origin like weights."""
     generator = np.random.default_rng(0)
     points = np.empty((updates + 1, parameters), np.float32)
     points[0] = generator.normal(0, 0.1, parameters)
@@ -46,7 +47,7 @@ def walk(updates, parameters):
 
 
 def loop_over_lags(points, lags):
-    """The published way: for each lag the mean over starts of squared differences."""
+    """The published method: for each lag, the mean over starting points of squared differences."""
     return [((points[lag:] - points[:-lag]) ** 2).sum(axis=1).mean() for lag in lags]
 
 
@@ -87,12 +88,12 @@ def main():
     about = {"updates": updates, "parameters": parameters, "cpu_count": os.cpu_count(), "machine": platform.processor()}
     about |= {"numpy": np.__version__, "zarr": zarr.__version__, "lags of the loop": list(lags)}
     results = about | {"seconds": seconds, "ratio to gram from memory": {name: value / ours for name, value in seconds.items()}}
-    results |= {"share of the product's speed": product / ours, "peak memory above the input, MiB": peak / 1024}
+    results |= {"fraction of the product's speed": product / ours, "peak memory above the input, MiB": peak / 1024}
     arguments.json.write_text(json.dumps(results, indent=2) + "\n")
     print(f"T = {updates}, P = {parameters}, {os.cpu_count()} cores, numpy {np.__version__}, zarr {zarr.__version__}")
     for name, value in seconds.items():
         print(f"{name:26s} {value:9.2f} s   {value / ours:8.2f} times the Gram matrix from memory")
-    print(f"share of the symmetric product's speed {product / ours:.0%}; peak memory above the input {peak / 1024:.0f} MiB")
+    print(f"fraction of the symmetric product's speed {product / ours:.0%}; peak memory above the input {peak / 1024:.0f} MiB")
 
 
 if __name__ == "__main__":

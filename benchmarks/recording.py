@@ -1,16 +1,24 @@
-"""What does recording cost a training? Milliseconds a step bare, with all weights, and with weights: none; and the layout.
+"""How much does recording slow training down, and what does the layout of the store bring?
 
-    python benchmarks/recording.py [--json FILE] [--rounds 12] [--device cpu] [--no-cuda-graph] [--folder FOLDER]
+    python benchmarks/recording.py [--json FILE] [--rounds 12] [--device cpu] [--no-cuda-graph]
+    [--folder FOLDER] [--cases …]
 
-The runs are those of config/config.yaml: the MLP and ResNet-14 on digits, augmented; on a GPU also ResNet-14 on images like
-those of CIFAR-10 in batches of 1024, and steps are replayed as graphs unless told otherwise. For each network three trainings
-take turns in one process, in an order that is drawn anew every round; each has its own network, and its turn ends when
-the background thread has nothing left to do. Slow-downs are medians over the rounds of the ratio to the bare training
-of the same round, so that what else the machine does falls on all alike. The 90 % interval is that of the median, by
+bare  nothing is recorded
+full  all weights
+zarr  the same files, written by zarr-python instead of `anodiff.trajectory.shards`
+none  Gram matrices, with weights: none
+
+The runs are those of config/config.yaml: the MLP and ResNet-14 on digits, augmented. A GPU also
+gets ResNet-14 on images like those of CIFAR-10 in batches of 1024, and replays steps as graphs
+unless --no-cuda-graph is given. For each network four runs take turns in one process, in a new
+random order every round. Each has its own network, and its turn ends when the background thread has
+finished. Slow-downs are medians over the rounds of the ratio to the bare run of the same round, so
+that other load on the machine affects all alike. The 90 % interval is that of the median, by
 resampling rounds.
 
-The layout's part takes the recorded paths, at their beginning and at their end, and writes and reads them once more: as anodiff
-does, in chunks of the same shape in C order, and as zarr-python does by itself. MB are of uncompressed weights.
+The layout part writes and reads the beginning and the end of the recorded paths again: as anodiff
+does, in the same layout by zarr-python, in chunks of the same shape in C order, and with
+zarr-python's defaults. MB are of uncompressed weights.
 """
 
 import argparse
@@ -30,9 +38,9 @@ from anodiff.data import Batches
 from anodiff.settings.loading import load_config
 from anodiff.settings.run import RunSettings, TrainingSettings
 from anodiff.training.device import choose_device, repeatable
-from anodiff.training.loop import build_model, walk_on
+from anodiff.training.loop import build_model, train_steps
 from anodiff.training.seeding import generator
-from anodiff.training.state import Walk
+from anodiff.training.state import TrainingState
 from anodiff.trajectory import TrajectoryRecorder, open_trajectory
 from anodiff.trajectory.format import sample_layout
 from anodiff.trajectory.shards import ShardFiles
@@ -45,11 +53,25 @@ CASES = {
     "resnet14": ("digits", {"name": "resnet14", "width": 8}, 128, 30),
 }
 ON_A_GPU = {"resnet14, batch 1024": ("like cifar10", {"name": "resnet14"}, 1024, 3)}
-MODES = ("bare", "full", "none")
+MODES = ("bare", "full", "zarr", "none")
+
+
+class ZarrFiles(ShardFiles):
+    """Writes the same shards by zarr-python."""
+
+    def __init__(self, array, folder):
+        super().__init__(array, folder)
+        self._array = array
+
+    def write(self, shard, rows):
+        first = shard * self.rows
+        if self._array.shape[0] < first + len(rows):  # the length of the run is not known beforehand
+            self._array.resize((first + self.rows, self.columns))
+        self._array[first : first + len(rows)] = rows
 
 
 class Turn:
-    """A recorder, or none, that a loop may use for so many steps at a time."""
+    """A recorder, or none, for a limited number of steps at a time."""
 
     def __init__(self, recorder=None):
         self.recorder, self.steps, self._completed = recorder, 0, 0
@@ -71,36 +93,40 @@ class Turn:
             self.recorder._background.wait()
 
 
-def training(settings, images, mode, folder, device):
-    """Return a function that trains on for so many epochs and tells milliseconds a step, and the recorder.
+def build_training(settings, images, mode, folder, device):
+    """Return the recorder, and a function that trains further epochs and returns ms per step.
 
-    The first two epochs are not counted: in them graphs are recorded.
+    The first two epochs are not counted, because graphs are captured in them.
     """
     order = {"replacement": False, "drop_last": False, "generator": generator(0, "order"), "device": device}
     batches = Batches(len(images.train_labels), settings.training.batch_size, **order)
     torch.manual_seed(0)
-    walk = Walk(settings, build_model(settings, images).to(device), batches, device)
+    state = TrainingState(settings, build_model(settings, images).to(device), batches, device)
     turn = Turn()
     if mode != "bare":
         coordinates = settings.recording.gradient_coordinates if mode == "none" else 0
-        turn = Turn(TrajectoryRecorder(walk.model, folder / f"{mode}.zarr", weights=mode, gradient_coordinates=coordinates))
+        weights = "full" if mode == "zarr" else mode
+        path = folder / f"{mode}.zarr"
+        turn = Turn(TrajectoryRecorder(state.model, path, weights=weights, gradient_coordinates=coordinates))
+        if mode == "zarr":
+            turn.recorder._samples._points._files = ZarrFiles(turn.recorder._group["weights"], path / "weights")
 
     def train(epochs):
-        first, begun = turn.steps + 2 * batches.steps_per_epoch, 0.0
+        first, start = turn.steps + 2 * batches.steps_per_epoch, 0.0
         turn.steps += (epochs + 2) * batches.steps_per_epoch
 
         def report(step, total, message):
-            nonlocal begun
+            nonlocal start
             if step == first:
                 synchronise(device)
-                begun = time.perf_counter()
+                start = time.perf_counter()
 
-        walk_on(settings, walk, images, turn, report=report)
+        train_steps(settings, state, images, turn, report=report)
         turn.wait()
         synchronise(device)
-        return (time.perf_counter() - begun) / (epochs * batches.steps_per_epoch) * 1e3
+        return (time.perf_counter() - start) / (epochs * batches.steps_per_epoch) * 1e3
 
-    return train, turn.recorder
+    return turn.recorder, train
 
 
 def synchronise(device):
@@ -115,15 +141,15 @@ def compare(case, folder, device, rounds, graph):
     run = defaults | {"model": model, "training": training_settings, "recording": {}}
     settings = RunSettings.model_validate(run)
     images = dataset(data, device)
-    trainings = {mode: training(settings, images, mode, folder, device) for mode in MODES}
+    trainings = {mode: build_training(settings, images, mode, folder, device) for mode in MODES}
     times = {mode: [] for mode in MODES}
     order = np.random.default_rng(0)
     for round_number in range(rounds + 1):
         for mode in order.permutation(MODES):
-            milliseconds = trainings[mode][0](epochs)
+            milliseconds = trainings[mode][1](epochs)
             if round_number:  # the first is a warm-up
                 times[mode].append(milliseconds)
-    for _, recorder in trainings.values():
+    for recorder, _ in trainings.values():
         if recorder is not None:
             recorder.finish()
     ratios = {mode: np.array(times[mode]) / np.array(times["bare"]) for mode in MODES}
@@ -137,15 +163,15 @@ def compare(case, folder, device, rounds, graph):
         "best, ms per step": {mode: min(values) for mode, values in times.items()},
         "ratio to bare": {mode: float(np.median(values)) for mode, values in ratios.items()},
         "its 90 % interval": interval,
-        "MB of weights a second": 4e-6 * trainings["full"][1]._point.size / np.median(times["full"]) * 1e3,
+        "MB of weights a second": 4e-6 * trainings["full"][0]._parameters.size / np.median(times["full"]) * 1e3,
     }
 
 
 def layouts(path, folder, samples=512):
-    """Write and read pieces of a stored path in several layouts."""
+    """Write and read parts of a stored path in several layouts."""
     weights = open_trajectory(path).weights
     results = {}
-    for place, start in (("beginning", 0), ("end", (weights.shape[0] - 1) // samples * samples - samples)):
+    for part, start in (("beginning", 0), ("end", (weights.shape[0] - 1) // samples * samples - samples)):
         points = np.ascontiguousarray(weights[start : start + samples])
         size = points.nbytes / 1e6
 
@@ -156,21 +182,26 @@ def layouts(path, folder, samples=512):
                 files.write(shard, points[first : first + files.rows])
             return array
 
+        def by_zarr(target, points=points):
+            return write(zarr.create_array(target, **sample_layout(*points.shape), overwrite=True), points)
+
         def c_order(target, points=points):
             layout = sample_layout(*points.shape) | {"filters": []}
             return write(zarr.create_array(target, **layout, overwrite=True), points)
 
-        def by_itself(target, points=points):
+        def by_default(target, points=points):
             return write(zarr.create_array(target, shape=points.shape, dtype="float32", overwrite=True), points)
 
-        for name, layout in (("anodiff", ours), ("C order, same codecs", c_order), ("zarr's own", by_itself)):
+        layouts = {"anodiff": ours, "anodiff's layout, by zarr": by_zarr}
+        layouts |= {"C order, same codecs": c_order, "zarr's defaults": by_default}
+        for name, layout in layouts.items():
             target = folder / "layout.zarr"
             written = min(timed(lambda: layout(target))[0] for _ in range(3))  # noqa: B023
             array = layout(target)
             read, values = min((timed(lambda: array[:]) for _ in range(3)), key=lambda one: one[0])  # noqa: B023
             assert values.tobytes() == points.tobytes()
             stored = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
-            results[f"{place}, {name}"] = {
+            results[f"{part}, {name}"] = {
                 "ratio": size / stored * 1e6,
                 "MB/s written": size / written,
                 "MB/s read": size / read,
@@ -195,7 +226,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--no-cuda-graph", action="store_true")
-    parser.add_argument("--folder", type=Path, help="where to write the stores; default: the system's folder for such")
+    parser.add_argument("--folder", type=Path, help="where to write the stores; default: the system's temporary folder")
+    parser.add_argument("--cases", nargs="+", choices=[*CASES, *ON_A_GPU], help="default: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     device = choose_device(arguments.device)
@@ -203,21 +235,24 @@ def main():
     about |= {"machine": platform.processor() or platform.machine(), "rounds": arguments.rounds, "load before": os.getloadavg()}
     about["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     print(f"torch {torch.__version__}, zarr {zarr.__version__}, {about['device']}, {os.cpu_count()} cores", flush=True)
+    chosen = CASES | (ON_A_GPU if device.type == "cuda" else {})
+    if arguments.cases:
+        chosen = {case: (CASES | ON_A_GPU)[case] for case in arguments.cases}
     cases = {}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-        for case, what in (CASES | (ON_A_GPU if device.type == "cuda" else {})).items():
+        for case, values in chosen.items():
             folder = Path(name) / case
             folder.mkdir()
             with repeatable(TrainingSettings(steps=2), device):
-                cases[case] = compare(what, folder, device, arguments.rounds, not arguments.no_cuda_graph)
+                cases[case] = compare(values, folder, device, arguments.rounds, not arguments.no_cuda_graph)
             cases[case]["layout"] = layouts(folder / "full.zarr", folder)
-            tell(case, cases[case])
+            print_case(case, cases[case])
     about["load after"] = os.getloadavg()
     arguments.json.write_text(json.dumps(about | {"cases": cases}, indent=2) + "\n")
     print("load", *(f"{about[when][0]:.1f}" for when in ("load before", "load after")))
 
 
-def tell(case, result):
+def print_case(case, result):
     print(f"{case}: {result['parameters']:,} parameters, {result['MB of weights a second']:.0f} MB of weights a second")
     for mode in MODES:
         low, high = (100 * (bound - 1) for bound in result["its 90 % interval"][mode])

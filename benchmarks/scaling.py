@@ -1,10 +1,10 @@
-"""How does the pass over a path grow, with parameters, with updates and in memory?
+"""How do time and memory of the pass over a path grow with parameters and with updates?
 
     python benchmarks/scaling.py [--json FILE] [--largest 10000000] [--window 10000]
 
-Each case runs in a process of its own, whose peak memory is taken. The points are one block of columns given again
-and again, so that neither a disk nor a generator is timed, and the memory is the pass's own. Exponents are slopes of
-log time.
+Each case runs in its own process, whose peak memory is measured. The points repeat one block of
+columns, so neither a disk nor a generator is timed, and only the pass uses memory. Exponents are
+slopes of log time.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from anodiff.trajectory.products import PRODUCT_COLUMNS
 
 
 class Repeated:
-    """A path of many parameters that takes the memory of a few."""
+    """A path of many parameters that needs the memory of only a few."""
 
     dtype = np.dtype(np.float32)
 
@@ -39,7 +39,7 @@ class Repeated:
 def measure(updates, parameters, answers):
     points = Repeated(updates, parameters)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    update_gram(Repeated(updates, PRODUCT_COLUMNS))  # threads and buffers, made once
+    update_gram(Repeated(updates, PRODUCT_COLUMNS))  # creates threads and buffers
     start = time.perf_counter()
     update_gram(points)
     seconds = time.perf_counter() - start
@@ -47,7 +47,7 @@ def measure(updates, parameters, answers):
 
 
 def alone(updates, parameters):
-    """Seconds and MiB of one pass, in a process of its own."""
+    """Seconds and MiB of one pass in its own process."""
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
     process = context.Process(target=measure, args=(updates, parameters, answers))

@@ -1,10 +1,12 @@
-"""How long is a training step under the settings that make it faster?
+"""How long does a training step take with the settings that make it faster?
 
-    python benchmarks/settings.py [--json FILE] [--rounds 5] [--steps 100] [--device cpu] [--cases …] [--kinds …]
+    python benchmarks/settings.py [--json FILE] [--rounds 5] [--steps 100] [--device cpu]
+    [--cases …] [--kinds …]
 
-Precision, channels last, compilation and, on a GPU, graphs and algorithms that are not deterministic beside the plain step, in
-one process, in turn, each with a network of its own; times are the best round's, ratios medians over the rounds. Compilation
-happens in the warm-up. The batches of 1024 are, on a GPU, of images like those of CIFAR-10.
+Precision, channels last, compilation and, on a GPU, graphs and non-deterministic algorithms are
+compared with the plain step. All run in one process, in turn, each with its own network. Times are
+those of the best round, ratios medians over the rounds. Compilation happens in the warm-up. On a
+GPU the batches of 1024 are images like those of CIFAR-10.
 """
 
 import argparse
@@ -20,10 +22,10 @@ from training import NoRecorder
 from anodiff.data import Batches
 from anodiff.settings.run import RunSettings
 from anodiff.training.device import choose_device, repeatable
-from anodiff.training.loop import build_model, walk_on
-from anodiff.training.precision import lay_out, product_precision
+from anodiff.training.loop import build_model, train_steps
+from anodiff.training.precision import float32_precision, to_memory_format
 from anodiff.training.seeding import generator
-from anodiff.training.state import Walk
+from anodiff.training.state import TrainingState
 
 KINDS = {
     "plain": {},
@@ -63,22 +65,22 @@ def loop(model, batch_size, training, device, steps):
     images = dataset("like cifar10" if batch_size == 1024 and device.type == "cuda" else "digits", device)
     order = generator(0, "order")
     batches = Batches(len(images.train_labels), batch_size, replacement=False, drop_last=True, generator=order, device=device)
-    network = lay_out(build_model(settings, images).to(device), settings.training)
-    walk = Walk(settings, network, batches, device)
+    network = to_memory_format(build_model(settings, images).to(device), settings.training)
+    state = TrainingState(settings, network, batches, device)
 
     def run():
-        """Train and return the milliseconds of a step, the first ones left out: in them graphs are recorded."""
-        begun = 0.0
+        """Train and return ms per step, without the first steps, in which graphs are captured."""
+        start = 0.0
 
         def report(step, total, message):
-            nonlocal begun
+            nonlocal start
             if step == WARM_UP:
-                begun = now(device)
+                start = now(device)
 
-        walk.position.epoch = 0
-        with repeatable(settings.training, device), product_precision(settings.training):
-            walk_on(settings, walk, images, NoRecorder(WARM_UP + steps), report=report)
-        return (now(device) - begun) / steps * 1e3
+        state.position.epoch = 0
+        with repeatable(settings.training, device), float32_precision(settings.training):
+            train_steps(settings, state, images, NoRecorder(WARM_UP + steps), report=report)
+        return (now(device) - start) / steps * 1e3
 
     return run
 
@@ -95,7 +97,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--kinds", nargs="+", choices=[*KINDS, *ON_A_GPU], help="beside plain; default: all")
+    parser.add_argument("--kinds", nargs="+", choices=[*KINDS, *ON_A_GPU], help="compared with plain; default: all")
     parser.add_argument("--cases", nargs="+", choices=[*CASES], default=[*CASES])
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,9 +1,11 @@
-"""How many steps a second do several runs make that share a device, each in its own process?
+"""How many steps a second do several runs on one device make, each in its own process?
 
-    python benchmarks/sharing.py [--json FILE] [--runs 1 2 4] [--steps 1500] [--device cpu] [--no-cuda-graph]
+    python benchmarks/sharing.py [--json FILE] [--runs 1 2 4] [--steps 1500] [--device cpu]
+    [--no-cuda-graph]
 
-Every run trains and records in full, as in a sweep. A run's first steps, while the others still start, are not counted: the
-clock runs from when the last has made 100 steps to when the first is done.
+Every run trains and records in full, as in a sweep. The first steps of a run, while others still
+start, are not counted: the clock runs from when the last run has made 100 steps to when the first
+is done.
 """
 
 import argparse
@@ -20,8 +22,8 @@ CASES = {
 WARM_UP = 100
 
 
-def train(model, batch_size, steps, device, graph, seed, folder, moments):
-    """Train one run, and put the time of every step into ``moments``."""
+def train(model, batch_size, steps, device, graph, seed, folder, times):
+    """Train one run, and write the time of every step into ``times``."""
     from anodiff.settings.run import RunSettings
     from anodiff.training import train_run
 
@@ -37,18 +39,18 @@ def train(model, batch_size, steps, device, graph, seed, folder, moments):
     )
 
     def report(step, total, message):
-        moments[step - 1] = time.monotonic()
+        times[step - 1] = time.monotonic()
 
     train_run(settings, f"{folder}/{seed}.zarr", scratch=f"{folder}/scratch-{seed}", device=device, report=report)
 
 
-def together(runs, model, batch_size, steps, device, graph):
-    """Return the steps a second that all runs make together."""
+def total_rate(runs, model, batch_size, steps, device, graph):
+    """Return the steps a second of all runs together."""
     context = multiprocessing.get_context("spawn")
-    moments = [context.Array("d", steps, lock=False) for _ in range(runs)]
+    times = [context.Array("d", steps, lock=False) for _ in range(runs)]
     with tempfile.TemporaryDirectory() as folder:
         processes = [
-            context.Process(target=train, args=(model, batch_size, steps, device, graph, seed, folder, moments[seed]))
+            context.Process(target=train, args=(model, batch_size, steps, device, graph, seed, folder, times[seed]))
             for seed in range(runs)
         ]
         for process in processes:
@@ -57,10 +59,10 @@ def together(runs, model, batch_size, steps, device, graph):
             process.join()
         if any(process.exitcode for process in processes):
             raise SystemExit("a run failed")
-    begin, end = max(own[WARM_UP] for own in moments), min(own[steps - 1] for own in moments)
+    begin, end = max(own[WARM_UP] for own in times), min(own[steps - 1] for own in times)
     if end <= begin:
         raise SystemExit("the first run was done before the last had begun; give more --steps")
-    return sum(sum(begin < moment <= end for moment in own) for own in moments) / (end - begin)
+    return sum(sum(begin < moment <= end for moment in own) for own in times) / (end - begin)
 
 
 def main():
@@ -76,7 +78,7 @@ def main():
         steps = arguments.steps if case == "resnet14" else (4 if "cuda" in arguments.device else 20) * arguments.steps
         results[case] = {}
         for runs in arguments.runs:
-            rate = together(runs, model, batch_size, steps, arguments.device, not arguments.no_cuda_graph)
+            rate = total_rate(runs, model, batch_size, steps, arguments.device, not arguments.no_cuda_graph)
             results[case][runs] = rate
             alone = results[case][arguments.runs[0]]
             print(f"{case:10s} {runs:3d} runs {rate:10.0f} steps/s in all {rate / alone:6.2f} times", flush=True)

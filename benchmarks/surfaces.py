@@ -1,10 +1,11 @@
-"""How fast are surfaces made and walked on?
+"""How fast are surfaces generated, and how fast do walkers descend them?
 
     python benchmarks/surfaces.py [--json FILE] [--walkers 10000] [--steps 1000]
 
-Walkers at once, as `anodiff.simulation.surfaces.walk` moves them, beside the same descent by scipy's interpolators, in one process; those
-are timed over a tenth of the steps, since each costs the same. Medians of three, after one run that is not counted: the first
-also pays for memory that is touched for the first time, which doubles it.
+`anodiff.simulation.surfaces.walk` is compared with the same descent by scipy's interpolators, in
+one process. The latter are timed over a tenth of the steps, since every step costs the same. Times
+are medians of three runs after one that does not count: the first run also touches its memory for
+the first time, which doubles its time.
 """
 
 import argparse

@@ -1,14 +1,16 @@
-"""How long is a training step? The loop of anodiff, recording nothing, beside hand-written PyTorch loops.
+"""How long does a training step take in anodiff's loop, and in hand-written PyTorch loops?
 
     python benchmarks/training.py [--json FILE] [--rounds 15] [--device cpu]
 
-All loops run in one process, in turn, an epoch or more at a time, on the same data, network, optimiser and batch size; each
-has its own network. Ratios are medians over the rounds, so that what else the machine does falls on all alike; times are the
-best round's.
+All loops run in one process, in turn, one epoch or more at a time, on the same data, network,
+optimiser and batch size; each has its own network. Ratios are medians over the rounds, so that
+other load on the machine affects all alike; times are those of the best round.
 
-plain            tensors, a permutation an epoch, torch's optimiser as it comes, loss.item() every step; nothing else measured
-plain, measured  the same, and what anodiff keeps of every step: gradient norm (torch's get_total_norm) and accuracy
-DataLoader       torch's DataLoader over a TensorDataset, without workers; nothing else is measured
+plain            tensors, a permutation per epoch, torch's default optimiser, loss.item() every step
+plain, measured  the same, with the gradient norm (torch's get_total_norm) and accuracy of every step
+DataLoader       torch's DataLoader over a TensorDataset, without workers
+
+The second measures what anodiff keeps of every step; the others measure only the loss.
 """
 
 import argparse
@@ -25,9 +27,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from anodiff.data import Augmentation, Batches
 from anodiff.settings.run import RunSettings
 from anodiff.training.device import choose_device
-from anodiff.training.loop import build_model, walk_on
+from anodiff.training.loop import build_model, train_steps
 from anodiff.training.seeding import generator
-from anodiff.training.state import Walk
+from anodiff.training.state import TrainingState
 
 CASES = {
     "mlp, sgd": ({"name": "mlp", "depth": 3, "width": 128}, {"learning_rate": 0.01}, 64, 5),
@@ -57,7 +59,7 @@ def optimiser(settings, parameters):
 
 
 def bare(settings, dataset, epochs):
-    """The loop of anodiff, with nothing recorded; the test set is empty so that evaluation costs no loop anything."""
+    """The loop of anodiff without recording; evaluation of its one test image takes no time."""
     device = dataset.train_images.device
     batches = Batches(
         len(dataset.train_labels),
@@ -67,17 +69,17 @@ def bare(settings, dataset, epochs):
         generator=generator(0, "order"),
         device=device,
     )
-    walk = Walk(settings, build_model(settings, dataset).to(device), batches, device)
+    state = TrainingState(settings, build_model(settings, dataset).to(device), batches, device)
 
     def run():
-        walk.position.epoch = 0
-        walk_on(settings, walk, dataset, NoRecorder(epochs * batches.steps_per_epoch))
+        state.position.epoch = 0
+        train_steps(settings, state, dataset, NoRecorder(epochs * batches.steps_per_epoch))
 
     return run, batches.steps_per_epoch * epochs
 
 
 def plain(settings, dataset, epochs, *, measured=False):
-    """What one writes by hand when speed matters and the data fit into memory."""
+    """A fast hand-written loop, for data that fit into memory."""
     model = build_model(settings, dataset).to(dataset.train_images.device)
     step = optimiser(settings, model.parameters())
     normalise = Augmentation(settings.data, dataset).normalise
@@ -101,7 +103,7 @@ def plain(settings, dataset, epochs, *, measured=False):
 
 
 def with_loader(settings, dataset, epochs):
-    """The tutorial's loop; the images are normalised once, beforehand."""
+    """The loop of PyTorch's tutorial; the images are normalised once, beforehand."""
     device = dataset.train_images.device
     model = build_model(settings, dataset).to(device)
     step = optimiser(settings, model.parameters())

@@ -11,8 +11,8 @@ from hypothesis import settings
 from threadpoolctl import threadpool_limits
 from tiny import snakemake
 
-from anodiff.diffusion.analysis import diffusion
-from anodiff.geometry import geometry
+from anodiff.diffusion.analysis import compute_diffusion
+from anodiff.geometry import compute_geometry
 from anodiff.settings.stages import AnalysisSettings
 from anodiff.settings.sweep import Config
 from anodiff.sweep.runs import sweep_runs
@@ -31,7 +31,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 #: Files whose tests look at the test-sized sweep, and others that take minutes; they begin first.
-SWEEP, LONG = ("test_slurm.py", "test_workflow.py"), ("test_kill.py", "test_intervals.py")
+SWEEP, LONG = ("test_slurm.py", "test_workflow.py"), ("test_kill.py", "test_window_exponents.py")
 
 
 def pytest_collection_modifyitems(items):
@@ -118,9 +118,9 @@ def make_run(tmp_path, record_path):
             attributes={"settings": run.settings.model_dump(mode="json"), "steps_per_epoch": 20},
             **ending,
         )
-        geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
+        compute_geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
         outputs = (folder / name for name in ("diffusion.zarr", "exponents.csv", "tails.csv"))
-        diffusion(folder / "geometry.zarr", *outputs, AnalysisSettings(long_lags=(5, 18)))
+        compute_diffusion(folder / "geometry.zarr", *outputs, AnalysisSettings(long_lags=(5, 18)))
         return folder
 
     return make

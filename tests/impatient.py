@@ -1,4 +1,4 @@
-"""Snakemake, asking the queue every second: its plugin for SLURM waits ten seconds longer each time that nothing has ended."""
+"""Runs Snakemake with a SLURM plugin that asks the queue every second, not ever more rarely."""
 
 import sys
 

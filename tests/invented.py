@@ -1,4 +1,4 @@
-"""Runs with made-up curves, in the layout of real ones: superdiffusive at first, subdiffusive at last."""
+"""Runs with invented curves in the layout of real ones: superdiffusive at first, subdiffusive in the end."""
 
 from pathlib import Path
 
@@ -6,21 +6,22 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from anodiff.diffusion.columns import COLUMNS
+from anodiff.diffusion.columns import EXPONENT_COLUMNS
 from anodiff.diffusion.nulls import NULLS
 from anodiff.report.figures.catalogue import FIGURES
+from anodiff.settings.base import dotted
 from anodiff.settings.stages import AnalysisSettings
 from anodiff.settings.sweep import Config
 from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
-from anodiff.sweep.results import RunResult, _dotted
+from anodiff.sweep.results import RunResult
 from anodiff.sweep.runs import sweep_runs
-from anodiff.sweep.tables import sweep_table
+from anodiff.sweep.tables import exponents_table
 
 LAGS = np.unique(np.round(np.geomspace(1, 900, 60)).astype(int))
 
 
 def invented_run(run, starts, diverged_at=None, length=1000):
-    """A run that is superdiffusive at first and subdiffusive at last, with made-up curves in the layout of diffusion.zarr."""
+    """A run that is superdiffusive at first and subdiffusive in the end, with invented curves and tables."""
     random = np.random.default_rng([run.settings.seed, run.settings.training.batch_size])
     starts = np.asarray(starts)
     there = np.array([diverged_at is None or start + length <= diverged_at for start in starts])
@@ -31,7 +32,9 @@ def invented_run(run, starts, diverged_at=None, length=1000):
     steps = np.diff(log_lags) * (beta[:, 1:] + beta[:, :-1]) / 2
     msd = 0.05 * np.exp(np.concatenate([np.zeros((len(starts), 1)), steps.cumsum(1)], 1))
     msd[~there] = np.nan
-    table = {column: np.full(len(starts), np.nan) for column in COLUMNS} | {"note": [None if ok else "lost" for ok in there]}
+    table = {column: np.full(len(starts), np.nan) for column in EXPONENT_COLUMNS} | {
+        "note": [None if ok else "lost" for ok in there]
+    }
     table |= {"window": np.arange(len(starts)), "waiting_time": starts, "length": length, "stride": 1}
     table |= {"beta_max": beta.max(1), "beta_long": beta[:, LAGS > 200].mean(1)}
     epoch_step = np.arange(0, starts.max() + length + 1, 200)
@@ -63,12 +66,12 @@ def invented_run(run, starts, diverged_at=None, length=1000):
         dataset,
         pd.DataFrame(table).astype({"note": "string"}),
         invented_tails(starts, there, random),
-        dict(_dotted(settings)),
+        dotted(settings),
     )
 
 
 def invented_tails(starts, there, random):
-    """Rows of tails.csv of windows that begin at ``starts``: gradients and steps, NaN where a window is not there."""
+    """Rows of tails.csv for windows that begin at ``starts``: gradients and steps, NaN if a window is missing."""
     table = pd.DataFrame(
         {"waiting_time": starts, "stable_alpha": np.where(there, random.uniform(1.5, 1.9, len(starts)), np.nan)}
     )
@@ -78,7 +81,7 @@ def invented_tails(starts, there, random):
 
 
 def invented_sweep(grid, starts=range(0, 5000, 1000), diverged_at=None):
-    """Runs of a grid of axes; ``diverged_at`` says for which names, and at which step."""
+    """Runs of a grid of axes; ``diverged_at`` has the step for the names of runs that diverge."""
     defaults = {"data": "digits", "training": {"steps": 5000}}
     runs = sweep_runs(Config.model_validate({"sweep": {"name": "invented", "defaults": defaults, "grid": [grid]}}))
     return [invented_run(run, starts, (diverged_at or {}).get(name)) for name, run in runs.items()]
@@ -90,8 +93,8 @@ def sweep(models=("mlp3", "vgg9"), batches=(64, 128), rates=(0.1,), seeds=(0, 1)
 
 
 def page_sources(runs, folder):
-    """What a page is made of: tables and stand-ins for figures in a folder, a figure of the first run; returns the files."""
-    sweep_table(runs).to_csv(folder / "exponents.csv", index=False)
+    """Write tables, stand-ins for figures and a figure of the first run to a folder; return the sources of a page."""
+    exponents_table(runs).to_csv(folder / "exponents.csv", index=False)
     claims = [
         [number, claim.title, "a part", "beta_long", 1.5, 1.2, 1.8, 8, "sign test against 1", 0.008, verdict, "a note"]
         for (number, claim), verdict in zip(

@@ -1,10 +1,15 @@
-"""Runs commands of anodiff and kills them, one after another, in processes that have torch loaded already.
+"""Runs commands of anodiff and kills them, one after another, in forks of a process that has
+already loaded torch.
 
-    python killing.py     reads a job a line from standard input, answers a line each on standard output, both JSON
+    python killing.py
 
-A job is ``{"arguments": [...], "log": file}``, and how it is killed: ``"after": seconds``, by this process, counted from the
-fork; ``"at": [moment, number]``, by itself, at the so-manieth time that it comes to one of `MOMENTS`; or not at all. The
-answer is ``{"status": ..., "seconds": ...}``, the status as `os.waitstatus_to_exitcode` has it: -9 where the job was killed.
+It reads one job per line from standard input and writes one answer per line to standard output,
+both as JSON.
+
+A job is ``{"arguments": [...], "log": file}``. With ``"after": seconds`` this process kills it that
+long after the fork. With ``"at": [moment, number]`` it kills itself when it reaches one of
+`MOMENTS` for the number-th time. The answer is ``{"status": ..., "seconds": ...}``, with the status
+of `os.waitstatus_to_exitcode`: -9 if the job was killed.
 """
 
 import importlib
@@ -15,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-#: What is meant by a name: files that are renamed, told by the old and the new name.
+#: Renames of files during a run, by name: whether the old and the new path belong to it.
 RENAMED = {
     "checkpoint": lambda source, target: target.endswith(".pt"),
     "weights": lambda source, target: "/weights/c/" in target,
@@ -23,7 +28,7 @@ RENAMED = {
     "discarding": lambda source, target: source.endswith("/checkpoints"),
     "publishing": lambda source, target: source.endswith("trajectory.zarr") and target.endswith("trajectory.zarr"),
 }
-#: The same of a measurement of the landscape: a part is marked as done, the whole is published.
+#: The same for a measurement of the landscape: a part is marked as done, the whole is published.
 MEASURED = {
     "part": lambda source, target: "/part_done/c/" in target,
     "whole": lambda source, target: ".scan/" in source and ".scan/" not in target,
@@ -37,7 +42,7 @@ def is_finished(path):
 
 
 def die_at(moment, number):
-    """Let this process kill itself at the so-manieth time that it comes to ``moment``."""
+    """Make this process kill itself when it reaches ``moment`` for the ``number``-th time."""
     when, _, name = moment.partition(" ")
     passed = 0
 
@@ -50,7 +55,9 @@ def die_at(moment, number):
     if moment == "lock":
         patch(os, "ftruncate", lambda truncate: lambda *arguments: (truncate(*arguments), here()))
     elif when == "within":
-        patch(Path, "open", lambda opened: lambda path, *mode, **how: halved(name, path, opened(path, *mode, **how), here))
+        patch(
+            Path, "open", lambda opened: lambda path, *mode, **options: halved(name, path, opened(path, *mode, **options), here)
+        )
     else:
         for rename in ("rename", "replace"):
             patch(os, rename, lambda renamed: around(renamed, (RENAMED | MEASURED)[name], when, here))
@@ -60,9 +67,9 @@ def patch(owner, name, wrap):
     setattr(owner, name, wrap(getattr(owner, name)))
 
 
-def around(rename, meant, when, here):
+def around(rename, belongs, when, here):
     def renaming(source, target, *rest, **options):
-        chosen = meant(str(source), str(target))  # beforehand, for afterwards the source is gone
+        chosen = belongs(str(source), str(target))  # checked first, because afterwards the source is gone
         if chosen and when == "before":
             here()
         rename(source, target, *rest, **options)
@@ -73,7 +80,7 @@ def around(rename, meant, when, here):
 
 
 def halved(name, path, file, here):
-    """Return a file that is cut off, with the process, in the midst of what is written to it."""
+    """Return a file whose process is killed halfway through a write to it."""
     path = str(path)
     if not file.writable() or not (path.endswith("checkpoints/.partial") if name == "checkpoint" else "/weights/c/" in path):
         return file
@@ -112,14 +119,14 @@ def run(job):
 
     try:
         main()
-    except SystemExit as ending:
-        return ending.code or 0
+    except SystemExit as end:
+        return end.code or 0
     return 0
 
 
 def serve():
     for module in ("anodiff.cli.app", "anodiff.settings.loading", "anodiff.training", "sklearn.datasets", "torch._dynamo"):
-        importlib.import_module(module)  # whatever a training takes seconds to import
+        importlib.import_module(module)  # everything that takes a run seconds to import
 
     for line in sys.stdin:
         job, start = json.loads(line), time.monotonic()
@@ -140,5 +147,5 @@ def serve():
 
 
 if __name__ == "__main__":
-    os.dup2(1, 3)  # the answers; a job's own output goes to its log
+    os.dup2(1, 3)  # for the answers; a job's own output goes to its log
     serve()

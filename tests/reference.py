@@ -1,4 +1,4 @@
-"""Slow, obvious versions of what anodiff computes, from the points themselves in float64."""
+"""Slow, obvious versions of what anodiff computes, from the points in float64."""
 
 import itertools
 import math
@@ -21,7 +21,7 @@ def squared_displacements(points):
 
 
 def mean_squared_displacement(points):
-    """Time-averaged, at lags 0 … T: a loop over lags and one over starting points."""
+    """The time-averaged MSD at lags 0 … T, by a loop over lags and one over starting points."""
     points = np.asarray(points, np.float64)
     values = []
     for lag in range(len(points)):
@@ -37,15 +37,8 @@ def contour_length(points):
     return np.array(lengths)
 
 
-def brownian_path(seed, steps, dimensions, *, diffusivity=0.5, drift=0.0):
-    """Points 0, w_1 … with an expected MSD of drift² τ² + 2 · dimensions · diffusivity · τ; the drift is along the diagonal."""
-    generator = np.random.default_rng(seed)
-    noise = generator.normal(drift / math.sqrt(dimensions), math.sqrt(2 * diffusivity), (steps, dimensions))
-    return np.vstack([np.zeros(dimensions), np.cumsum(noise, axis=0)])
-
-
 def boxes_met(profile, side):
-    """Boxes of a side that a profile passes through, its heights stretched to its length: a column of boxes at a time."""
+    """Number of boxes that a profile passes through, its heights stretched to its length, column by column."""
     length = len(profile) - 1
     stretched = (profile - profile.min()) * (length / (profile.max() - profile.min()))
     met = 0

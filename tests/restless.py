@@ -1,4 +1,4 @@
-"""A small network in which everything moves that a checkpoint must hold."""
+"""A small network that changes everything that a checkpoint must hold."""
 
 import random
 
@@ -7,7 +7,7 @@ import torch
 
 
 class Restless(torch.nn.Module):
-    """Dropout, batch statistics, a buffer that no state_dict holds, and the generators of numpy and Python."""
+    """Dropout, batch statistics, a buffer outside the state_dict, generators of numpy and Python."""
 
     def __init__(self, channels, size, classes):
         super().__init__()

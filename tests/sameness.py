@@ -4,12 +4,12 @@ import zarr
 
 
 def files(path):
-    """The names of all files of a store."""
+    """Return the names of all files of a store."""
     return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
 
 
 def same_store(one, other):
-    """Every array of two stores is the same, bit for bit, and so is all else but their provenance."""
+    """Check that two stores are the same, bit for bit, except their provenance."""
     first, second = zarr.open_group(one, mode="r"), zarr.open_group(other, mode="r")
     names = sorted(first.array_keys())
     assert names == sorted(second.array_keys())

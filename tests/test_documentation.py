@@ -14,12 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anodiff.cli import app as cli
-from anodiff.diffusion.columns import COLUMNS, WINDOW_COLUMNS
-from anodiff.diffusion.jumps import TAIL_COLUMNS
-from anodiff.sweep.claims import CLAIM_COLUMNS
-from anodiff.sweep.columns import RUN_COLUMNS
-from anodiff.sweep.seeds import ENSEMBLE_COLUMNS
+from anodiff.cli import app
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md", ROOT / "profiles/README.md"])
@@ -29,7 +24,7 @@ FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 def anodiff(*arguments):
     """Run a command as `main` would, in this process: torch is imported once."""
-    cli.app(list(arguments), standalone_mode=False)
+    app(list(arguments), standalone_mode=False)
 
 
 def shell(line):
@@ -113,10 +108,19 @@ def test_links_lead_somewhere(text):
         assert not anchor or anchor in anchors(found.read_text()), f"{text.name} links to {target}#{anchor}, no such heading"
 
 
-def test_every_column_of_a_table_is_described():
-    described = (ROOT / "docs/format.md").read_text()
-    columns = {**WINDOW_COLUMNS, **COLUMNS, **TAIL_COLUMNS, **RUN_COLUMNS, **ENSEMBLE_COLUMNS, **CLAIM_COLUMNS}
-    assert [column for column in columns if f"`{column}`" not in described] == []
+def test_the_layout_names_every_module():
+    """The tree in CONTRIBUTING.md: packages, their modules, and the folders within them."""
+    layout = (ROOT / "CONTRIBUTING.md").read_text().split("## Layout")[1].split("\n## ")[0]
+    named, package = set(), ""
+    for indent, names in re.findall(r"^( {4}| {8})([a-z]\w*/?(?:, \w+/?)*)(?:  .*)?$", layout, re.MULTILINE):
+        if len(indent) == 4:
+            package = names
+        else:
+            named |= {f"{package}/{name}" for name in names.split(", ")}
+    code = ROOT / "anodiff"
+    modules = {f"{path.parent.name}/{path.stem}" for path in code.glob("*/*.py") if path.stem != "__init__"}
+    folders = {f"{path.parents[1].name}/{path.parent.name}/" for path in code.glob("*/*/__init__.py")}
+    assert named == modules | folders, "bring the tree in CONTRIBUTING.md, section Layout, up to date"
 
 
 def test_what_to_cite_is_this_version():

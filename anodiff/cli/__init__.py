@@ -1,4 +1,4 @@
-"""The command line: one command for each rule of the workflow, and those that look at what is there."""
+"""The command line of anodiff: `app` holds its commands, `main` runs them."""
 
 from anodiff.cli.app import app, main
 

@@ -1,7 +1,7 @@
-"""The command line: one command per rule of the workflow, each of use by hand as well.
+"""The command line: one command for each rule of the workflow, and commands that look at results.
 
-Each topic's commands stand in a module of `anodiff.cli.commands`; each imports what it needs, so that those
-without tensors start at once.
+The commands of a topic are in one module of `anodiff.cli.commands`. Each imports what it needs when
+it is called, so commands that do not need torch start at once.
 """
 
 from __future__ import annotations
@@ -10,13 +10,8 @@ import os
 
 import typer
 
-from anodiff.cli.commands import installation as machine
-from anodiff.cli.commands import landscape, pipeline, results
-from anodiff.cli.commands import planning as overview
-from anodiff.cli.commands import report as sweep
-from anodiff.cli.commands import run_figures as run
-from anodiff.cli.commands import simulation as references
-from anodiff.cli.host import whereabouts
+from anodiff.cli.commands import installation, landscape, pipeline, planning, report, results, simulation
+from anodiff.cli.job import describe_job
 from anodiff.errors import AnodiffError
 
 app = typer.Typer(
@@ -29,27 +24,24 @@ app = typer.Typer(
 
 
 @app.callback()
-def _introduce(context: typer.Context) -> None:
-    """Within a job of a cluster, say first where and for the how-manieth time; the rule's log begins with it."""
+def _log_job(context: typer.Context) -> None:
+    """Within a job of the workflow, print where it runs and which attempt it is: the first line of
+    the rule's log.
+    """
     if "ANODIFF_ATTEMPT" in os.environ and context.invoked_subcommand:
-        typer.echo(f"anodiff {context.invoked_subcommand}: {whereabouts()}", err=True)
+        typer.echo(f"anodiff {context.invoked_subcommand}: {describe_job()}", err=True)
 
 
-for topic in (
-    pipeline.commands,
-    landscape.commands,
-    references.commands,
-    sweep.commands,
-    overview.commands,
-    run.commands,
-    results.commands,
-    machine.commands,
-):
-    app.add_typer(topic)
+for topic in (planning, pipeline, landscape, report, results, simulation, installation):
+    app.add_typer(topic.commands)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on standard error and exit status 2, an interruption one and 75."""
+    """Run the command line.
+
+    A mistake of the user is one line on standard error, with exit status 2. An interruption is one
+    line too, with the exit status of `anodiff.errors.Interrupted`.
+    """
     try:
         app()
     except AnodiffError as error:

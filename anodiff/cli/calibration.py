@@ -1,4 +1,7 @@
-"""Writes what the calibration found: the table and its figures, or neither."""
+"""How are the results of a calibration written?
+
+Its table and its figures appear together, or not at all.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.report.figures.catalogue import FORMATS
 from anodiff.simulation.calibration.paths import calibrate
 from anodiff.simulation.processes import PROCESSES
 from anodiff.storage.stores import writing
-from anodiff.storage.types import Report, silent
+from anodiff.storage.types import ProgressCallback, no_progress
 
 
 def write_calibration(
@@ -26,27 +28,29 @@ def write_calibration(
     steps: int,
     seed: int,
     overwrite: bool = False,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> pd.DataFrame:
-    """Calibrate on the named processes, all where none is named; write table and figure, or neither.
+    """Calibrate on the named processes, or on all if none is named; write the table and the figure,
+    or neither.
 
-    Where none is named the table also has the roughness of fractional graphs, see
-    `anodiff.simulation.calibration.roughness`, and a second figure beside the first, its name ending in ``-roughness``.
+    If none is named, the table also has the roughness of fractional graphs, see
+    `anodiff.simulation.calibration.roughness`, and a second figure is written next to the first,
+    its name ending in ``-roughness``.
     """
     for name in names:
         if name not in PROCESSES:
             raise ConfigError(f"--process {name}: {did_you_mean(name, PROCESSES)}")
     if Path(output).suffix != ".csv":
         raise ConfigError(f"{output}: the table's name must end in .csv")
-    if Path(figure).suffix not in FORMATS:
-        raise ConfigError(f"{figure}: a figure's name must end in one of {', '.join(FORMATS)}")
+    from anodiff.report.figures import style
+
+    style.outputs(figure)
     second = Path(figure).with_stem(f"{Path(figure).stem}-roughness")
     with ExitStack() as stack:
         outputs = [output, figure] if names else [output, figure, second]
         table_path, figure_path, *others = [stack.enter_context(writing(each, overwrite=overwrite)) for each in outputs]
         chosen = [PROCESSES[name] for name in names or PROCESSES]
         table = calibrate(chosen, dimensions=dimensions, paths=paths, steps=steps, seed=seed, report=report)
-        from anodiff.report.figures import style
         from anodiff.report.figures.model.calibration import calibration, roughness_calibration
 
         style.save(calibration(table), figure_path, Path(figure).suffix)

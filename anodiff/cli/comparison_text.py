@@ -1,4 +1,4 @@
-"""Prints a comparison of two runs or sweeps for a person."""
+"""How does `anodiff compare` print two runs or sweeps for a person?"""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 
-from anodiff.cli.inspection_text import plain_table, wide_console
+from anodiff.cli.console import plain_table, wide_console
 from anodiff.sweep.comparison import Comparison
 
 
 def print_comparison(
     comparison: Comparison, names: tuple[str, str], *, everything: bool = False, console: Console | None = None
 ) -> None:
-    """Print settings, differences and how many of them chance would give.
+    """Print settings, differences, and how many of them to expect by chance.
 
     Parameters
     ----------
     names
-        What the two are called.
+        Names of the two.
     everything
-        Print every row; otherwise, of two sweeps, only losses, accuracies and differences beyond their interval.
+        Print every row. Otherwise, for two sweeps, only losses, accuracies and differences beyond
+        their interval are printed.
     """
     console = console or wide_console()
     console.print(f"a  {escape(names[0])}\nb  {escape(names[1])}")
@@ -36,25 +37,27 @@ def print_comparison(
     brief = comparison.kind == "sweeps" and not everything
     shown = table[table["beyond"].fillna(False) | table["waiting_time"].isna()] if brief else table
     head = ["configuration", "seeds"] if comparison.kind == "sweeps" else []
-    printed = plain_table(*head, "from step", "length", "quantity", "a", "b", "b − a", "beyond its interval")
+    printed = plain_table(*head, "from step", "length", "quantity", "a", "b", "b − a", "interval excludes 0")
     for row in shown.to_dict("records"):
         whose = [escape(row["configuration"]), f"{row['seeds_a']}, {row['seeds_b']}"] if head else []
         where = ["" if pd.isna(row[key]) else str(row[key]) for key in ("waiting_time", "length")]
         values = [_interval(row, name) for name in ("a", "b", "difference")]
-        printed.add_row(*whose, *where, row["quantity"], *values, _judgement(row["beyond"]))
+        printed.add_row(*whose, *where, row["quantity"], *values, _yes_or_no(row["beyond"]))
     console.print(printed)
     if comparison.kind == "runs":
-        console.print("the intervals are of one path each; another seed may differ by more, which only sweeps of seeds tell")
+        console.print(
+            "each interval comes from one path; another seed may differ by more, so compare sweeps with several seeds"
+        )
     console.print(
-        f"{comparison.beyond} of {comparison.judged} differences lie beyond their 95 % intervals; "
-        f"chance alone would give about {comparison.judged * 0.05:.0f}"
-        + (f"; {len(table) - len(shown)} rows are not shown, see --all" if len(shown) < len(table) else "")
+        f"{comparison.beyond} of {comparison.judged} differences have a 95 % interval that excludes 0; "
+        f"about {comparison.judged * 0.05:.0f} are expected by chance alone"
+        + (f"; {len(table) - len(shown)} rows are not shown (see --all)" if len(shown) < len(table) else "")
     )
 
 
 def _print_settings(comparison: Comparison, console: Console) -> None:
     if not comparison.settings:
-        console.print("settings: all the same" + (" in runs of the same name" if comparison.kind == "sweeps" else ""))
+        console.print("settings: all the same" + (" in runs with the same name" if comparison.kind == "sweeps" else ""))
         return
     table = plain_table("setting", "a", "b")
     for key, (a, b) in comparison.settings.items():
@@ -71,5 +74,5 @@ def _interval(row: dict[Any, Any], name: str) -> str:
     return words + (f" ({low:.3g} … {high:.3g})" if math.isfinite(low) and math.isfinite(high) else "")
 
 
-def _judgement(beyond: Any) -> str:
+def _yes_or_no(beyond: Any) -> str:
     return "-" if pd.isna(beyond) else ("yes" if beyond else "no")

@@ -1,6 +1,9 @@
-"""What does a path hold, as plain values? A store, a run's folder or a whole sweep, for `anodiff inspect --json` and programs.
+"""What does a store, a run's folder or a sweep's folder contain, as plain values?
 
-Nothing large is read: metadata, the windows, the tables and, of each file, its size.
+For `anodiff inspect --json` and programs.
+
+Only metadata, windows, series over epochs, tables and sizes of files are read, so this is quick for
+stores of any size.
 """
 
 from __future__ import annotations
@@ -23,44 +26,47 @@ from anodiff.trajectory.windows import read_windows
 #: The stores of a run, in the order in which they are made.
 RUN_STORES = ("trajectory.zarr", "geometry.zarr", "diffusion.zarr")
 
-#: Columns of exponents.csv that are told first, each with its interval.
+#: Columns of exponents.csv that sum up a window, each with its interval.
 HEADLINES = ("beta_max", "beta_long", "exponent_first", "exponent_second")
 
 
-def holdings(path: str | Path) -> dict[str, Any]:
-    """Return what ``path`` holds, as values that JSON can hold; ``holds`` says which of store, run and sweep it is.
+def inspect_path(path: str | Path) -> dict[str, Any]:
+    """Return what ``path`` contains, as values for JSON; the value of ``holds`` is store, run or
+    sweep.
 
     Raises
     ------
     StoreMissingError, StoreFormatError
-        If there is nothing, or nothing of ours.
+        If there is nothing, or nothing that anodiff can read.
     """
     path = Path(path)
     if not path.exists():
         raise StoreMissingError(f"{path}: no such file or folder")
     if (path / "zarr.json").exists():
-        return store_holdings(path)
+        return inspect_store(path)
     if (path / "run.yaml").exists():
-        return run_holdings(path)
+        return inspect_run(path)
     runs = sorted(folder.parent for folder in path.glob("**/run.yaml"))
     if not runs:
-        raise StoreMissingError(f"{path}: neither a Zarr store nor a folder with runs; name one of these")
-    described = [run_holdings(run) for run in runs]
-    stored = sum(run["bytes_on_disk"] for run in described)
-    return {"holds": "sweep", "path": str(path), "bytes_on_disk": stored, "runs": described}
+        raise StoreMissingError(f"{path}: neither a Zarr store nor a folder with runs; give one of these")
+    found = [inspect_run(run) for run in runs]
+    stored = sum(run["bytes_on_disk"] for run in found)
+    return {"holds": "sweep", "path": str(path), "bytes_on_disk": stored, "runs": found}
 
 
-def store_holdings(path: Path) -> dict[str, Any]:
-    """Return what a store holds: kind, state, steps, windows, settings, provenance, and every array with its sizes."""
+def inspect_store(path: Path) -> dict[str, Any]:
+    """Return what a store contains: kind, state, steps, windows, settings, provenance, and every
+    array with its sizes.
+    """
     group = open_group(path)
     attributes: dict[str, Any] = dict(group.attrs)
-    arrays = [_array(path, name, array) for name, array in sorted(group.arrays())]
+    arrays = [_inspect_array(path, name, array) for name, array in sorted(group.arrays())]
     found: dict[str, Any] = {
         "holds": "store",
         "path": str(path),
         "kind": attributes.get("kind"),
         "format_version": attributes.get("format_version"),
-        "state": completeness(path),
+        "state": store_state(path),
         **{key: attributes[key] for key in ("representation", "steps", "steps_completed", "diverged_at") if key in attributes},
         "parameters": _parameters(attributes),
         "windows": _windows(group),
@@ -73,11 +79,13 @@ def store_holdings(path: Path) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def run_holdings(folder: Path) -> dict[str, Any]:
-    """Return what a run's folder holds: its settings, every store with state and sizes, exponents by window, how it learned."""
+def inspect_run(folder: Path) -> dict[str, Any]:
+    """Return what a run's folder contains: settings, stores with state and sizes, exponents by
+    window, last losses and accuracies.
+    """
     from anodiff.settings.loading import load_yaml
 
-    stores = {str(path.relative_to(folder)): _store(path) for path in _stores(folder)}
+    stores = {str(path.relative_to(folder)): _inspect_or_damage(path) for path in _run_stores(folder)}
     first = stores.get(RUN_STORES[0], {})
     return {
         "holds": "run",
@@ -89,26 +97,29 @@ def run_holdings(folder: Path) -> dict[str, Any]:
         "parameters": first.get("parameters"),
         "windows": first.get("windows"),
         "bytes_on_disk": bytes_on_disk(folder),
-        "stores": {name: {key: about[key] for key in about if key in _TOLD} for name, about in stores.items()},
+        "stores": {name: {key: about[key] for key in about if key in _STORE_SUMMARY} for name, about in stores.items()},
         "exponents": _exponents(folder / "exponents.csv"),
-        **_outcomes(folder),
+        **_last_values(folder),
     }
 
 
-_TOLD = ("kind", "state", "bytes", "bytes_on_disk", "ratio")
+#: What a run says about each of its stores.
+_STORE_SUMMARY = ("kind", "state", "bytes", "bytes_on_disk", "ratio")
 
 
-def completeness(path: Path) -> str:
-    """Return whether a store is finished and all its files are there, in words."""
+def store_state(path: Path) -> str:
+    """Say whether a store is complete, unfinished, diverged or damaged, or that its state is
+    unknown.
+    """
     try:
         attributes = dict(open_group(path).attrs)
     except AnodiffError as error:
         return f"damaged: {error}"
     status = attributes.get("status")
     if status is None:
-        return "unknown: no status among its attributes"
+        return "unknown: it has no attribute 'status'"
     if status == RUNNING:
-        return "unfinished: its writer was interrupted or is still at work"
+        return "unfinished: its writer was interrupted or is still running"
     if attributes.get("kind") == TRAJECTORY:
         try:
             open_trajectory(path)
@@ -120,7 +131,7 @@ def completeness(path: Path) -> str:
 
 
 def bytes_on_disk(path: Path) -> int:
-    """Return the bytes of all files in a folder and below; those that vanish meanwhile do not count."""
+    """Return the bytes of all files below a folder; files that vanish meanwhile do not count."""
     total = 0
     for file in path.rglob("*"):
         with suppress(OSError):
@@ -128,20 +139,20 @@ def bytes_on_disk(path: Path) -> int:
     return total
 
 
-def _stores(folder: Path) -> list[Path]:
-    """Return the stores of a run: the three of its path first, then those of its landscape."""
+def _run_stores(folder: Path) -> list[Path]:
+    """Return the stores of a run: first the three of its path, then those of its landscape."""
     first = [folder / name for name in RUN_STORES if (folder / name).exists()]
     return first + sorted(path.parent for path in (folder / "landscape").glob("**/zarr.json") if path.parent.suffix == ".zarr")
 
 
-def _store(path: Path) -> dict[str, Any]:
+def _inspect_or_damage(path: Path) -> dict[str, Any]:
     try:
-        return store_holdings(path)
+        return inspect_store(path)
     except AnodiffError as error:
         return {"state": f"damaged: {error}", "bytes_on_disk": bytes_on_disk(path)}
 
 
-def _array(path: Path, name: str, array: zarr.Array) -> dict[str, Any]:
+def _inspect_array(path: Path, name: str, array: zarr.Array) -> dict[str, Any]:
     stored = bytes_on_disk(path / name)
     about = array.attrs
     return {
@@ -158,7 +169,7 @@ def _array(path: Path, name: str, array: zarr.Array) -> dict[str, Any]:
 
 
 def _sizes(arrays: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return bytes in memory and on disk of all arrays, and their ratio, over those that were written."""
+    """Return the bytes of all written arrays in memory and on disk, and the ratio of the two."""
     total = sum(array["bytes"] for array in arrays if array["bytes_on_disk"])
     stored = sum(array["bytes_on_disk"] for array in arrays)
     return {"bytes": total, "bytes_on_disk": stored, "ratio": total / stored if stored else None}
@@ -176,13 +187,13 @@ def _windows(group: zarr.Group) -> list[dict[str, int]] | None:
         return None
     try:
         windows = read_windows(group)
-    except (ValueError, RuntimeError):  # damaged; its state says so
+    except (ValueError, RuntimeError):  # damaged, as the state says
         return None
     return [{"start": window.start, "length": window.length, "stride": window.stride} for window in windows]
 
 
 def _exponents(table: Path) -> list[dict[str, Any]] | None:
-    """Return a row per window of the exponents told first, with their intervals."""
+    """Return the exponents `HEADLINES` with their intervals, one row for each window."""
     if not table.exists():
         return None
     import pandas as pd
@@ -190,11 +201,13 @@ def _exponents(table: Path) -> list[dict[str, Any]] | None:
     columns = ["window", "waiting_time", "length", "stride"]
     columns += [name + end for name in HEADLINES for end in ("", "_low", "_high")]
     rows = pd.read_csv(table, usecols=lambda column: column in columns).to_dict("records")
-    return [{str(key): _plain(value) for key, value in row.items()} for row in rows]
+    return [{str(key): _json_value(value) for key, value in row.items()} for row in rows]
 
 
-def _outcomes(folder: Path) -> dict[str, float | None]:
-    """Return how a run learned: the last measured value of each series over epochs, from the smallest store that has them."""
+def _last_values(folder: Path) -> dict[str, float | None]:
+    """Return the last measured value of each series over epochs, from the smallest store that has
+    them.
+    """
     for store in reversed(RUN_STORES):
         try:
             group = open_group(folder / store)
@@ -206,8 +219,8 @@ def _outcomes(folder: Path) -> dict[str, float | None]:
     return {}
 
 
-def _plain(value: Any) -> Any:
-    """Return a number of a table as JSON has it: NaN, which it has not, becomes None."""
+def _json_value(value: Any) -> Any:
+    """Return a number of a table for JSON, which has no NaN: NaN becomes None."""
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
     return int(value) if isinstance(value, np.integer) else value

@@ -1,80 +1,31 @@
-"""What does this path hold? A store, a run's folder or a whole sweep, said for a person."""
+"""How does `anodiff inspect` print a store, a run's folder or a sweep's folder for a person?"""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from humanize import naturalsize
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from anodiff.cli.inspection import HEADLINES, RUN_STORES, holdings
+from anodiff.cli.console import plain_table, wide_console, with_interval
+from anodiff.cli.inspection import HEADLINES, RUN_STORES, inspect_path
 from anodiff.trajectory.format import EPOCH_SERIES
 
 
-def describe(path: str | Path, console: Console | None = None) -> None:
-    """Print what ``path`` holds.
+def print_inspection(path: str | Path, console: Console | None = None) -> None:
+    """Print what ``path`` contains.
 
     Raises
     ------
     StoreMissingError, StoreFormatError
-        If there is nothing, or nothing of ours.
+        If there is nothing, or nothing that anodiff can read.
     """
     console = console or wide_console()
-    found = holdings(path)
+    found = inspect_path(path)
     {"store": _print_store, "run": _print_run, "sweep": _print_sweep}[found["holds"]](found, console)
-
-
-def as_json(paths: Sequence[str | Path]) -> str:
-    """Return what the paths hold as JSON: one object for one path, a list of them for several."""
-    found = [holdings(path) for path in paths]
-    return json.dumps(found[0] if len(found) == 1 else found, indent=2, default=str)
-
-
-def wide_console() -> Console:
-    """Return a console that cuts no table off where there is no terminal."""
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = 1000  # tables are as wide as what they hold
-    return console
-
-
-def plain_table(*columns: str) -> Table:
-    """Return a table without lines, whose cells are not broken."""
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    return table
-
-
-def size(count: float) -> str:
-    """Write a number of bytes with a unit.
-
-    Examples
-    --------
-    >>> size(1_500_000)
-    '1.5 MB'
-    """
-    power = min(4, int(math.log10(count) // 3)) if count >= 1 else 0
-    return f"{count / 1000**power:.{1 if power else 0}f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
-
-
-def with_interval(row: Mapping[str, Any], name: str) -> str:
-    """Write an exponent and its interval.
-
-    Examples
-    --------
-    >>> with_interval({"beta_max": 1.661, "beta_max_low": 0.704, "beta_max_high": 1.672}, "beta_max")
-    '1.66 (0.70–1.67)'
-    """
-    value, low, high = (row.get(name + end) for end in ("", "_low", "_high"))
-    if value is None:
-        return "-"
-    return f"{value:.2f}" + ("" if low is None or high is None else f" ({low:.2f}–{high:.2f})")
 
 
 def _print_store(found: Mapping[str, Any], console: Console) -> None:
@@ -93,8 +44,8 @@ def _print_store(found: Mapping[str, Any], console: Console) -> None:
             " × ".join(map(str, array["shape"])),
             array["type"],
             " × ".join(map(str, array["chunk"])),
-            size(array["bytes"]),
-            size(array["bytes_on_disk"]),
+            naturalsize(array["bytes"]),
+            naturalsize(array["bytes_on_disk"]),
             _ratio(array),
         )
     console.print(table)
@@ -104,14 +55,14 @@ def _print_run(found: Mapping[str, Any], console: Console) -> None:
     console.print(f"[bold]{escape(found['path'])}[/bold]: a run")
     console.print(f"  {escape(found['state'])}")
     _print_about(found, console)
-    learned = [f"{name.replace('_', ' ')} {found[name]:.4g}" for name in EPOCH_SERIES if found.get(name) is not None]
-    if learned:
-        console.print(f"  learned    {', '.join(learned)}")
-    console.print(f"  on disk    {size(found['bytes_on_disk'])}")
+    reached = [f"{name.replace('_', ' ')} {found[name]:.4g}" for name in EPOCH_SERIES if found.get(name) is not None]
+    if reached:
+        console.print(f"  at the end {', '.join(reached)}")
+    console.print(f"  on disk    {naturalsize(found['bytes_on_disk'])}")
     table = plain_table("store", "state", "bytes", "stored", "ratio")
     for name, store in found["stores"].items():
-        bytes_ = size(store["bytes"]) if "bytes" in store else "-"
-        table.add_row(escape(name), escape(store["state"]), bytes_, size(store["bytes_on_disk"]), _ratio(store))
+        bytes_ = naturalsize(store["bytes"]) if "bytes" in store else "-"
+        table.add_row(escape(name), escape(store["state"]), bytes_, naturalsize(store["bytes_on_disk"]), _ratio(store))
     missing = [name for name in RUN_STORES if name not in found["stores"]]
     for name in missing:
         table.add_row(name, "missing", "-", "-", "-")
@@ -127,10 +78,9 @@ def _print_run(found: Mapping[str, Any], console: Console) -> None:
 
 def _print_sweep(found: Mapping[str, Any], console: Console) -> None:
     runs = found["runs"]
-    whole = sum(all(run["stores"].get(name, {}).get("state") == "complete" for name in RUN_STORES) for run in runs)
-    console.print(
-        f"[bold]{escape(found['path'])}[/bold]: {len(runs)} runs, {whole} of them complete, {size(found['bytes_on_disk'])}"
-    )
+    complete = sum(all(run["stores"].get(name, {}).get("state") == "complete" for name in RUN_STORES) for run in runs)
+    stored = naturalsize(found["bytes_on_disk"])
+    console.print(f"[bold]{escape(found['path'])}[/bold]: {len(runs)} runs, {complete} of them complete, {stored}")
     table = plain_table("run", "state", "windows", "parameters", "on disk", "ratio", *_FIRST_AND_LAST, "test accuracy")
     for run in runs:
         reached = [row for row in run["exponents"] or [] if row["beta_max"] is not None]
@@ -140,7 +90,7 @@ def _print_sweep(found: Mapping[str, Any], console: Console) -> None:
             escape(_state(run)),
             str(len(run["windows"])) if run["windows"] else "-",
             f"{run['parameters']:,}" if run["parameters"] else "-",
-            size(run["bytes_on_disk"]),
+            naturalsize(run["bytes_on_disk"]),
             _ratio(run["stores"].get(RUN_STORES[0], {})),
             with_interval(reached[0], "beta_max") if reached else "-",
             with_interval(reached[-1], "beta_long") if reached else "-",
@@ -149,23 +99,23 @@ def _print_sweep(found: Mapping[str, Any], console: Console) -> None:
     console.print(table)
 
 
-#: Headings of the exponents that tell a run in short: superdiffusion at first, subdiffusion at long lags in the end.
-_FIRST_AND_LAST = ("beta_max at first", "beta_long at last")
+#: Headings of the exponents that sum up a run: the first window's largest, and the last window's over the long lags.
+_FIRST_AND_LAST = ("first beta_max", "last beta_long")
 
 
 def _state(run: Mapping[str, Any]) -> str:
-    """Return the state of a run's path, and which of its stores are missing or not whole."""
+    """Return the state of a run's path, and which of its other stores are missing or broken."""
     missing = [name for name in RUN_STORES[1:] if name not in run["stores"]] if run["stores"] else []
-    wrong = [f"{name} {run['stores'][name]['state']}" for name in RUN_STORES[1:] if _wrong(run["stores"].get(name))]
-    return "; ".join([run["state"], *(f"no {name}" for name in missing), *wrong])
+    broken = [f"{name} {run['stores'][name]['state']}" for name in RUN_STORES[1:] if _is_broken(run["stores"].get(name))]
+    return "; ".join([run["state"], *(f"no {name}" for name in missing), *broken])
 
 
-def _wrong(store: Mapping[str, Any] | None) -> bool:
+def _is_broken(store: Mapping[str, Any] | None) -> bool:
     return store is not None and store["state"].startswith(("damaged", "unfinished", "unknown"))
 
 
 def _print_about(found: Mapping[str, Any], console: Console) -> None:
-    """Print windows, settings and provenance, as far as they are known."""
+    """Print windows, settings and provenance, if known."""
     if found.get("windows"):
         console.print(f"  windows    {_windows(found['windows'])}")
     if found.get("settings"):
@@ -177,7 +127,9 @@ def _print_about(found: Mapping[str, Any], console: Console) -> None:
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
-    """Put the settings that matter most in a line; all of them stand in run.yaml and in the store's attributes."""
+    """Return the most important settings in a line; all of them are in run.yaml and in the store's
+    attributes.
+    """
 
     def of(*keys: str) -> Any:
         value: Any = settings
@@ -193,11 +145,11 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 
 def _windows(windows: Sequence[Mapping[str, int]]) -> str:
-    """Put windows in words, equal lengths and strides together."""
+    """Return the windows in words, in a short form if all have the same length and stride."""
     if len({(window["length"], window["stride"]) for window in windows}) == 1:
         starts = ", ".join(str(window["start"]) for window in windows[:12]) + (" …" if len(windows) > 12 else "")
         return f"{len(windows)} of {windows[0]['length']} steps, stride {windows[0]['stride']}, from steps {starts}"
-    return "; ".join(f"{window['start']}–{window['start'] + window['length']} by {window['stride']}" for window in windows)
+    return "; ".join(f"{window['start']}–{window['start'] + window['length']}, stride {window['stride']}" for window in windows)
 
 
 def _ratio(sizes: Mapping[str, Any]) -> str:
@@ -205,5 +157,5 @@ def _ratio(sizes: Mapping[str, Any]) -> str:
 
 
 def _on_disk(found: Mapping[str, Any]) -> str:
-    words = f"{size(found['bytes_on_disk'])} of {size(found['bytes'])}"
+    words = f"{naturalsize(found['bytes_on_disk'])} of {naturalsize(found['bytes'])}"
     return words + (f", compressed {found['ratio']:.2f}×" if "ratio" in found else "")

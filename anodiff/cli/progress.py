@@ -1,4 +1,7 @@
-"""Shows how far a long step is, how fast it goes and how long still: a bar on a terminal, a line now and then in a log."""
+"""How far is a long step, how fast is it, and how long will it still take?
+
+A bar on a terminal, a line now and then in a log.
+"""
 
 from __future__ import annotations
 
@@ -13,42 +16,47 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from anodiff.storage.types import Report
+from anodiff.storage.types import ProgressCallback
 
 #: Seconds between two lines of a log, and between two redrawings of a bar.
 LOG_EVERY, DRAW_EVERY = 10.0, 0.2
 
-#: Seconds behind that the rate is the mean of: long enough to be steady, short enough to follow a machine that others use too.
-RATE_OVER = 60.0
+#: The rate is the mean over this many past seconds: steady, but quick to follow a machine that others use too.
+RATE_SECONDS = 60.0
 
 
 class Pace:
-    """The rate of a step that reports how far it is, and the seconds that it still takes at that rate.
+    """The rate of a step, from the numbers that it reports.
 
-    A step that goes on from a checkpoint is measured from there; one that falls back to an earlier number begins anew.
+    A step that resumes from a checkpoint is measured from there. If the numbers fall, the
+    measurement starts again.
     """
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
-    def at(self, done: int, now: float) -> float:
-        """Note that ``done`` is reached at time ``now``, and return the units a second, 0 where they are not known yet."""
+    def update(self, done: int, now: float) -> float:
+        """Note that ``done`` is reached at time ``now``; return the units per second, or 0 if they
+        are not known yet.
+        """
         if self._seen and done < self._seen[-1][1]:
             self._seen.clear()
-        if not self._seen or now - self._seen[-1][0] >= RATE_OVER / 60:
+        if not self._seen or now - self._seen[-1][0] >= RATE_SECONDS / 60:
             self._seen.append((now, done))
-        while len(self._seen) > 2 and now - self._seen[1][0] >= RATE_OVER:
+        while len(self._seen) > 2 and now - self._seen[1][0] >= RATE_SECONDS:
             self._seen.popleft()
         then, before = self._seen[0]
         return (done - before) / (now - then) if now > then else 0.0
 
 
 @contextmanager
-def progress(title: str, unit: str) -> Iterator[Report]:
-    """Give a function to call with (done, total, message) as often as one likes; it shows what is due."""
+def progress(title: str, unit: str) -> Iterator[ProgressCallback]:
+    """Yield a function to call with (done, total, message) at every step; it decides when to show
+    them.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _logged(title, unit)
+        yield _log_to_stderr(title, unit)
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -63,15 +71,17 @@ def progress(title: str, unit: str) -> Iterator[Report]:
         def draw(done: int, total: int, message: str) -> None:
             nonlocal due
             now = time.monotonic()
-            rate = pace.at(done, now)
+            rate = pace.update(done, now)
             if now >= due or done == total:
                 due = now + DRAW_EVERY
-                bar.update(task, completed=done, total=total, message=message, pace=_said(done, total, rate, unit, now - start))
+                bar.update(
+                    task, completed=done, total=total, message=message, pace=_describe_pace(done, total, rate, now - start)
+                )
 
         yield draw
 
 
-def _logged(title: str, unit: str) -> Report:
+def _log_to_stderr(title: str, unit: str) -> ProgressCallback:
     start = time.monotonic()
     due = start + LOG_EVERY
     pace = Pace()
@@ -79,28 +89,32 @@ def _logged(title: str, unit: str) -> Report:
     def log(done: int, total: int, message: str) -> None:
         nonlocal due
         now = time.monotonic()
-        rate = pace.at(done, now)
+        rate = pace.update(done, now)
         if now >= due or done == total:
             due = now + LOG_EVERY
-            so_far = _said(done, total, rate, unit, now - start)
+            so_far = _describe_pace(done, total, rate, now - start)
             print(f"{title}: {done}/{total} {unit}{so_far}  {message}".rstrip(), file=sys.stderr, flush=True)
 
     return log
 
 
-def _said(done: int, total: int, rate: float, unit: str, elapsed: float) -> str:
-    """Put time, rate and what is left in words; the words that `read_log_line` reads."""
+def _describe_pace(done: int, total: int, rate: float, elapsed: float) -> str:
+    """Return time, rate and time left in the words that `read_log_line` reads."""
+    from humanize import metric
+
     words = f" in {duration(elapsed)}"
     if rate:
-        words += f", {quantity(rate)}/s" if rate >= 1 else f", {duration(1 / rate)} each"
+        words += f", {metric(rate)}/s" if rate >= 1 else f", {duration(1 / rate)} each"
     if rate and done < total:
         words += f", {duration((total - done) / rate)} left"
     return words
 
 
 @dataclass(frozen=True)
-class Logged:
-    """What a line of a log says: how far a step is, of how much, the units, units a second, and the seconds left as written."""
+class LogLine:
+    """A line of a log: how much is done, of how much, the unit, and the rate and the time left as
+    written.
+    """
 
     done: int
     total: int
@@ -109,25 +123,25 @@ class Logged:
     left: str
 
 
-_LINE = re.compile(
+_LOG_LINE = re.compile(
     r"^[^:]+: (?P<done>\d+)/(?P<total>\d+) (?P<unit>\S+) in [^,]*?"
     r"(?:, (?P<rate>[^,]+/s|[^,]+ each))?(?:, (?P<left>[^,]+?) left)?(?:  .*)?$"
 )
 
 
-def read_log_line(line: str) -> Logged | None:
-    """Return what a line of a log, as `progress` writes it, says; None of any other line.
+def read_log_line(line: str) -> LogLine | None:
+    """Return the content of a line of a log that `progress` has written; None for any other line.
 
     Examples
     --------
     >>> read_log_line("train mlp: 1422/5000 steps in 10 s, 142/s, 25 s left  loss 0.933")
-    Logged(done=1422, total=5000, unit='steps', rate='142/s', left='25 s')
+    LogLine(done=1422, total=5000, unit='steps', rate='142/s', left='25 s')
     >>> read_log_line("anodiff: results/run.yaml: no such file")
     """
-    found = _LINE.match(line)
+    found = _LOG_LINE.match(line)
     if found is None:
         return None
-    return Logged(int(found["done"]), int(found["total"]), found["unit"], found["rate"] or "", found["left"] or "")
+    return LogLine(int(found["done"]), int(found["total"]), found["unit"], found["rate"] or "", found["left"] or "")
 
 
 def duration(seconds: float) -> str:
@@ -148,17 +162,3 @@ def duration(seconds: float) -> str:
         return f"{count} h {rest:02d} min"
     count, rest = divmod(round(seconds / 3600), 24)
     return f"{count} d {rest:02d} h"
-
-
-def quantity(value: float) -> str:
-    """Write a number with three digits.
-
-    Examples
-    --------
-    >>> quantity(0.0123), quantity(1.5), quantity(142.3), quantity(26_122_000)
-    ('0.0123', '1.5', '142', '26.1M')
-    """
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if value >= size:
-            return f"{value / (1000 if letter == 'k' else size):.3g}{letter}"
-    return f"{value:.3g}" if value < 100 else f"{value:.0f}"

@@ -1,4 +1,4 @@
-"""What a network is trained on: data sets as tensors, batches of them, and what is done to each batch."""
+"""On what is a network trained? Data sets as tensors, their batches and augmentation."""
 
 from anodiff.data.augmentation import Augmentation
 from anodiff.data.batches import Batches

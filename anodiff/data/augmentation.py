@@ -1,4 +1,4 @@
-"""How does a batch look to the network: normalised, shifted, mirrored, with noise?"""
+"""How is a batch of images prepared for the network: normalised, shifted, mirrored, with noise?"""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from anodiff.settings.data import DataSettings
 
 
 class Augmentation:
-    """Turns stored images into what the network sees in training; `normalise` alone does so in evaluation.
+    """Turn stored images into what the network sees in training (in evaluation: `normalise`).
 
-    Every image is shifted by up to k = ``settings.shift`` pixels in both directions, each of the (2k + 1)² shifts as
-    likely as the others, with black (a stored zero, then normalised) moving in: what torchvision's
-    ``RandomCrop(size, padding=k)`` before ``Normalize`` does. Then it is mirrored with probability 1/2
-    (``settings.flip``) and normalised, and Gaussian noise of standard deviation ``settings.noise`` is added to every
-    pixel. The images of a batch are treated independently, in a few operations for all of them: shift and flip only say
-    from which stored pixel each pixel comes, so together they are one gather.
+    Every image is shifted by up to k = ``settings.shift`` pixels in both directions and filled with
+    black (a stored zero, then normalised). All (2k + 1)² shifts are equally likely. This is
+    torchvision's ``RandomCrop(size, padding=k)`` before ``Normalize``. Then the image is mirrored
+    with probability 1/2 (``settings.flip``) and normalised. Finally, Gaussian noise of standard
+    deviation ``settings.noise`` is added to every pixel. The images of a batch are transformed
+    independently but together: shift and flip only determine from which stored pixel each pixel
+    comes, so the two are one gather.
 
     Parameters
     ----------
     settings
         The data settings.
     dataset
-        The data set whose batches come in; it gives the size, the moments and the device.
+        The data set that the batches are from; it gives the size, the moments and the device.
 
     Examples
     --------
@@ -49,14 +50,14 @@ class Augmentation:
         padded_width = width + 2 * self.shift
         rows = padded_width * torch.arange(height, device=device)[:, None]
         columns = torch.arange(width, device=device)
-        # where the pixels of a window lie in a padded image of one row after another, upright and mirrored: (2, H * W)
+        # positions of a window's pixels in a flattened padded image, upright and mirrored: (2, H * W)
         self._windows = torch.stack([rows + columns, rows + columns.flip(0)]).flatten(1)
         shifts = torch.arange(2 * self.shift + 1, device=device)
-        # where the windows of all shifts begin: ((2k + 1)²,)
+        # position of the first pixel of the window, for all shifts: ((2k + 1)²,)
         self._corners = (padded_width * shifts[:, None] + shifts).flatten()
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return stored images (B, C, H, W) as float32: each channel minus its mean, over its standard deviation."""
+        """Return stored images (B, C, H, W) as float32: (x - mean) / std for each channel."""
         return torch.mul(images, self._gain).add_(self._offset)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -65,10 +66,10 @@ class Augmentation:
         Parameters
         ----------
         images : (B, C, H, W)
-            Images as the data set stores them; they stay as they are.
+            Images as the data set stores them; they are not modified.
         generator
-            Source of all randomness, on the images' device. It is drawn from in the order shifts, flips, noise, and
-            only for what the settings ask for.
+            Source of all randomness, on the images' device. The order of the draws is shifts,
+            flips, noise; only what the settings ask for is drawn.
 
         Returns
         -------

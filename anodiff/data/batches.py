@@ -11,33 +11,36 @@ from anodiff.errors import ConfigError
 
 
 class Batches:
-    """The order of sampling: index tensors of one epoch after another, all drawn from one generator.
+    """The order of sampling: index tensors, epoch by epoch, all drawn from one generator.
 
-    An epoch makes one draw from the generator, when its first batch is asked for. So the state of the generator between
-    two epochs is all that a resumed run needs, and an epoch that is left early does not change the next one.
+    An epoch draws from the generator once, when its first batch is asked for. So a resumed run
+    needs only the state of the generator between two epochs, and an epoch that ends early does not
+    change the next one.
 
     Parameters
     ----------
     samples
         Number of training samples.
     batch_size
-        Samples a batch.
+        Samples per batch.
     replacement
-        False: every epoch is a new permutation, so it holds each sample once. True: every index of every batch is drawn
-        independently and uniformly; all batches are full, and an epoch has as many of them as without replacement.
+        False: every epoch is a new permutation, with each sample once. True: every index of every
+        batch is drawn independently and uniformly; all batches are full, and an epoch has as many
+        as without replacement.
     drop_last
-        Leave out an epoch's last batch where it is smaller than the others; with replacement, the batch in its place.
+        Drop the last batch of an epoch if it is smaller than the others; with replacement, the
+        batch in its place.
     generator
-        Source of the order.
+        Source of all randomness.
     device
-        Where the indices are wanted; they go there an epoch at a time.
+        Device of the indices; they are moved there one epoch at a time.
     name
-        The data set's name, for the message of the error.
+        Name of the data set, for the error message.
 
     Attributes
     ----------
     steps_per_epoch : int
-        Batches an epoch.
+        Batches per epoch.
 
     Raises
     ------
@@ -65,7 +68,7 @@ class Batches:
         if batch_size > samples:
             raise ConfigError(
                 f"batch_size {batch_size} is larger than the {samples} training samples of {name}; "
-                f"write a training.batch_size of at most {samples}"
+                f"set training.batch_size to at most {samples}"
             )
         self.samples = samples
         self.batch_size = batch_size
@@ -75,9 +78,9 @@ class Batches:
         self._device = device
 
     def epoch(self, skip: int = 0) -> Iterator[Tensor]:
-        """Yield the indices of an epoch's batches, each (B,) int64, B being the batch size or less in the last one.
+        """Yield the indices of each batch of an epoch, (B,) int64; the last batch may be smaller.
 
-        With ``skip`` the first so many batches are left out, as if they had been yielded.
+        The first ``skip`` batches are left out, as if they had been yielded.
         """
         source = self._generator.device
         if self.replacement:
@@ -89,9 +92,9 @@ class Batches:
             yield from order.to(self._device).split(self.batch_size)[skip : self.steps_per_epoch]
 
     def state(self) -> Tensor:
-        """Return the state of the generator; taken before an epoch, it is that epoch's whole order."""
+        """Return the generator's state; taken before an epoch, it determines that epoch's order."""
         return self._generator.get_state()
 
     def restore(self, state: Tensor) -> None:
-        """Put the generator back into a state that `state` gave."""
+        """Set the generator to a state that `state` returned."""
         self._generator.set_state(state)

@@ -1,9 +1,10 @@
 """On which images and labels is the network trained and tested?
 
-A data set is made in this order: the source's images and labels, a subset of the training samples, corruption of their
-labels, the moments of the images kept. Each of these that is random has a stream of its own, numpy's
-``SeedSequence(settings.seed, spawn_key=(k,))`` with the k of `STREAMS`, so that changing one shifts none of the others.
-All of it happens on the CPU: the data are the same on every device.
+A data set is made in four steps: read or draw the images and labels, choose a subset of the
+training samples, corrupt its labels, compute its moments. Each random step has its own stream,
+numpy's ``SeedSequence(settings.seed, spawn_key=(k,))`` with k from `STREAMS`, so that changing one
+step does not change the others. Everything happens on the CPU, so the data are the same on every
+device.
 """
 
 from __future__ import annotations
@@ -19,18 +20,22 @@ from torch import Tensor
 from anodiff.data.files import read_image_folder, read_torchvision
 from anodiff.data.sources import Source, draw_clusters, read_digits
 from anodiff.errors import ConfigError
-from anodiff.settings.data import ClusterSettings, DataSettings
+from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, DataSettings
 
+#: Key of each random stream.
 STREAMS = {"subset": 0, "labels": 1, "clusters": 2}
-BLOCK = 1024  # images whose levels are counted at a time
+
+#: Images whose levels are counted at a time.
+BLOCK = 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Images and labels as tensors on one device.
 
-    Images are kept as their source holds them: uint8 stands for a brightness between 0 and 1 in steps of 1/255, float32
-    for itself. What the network sees, (brightness - mean) / std, is made batch by batch by `anodiff.data.Augmentation`.
+    Images keep the type of their source: a uint8 value v means brightness v/255, a float32 value is
+    the brightness. `anodiff.data.Augmentation` computes what the network sees, (brightness - mean)
+    / std, batch by batch.
 
     Attributes
     ----------
@@ -39,12 +44,12 @@ class Dataset:
     train_images, test_images : (N, C, H, W) uint8 or float32
         Square images.
     train_labels, test_labels : (N,) int64
-        Classes, from 0. Only training labels are ever corrupted.
+        Classes, from 0. Only training labels can be corrupted.
     classes
         Number of classes.
     mean, std : (C, 1, 1) float32
-        Moments of each channel's brightness over all pixels of the training images; 0 and 1 where the settings say not
-        to normalise. The standard deviation of a constant channel is given as 1.
+        Moments of each channel's brightness over all pixels of the training images; 0 and 1 if the
+        settings turn normalisation off. The standard deviation of a constant channel is set to 1.
     """
 
     name: str
@@ -58,7 +63,7 @@ class Dataset:
 
     @property
     def channels(self) -> int:
-        """Channels of an image."""
+        """Number of channels of an image."""
         return self.train_images.shape[1]
 
     @property
@@ -93,18 +98,19 @@ def load(
     settings
         Which data set, and what is done to it before training.
     root
-        Folder of data sets, as torchvision lays them out. ``digits`` and ``gaussian_clusters`` need none.
+        Folder of data sets, in torchvision's layout. ``digits`` and ``gaussian_clusters`` need no
+        files.
     download
-        Let torchvision download what is missing there.
+        Let torchvision download missing files.
     device
-        Where the tensors are put.
+        Device of the tensors.
 
     Raises
     ------
     DatasetMissingError
         If files are missing or unreadable, or could not be downloaded.
     ConfigError
-        If the settings ask for more than the data set holds.
+        If the settings ask for more samples than the data set has.
 
     Examples
     --------
@@ -131,7 +137,7 @@ def load(
 
 
 def full_scale(images: Tensor) -> int:
-    """Return the stored value that stands for brightness 1."""
+    """Return the stored value that means brightness 1."""
     return 1 if images.is_floating_point() else 255
 
 
@@ -141,11 +147,11 @@ def moments(images: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     images : (N, C, H, W) uint8 or float32
-        Stored images. Sums are in float64; the variance is the mean square, over the number of pixels.
+        Stored images. Sums are in float64; the variance is divided by the number of pixels.
     """
     if images.is_floating_point():
         std, mean = torch.std_mean(images.double(), (0, 2, 3), correction=0)
-    else:  # a histogram of the 256 levels is exact, and quicker than sums over the pixels
+    else:  # a histogram of the 256 levels is exact, and faster than sums over the pixels
         counts = torch.stack([_histogram(channel) for channel in images.unbind(1)]).double()  # (C, 256)
         shares = counts / counts.sum(1, keepdim=True)
         levels = torch.arange(256, dtype=torch.float64) / full_scale(images)
@@ -156,15 +162,15 @@ def moments(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _histogram(channel: Tensor) -> Tensor:
-    """Count the 256 levels in one channel of uint8 images (N, H, W), in blocks, for bincount makes int64 copies."""
+    """Count the 256 levels in a channel (N, H, W) uint8, in blocks: bincount makes int64 copies."""
     blocks = channel.split(BLOCK)
     return torch.stack([torch.bincount(block.flatten(), minlength=256) for block in blocks]).sum(0)
 
 
 def corrupt_labels(source: Source, fraction: float, random: np.random.Generator) -> np.ndarray:
-    """Return the training labels (N,), round(fraction * N) of them replaced by another class drawn uniformly.
+    """Return the training labels (N,), round(fraction * N) of them replaced by a random other class.
 
-    The labels that a fraction corrupts are also corrupted, in the same way, under every larger fraction.
+    A larger fraction corrupts the same labels in the same way, and further ones.
     """
     labels = source.train_labels.copy()
     order = random.permutation(len(labels))
@@ -180,19 +186,19 @@ def _read(settings: DataSettings, root: Path, download: bool) -> Source:
     if settings.name == "gaussian_clusters":
         return draw_clusters(settings.clusters or ClusterSettings(), _stream(settings, "clusters"))
     if settings.name == "image_folder":
-        return read_image_folder(root / (settings.folder or ""), settings.image_size or 32)
+        return read_image_folder(root / (settings.folder or ""), settings.image_size or IMAGE_FOLDER_SIZE)
     return read_torchvision(settings.name, root, download=download)
 
 
 def _subset(source: Source, settings: DataSettings) -> Source:
-    """Keep ``settings.train_samples`` training samples in the source's order; a smaller subset lies in a larger one."""
+    """Keep ``settings.train_samples`` training samples, in order; smaller subsets are in larger ones."""
     if settings.train_samples is None:
         return source
     available = len(source.train_labels)
     if settings.train_samples > available:
         raise ConfigError(
             f"train_samples {settings.train_samples} is more than the {available} training samples of {settings.name}; "
-            f"write a data.train_samples of at most {available}, or leave it out to keep all"
+            f"set data.train_samples to at most {available}, or leave it out to keep all"
         )
     kept = np.sort(_stream(settings, "subset").permutation(available)[: settings.train_samples])
     return dataclasses.replace(source, train_images=source.train_images[kept], train_labels=source.train_labels[kept])

@@ -1,4 +1,4 @@
-"""Where do images come from that lie in files? torchvision's data sets, and folders of images."""
+"""How are data sets read from files? torchvision's data sets, and folders of images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def read_torchvision(name: str, root: Path, *, download: bool = False) -> Source
     Raises
     ------
     DatasetMissingError
-        If files are missing or damaged, or cannot be downloaded; the message holds the command that downloads them.
+        If files are missing or damaged, or cannot be downloaded; the message gives the command that
+        downloads them.
     """
     import torchvision
 
@@ -31,7 +32,7 @@ def read_torchvision(name: str, root: Path, *, download: bool = False) -> Source
     if missing and not download:
         raise DatasetMissingError(
             f"{name}: {_listed([str(file.relative_to(root)) for file in missing])} not found in {root}; "
-            f"to download, type: {_command(kind, root)}"
+            f"to download, run: {_download_command(kind, root)}"
         )
     if missing:
         try:
@@ -39,7 +40,7 @@ def read_torchvision(name: str, root: Path, *, download: bool = False) -> Source
         except (OSError, RuntimeError) as error:
             raise DatasetMissingError(
                 f"{name}: download to {root} failed ({_one_line(error)}); "
-                f"where there is a network, type: {_command(kind, root)}"
+                f"on a machine with a network, run: {_download_command(kind, root)}"
             ) from error
     try:
         train, test = kind(root, train=True), kind(root, train=False)
@@ -50,12 +51,12 @@ def read_torchvision(name: str, root: Path, *, download: bool = False) -> Source
         damaged = [file.name for file, md5 in files.items() if not intact(file, md5)]
         raise DatasetMissingError(
             f"{name}: damaged or unreadable: {_listed(damaged) or 'a file'} in {folder} ({_one_line(error)}); "
-            f"to download afresh, delete that folder and type: {_command(kind, root)}"
+            f"to download again, delete that folder and run: {_download_command(kind, root)}"
         ) from error
 
 
 def _expected_files(kind: Any, root: Path) -> dict[Path, str | None]:
-    """Return the files that a torchvision class reads, each with its md5 where torchvision knows it."""
+    """Return the files that a torchvision class reads, with their md5 if torchvision has it."""
     if hasattr(kind, "base_folder"):
         batches = [*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])]
         return {root / kind.base_folder / file: md5 for file, md5 in batches}
@@ -63,7 +64,7 @@ def _expected_files(kind: Any, root: Path) -> dict[Path, str | None]:
 
 
 def _arrays(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return images (N, C, H, W) uint8 and labels (N,) int64 of one of torchvision's data sets in memory."""
+    """Return images (N, C, H, W) uint8 and labels (N,) int64 of a torchvision data set."""
     images = np.asarray(dataset.data)
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
     labels = np.asarray(dataset.targets, dtype=np.int64)
@@ -72,39 +73,40 @@ def _arrays(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(images), labels
 
 
-def _command(kind: Any, root: Path) -> str:
+def _download_command(kind: Any, root: Path) -> str:
     code = f"import torchvision; torchvision.datasets.{kind.__name__}({str(root)!r}, download=True)"
     quoted = shlex.quote(code) if set(str(root)) & set("\"'$`\\!") else f'"{code}"'
     return f"python -c {quoted}"
 
 
 def read_image_folder(folder: Path, size: int) -> Source:
-    """Read ``folder``/train and ``folder``/test, each with one folder of images a class.
+    """Read ``folder``/train and ``folder``/test, each with one folder of images per class.
 
-    Images are converted to RGB and resized to ``size`` × ``size`` pixels, bilinearly with anti-aliasing, as uint8.
-    Classes are numbered in the alphabetical order of their names.
+    Images are converted to RGB and resized to ``size`` × ``size`` pixels, bilinearly with
+    anti-aliasing, as uint8. Classes are numbered in alphabetical order of their names.
 
     Raises
     ------
     DatasetMissingError
-        If a folder is missing or holds no images, if train and test differ in their classes, or if an image is damaged.
+        If a folder is missing or has no images, if train and test have different classes, or if an
+        image is damaged.
     """
     train, test = folder / "train", folder / "test"
     train_classes, test_classes = _classes(train), _classes(test)
     if train_classes != test_classes:
         only_train, only_test = sorted(train_classes - test_classes), sorted(test_classes - train_classes)
         only = [f"{_listed(names)} only in {part}" for names, part in ((only_train, train), (only_test, test)) if names]
-        raise DatasetMissingError(f"image_folder: train/ and test/ differ in their classes: {', '.join(only)}")
+        raise DatasetMissingError(f"image_folder: train/ and test/ must have the same classes: {', '.join(only)}")
     if len(train_classes) < 2:
-        raise DatasetMissingError(f"image_folder: {train} needs a folder for each class, two or more of them")
+        raise DatasetMissingError(f"image_folder: {train} needs one folder per class, for two or more classes")
     return Source(*_read_images(train, size), *_read_images(test, size), classes=len(train_classes))
 
 
 def _classes(folder: Path) -> set[str]:
     if not folder.is_dir():
         raise DatasetMissingError(
-            f"image_folder: there is no folder {folder}; data.folder names, under the data root, the folder that holds "
-            "train/ and test/, each with one folder of images a class"
+            f"image_folder: there is no folder {folder}; set data.folder to a folder under the data root that contains "
+            "train/ and test/, each with one folder of images per class"
         )
     return {entry.name for entry in folder.iterdir() if entry.is_dir()}
 
@@ -127,11 +129,11 @@ def _read_images(folder: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _listed(names: list[str]) -> str:
-    """Return a few names, and the number of the others."""
+    """Return the first three names, and the number of the others."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _one_line(error: Exception) -> str:
-    """Return an error's text, without torchvision's hint at its own keyword."""
+    """Return an error's text on one line, without torchvision's hint to use its own keyword."""
     text = str(error).replace("You can use download=True to download it", "")
     return " ".join(text.split()).rstrip(".") or type(error).__name__

@@ -1,4 +1,4 @@
-"""From a run's geometry to its curves (diffusion.zarr), its exponents and its tails (exponents.csv, tails.csv)."""
+"""How does a run diffuse? From geometry.zarr to diffusion.zarr, exponents.csv and tails.csv."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from anodiff.diffusion.columns import COLUMNS, CURVES, WINDOW_COLUMNS
+from anodiff.diffusion.columns import CURVES, EXPONENT_COLUMNS, WINDOW_COLUMNS, raised_flags
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents
-from anodiff.diffusion.flags import flags
-from anodiff.diffusion.intervals import Interval, Measured, measure
-from anodiff.diffusion.jumps import TAIL_COLUMNS, complete, describe_tails
+from anodiff.diffusion.intervals import Interval
+from anodiff.diffusion.jumps import TAIL_COLUMNS, describe_tails
 from anodiff.diffusion.nulls import NullCurves, null_curves, superdiffusion_p
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
+from anodiff.diffusion.window_exponents import WindowExponents, measure_exponents
 from anodiff.geometry import Geometries, PathGeometry, open_geometry
 from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
 from anodiff.settings.stages import AnalysisSettings
 from anodiff.storage.stores import open_store, writing
-from anodiff.storage.types import Report, silent
+from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.trajectory.format import EPOCH_SERIES
 
 KIND = "anodiff diffusion"
@@ -35,14 +35,14 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class Analysis:
-    """What comes out of a run: curves of all windows, a row of exponents a window, rows of tails."""
+    """The results of a run: curves of all windows, a row of exponents per window, rows of tails."""
 
     curves: xr.Dataset
     exponents: pd.DataFrame
     tails: pd.DataFrame
 
 
-def diffusion(
+def compute_diffusion(
     geometry_path: str | Path,
     output: str | Path,
     table: str | Path,
@@ -50,9 +50,9 @@ def diffusion(
     settings: AnalysisSettings,
     *,
     overwrite: bool = False,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> None:
-    """Analyse every window of geometry.zarr; write diffusion.zarr, exponents.csv and tails.csv, or none.
+    """Analyse geometry.zarr; write diffusion.zarr, exponents.csv and tails.csv, or none of them.
 
     Raises
     ------
@@ -73,16 +73,19 @@ def diffusion(
 
 
 def open_diffusion(path: str | Path) -> xr.Dataset:
-    """Open a finished diffusion.zarr, labelled and in memory; raises what `anodiff.storage.stores.open_store` raises."""
+    """Return a finished diffusion.zarr, labelled and in memory.
+
+    It raises what `anodiff.storage.stores.open_store` raises.
+    """
     return xr.open_zarr(open_store(path, KIND, VERSION).store, chunks=None).load()
 
 
 def analyse(
     geometries: Geometries,
     settings: AnalysisSettings,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> Analysis:
-    """Return the curves of all windows over a common set of lags, a row of exponents a window, and the rows of tails."""
+    """Return the curves over a common set of lags, a row of exponents per window, and the tails."""
     windows = geometries.windows
     own_lags = [
         window.stride * logarithmic_lags(window.updates, settings.lags_per_decade, settings.largest_lag) for window in windows
@@ -93,24 +96,27 @@ def analyse(
     tails: list[dict[str, Any]] = []
     for number, window in enumerate(windows):
         report(number, len(windows), f"window from step {window.start}")
-        path, note = _path(geometries, number)
-        place = {"window": number, "waiting_time": window.start, "length": window.length, "stride": window.stride}
-        values: dict[str, Any] = {"note": note}
+        path, note = _window_path(geometries, number)
+        labels = {"window": number, "waiting_time": window.start, "length": window.length, "stride": window.stride}
+        row: dict[str, Any] = labels | {"note": note}
         if path is not None:
-            places = np.searchsorted(lags, own_lags[number])
+            columns = np.searchsorted(lags, own_lags[number])
             measured, exponents = _measure(path, own_lags[number] // window.stride, settings, geometries, number)
             for name, curve in measured.items():
-                curves[name][number, places] = curve
-            values |= exponents
-            tails += [place | complete(row) for row in _tails(path, geometries, number)]
-        rows.append({column: (values | place).get(column, math.nan) for column in COLUMNS})
+                curves[name][number, columns] = curve
+            row |= exponents
+            tails += [labels | each for each in _tails(path, geometries, number)]
+        rows.append(row)
     report(len(windows), len(windows), "done")
-    heavy = pd.DataFrame(tails, columns=list(WINDOW_COLUMNS | TAIL_COLUMNS))
-    return Analysis(_dataset(geometries, settings, lags, curves), pd.DataFrame(rows), heavy)
+    return Analysis(
+        _dataset(geometries, settings, lags, curves),
+        pd.DataFrame(rows, columns=list(EXPONENT_COLUMNS)),
+        pd.DataFrame(tails, columns=list(WINDOW_COLUMNS | TAIL_COLUMNS)),
+    )
 
 
-def _path(geometries: Geometries, number: int) -> tuple[PathGeometry | None, str]:
-    """Return a window's geometry, or None and the reason why there is none to analyse."""
+def _window_path(geometries: Geometries, number: int) -> tuple[PathGeometry | None, str]:
+    """Return a window's geometry, or None and the reason why there is nothing to analyse."""
     if geometries.problem(number):
         return None, geometries.problem(number)
     if not geometries.reached(geometries.windows[number]):
@@ -124,7 +130,7 @@ def _path(geometries: Geometries, number: int) -> tuple[PathGeometry | None, str
 def _measure(
     path: PathGeometry, lags: NDArray[np.int64], settings: AnalysisSettings, geometries: Geometries, number: int
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
-    """Return a window's curves at ``lags``, which count recorded updates, and what stands in its row."""
+    """Return a window's curves at ``lags``, in recorded updates, and the exponents of its row."""
     displacements = path.squared_displacements
     msd = time_averaged_msd(displacements)
     beta = local_exponents(msd, lags, settings.slope_width)
@@ -133,7 +139,7 @@ def _measure(
         return curves, {"note": "too few lags with a displacement for an exponent"}
     stride = path.window.stride
     long = (settings.long_lags[0] / stride, settings.long_lags[1] / stride)
-    exponents = measure(path, msd, lags, beta, settings.slope_width, long, seed=number)
+    exponents = measure_exponents(path, msd, lags, beta, settings.slope_width, long, seed=number)
     curves |= {
         "beta_low": exponents.beta_low,
         "beta_high": exponents.beta_high,
@@ -143,7 +149,7 @@ def _measure(
             path.update_autocorrelation(lags[lags < len(path.gram)]), [np.nan] * (lags >= len(path.gram)).sum()
         ),
     }
-    row = _row(exponents, beta, lags, stride)
+    row = _exponent_row(exponents, beta, lags, stride)
     excursions = transverse_excursions(displacements, lags)
     curves["excursion_ratio"] = excursions.ratio
     losses = geometries.point_series("loss", number)
@@ -162,11 +168,11 @@ def _measure(
         steps_per_epoch=int(per_epoch) if per_epoch else None,  # type: ignore[arg-type]
         generator=np.random.default_rng([number, 1]),
     )
-    null_beta, against = _against_nulls(nulls, exponents, curves, lags, settings, long)
+    null_beta, null_row = _compare_with_nulls(nulls, exponents, curves, lags, settings, long)
     if math.isnan(row["beta_long"]):
         row["note"] = f"too short, or too few of its points, for the long lags {settings.long_lags[0]}–{settings.long_lags[1]}"
-    row |= against
-    return curves | null_beta, row | {"flags": flags(row, lags[-1] * stride)}
+    row |= null_row
+    return curves | null_beta, row | {"flags": raised_flags(row, lags[-1] * stride)}
 
 
 def _tails(path: PathGeometry, geometries: Geometries, number: int) -> list[dict[str, Any]]:
@@ -179,7 +185,10 @@ def _tails(path: PathGeometry, geometries: Geometries, number: int) -> list[dict
     )
 
 
-def _row(exponents: Measured, beta: NDArray[np.float64], lags: NDArray[np.int64], stride: int) -> dict[str, Any]:
+def _exponent_row(
+    exponents: WindowExponents, beta: NDArray[np.float64], lags: NDArray[np.int64], stride: int
+) -> dict[str, Any]:
+    """Return the row's columns that hold a window's exponents, with lags in optimiser steps."""
     regimes = exponents.regimes
     row: dict[str, Any] = {"regimes": regimes.count, "beta_max_lag": stride * lags[int(np.nanargmax(beta))]}
     crossover = exponents.crossover
@@ -203,18 +212,18 @@ def _with_intervals(named: Mapping[str, Interval]) -> dict[str, float]:
     return {column: value for name, interval in named.items() for column, value in interval.columns(name).items()}
 
 
-def _against_nulls(
+def _compare_with_nulls(
     nulls: dict[str, NullCurves],
-    exponents: Measured,
-    own: dict[str, NDArray[np.float64]],
+    exponents: WindowExponents,
+    measured_curves: dict[str, NDArray[np.float64]],
     lags: NDArray[np.int64],
     settings: AnalysisSettings,
     long: tuple[float, float],
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
-    """Return the nulls' local exponents and the differences from them."""
+    """Return the nulls' local exponents, and the columns that compare the window with them."""
     curves: dict[str, NDArray[np.float64]] = {}
     row: dict[str, float] = {}
-    beta = own["beta"]
+    beta = measured_curves["beta"]
     largest = int(np.nanargmax(beta))
     in_range = (lags >= long[0]) & (lags <= long[1])
     for name, null in nulls.items():
@@ -227,25 +236,25 @@ def _against_nulls(
             x = np.log(lags[in_range])
             x -= x.mean()
             slopes = null.log_msd[:, in_range] @ x / (x @ x)
-            measured = Interval(np.log(own["msd"][in_range]) @ x / (x @ x), exponents.long.low, exponents.long.high)
+            measured = Interval(np.log(measured_curves["msd"][in_range]) @ x / (x @ x), exponents.long.low, exponents.long.high)
             row |= _difference(f"beta_long_{{}}_{name}", measured, slopes)
             row[f"beta_long_{name}"] = slopes.mean()
         row[f"beta_max_{name}"] = drawn[:, largest].mean()
         if name != "detrended":
-            row[f"superdiffusion_p_{name}"] = superdiffusion_p(np.log(own["msd"]), null, lags, settings.slope_width)
+            row[f"superdiffusion_p_{name}"] = superdiffusion_p(np.log(measured_curves["msd"]), null, lags, settings.slope_width)
     return curves, row
 
 
-def _difference(column: str, own: Interval, drawn: NDArray[np.float64]) -> dict[str, float]:
-    above = own.value - drawn.mean()
-    error = math.hypot((own.high - own.low) / 3.92, drawn.std())
+def _difference(column: str, measured: Interval, drawn: NDArray[np.float64]) -> dict[str, float]:
+    above = measured.value - drawn.mean()
+    error = math.hypot((measured.high - measured.low) / 3.92, drawn.std())
     return {column.format("above"): above, column.format("sigma"): above / error if error > 0 else math.nan}
 
 
 def _dataset(
     geometries: Geometries, settings: AnalysisSettings, lags: NDArray[np.int64], curves: dict[str, NDArray[np.float64]]
 ) -> xr.Dataset:
-    """Label the curves, and carry the epoch series and the run's attributes along."""
+    """Return the labelled curves, with the epoch series and the attributes of the run."""
     source = geometries.group
     epochs = np.asarray(source["epoch"][:])  # type: ignore[index]
     epoch_step = np.minimum(epochs * int(source.attrs.get("steps_per_epoch", 0)), geometries.steps_completed)  # type: ignore[arg-type]
@@ -261,8 +270,8 @@ def _dataset(
         name: (("window", "lag"), curves[name], {"long_name": CURVES[name], "units": "1"}) for name in CURVES
     }
     series = {name: ("epoch", np.asarray(source[name][:]), dict(source[name].attrs)) for name in EPOCH_SERIES}  # type: ignore[index]
-    carried = ("settings", "provenance", "steps", "steps_completed", "diverged_at", "status", "representation", "sketch")
-    attributes = {key: value for key, value in source.attrs.items() if key in carried} | {
+    copied = ("settings", "provenance", "steps", "steps_completed", "diverged_at", "status", "representation", "sketch")
+    attributes = {key: value for key, value in source.attrs.items() if key in copied} | {
         "kind": KIND,
         "format_version": VERSION,
         "analysis": settings.model_dump(mode="json"),

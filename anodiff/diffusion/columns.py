@@ -1,25 +1,28 @@
-"""What stands in diffusion.zarr and exponents.csv? The names of their curves and columns, each with its meaning.
+"""What do diffusion.zarr and exponents.csv hold? Their curves and columns, each with its meaning.
 
-Those of tails.csv: `anodiff.diffusion.jumps.TAIL_COLUMNS`.
+The columns of tails.csv are `anodiff.diffusion.jumps.TAIL_COLUMNS`.
 """
 
 from __future__ import annotations
 
-from anodiff.diffusion.flags import FLAGS
+from collections.abc import Mapping
+from typing import Any
+
 from anodiff.diffusion.intervals import interval_columns
 from anodiff.diffusion.nulls import NULLS
+from anodiff.storage.columns import COUNT, OPTIMISER_STEPS, TEXT, Column
 
 #: Curves over lag: meaning.
 CURVES = {
     "msd": "time-averaged mean squared displacement",
     "ageing_msd": "squared displacement from the window's first point",
     "beta": "local exponent d ln MSD / d ln lag of the time-averaged MSD",
-    "beta_low": "lower end of its 95 % interval",
-    "beta_high": "upper end of its 95 % interval",
-    "effective_samples": "number of independent one-dimensional displacements that would give the MSD as well",
-    "effective_dimension": "number of directions in which the path moves over the lag, as the MSD's scatter goes",
-    "update_autocorrelation": "correlation of updates a lag apart",
-    "excursion_ratio": "mean squared transverse excursion of fragments as long as the lag, over their mean squared chord",
+    "beta_low": "lower end of the 95 % interval of beta",
+    "beta_high": "upper end of the 95 % interval of beta",
+    "effective_samples": "number of independent one-dimensional displacements whose MSD would be as certain",
+    "effective_dimension": "effective number of directions in which the path moves over the lag, by the scatter of its MSD",
+    "update_autocorrelation": "correlation of updates that are a lag apart",
+    "excursion_ratio": "mean squared transverse excursion of fragments as long as the lag, divided by their mean squared chord",
 } | {
     f"beta_{null}{end}": f"local exponent of the null, {meaning}: {what}"
     for null, what in NULLS.items()
@@ -27,51 +30,84 @@ CURVES = {
 }
 
 
-def _above_nulls(name: str, meaning: str) -> dict[str, str]:
-    return (
-        {f"{name}_{null}": f"{meaning} of the null, mean over draws: {what}" for null, what in NULLS.items()}
-        | {f"{name}_above_{null}": f"{meaning} minus its mean over the null: {what}" for null, what in NULLS.items()}
-        | {
-            f"{name}_sigma_{null}": "that difference in standard deviations of both; beyond ±2 it is hardly chance"
-            for null in NULLS
-        }
-    )
+def _null_columns(name: str, meaning: str) -> dict[str, Column]:
+    """Return the columns that compare an exponent with each null."""
+    means = {f"{name}_{null}": Column(f"{meaning}, mean over draws of the null: {what}") for null, what in NULLS.items()}
+    differences = {
+        f"{name}_above_{null}": Column(f"{meaning}, minus its mean over the null: {what}") for null, what in NULLS.items()
+    }
+    sigmas = {
+        f"{name}_sigma_{null}": Column(
+            f"{name}_above_{null} divided by its standard deviation; beyond ±2 it is unlikely to be chance"
+        )
+        for null in NULLS
+    }
+    return means | differences | sigmas
 
 
-#: Columns that say which window, of both tables.
-WINDOW_COLUMNS = {
-    "window": "number of the window, from 0",
-    "waiting_time": "optimiser step of its first point",
-    "length": "its length in optimiser steps",
-    "stride": "optimiser steps between its points",
+#: Below this number of independent samples an exponent is not determined.
+FEW_SAMPLES = 10
+
+#: From this step_length_variation on, the window is not one motion.
+UNSTEADY = 1.0
+
+#: What a reader of a window's exponents should know first: flag, meaning.
+FLAGS = {
+    "few samples": f"fewer than {FEW_SAMPLES} independent samples at the fit's largest lag",
+    "largest at the last lag": "the local exponent still rises at the largest lag, so a larger beta_max may follow",
+    "outside its interval": "beta_max is outside its own interval, which has no bias from taking a maximum: read the interval",
+    "unsteady steps": f"step_length_variation is {UNSTEADY:g} or more: the motion changes within the window",
+    "one regime": "a single power law was enough: exponent_second repeats exponent_first",
 }
 
-#: Columns of exponents.csv: meaning. docs/format.md and the page show the same.
-COLUMNS = {
+#: Columns that say which window, of exponents.csv and tails.csv.
+WINDOW_COLUMNS = {
+    "window": Column("number of the window, from 0"),
+    "waiting_time": Column("optimiser step of the window's first point", OPTIMISER_STEPS),
+    "length": Column("length of the window", OPTIMISER_STEPS),
+    "stride": Column("optimiser steps between two points of the window", OPTIMISER_STEPS),
+}
+
+#: Columns of exponents.csv.
+EXPONENT_COLUMNS = {
     **WINDOW_COLUMNS,
     **interval_columns("beta_max", "largest local exponent β"),
-    "beta_max_lag": "lag at which it stands, in optimiser steps",
-    **interval_columns("beta_long", "exponent over the long lags set in analysis.long_lags"),
-    "regimes": "number of regimes chosen by the information criterion",
+    "beta_max_lag": Column("lag of the largest local exponent", OPTIMISER_STEPS),
+    **interval_columns("beta_long", "exponent over the long lags, which analysis.long_lags sets"),
+    "regimes": Column("number of regimes, chosen by the information criterion", COUNT),
     **interval_columns("exponent_first", "exponent of the first regime"),
-    **interval_columns("exponent_second", "exponent of the second regime; the first again where there is one"),
-    **interval_columns("crossover_lag", "lag between them, in optimiser steps"),
-    "fit_from": "smallest lag of the fit, in optimiser steps",
-    "fit_to": "largest lag of the fit: beyond, too few independent samples are left",
-    "fit_samples": "effective number of independent samples in the MSD at the fit's largest lag",
-    "fit_dimension": "effective dimension there",
-    **_above_nulls("beta_max", "local exponent at beta_max_lag"),
-    **_above_nulls("beta_long", "beta_long"),
+    **interval_columns("exponent_second", "exponent of the second regime; if there is one regime, equal to exponent_first"),
+    **interval_columns("crossover_lag", "lag at which the first regime ends and the second begins", OPTIMISER_STEPS),
+    "fit_from": Column("smallest lag of the fit", OPTIMISER_STEPS),
+    "fit_to": Column("largest lag of the fit; beyond it, too few independent samples are left", OPTIMISER_STEPS),
+    "fit_samples": Column("effective number of independent samples in the MSD at the fit's largest lag"),
+    "fit_dimension": Column("effective dimension at the fit's largest lag"),
+    **_null_columns("beta_max", "local exponent at beta_max_lag"),
+    **_null_columns("beta_long", "beta_long"),
     **{
-        f"superdiffusion_p_{null}": "share of the null's draws, the window among them, that are as superdiffusive as it at "
-        f"some lag: {what}"
+        f"superdiffusion_p_{null}": Column(
+            "share of draws of the null that are as superdiffusive as the window at some lag, the window counted as a draw: "
+            f"{what}"
+        )
         for null, what in NULLS.items()
         if null != "detrended"
     },
-    "step_length_variation": "standard deviation of the step lengths over their mean",
-    **interval_columns("path_dimension", "path dimension D_f of MSD ~ contour length^(2/D_f), over all pairs of points"),
+    "step_length_variation": Column("standard deviation of the step lengths divided by their mean"),
+    **interval_columns("path_dimension", "path dimension D_f: MSD ~ contour length^(2/D_f), over all pairs of points"),
     **interval_columns("excursion_exponent", "slope of ln excursion² against ln chord²; about 1 for a self-similar path"),
-    **interval_columns("loss_roughness", "H of mean squared loss difference ~ distance^(2H), over all pairs of points"),
-    "flags": "; ".join(f"{flag}: {meaning}" for flag, meaning in FLAGS.items()),
-    "note": "why a value is missing",
+    **interval_columns("loss_roughness", "H: mean squared loss difference ~ distance^(2H), over all pairs of points"),
+    "flags": Column("; ".join(f"{flag}: {meaning}" for flag, meaning in FLAGS.items()), TEXT),
+    "note": Column("why a value is missing", TEXT),
 }
+
+
+def raised_flags(row: Mapping[str, Any], last_lag: float) -> str:
+    """Return the `FLAGS` that apply to a row of exponents.csv, separated by ``; ``; ``last_lag`` is in optimiser steps."""
+    raised = {
+        "few samples": row.get("fit_samples", FEW_SAMPLES) < FEW_SAMPLES,
+        "largest at the last lag": row["beta_max_lag"] == last_lag,
+        "outside its interval": row["beta_max"] < row["beta_max_low"] or row["beta_max"] > row["beta_max_high"],
+        "unsteady steps": row["step_length_variation"] >= UNSTEADY,
+        "one regime": row["regimes"] == 1,
+    }
+    return "; ".join(name for name in FLAGS if raised[name])

@@ -1,14 +1,17 @@
-"""Is one path like the others? Time averages of single paths against averages over an ensemble of them, such as seeds.
+"""Is one path like the others? Time averages of single paths against averages over an ensemble.
 
-- The ergodicity-breaking parameter EB(τ) = ⟨δ²(τ)²⟩ / ⟨δ²(τ)⟩² − 1 of the paths' time-averaged MSDs δ²: the variance of what
-  single paths say, over its squared mean (He, Burov, Metzler & Barkai, PRL 101 (2008) 058101). It falls to 0 with the window's
-  length where time averages are ergodic, as for Brownian motion in d dimensions, 4τ/(3Td), and stays where they are not, as for
-  continuous-time random walks.
-- The ageing ratio: the ensemble's displacement from the window's first point over the mean time average, at the same lag.
-  Stationary increments make it 1; motion that slows down within the window makes it more than 1.
+- The ergodicity-breaking parameter EB(τ) = ⟨δ²(τ)²⟩ / ⟨δ²(τ)⟩² − 1 is the variance of the paths'
+  time-averaged MSDs δ² over their squared mean (He, Burov, Metzler & Barkai, PRL 101 (2008)
+  058101). If time averages are ergodic, it falls to 0 as the window gets longer: for Brownian
+  motion in d dimensions it is 4τ/(3Td). If they are not, as for continuous-time random walks, it
+  stays finite.
+- The ageing ratio is the ensemble's squared displacement from the window's first point over the
+  mean time average at the same lag. Stationary increments make it 1; motion that slows down within
+  the window makes it larger.
 
-The pitfall: with a handful of seeds the variance is hardly known; the interval says so. Ergodic paths have EB > 0 too: compare
-with what a Gaussian path of the same law would have (2 over the effective number of samples).
+The pitfall: with a handful of seeds the variance is hardly known, and the interval is wide. Ergodic
+paths have EB > 0 too. Compare it with that of a Gaussian path of the same law, 2 over the effective
+number of samples.
 """
 
 from __future__ import annotations
@@ -20,17 +23,17 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 from scipy.stats import chi2
 
-from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
-
-UPPER = (1 + COVERAGE) / 2
+from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, jackknife_ratio
 
 
-def over_ensemble(values: ArrayLike) -> Interval:
-    """Return the mean of an exponent over paths, NaNs left out, with Student's interval: NaN ends for fewer than two.
+def ensemble_mean(values: ArrayLike) -> Interval:
+    """Return the mean over paths, NaNs left out, with Student's interval.
+
+    The ends are NaN for fewer than two values.
 
     Examples
     --------
-    >>> over_ensemble([1.0, 1.2, 1.1]).value.round(3)
+    >>> ensemble_mean([1.0, 1.2, 1.1]).value.round(3)
     np.float64(1.1)
     """
     known = np.asarray(values, np.float64)
@@ -45,9 +48,10 @@ def over_ensemble(values: ArrayLike) -> Interval:
 
 
 def ergodicity_breaking(time_averaged: ArrayLike) -> Interval:
-    """Return EB of time-averaged MSDs at one lag, shape (paths,); the variance is the unbiased one.
+    """Return EB of time-averaged MSDs at one lag, shape (paths,); NaN for fewer than two paths.
 
-    The interval is that of a normal variance (χ²), the mean being known far better. NaN for fewer than two paths.
+    The variance is the unbiased one. The interval is that of a normal variance (χ²), because the
+    mean is known far better.
     """
     msd = np.asarray(time_averaged, np.float64)
     msd = msd[np.isfinite(msd)]
@@ -55,24 +59,17 @@ def ergodicity_breaking(time_averaged: ArrayLike) -> Interval:
         return UNKNOWN
     freedom = len(msd) - 1
     breaking = float(msd.var(ddof=1) / msd.mean() ** 2)
-    return Interval(breaking, *(breaking * freedom / float(chi2.ppf(p, freedom)) for p in (UPPER, 1 - UPPER)))
+    return Interval(breaking, *(breaking * freedom / float(chi2.ppf(p, freedom)) for p in (UPPER, LOWER)))
 
 
 def ageing_ratio(from_first: ArrayLike, time_averaged: ArrayLike) -> Interval:
-    """Return the ensemble's squared displacement from the first point over its mean time average, at one lag.
+    """Return the mean squared displacement from the first point over the mean time average.
 
-    Both of shape (paths,). The interval is a jackknife's over paths, of the logarithm.
+    Both are at one lag, shape (paths,). The interval is a jackknife's over paths, of the logarithm.
     """
     displacement, msd = np.asarray(from_first, np.float64), np.asarray(time_averaged, np.float64)
     known = np.isfinite(displacement) & np.isfinite(msd)
     displacement, msd = displacement[known], msd[known]
     if not len(msd) or not (displacement.sum() > 0 and msd.sum() > 0):
         return UNKNOWN
-    ratio = float(displacement.sum() / msd.sum())
-    number = len(msd)
-    with np.errstate(divide="ignore"):
-        without = np.log((displacement.sum() - displacement) / np.maximum(msd.sum() - msd, 1e-300))
-    if number < 2 or not np.isfinite(without).all():
-        return Interval(ratio, math.nan, math.nan)
-    error = float(stdtrit(number - 1, UPPER)) * math.sqrt((number - 1) * without.var())
-    return Interval(ratio, ratio * math.exp(-error), ratio * math.exp(error))
+    return jackknife_ratio(float(displacement.sum() / msd.sum()), displacement, msd)

@@ -1,7 +1,8 @@
-"""How far does the path stray from the straight line? Transverse excursions of its fragments.
+"""How far does the path stray from a straight line? Transverse excursions of its fragments.
 
-The excursion of a fragment from A to B is the largest distance of its points from the line AB; for a self-similar path its
-square grows as |AB|² does, so that their ratio does not depend on the fragment's length. For a point K between,
+The excursion of a fragment from A to B is the largest distance of its points from the line AB. For
+a self-similar path its square grows as |AB|² does, so their ratio does not depend on the length of
+the fragment. For a point K between A and B,
 
     h² = |AK|² − (|AK|² + |AB|² − |KB|²)² / (4 |AB|²).
 """
@@ -14,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.diffusion.exponents import slope
-from anodiff.diffusion.intervals import Interval
-from anodiff.diffusion.pairs import STRETCHES, jackknife
+from anodiff.diffusion.intervals import Interval, jackknife
+from anodiff.diffusion.pairs import STRETCHES
 from anodiff.storage.types import FloatArray
 
-#: Fragments of fewer updates, or of this fraction of a short window, do not enter the exponent.
+#: The shortest fragments used for the exponent: in updates, and as a fraction of a short window.
 SHORTEST = 60, 1 / 16
 
-#: Fragments of each length, evenly along the window.
+#: Number of fragments of each length, evenly spaced along the window.
 FRAGMENTS = 64
 
 
@@ -32,14 +33,15 @@ class Excursions:
     Attributes
     ----------
     fitted
-        Whether a length enters the exponent: `SHORTEST` updates to a quarter of the window; of longer ones few lie apart.
+        Whether a length is used for the exponent: from `SHORTEST` updates to a quarter of the
+        window. Few longer fragments are without overlap.
     excursion
         Largest squared distance from the line AB.
     chord
         |AB|².
     without
-        Slope of ln excursion² against ln |AB|² without the fragments that start in one stretch of the window, shape
-        (stretches,).
+        Slope of ln excursion² against ln |AB|² without the fragments that start in one stretch of
+        the window each, shape (stretches,).
     """
 
     fitted: NDArray[np.bool_]
@@ -49,24 +51,27 @@ class Excursions:
 
     @property
     def ratio(self) -> FloatArray:
-        """Mean squared excursion over mean squared chord; NaN where fragments close up."""
+        """Mean squared excursion over mean squared chord; NaN if the chords are 0."""
         return np.divide(self.excursion, self.chord, out=np.full(len(self.chord), np.nan), where=self.chord > 0)
 
     @property
     def exponent(self) -> Interval:
-        """Slope of ln excursion² against ln |AB|² over the fitted lengths: 1 for a self-similar path.
+        """Slope of ln excursion² against ln |AB|² over the fitted lengths, with its interval.
 
-        The interval is a jackknife's. The largest of more points is larger, which puts the slope of self-similar paths 2 %
-        above 1 in many dimensions, and up to a tenth in three.
+        It is about 1 for a self-similar path. Because the largest of more points is larger, it is
+        up to 1.02 in many dimensions and up to 1.1 in three. The interval is a jackknife's.
         """
         return jackknife(slope(self.chord[self.fitted], self.excursion[self.fitted]), self.without)
 
 
 def transverse_excursions(squared_displacements: FloatArray, lengths: NDArray[np.int64]) -> Excursions:
-    """Return the excursions of fragments of some lengths, in updates, from D (T+1, T+1). Cost O(T) a length."""
+    """Return the excursions of fragments of some lengths in updates, from D (T+1, T+1).
+
+    Cost: O(T) per length.
+    """
     points = len(squared_displacements)
     excursion, chord = np.zeros((STRETCHES + 1, len(lengths))), np.zeros((STRETCHES + 1, len(lengths)))
-    for place, length in enumerate(lengths):
+    for column, length in enumerate(lengths):
         last = points - 1 - length
         starts = np.unique(np.linspace(0, last, min(FRAGMENTS, last + 1)).astype(int))
         between = starts[:, None] + np.arange(1, length)  # (fragments, points inside)
@@ -75,13 +80,13 @@ def transverse_excursions(squared_displacements: FloatArray, lengths: NDArray[np
         left = squared_displacements[starts[:, None], between]
         right = squared_displacements[ends[:, None], between]
         along = np.divide((left + base - right) ** 2, 4 * base, out=np.zeros_like(left), where=base > 0)
-        largest = np.maximum(left - along, 0).max(axis=1, initial=0)  # one update has no point inside
+        largest = np.maximum(left - along, 0).max(axis=1, initial=0)  # a fragment of one update has no point inside
         stretch = starts * STRETCHES // points
-        for left_out in range(STRETCHES + 1):  # in the last turn none
+        for left_out in range(STRETCHES + 1):  # the last iteration leaves out nothing
             kept = stretch != left_out
-            excursion[left_out, place] = largest[kept].mean() if kept.any() else np.nan
-            chord[left_out, place] = base[kept, 0].mean() if kept.any() else np.nan
-    fewest, share = SHORTEST
-    fitted = (lengths >= min(fewest, share * (points - 1))) & (lengths <= (points - 1) / 4)
+            excursion[left_out, column] = largest[kept].mean() if kept.any() else np.nan
+            chord[left_out, column] = base[kept, 0].mean() if kept.any() else np.nan
+    updates, fraction = SHORTEST
+    fitted = (lengths >= min(updates, fraction * (points - 1))) & (lengths <= (points - 1) / 4)
     without = [slope(chord[left_out, fitted], excursion[left_out, fitted]) for left_out in range(STRETCHES)]
     return Excursions(fitted, excursion[-1], chord[-1], np.array(without))

@@ -1,6 +1,6 @@
-"""With what power does the displacement grow at some lag? Local exponents β(τ) = d ln Δr² / d ln τ.
+"""With which power of the lag does the displacement grow? Local exponents β(τ) = d ln Δr² / d ln τ.
 
-Brownian motion has β = 1, a straight path 2; above 1 is superdiffusion, below 1 subdiffusion.
+Brownian motion has β = 1 and a straight path β = 2. β > 1 is superdiffusion, β < 1 subdiffusion.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def slope(lags: ArrayLike, msd: ArrayLike) -> float:
-    """Return the least-squares slope of ln MSD against ln τ, all octaves of τ weighing the same (weights 1/τ).
+    """Return the least-squares slope of ln MSD against ln τ, all octaves of τ counting the same.
 
-    NaN where fewer than two lags have a positive, finite MSD.
+    The weights are 1/τ. NaN if fewer than two lags have a positive, finite MSD.
     """
     tau, displacement = np.asarray(lags, float), np.asarray(msd, float)
     usable = (tau > 0) & np.isfinite(displacement) & (displacement > 0)
@@ -26,14 +26,16 @@ def slope(lags: ArrayLike, msd: ArrayLike) -> float:
 
 
 def local_exponents(msd: NDArray[np.float64], lags: NDArray[np.int64], width: float) -> NDArray[np.float64]:
-    """Return β at each of ``lags``, from the slope over lags within ``width`` decades around it, at least τ−1 … τ+1.
+    """Return β at each of ``lags``: the slope over the lags within ``width`` decades around it.
+
+    The slope is over τ−1 … τ+1 at least.
 
     Parameters
     ----------
     msd
-        MSD at all lags 0, 1, 2 … in units of the recorded stride, shape (T+1,).
+        MSD at lags 0, 1, 2 … T in units of the recorded stride, shape (T+1,).
     lags
-        Where β is wanted, in the same units, shape (n,).
+        Lags in the same units, shape (n,).
 
     Examples
     --------
@@ -42,15 +44,18 @@ def local_exponents(msd: NDArray[np.float64], lags: NDArray[np.int64], width: fl
     """
     half = 10 ** (width / 2)
     exponents = np.full(len(lags), np.nan)
-    for position, lag in enumerate(lags):
+    for index, lag in enumerate(lags):
         first = max(1, min(math.ceil(lag / half), lag - 1))
         last = min(len(msd) - 1, max(math.floor(lag * half), lag + 1))
-        exponents[position] = slope(np.arange(first, last + 1), msd[first : last + 1])
+        exponents[index] = slope(np.arange(first, last + 1), msd[first : last + 1])
     return exponents
 
 
 def local_slopes(lags: NDArray[np.int64], width: float) -> NDArray[np.float64]:
-    """Return the matrix from ln Δr² at logarithmically spaced lags to local exponents there, shape (lags, lags)."""
+    """Return the matrix from ln Δr² at logarithmically spaced lags to local exponents there.
+
+    Its shape is (lags, lags).
+    """
     x = np.log(lags)
     half = width / 2 * math.log(10) + 1e-9
     matrix = np.zeros((len(x), len(x)))

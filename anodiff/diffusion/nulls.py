@@ -1,7 +1,7 @@
-"""Does an exponent differ from that of a path without order? Local exponents of the nulls of a window.
+"""Does an exponent differ from that of a path without order? Local exponents of nulls.
 
-The first-order question: shuffled updates keep the steps and destroy their order in time, random signs remove the drift as
-well, shuffling within epochs keeps what is slower than an epoch, and detrending removes the mean update alone
+Shuffled updates keep the steps and destroy their order in time. Random signs also remove the drift.
+Shuffling within epochs keeps what is slower than an epoch. Detrending removes only the mean update
 (`anodiff.geometry.PathGeometry`).
 """
 
@@ -28,7 +28,7 @@ NULLS = {
 
 @dataclass(frozen=True)
 class NullCurves:
-    """ln MSD of a null's draws at some lags, shape (draws, lags); of `detrended`, which has no randomness, one."""
+    """ln MSD of a null's draws, shape (draws, lags); `detrended` is not random and has one draw."""
 
     log_msd: FloatArray
 
@@ -38,13 +38,15 @@ class NullCurves:
 
 
 def superdiffusion_p(log_msd: FloatArray, null: NullCurves, lags: NDArray[np.int64], width: float) -> float:
-    """Return the share of a null's draws, the window among them, that are as superdiffusive as the window at some lag.
+    """Return the fraction of a null's draws that are as superdiffusive as the window.
 
-    For the window and each draw alike, the largest z(τ) = (β(τ) − mean) / standard deviation over the lags with β(τ) > 1, mean
-    and deviation being those of all of them together. The lag is so chosen for each in the same way, and where the window is
-    one more draw of the null the share is evenly spread over 1/(n+1) … 1 (Westfall and Young 1993). Shuffled updates keep the
-    end-to-end displacement: over long lags they are straighter than many a superdiffusive path, and no lag can be fixed
-    beforehand.
+    The window counts as one more draw and is treated like all others. Each has a largest
+    z(τ) = (β(τ) − mean) / standard deviation over the lags with β(τ) > 1, where mean and deviation
+    are over the window and all draws. So each chooses its lag in the same way, and if the window is
+    one more draw of the null, the fraction is evenly spread over 1/(n+1) … 1 (Westfall and Young
+    1993).
+    Shuffled updates keep the end-to-end displacement. Over long lags they are straighter than many
+    superdiffusive paths, so no lag can be fixed beforehand.
 
     Parameters
     ----------
@@ -64,9 +66,9 @@ def superdiffusion_p(log_msd: FloatArray, null: NullCurves, lags: NDArray[np.int
 def null_curves(
     path: PathGeometry, lags: NDArray[np.int64], *, draws: int, steps_per_epoch: int | None, generator: np.random.Generator
 ) -> dict[str, NullCurves]:
-    """Draw each null and return its curves; ``permuted_within_epoch`` only where the length of an epoch is known.
+    """Draw each null and return its curves; ``permuted_within_epoch`` needs the length of an epoch.
 
-    Cost O(T²) a draw.
+    Cost: O(T²) per draw.
     """
     makers: dict[str, Callable[[], PathGeometry]] = {
         "shuffled": lambda: path.shuffled(generator),

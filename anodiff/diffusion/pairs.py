@@ -1,14 +1,17 @@
-"""What grows with the distance between two points? Means over all pairs of points of a window, in logarithmic bins.
+"""What grows with the distance between two points? Means over all pairs of a window, in bins.
 
-- Squared displacement against contour length s: Δr² ~ s^(2/D_f), D_f the path dimension; 1 for a straight path, 2 for Brownian
-  motion. Where step lengths are constant s ∝ τ, and this repeats the MSD: read it with the step-length variation.
-- Mean squared loss difference against distance, MSL(Δr) ~ Δr^(2H), H the roughness exponent of the loss along the path.
+- Squared displacement against contour length s: Δr² ~ s^(2/D_f). The path dimension D_f is 1 for a
+  straight path and 2 for Brownian motion. If step lengths are constant, s ∝ τ and this repeats the
+  MSD: read it with the step-length variation.
+- Mean squared loss difference against distance: MSL(Δr) ~ Δr^(2H). H is the roughness exponent of
+  the loss along the path.
 
-The pitfalls: contour lengths of a few steps say what a step is like, not how steps add up, and are left out. A bin holds few
-independent pairs however many it counts, since neighbouring pairs nearly coincide. So the error of a slope is found by leaving
-out one stretch of the window after the other (a jackknife, Student's t); what is common to the whole window escapes it.
+The pitfalls: contour lengths of a few steps show what a step is like, not how steps add up, so they
+are left out. A bin holds few independent pairs however many it counts, because neighbouring pairs
+nearly coincide. So the error of a slope is a jackknife's: one stretch of the window after the other
+is left out. It misses what is common to the whole window.
 
-Cost O(T²).
+Cost: O(T²).
 """
 
 from __future__ import annotations
@@ -18,39 +21,44 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from anodiff.diffusion.exponents import slope
-from anodiff.diffusion.intervals import COVERAGE, SHORTEST, UNKNOWN, Interval
+from anodiff.diffusion.intervals import UNKNOWN, Interval, jackknife
+from anodiff.diffusion.window_exponents import SHORTEST
+from anodiff.geometry.msd import time_averaged_msd
 from anodiff.storage.types import FloatArray
 
-#: A bin with fewer pairs is left out.
-FEWEST_PAIRS = 10
+#: The smallest number of pairs in a bin.
+MIN_PAIRS = 10
 
-#: The loss roughness is fitted up to the distance that the path goes in this fraction of the window, root mean square: over
-#: longer stretches there are few that do not overlap.
+#: Bins per decade of the distance.
+PER_DECADE = 10
+
+#: The loss roughness is fitted up to the root mean square distance that the path covers in this
+#: fraction of the window: few longer stretches are without overlap.
 LONGEST = 0.1
 
-#: Stretches of the window that are left out in turn.
+#: Number of stretches of the window that are left out in turn.
 STRETCHES = 10
 
 
 @dataclass(frozen=True)
 class Binned:
-    """Means in logarithmic bins.
+    """Means over pairs of points in logarithmic bins of their distance.
 
     Attributes
     ----------
     centres
-        Geometric mean of what was binned, rising, shape (bins,).
+        Geometric mean of the distances in each bin, rising, shape (bins,).
     means
-        Mean of the other quantity, shape (bins,).
+        Mean of the other quantity in each bin, shape (bins,).
     pairs
-        How many pairs each bin holds, shape (bins,).
+        Number of pairs in each bin, shape (bins,).
     fitted
-        Whether a bin enters the exponent, shape (bins,).
+        Whether a bin is used for the exponent, shape (bins,).
     without
-        Slope of ln mean against ln centre without one stretch of the window, shape (stretches,).
+        Slope of ln mean against ln centre without one stretch of the window each, shape
+        (stretches,).
     """
 
     centres: FloatArray
@@ -61,30 +69,24 @@ class Binned:
 
     @property
     def exponent(self) -> Interval:
-        """Slope of ln mean against ln centre, weighted by 1/centre, about as errors go; NaN of fewer than two bins."""
+        """Slope of ln mean against ln centre; NaN for fewer than two bins.
+
+        The weights are 1/centre, which is roughly how the errors grow.
+        """
         return jackknife(slope(self.centres[self.fitted], self.means[self.fitted]), self.without)
 
 
-def jackknife(value: float, without: FloatArray) -> Interval:
-    """Return a value with the interval that follows from its values without one stretch of the window each (n of them).
+def bin_pairs(distances: FloatArray, values: FloatArray, longest: float = math.inf) -> Binned:
+    """Return the mean of ``values`` over pairs of points, in logarithmic bins of ``distances``.
 
-    Student's t with n − 1 degrees of freedom times √((n−1)/n Σ(θ_i − θ̄)²) (Efron & Stein, Ann. Stat. 9 (1981) 586).
-    """
-    if not math.isfinite(value) or len(without) < 2 or not np.isfinite(without).all():
-        return Interval(value, math.nan, math.nan)
-    error = float(stdtrit(len(without) - 1, (1 + COVERAGE) / 2)) * math.sqrt((len(without) - 1) * without.var())
-    return Interval(value, value - error, value + error)
-
-
-def bin_pairs(distances: FloatArray, values: FloatArray, per_decade: int, longest: float = math.inf) -> Binned:
-    """Return the mean of ``values`` over pairs of points, by logarithmic bins of ``distances``; distance 0 is left out.
+    Pairs at distance 0 are left out.
 
     Parameters
     ----------
     distances, values
-        Of points i and j, shape (points, points); what stands above the diagonal counts.
+        Of points i and j, shape (points, points); only the part above the diagonal is used.
     longest
-        Bins whose centre lies beyond this distance do not enter the exponent.
+        Bins whose centre is beyond this distance are not used for the exponent.
     """
     first, second = np.triu_indices(len(distances), 1)
     stretch = np.arange(len(distances)) * STRETCHES // len(distances)
@@ -93,47 +95,50 @@ def bin_pairs(distances: FloatArray, values: FloatArray, per_decade: int, longes
     logs, value = np.log10(distance[usable]), value[usable]
     if not len(logs):
         return Binned(np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty(0, bool), np.empty(0))
-    number = np.floor((logs - logs.min()) * per_decade).astype(np.int64)
+    number = np.floor((logs - logs.min()) * PER_DECADE).astype(np.int64)
     shape = (int(number.max()) + 1, STRETCHES, STRETCHES)
-    place = (number * STRETCHES + stretch[first[usable]]) * STRETCHES + stretch[second[usable]]
+    cell = (number * STRETCHES + stretch[first[usable]]) * STRETCHES + stretch[second[usable]]
     counts, sums, log_sums = (
-        np.bincount(place, weights, math.prod(shape)).reshape(shape) for weights in (None, value, logs)
+        np.bincount(cell, weights, math.prod(shape)).reshape(shape) for weights in (None, value, logs)
     )  # by bin and by the stretches of both points
-    whole = counts.sum((1, 2))
-    kept = whole >= FEWEST_PAIRS
+    totals = counts.sum((1, 2))
+    kept = totals >= MIN_PAIRS
 
-    def curve(points: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-        pairs, total, log_total = (part[kept][:, points][:, :, points].sum((1, 2)) for part in (counts, sums, log_sums))
-        enough = pairs >= FEWEST_PAIRS
+    def curve(stretches: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Return the bins' centres and means from pairs with both points in some stretches."""
+        pairs, total, log_total = (part[kept][:, stretches][:, :, stretches].sum((1, 2)) for part in (counts, sums, log_sums))
+        enough = pairs >= MIN_PAIRS
         return 10 ** (log_total[enough] / pairs[enough]), total[enough] / pairs[enough]
 
     centres, means = curve(np.ones(STRETCHES, bool))
-    curves = [curve(np.arange(STRETCHES) != left) for left in range(STRETCHES)]
+    curves = [curve(np.arange(STRETCHES) != left_out) for left_out in range(STRETCHES)]
     without = [slope(x[x <= longest], y[x <= longest]) for x, y in curves]
-    return Binned(centres, means, whole[kept].astype(np.int64), centres <= longest, np.array(without))
+    return Binned(centres, means, totals[kept].astype(np.int64), centres <= longest, np.array(without))
 
 
-def displacement_by_contour(squared_displacements: FloatArray, contour_length: FloatArray, per_decade: int = 10) -> Binned:
-    """Return Δr² against contour length s_ij = |s_0j − s_0i| over all pairs of points (T+1, T+1) and (T+1,).
+def displacement_by_contour(squared_displacements: FloatArray, contour_length: FloatArray) -> Binned:
+    """Return Δr² against contour length s_ij = |s_0j − s_0i|, from (T+1, T+1) and (T+1,).
 
-    From `SHORTEST` mean steps on: below, s and Δr² are those of single steps, long or short, and grow together as s².
+    The bins begin at `SHORTEST` mean steps. Below, s and Δr² are those of single steps, long or
+    short, and grow together as s².
     """
     contour = np.abs(contour_length[:, None] - contour_length)
     shortest = SHORTEST * contour_length[-1] / (len(contour_length) - 1)
-    return bin_pairs(np.where(contour >= shortest * (1 - 1e-9), contour, 0), squared_displacements, per_decade)
+    return bin_pairs(np.where(contour >= shortest * (1 - 1e-9), contour, 0), squared_displacements)
 
 
 def path_dimension(binned: Binned, overall: Interval) -> Interval:
-    """Return D_f of Δr² ~ s^(2/D_f); NaN where Δr² does not grow with s, an infinite end where it might not.
+    """Return D_f of Δr² ~ s^(2/D_f); NaN if Δr² does not grow with s.
 
-    The slope's error is that of the slope of the MSD against lag, ``overall`` (`anodiff.diffusion.intervals.Measured`): exact
-    as far as s ∝ τ. A jackknife would not see the error at long lags, where displacements overlap.
+    The upper end is infinite if Δr² might not grow. The error of the slope is that of the MSD
+    against lag, ``overall`` of `anodiff.diffusion.window_exponents.WindowExponents`; this is exact
+    if s ∝ τ. A jackknife would miss the error at long lags, where displacements overlap.
     """
-    grows = binned.exponent.value
-    if not grows > 0:
+    exponent = binned.exponent.value
+    if not exponent > 0:
         return UNKNOWN
-    low, high = (grows + end - overall.value for end in (overall.low, overall.high))
-    return Interval(2 / grows, 2 / high, 2 / low if not low <= 0 else math.inf)
+    low, high = (exponent + end - overall.value for end in (overall.low, overall.high))
+    return Interval(2 / exponent, 2 / high, 2 / low if not low <= 0 else math.inf)
 
 
 def loss_roughness(binned: Binned) -> Interval:
@@ -142,12 +147,13 @@ def loss_roughness(binned: Binned) -> Interval:
     return Interval(doubled.value / 2, doubled.low / 2, doubled.high / 2)
 
 
-def loss_difference_by_distance(squared_displacements: FloatArray, losses: FloatArray, per_decade: int = 10) -> Binned:
-    """Return the mean squared loss difference MSL against distance Δr over all pairs of points, (T+1, T+1) and (T+1,).
+def loss_difference_by_distance(squared_displacements: FloatArray, losses: FloatArray) -> Binned:
+    """Return the mean squared loss difference MSL against distance Δr over all pairs.
 
-    Points without a loss (NaN) are left out. Mini-batch losses differ by the batches' noise even where the points coincide:
-    MSL levels off at twice its variance, and H is then that of the noise, near 0.
+    The shapes are (T+1, T+1) and (T+1,); points without a loss (NaN) are left out. Mini-batch
+    losses differ by the noise of their batches even if the points coincide: MSL levels off at twice
+    the variance of the noise, and H is then near 0.
     """
     lag = max(1, int(LONGEST * (len(losses) - 1)))
-    longest = math.sqrt(np.diagonal(squared_displacements, lag).mean()) if len(losses) > 1 else math.inf
-    return bin_pairs(np.sqrt(squared_displacements), (losses[:, None] - losses) ** 2, per_decade, longest)
+    longest = math.sqrt(time_averaged_msd(squared_displacements, [lag])[0]) if len(losses) > 1 else math.inf
+    return bin_pairs(np.sqrt(squared_displacements), (losses[:, None] - losses) ** 2, longest)

@@ -1,11 +1,11 @@
-"""Is there a power law? p(x) ~ x^(−a) above an x_min that the values choose, and other laws for the same tail beside it.
+"""Is there a power law? Fits p(x) ~ x^(−a) above an x_min, and compares it with other laws.
 
-Clauset, Shalizi & Newman, SIAM Rev. 51 (2009) 661; the likelihood ratio is that of Vuong, Econometrica 57 (1989) 307. The
-exponent of a density is one more than the tail index.
+Source: Clauset, Shalizi & Newman, SIAM Rev. 51 (2009) 661; the likelihood ratio is Vuong's,
+Econometrica 57 (1989) 307. The exponent of a density is one more than the tail index.
 
-The pitfalls: a fit always exists, so read the tail's size and the comparison with it. Values that depend on each other count as
-if they did not, so that intervals and p-values are too narrow. Magnitudes are taken; zeros and values that are not finite are
-left out.
+The pitfalls: a fit always exists, so read the size of the tail and the comparison with it. All
+values count as independent; if they are not, intervals are too narrow and p-values too small. The
+fit uses absolute values; zeros and values that are not finite are left out.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import erfc, erfcx, gammaincinv, ndtri, zeta
 
-from anodiff.diffusion.intervals import UNKNOWN, Interval
-from anodiff.diffusion.tails import ROUNDING, UPPER, magnitudes
+from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval
+from anodiff.diffusion.tails import ROUNDING, magnitudes
 from anodiff.errors import ConfigError
 from anodiff.storage.types import FloatArray
 
-#: No power law is fitted to fewer values.
-FEWEST_VALUES = 10
+#: The smallest number of values in a fitted tail.
+MIN_TAIL = 10
 
-#: Log-normals cut further above their median than this, in standard deviations of ln x, count as power laws, their limit.
-FURTHEST_CUT = 100.0
+#: A log-normal cut further above its median than this, in standard deviations of ln x, counts as
+#: its limit, a power law.
+MAX_CUT = 100.0
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,16 @@ class PowerLaw:
     Attributes
     ----------
     exponent
-        Of the density, with its interval for independent values and an x_min known beforehand.
+        Exponent of the density. Its interval is for independent values and an x_min known
+        beforehand.
     x_min
-        Where it begins.
+        Where the law begins.
     tail
-        How many values are x_min or more.
+        Number of values of at least x_min.
     distance
         Largest difference between P(X < x) of the tail and of the law, at the values of the tail.
     discrete
-        Whether it is a law for whole numbers, x^(−a) / ζ(a, x_min), or for real ones.
+        Whether the law is for whole numbers, x^(−a) / ζ(a, x_min), or for real ones.
     """
 
     exponent: Interval
@@ -57,7 +59,7 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Vuong's statistic, positive where it favours the power law, and its two-sided p-value."""
+    """Vuong's statistic, positive if it favours the power law, and its two-sided p-value."""
 
     ratio: float
     p_value: float
@@ -75,32 +77,34 @@ NOT_COMPARED = Comparison(Ratio(math.nan, math.nan), Ratio(math.nan, math.nan))
 
 
 def fit_power_law(
-    values: ArrayLike, discrete: bool = False, x_min: float | None = None, candidates: int = 200, fewest: int = FEWEST_VALUES
+    values: ArrayLike, discrete: bool = False, x_min: float | None = None, candidates: int = 200, min_tail: int = MIN_TAIL
 ) -> PowerLaw:
-    """Fit a power law by maximum likelihood, from the x_min that brings it nearest to the values.
+    """Fit a power law by maximum likelihood, from the x_min at which it is closest to the values.
 
-    For real numbers a = 1 + n / Σ ln(x / x_min); for whole ones a maximises −n ln ζ(a, x_min) − a Σ ln x. Of the candidates for
-    x_min that with the smallest Kolmogorov–Smirnov distance is taken, the cumulative distribution counting values below x as
-    in the programs of Clauset et al. and the package powerlaw. The interval does not know that x_min was chosen.
+    For real numbers a = 1 + n / Σ ln(x / x_min). For whole numbers a maximises
+    −n ln ζ(a, x_min) − a Σ ln x. x_min is the candidate with the smallest Kolmogorov–Smirnov
+    distance. The cumulative distribution counts values below x, as in the programs of Clauset et
+    al. and the package powerlaw. The interval does not allow for the choice of x_min.
 
     Parameters
     ----------
     values
         Any shape.
     discrete
-        For values that are whole numbers.
+        Whether the values are whole numbers.
     x_min
         Where the law begins, if known.
     candidates
-        At most so many values are tried as x_min: all that differ, or else evenly in the logarithm of the number above.
-    fewest
-        No x_min leaves fewer values.
+        The largest number of values tried as x_min. If there are more distinct values, the
+        candidates are evenly spaced in the logarithm of the number of values above.
+    min_tail
+        The smallest number of values of at least x_min.
 
     Raises
     ------
     ConfigError
-        If discrete values or their ``x_min`` are not whole numbers, if ``x_min`` is not positive, if ``fewest`` is below 2 or
-        ``candidates`` below 1.
+        If discrete values or their ``x_min`` are not whole numbers, if ``x_min`` is not positive,
+        if ``min_tail`` is below 2, or if ``candidates`` is below 1.
 
     Examples
     --------
@@ -110,14 +114,14 @@ def fit_power_law(
     """
     if x_min is not None and not (x_min > 0 and math.isfinite(x_min) and (not discrete or x_min == round(x_min))):
         raise ConfigError(f"x_min: got {x_min}, expected a positive {'whole number' if discrete else 'number'}")
-    if fewest < 2 or candidates < 1:
-        raise ConfigError(f"fewest, candidates: got {fewest}, {candidates}, expected at least 2 and 1")
+    if min_tail < 2 or candidates < 1:
+        raise ConfigError(f"min_tail, candidates: got {min_tail}, {candidates}, expected at least 2 and 1")
     distinct, counts = np.unique(magnitudes(values), return_counts=True)
     if discrete and (distinct != np.round(distinct)).any():
         raise ConfigError("values: expected whole numbers for a discrete power law; fit with discrete=False")
-    above = counts[::-1].cumsum()[::-1]  # as many values are this one or more
+    above = counts[::-1].cumsum()[::-1]  # number of values of at least this one
     if x_min is None:
-        usable = np.flatnonzero(above[:-1] >= fewest)  # one value alone has no exponent
+        usable = np.flatnonzero(above[:-1] >= min_tail)  # a single distinct value has no exponent
         if len(usable) > candidates:
             targets = np.geomspace(above[usable[0]], above[usable[-1]], candidates)
             nearest = np.searchsorted(-above[usable], -targets).clip(max=len(usable) - 1)
@@ -126,17 +130,17 @@ def fit_power_law(
     else:
         usable = np.searchsorted(distinct, [x_min])
         usable = usable[usable < len(distinct) - 1]
-        usable, bounds = usable[above[usable] >= fewest], np.full(1, float(x_min))
-    means = (counts * np.log(distinct))[::-1].cumsum()[::-1][usable] / above[usable]  # of ln x from there on
+        usable, bounds = usable[above[usable] >= min_tail], np.full(1, float(x_min))
+    means = (counts * np.log(distinct))[::-1].cumsum()[::-1][usable] / above[usable]  # mean ln x of each tail
     exponents = _zeta_exponents(bounds, means) if discrete else 1 + 1 / np.maximum(means - np.log(bounds), ROUNDING)
     known = exponents < 1 / ROUNDING
     usable, bounds, exponents = usable[known], bounds[known], exponents[known]
     if not len(usable):
         return PowerLaw(UNKNOWN, math.nan, 0, math.nan, discrete)
     distances = np.empty(len(usable))
-    for place, first in enumerate(usable):
-        law = _at_least(distinct[first:], exponents[place], bounds[place], discrete)
-        distances[place] = np.abs(above[first:] / above[first] - law).max()
+    for candidate, first in enumerate(usable):
+        law = _at_least(distinct[first:], exponents[candidate], bounds[candidate], discrete)
+        distances[candidate] = np.abs(above[first:] / above[first] - law).max()
     best = int(distances.argmin())
     start, tail = float(bounds[best]), int(above[usable[best]])
     exponent = _exponent_interval(float(exponents[best]), start, tail, discrete)
@@ -144,26 +148,29 @@ def fit_power_law(
 
 
 def compare_tails(values: ArrayLike, power_law: PowerLaw) -> Comparison:
-    """Compare a fitted power law with an exponential and a log-normal of largest likelihood for the same tail.
+    """Compare a power law with the most likely exponential and log-normal for the same tail.
 
-    With l_i the difference of two laws' log-likelihoods of value i, the ratio is Σ l_i / (√n σ), σ the standard deviation of
-    l_i, and standard normal if both laws are equally near the truth (Vuong, Econometrica 57 (1989) 307). All laws are cut off
-    at x_min. For whole numbers the exponential is geometric, and the log-normal integrated over x ± ½.
+    Let l_i be the difference of two laws' log-likelihoods of value i, and σ its standard deviation.
+    The ratio is Σ l_i / (√n σ). It is standard normal if both laws are equally near the truth
+    (Vuong, Econometrica 57 (1989) 307). All laws are cut off at x_min. For whole numbers the
+    exponential is geometric, and the log-normal is integrated over x ± ½.
 
-    The pitfalls: a power law is the limit of log-normals cut ever further above their median, so that, but for the rounding of
-    whole numbers, no values favour it. A ratio near 0 is the best that it can have against them; where the best log-normal is
-    that limit, the ratio is 0 and the p-value 1. Against the exponential, l_i grows as x: below a tail index of 2 its variance
-    is infinite, and even a pure power law may have a small ratio. An x_min chosen high leaves too few values to refuse any law.
+    The pitfalls: a power law is the limit of log-normals cut ever further above their median. So no
+    values favour it against them, except through the rounding of whole numbers, and a ratio near 0
+    is its best result. If the best log-normal is that limit, the ratio is 0 and the p-value 1.
+    Against the exponential, l_i grows as x: below a tail index of 2 its variance is infinite, and
+    even a pure power law may have a small ratio. A high x_min leaves too few values to reject any
+    law.
 
     Parameters
     ----------
     values
-        Those that the law was fitted to, any shape.
+        The values that the law was fitted to, any shape.
 
     Raises
     ------
     ConfigError
-        If the values are others.
+        If the power law was fitted to other values.
 
     Examples
     --------
@@ -194,16 +201,17 @@ def compare_tails(values: ArrayLike, power_law: PowerLaw) -> Comparison:
 def _vuong(differences: FloatArray, counts: NDArray[np.int64]) -> Ratio:
     mean = float(np.average(differences, weights=counts))
     deviation = math.sqrt(np.average((differences - mean) ** 2, weights=counts))
-    if deviation < 1e-9:  # the same law, but for rounding
+    if deviation < 1e-9:  # the same law except for rounding
         return Ratio(0.0, 1.0)
     ratio = math.sqrt(counts.sum()) * mean / deviation
     return Ratio(ratio, float(erfc(abs(ratio) / math.sqrt(2))))
 
 
 def _log_normal(z: FloatArray, counts: NDArray[np.int64]) -> FloatArray:
-    """Return the log-density of z = ln(x / x_min) for the normal law cut at 0 of largest likelihood, exp(−a z − b z²/2).
+    """Return the log-density of z = ln(x / x_min) for the most likely normal law cut at 0.
 
-    An exponential family: it has the mean and mean square of z, of which mean z² / (mean z)² depends on t = a/√b alone.
+    Its density is ∝ exp(−a z − b z²/2), an exponential family. So its means of z and z² are those
+    of the values, and mean z² / (mean z)² depends only on t = a/√b.
     """
     mean, square = np.average(z, weights=counts), np.average(z * z, weights=counts)
 
@@ -211,15 +219,15 @@ def _log_normal(z: FloatArray, counts: NDArray[np.int64]) -> FloatArray:
         return (1 - t * _cut_mean(t)) / _cut_mean(t) ** 2
 
     target = square / mean**2
-    if target >= spread(FURTHEST_CUT):
+    if target >= spread(MAX_CUT):
         return -math.log(mean) - z / mean
-    t = brentq(lambda t: spread(t) - target, -1e6, FURTHEST_CUT) if target > spread(-1e6) else -1e6
+    t = brentq(lambda t: spread(t) - target, -1e6, MAX_CUT) if target > spread(-1e6) else -1e6
     root = _cut_mean(t) / mean  # √b
     return math.log(root * math.sqrt(2 / math.pi)) - root * z * (t + root * z / 2) - float(_log_erfcx(t / math.sqrt(2)))
 
 
 def _discrete_log_normal(x: FloatArray, counts: NDArray[np.int64], start: float) -> FloatArray:
-    """Return ln P(X = x) for a log-normal rounded to whole numbers, cut at start − ½, of largest likelihood."""
+    """Return ln P(X = x) for the most likely rounded log-normal, cut at start − ½."""
     low, high = np.log((x - 0.5) / (start - 0.5)), np.log((x + 0.5) / (start - 0.5))
 
     def log_probabilities(parameters: FloatArray) -> FloatArray:
@@ -229,9 +237,9 @@ def _discrete_log_normal(x: FloatArray, counts: NDArray[np.int64], start: float)
             _log_erfcx((t + root * z) / math.sqrt(2)) - root * z * (t + root * z / 2) - _log_erfcx(t / math.sqrt(2))
             for z in (low, high)
         )
-        return below + np.log(np.maximum(-np.expm1(beyond - below), 1e-300))  # 0 where rounding hides the difference
+        return below + np.log(np.maximum(-np.expm1(beyond - below), 1e-300))  # rounding can make the difference 0
 
-    limits = [(-math.asinh(1e3), math.asinh(FURTHEST_CUT)), (None, None)]
+    limits = [(-math.asinh(1e3), math.asinh(MAX_CUT)), (None, None)]
     middle = np.log(x / (start - 0.5))
     guess = [0.0, math.log(np.average(middle, weights=counts))]
 
@@ -254,9 +262,9 @@ def _log_erfcx(x: ArrayLike) -> FloatArray:
 
 
 def _zeta_exponents(starts: FloatArray, means: FloatArray) -> FloatArray:
-    """Return the exponents a that minimise ln ζ(a, start) + a · mean ln x, which is convex, all by golden section.
+    """Return the exponents a that minimise ln ζ(a, start) + a · mean ln x, by golden section.
 
-    Infinite where it still falls as ζ underflows.
+    The function is convex. The exponent is infinite if it still falls where ζ underflows.
     """
     limits = 600 / np.log(np.maximum(starts, 2))
     low, high = np.full(len(starts), 1 + 1e-9), limits
@@ -274,9 +282,9 @@ def _at_least(x: FloatArray, exponent: float, start: float, discrete: bool) -> F
 
 
 def _exponent_interval(exponent: float, start: float, tail: int, discrete: bool) -> Interval:
-    """Return an exponent's interval: exact for real numbers, from Fisher's information for whole ones."""
+    """Return an exponent's interval: exact, or from Fisher's information for whole numbers."""
     if not discrete:
-        return Interval(exponent, *(1 + (exponent - 1) * float(gammaincinv(tail, p)) / tail for p in (1 - UPPER, UPPER)))
+        return Interval(exponent, *(1 + (exponent - 1) * float(gammaincinv(tail, p)) / tail for p in (LOWER, UPPER)))
     step = min(1e-3, (exponent - 1) / 2)
     below, here, above = np.log(zeta(exponent + step * np.array([-1, 0, 1]), start))
     error = float(ndtri(UPPER)) * step / math.sqrt(tail * (above - 2 * here + below))

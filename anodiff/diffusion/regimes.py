@@ -1,10 +1,12 @@
-"""One power of lag or two? A continuous piecewise power law of the MSD, its crossover, and how many regimes there are.
+"""Does the MSD follow one power of lag or two? A single or a continuous broken power law.
 
-ln Δr² = a + α₁ x + (α₂ − α₁) max(0, x − ln τ_0), x = ln τ, at logarithmically spaced lags; τ_0 is searched for among the lags.
+ln Δr² = a + α₁ x + (α₂ − α₁) max(0, x − ln τ_0), x = ln τ, at logarithmically spaced lags. τ_0 is
+searched for among the lags.
 
-The pitfall: MSDs at neighbouring lags share most of their displacements, so their errors are strongly correlated; least
-squares and an information criterion that take them for independent find regimes everywhere. With the covariance of ln Δr²
-(`anodiff.diffusion.sampling`) the fit is by generalised least squares and the Bayesian information criterion is what it says.
+The pitfall: MSDs at neighbouring lags share most of their displacements, so their errors are
+strongly correlated. Least squares and an information criterion that assume independent errors find
+regimes everywhere. With the covariance of ln Δr² (`anodiff.diffusion.sampling`), the fit uses
+generalised least squares and the Bayesian information criterion is valid.
 """
 
 from __future__ import annotations
@@ -18,14 +20,15 @@ from scipy.linalg import cholesky, solve_triangular
 
 from anodiff.storage.types import FloatArray
 
-#: Relative accuracy below which no MSD is an exact power law: fits within it are equally good.
+#: Relative accuracy to which a measured MSD can be a power law: fits that agree within it are
+#: equally good.
 RESOLUTION = 0.02
 
-#: Each regime spans at least so many natural-log units of lag (half a decade).
+#: The smallest span of a regime in ln τ (half a decade).
 SHORTEST_REGIME = math.log(10) / 2
 
-#: A fit needs at least so many lags.
-FEWEST_LAGS = 5
+#: The smallest number of lags that is fitted.
+MIN_LAGS = 5
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,15 @@ class Regimes:
     Attributes
     ----------
     count
-        1 or 2, chosen by the Bayesian information criterion; 0 where nothing could be fitted.
+        1 or 2, chosen by the Bayesian information criterion; 0 if nothing could be fitted.
     first, second
-        Exponents before and after the crossover; equal where there is one regime.
+        Exponents before and after the crossover; equal if there is one regime.
     crossover
-        Crossover lag τ_0; NaN where there is one regime.
+        Crossover lag τ_0; NaN if there is one regime.
     fit_from, fit_to
-        The lags between which was fitted.
+        Smallest and largest lag of the fit.
     prefactor
-        The law's value at lag 1, from its first regime.
+        MSD of the first regime at lag 1.
     """
 
     count: int
@@ -69,82 +72,93 @@ NOTHING_FITTED = Regimes(0, math.nan, math.nan, math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
-class Fits:
-    """Both fits of several curves at once.
+class RegimeFits:
+    """A single and a broken power law fitted to each of several curves.
 
     Attributes
     ----------
-    line, line_misfit
-        ln prefactor and exponent of one regime, shape (2, curves); sum of squared residuals, in units of their error.
-    bent, crossover, bent_misfit
-        ln prefactor, first exponent and change of exponent, shape (3, curves); τ_0, NaN where there are too few lags; misfit,
-        infinite there.
+    single, single_misfit
+        ln prefactor and exponent of the single power law, shape (2, curves); sum of squared
+        residuals in units of their error.
+    broken, crossover, broken_misfit
+        ln prefactor, first exponent and change of exponent of the broken power law, shape (3,
+        curves); τ_0; misfit. With too few lags for two regimes, the misfit is infinite and the
+        others are NaN.
     """
 
-    line: FloatArray
-    line_misfit: FloatArray
-    bent: FloatArray
+    single: FloatArray
+    single_misfit: FloatArray
+    broken: FloatArray
     crossover: FloatArray
-    bent_misfit: FloatArray
+    broken_misfit: FloatArray
 
 
 def fit_regimes(lags: ArrayLike, msd: ArrayLike, covariance: FloatArray | None = None) -> Regimes:
-    """Fit one and two regimes and choose between them.
+    """Fit one and two regimes and select one of the two.
 
     Parameters
     ----------
     covariance
-        Of ln Δr² at the lags, shape (lags, lags). Without, all lags weigh the same, and the information criterion counts one
-        independent value per octave of lag.
+        Covariance of ln Δr² at the lags, shape (lags, lags). Without it, all lags have the same
+        weight, and the information criterion counts one independent value per octave of lag.
     """
     tau, displacement = np.asarray(lags, float), np.asarray(msd, float)
     usable = np.isfinite(displacement) & (displacement > 0)
-    if usable.sum() < FEWEST_LAGS:
+    if usable.sum() < MIN_LAGS:
         return NOTHING_FITTED
     tau, y = tau[usable], np.log(displacement[usable])
-    fits = fit_both(tau, y[:, None], None if covariance is None else covariance[np.ix_(usable, usable)])
-    return choose(tau, fits, weighted=covariance is not None)
+    fits = fit_both_laws(tau, y[:, None], None if covariance is None else covariance[np.ix_(usable, usable)])
+    return select_regimes(tau, fits, weighted=covariance is not None)
 
 
-def fit_both(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray | None = None) -> Fits:
-    """Fit both laws to several curves ln Δr², shape (lags, curves), by (generalised) least squares."""
+def fit_both_laws(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray | None = None) -> RegimeFits:
+    """Fit a single and a broken power law to curves ln Δr², (lags, curves), by least squares.
+
+    With a covariance, the least squares are generalised.
+    """
     x = np.log(lags)
     design = np.stack([np.ones_like(x), x], axis=1)
     factor = None if covariance is None else cholesky(covariance + RESOLUTION**2 * np.eye(len(x)), lower=True)
     target = _whitened(factor, log_msd)
-    straight = _whitened(factor, design)
-    line, line_misfit = _least_squares(straight, target)
+    line = _whitened(factor, design)
+    single, single_misfit = _least_squares(line, target)
     curves = log_msd.shape[1]
-    places = np.flatnonzero((x >= x[0] + SHORTEST_REGIME) & (x <= x[-1] - SHORTEST_REGIME))
-    if not len(places):
+    knots = x[(x >= x[0] + SHORTEST_REGIME) & (x <= x[-1] - SHORTEST_REGIME)]
+    if not len(knots):
         nothing = np.full(curves, np.nan)
-        return Fits(line, line_misfit, np.full((3, curves), np.nan), nothing, np.full(curves, math.inf))
-    on_grid = [_bent(factor, straight, x, x[place], target) for place in places]
-    misfits = np.array([misfit for _, misfit in on_grid])  # (places, curves)
-    knot = x[places][misfits.argmin(axis=0)]
-    bent, bent_misfit = _bent(factor, straight, x, knot, target)
-    between = _lowest_between(x[places], misfits)
-    closer, closer_misfit = _bent(factor, straight, x, between, target)
-    better = closer_misfit < bent_misfit
-    bent, knot = np.where(better, closer, bent), np.where(better, between, knot)
-    return Fits(line, line_misfit, bent, np.exp(knot), np.minimum(closer_misfit, bent_misfit))
+        return RegimeFits(single, single_misfit, np.full((3, curves), np.nan), nothing, np.full(curves, math.inf))
+    misfits = np.array([_fit_broken(factor, line, x, knot, target)[1] for knot in knots])  # (knots, curves)
+    knot = knots[misfits.argmin(axis=0)]
+    broken, broken_misfit = _fit_broken(factor, line, x, knot, target)
+    between = _lowest_between(knots, misfits)
+    closer, closer_misfit = _fit_broken(factor, line, x, between, target)
+    better = closer_misfit < broken_misfit
+    broken, knot = np.where(better, closer, broken), np.where(better, between, knot)
+    return RegimeFits(single, single_misfit, broken, np.exp(knot), np.minimum(closer_misfit, broken_misfit))
 
 
-def _bent(
-    factor: FloatArray | None, straight: FloatArray, x: FloatArray, knot: FloatArray | float, target: FloatArray
+def _fit_broken(
+    factor: FloatArray | None, line: FloatArray, x: FloatArray, knot: FloatArray | float, target: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit two regimes with the crossover at ln τ_0 = knot, one for all curves or one for each; line and target are whitened."""
+    """Fit a broken power law with its crossover at ln τ_0 = knot, for all curves or one for each.
+
+    ``line``, the design matrix of a straight line, and ``target`` are whitened. Return the
+    parameters and the misfit.
+    """
     hinge = _whitened(factor, np.maximum(0.0, x[:, None] - knot))
-    inverse = np.linalg.pinv(straight)
-    free = hinge - straight @ (inverse @ hinge)  # what a line does not describe
+    inverse = np.linalg.pinv(line)
+    free = hinge - line @ (inverse @ hinge)  # the part that a straight line cannot describe
     change = (free * target).sum(axis=0) / (free * free).sum(axis=0)
-    line = inverse @ (target - change * hinge)
-    misfit = ((target - change * hinge - straight @ line) ** 2).sum(axis=0)
-    return np.vstack([line, change]), misfit
+    parameters = inverse @ (target - change * hinge)
+    misfit = ((target - change * hinge - line @ parameters) ** 2).sum(axis=0)
+    return np.vstack([parameters, change]), misfit
 
 
 def _lowest_between(knots: FloatArray, misfits: FloatArray) -> FloatArray:
-    """Return where the parabola through each curve's three lowest neighbours has its lowest point, shape (curves,)."""
+    """Return the lowest point of the parabola through the smallest misfit and its neighbours.
+
+    Its shape is (curves,).
+    """
     if len(knots) < 3:
         return knots[misfits.argmin(axis=0)]
     middle = np.clip(misfits.argmin(axis=0), 1, len(knots) - 2)
@@ -159,9 +173,9 @@ def _lowest_between(knots: FloatArray, misfits: FloatArray) -> FloatArray:
     return np.where(curvature > 0, np.clip(lowest, x_left, x_right), x)
 
 
-def choose(lags: FloatArray, fits: Fits, *, weighted: bool) -> Regimes:
-    """Choose between the two fits of the first curve by the Bayesian information criterion."""
-    one, two = float(fits.line_misfit[0]), float(fits.bent_misfit[0])
+def select_regimes(lags: FloatArray, fits: RegimeFits, *, weighted: bool) -> Regimes:
+    """Select one of the two fits of the first curve by the Bayesian information criterion."""
+    one, two = float(fits.single_misfit[0]), float(fits.broken_misfit[0])
     ends = (float(lags[0]), float(lags[-1]))
     if weighted:
         gain, count = one - two, float(len(lags))
@@ -170,9 +184,9 @@ def choose(lags: FloatArray, fits: Fits, *, weighted: bool) -> Regimes:
         floor = len(lags) * RESOLUTION**2
         gain = count * (math.log(one + floor) - math.log(two + floor))
     if np.isfinite(fits.crossover[0]) and gain > 2 * math.log(count):
-        prefactor, first, change = (float(value) for value in fits.bent[:, 0])
+        prefactor, first, change = (float(value) for value in fits.broken[:, 0])
         return Regimes(2, first, first + change, float(fits.crossover[0]), *ends, math.exp(prefactor))
-    prefactor, exponent = (float(value) for value in fits.line[:, 0])
+    prefactor, exponent = (float(value) for value in fits.single[:, 0])
     return Regimes(1, exponent, exponent, math.nan, *ends, math.exp(prefactor))
 
 

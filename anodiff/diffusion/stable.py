@@ -1,21 +1,17 @@
-"""How heavy are the tails of the updates? Lévy-stable laws fitted in a fraction of a second, with 95 % intervals.
+"""How heavy are the tails of the updates? Lévy-stable laws, fitted in a fraction of a second.
 
-A stable law keeps its shape when independent copies are added. Its tail exponent α is 2 for a Gaussian; below 2 tails fall as
-P(|x| > r) ~ r^−α and the variance is infinite. Parameters are S1's, those of scipy's levy_stable(alpha, beta, loc, scale):
-
-    E exp(iux) = exp(iδu − |γu|^α (1 − iβ sign(u) tan(πα/2))),   with −(2/π) ln|u| for tan(πα/2) where α = 1,
-
-skewness β, scale γ (σ/√2 for a Gaussian), location δ. Quantiles give a rough scale (McCulloch 1986, Commun. Stat. Simul.
-Comput. 15, 1109). On values so standardised, two least-squares lines through the empirical characteristic function φ
-at u = 0.1, 0.2 … 1 give the law (Kogon & Williams 1998, in A Practical Guide to Heavy Tails; Koutrouvelis 1980, JASA 75, 918):
+Quantiles give the median and a rough scale (McCulloch 1986, Commun. Stat. Simul. Comput. 15, 1109),
+which standardise the values. Two least-squares lines through the empirical characteristic function
+φ at u = 0.1, 0.2 … 1 then give the law (Kogon & Williams 1998, in A Practical Guide to Heavy Tails;
+Koutrouvelis 1980, JASA 75, 918):
 
     ln(−ln|φ|) = α ln u + α ln γ,        arg φ = δ₀ u + β tan(πα/2) ((γu)^α − γu).
 
-δ₀ = δ + βγ tan(πα/2) is the location in Nolan's S0, near the mode; here `centre`. It is continuous at α = 1, whereas δ runs to
-±∞ as α → 1 wherever β ≠ 0, and a fit near α = 1 hardly knows it: compare laws by their centres.
+`anodiff.diffusion.stable_law` defines the parameters.
 
-The pitfall: every sample gets an α. The fit sees the middle of the law, not its far tail, and α < 2 says "not Gaussian"; it is
-a tail exponent only where values are stable at all. A Gaussian whose scale varies within the window is not, and has α < 2.
+The pitfall: every sample gets an α. The fit sees the middle of the law, not its far tail. α < 2
+means "not Gaussian"; it is a tail exponent only if the values are stable. A Gaussian whose scale
+varies within the window is not stable, and has α < 2.
 """
 
 from __future__ import annotations
@@ -24,29 +20,33 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 
-from anodiff.diffusion.intervals import COVERAGE, DRAWS, UNKNOWN, Interval
+from anodiff.diffusion.intervals import DRAWS, LOWER, UNKNOWN, UPPER, Interval
+from anodiff.diffusion.stable_law import NO_LAW, ComplexArray, StableLaw, centre_offset
 from anodiff.errors import ConfigError
-from anodiff.storage.types import FloatArray
+from anodiff.storage.types import FloatArray, Seed
 
-ComplexArray = NDArray[np.complex128]
-
-#: Where the characteristic function of standardised values is taken: multiples of the first.
+#: Frequencies u of the characteristic function of standardised values: multiples of the first.
 FREQUENCIES = np.arange(1, 11) / 10
 
-#: Least-squares slope against ln u, of values at `FREQUENCIES`.
+#: The least-squares slope against ln u is this vector times the values at `FREQUENCIES`.
 LOG_SLOPE = np.linalg.pinv(np.stack([np.log(FREQUENCIES), np.ones(len(FREQUENCIES))], axis=1))[0]
 
-#: Nothing is fitted to fewer values; no interval is given for fewer steps; no fewer blocks, and not many more than the most.
-FEWEST_VALUES, FEWEST_STEPS, FEWEST_BLOCKS, MOST_BLOCKS = 30, 20, 10, 1000
+#: The smallest number of values that is fitted, and of steps that get an interval; bounds on the
+#: number of blocks (the upper one is approximate).
+MIN_VALUES, MIN_STEPS, MIN_BLOCKS, MAX_BLOCKS = 30, 20, 10, 1000
 
-#: An α at this bound means that no stable law resembles the values. Sines of so many values are taken together, in the cache.
-SMALLEST_ALPHA, CHUNK = 0.1, 16384
+#: An α at this bound means that no stable law resembles the values.
+SMALLEST_ALPHA = 0.1
 
-#: Ratios of quantiles of stable laws, by α (rows) and by β = 0, ½, 1 for each of McCulloch's: ν_α = (q95 − q05) / (q75 − q25),
-#: ν_β = (q95 + q05 − 2 q50) / (q95 − q05) and ν_γ = (q75 − q25) / γ. Computed by scipy.stats.levy_stable.ppf, not his print.
+#: Number of values whose sines are taken at once, so that they stay in the cache.
+CHUNK = 16384
+
+#: McCulloch's ratios of quantiles of stable laws, by α (rows) and by β = 0, ½, 1:
+#: ν_α = (q95 − q05) / (q75 − q25), ν_β = (q95 + q05 − 2 q50) / (q95 − q05) and
+#: ν_γ = (q75 − q25) / γ. They are computed with scipy.stats.levy_stable.ppf, not copied.
 ALPHAS, BETAS = np.array([0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2]), np.array([0, 0.5, 1])
 QUANTILE_RATIOS = np.array(
     [
@@ -63,48 +63,8 @@ QUANTILE_RATIOS = np.array(
 
 
 @dataclass(frozen=True)
-class StableLaw:
-    """A stable law in S1, scipy's ``levy_stable(alpha, beta, location, scale)``; all NaN where nothing was fitted.
-
-    Attributes
-    ----------
-    alpha, beta
-        Tail exponent in (0, 2] and skewness in [−1, 1]. The law with alpha = 2 does not depend on beta: fits then say 0.
-    scale, location
-        γ and δ, in the values' unit.
-    """
-
-    alpha: float
-    beta: float
-    scale: float
-    location: float
-
-    @property
-    def centre(self) -> float:
-        """Location in S0, δ₀, in the values' unit."""
-        return self.location + self.beta * float(_offset(np.array(self.alpha), np.array(self.scale)))
-
-    def characteristic_function(self, t: ArrayLike) -> ComplexArray:
-        """Return E exp(itx) at each of ``t``, of any shape, in the inverse of the values' unit.
-
-        Examples
-        --------
-        >>> StableLaw(alpha=1.0, beta=0.0, scale=2.0, location=0.0).characteristic_function([0, 0.5]).real.round(4)
-        array([1.    , 0.3679])
-        """
-        t = np.asarray(t, float)
-        logs = np.log(np.abs(t), out=np.zeros_like(t), where=t != 0)
-        skew = -2 / math.pi * logs if self.alpha == 1 else math.tan(math.pi * self.alpha / 2)
-        decay = np.abs(self.scale * t) ** self.alpha
-        return np.exp(1j * self.location * t - decay * (1 - 1j * self.beta * np.sign(t) * skew))
-
-
-NO_LAW = StableLaw(math.nan, math.nan, math.nan, math.nan)
-
-
-@dataclass(frozen=True)
 class StableFit:
-    """A stable law, the 95 % intervals of its parameters, and the steps in a block of the bootstrap (0: no intervals)."""
+    """A stable law, its parameters' 95 % intervals, and the steps in a bootstrap block (or 0)."""
 
     law: StableLaw
     alpha: Interval
@@ -118,12 +78,13 @@ class StableFit:
 def fit_stable(values: ArrayLike) -> StableLaw:
     """Fit a stable law to values of shape (n,), in any unit.
 
-    Fewer than `FEWEST_VALUES` values, or values whose quartiles coincide, give `NO_LAW`.
+    Fewer than `MIN_VALUES` values, or values whose quartiles coincide, give `NO_LAW`.
 
     Raises
     ------
     ConfigError
-        If values are not of shape (n,), or some are NaN or infinite: a fit cannot say whether those may be left out.
+        If values are not of shape (n,), or some are NaN or infinite: only the caller knows whether
+        to leave these out.
 
     Examples
     --------
@@ -138,26 +99,30 @@ def fit_stable(values: ArrayLike) -> StableLaw:
     return StableLaw(*parameters_of(_characteristic(checked[None], *start)[0], *start)[:4].tolist())
 
 
-def fit_stable_with_intervals(values: ArrayLike, *, draws: int = DRAWS, seed: int | np.random.Generator) -> StableFit:
-    """Fit a stable law to the values of all steps together, with intervals that allow for dependence between them.
+def fit_stable_with_intervals(values: ArrayLike, *, draws: int = DRAWS, seed: Seed) -> StableFit:
+    """Fit one stable law to the values of all steps, which may depend on each other.
 
-    Values of a step share its scale, and neighbouring steps are alike: at best, blocks of steps are independent. Intervals are
-    percentiles of a circular block bootstrap (Politis & Romano 1992); `_block_length` says how long the blocks are.
-    Correlations as long as the window escape it, and so do steps so large and rare that the window holds none: near
-    alpha = 2, with a scale shared by all values of a step, the interval of alpha is too narrow.
+    The values of a step share its scale, and neighbouring steps are alike: at best, blocks of steps
+    are independent. Intervals are percentiles of a circular block bootstrap (Politis & Romano
+    1992); `_block_length` gives the length of the blocks. It misses correlations as long as the
+    window, and steps so large and rare that the window holds none. So near alpha = 2, with a scale
+    shared by all values of a step, the interval of alpha is too narrow.
 
     Parameters
     ----------
     values
         m values at each of T consecutive steps, shape (T, m), in any unit.
     draws
-        Bootstrap samples.
+        Number of bootstrap samples.
+    seed
+        Seed of the bootstrap.
 
     Returns
     -------
     StableFit
-        Ends are NaN for fewer than `FEWEST_STEPS` steps. Where alpha's interval reaches 2, that of beta is [−1, 1]; where it
-        holds 1, that of the location is nearly boundless, that of the centre is not.
+        Ends are NaN for fewer than `MIN_STEPS` steps. If the interval of alpha reaches 2, that of
+        beta is [−1, 1]. If it holds 1, that of the location is almost unbounded, but that of the
+        centre is not.
 
     Raises
     ------
@@ -180,29 +145,33 @@ def fit_stable_with_intervals(values: ArrayLike, *, draws: int = DRAWS, seed: in
     mean = by_step.mean(axis=0)
     fitted = parameters_of(mean, *start).tolist()
     law = StableLaw(*fitted[:4])
-    if len(checked) < FEWEST_STEPS:
+    if len(checked) < MIN_STEPS:
         alpha, beta, scale, location, centre = (Interval(value, math.nan, math.nan) for value in fitted)
         return StableFit(law, alpha, beta, scale, location, centre, 0)
     block = _block_length(by_step, mean)
     drawn = parameters_of(_bootstrap(by_step, mean, block, draws, np.random.default_rng(seed)), *start)
-    lows, highs = np.quantile(drawn, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=1)
-    # 2 − α grows with the number of large values, whose square root scatters alike however many they are: percentiles about
-    # too large an α are too narrow, and the high end, turned round on the scale of √(2 − α), says how far down it may be.
+    lows, highs = np.quantile(drawn, [LOWER, UPPER], axis=1)
+    # 2 − α grows with the number of large values, and the scatter of its square root does not
+    # depend on that number. So percentiles about an α that is too large are too narrow. Mirroring
+    # the high end on the scale of √(2 − α) gives the low one.
     lows[0] = min(lows[0], 2 - (2 * math.sqrt(2 - law.alpha) - math.sqrt(2 - highs[0])) ** 2)
     if highs[0] == 2:
-        lows[1], highs[1] = -1, 1  # nothing is known of beta
+        lows[1], highs[1] = -1, 1  # a Gaussian has no beta
     alpha, beta, scale, location, centre = (Interval(*map(float, ends)) for ends in zip(fitted, lows, highs, strict=True))
     return StableFit(law, alpha, beta, scale, location, centre, block)
 
 
 def parameters_of(characteristic: ComplexArray, centre: float = 0.0, scale: float = 1.0) -> FloatArray:
-    """Return alpha, beta, scale, location, centre, (5, ...), of characteristic functions of standardised values, (..., K)."""
-    modulus = np.clip(np.abs(characteristic), 1e-12, 1 - 1e-12)  # only lattices of values come so near 0 or 1
+    """Return alpha, beta, scale, location, centre, (5, ...), of characteristic functions, (..., K).
+
+    ``centre`` and ``scale`` are those that the values were standardised with.
+    """
+    modulus = np.clip(np.abs(characteristic), 1e-12, 1 - 1e-12)  # only values on a lattice come this close to 0 or 1
     decay = np.log(-np.log(modulus))
     alpha = np.clip(decay @ LOG_SLOPE, SMALLEST_ALPHA, 2)
     gamma = np.exp(decay.mean(axis=-1) / alpha - np.log(FREQUENCIES).mean())
     phase = np.angle(characteristic)
-    off_one = np.where(np.abs(alpha - 1) < 1e-8, 1e-8, alpha - 1)[..., None]  # there skew has its limit −(2/π) w ln w
+    off_one = np.where(np.abs(alpha - 1) < 1e-8, 1e-8, alpha - 1)[..., None]  # at α = 1 skew has the limit −(2/π) w ln w
     w = gamma[..., None] * FREQUENCIES
     skew = -w * np.expm1(off_one * np.log(w)) / np.tan(math.pi / 2 * off_one)  # tan(πα/2) (w^α − w)
     uu, us, ss = (FREQUENCIES**2).sum(), skew @ FREQUENCIES, (skew**2).sum(axis=-1)
@@ -211,7 +180,7 @@ def parameters_of(characteristic: ComplexArray, centre: float = 0.0, scale: floa
     beta = np.divide(uu * sp - us * up, determinant, out=np.zeros_like(alpha), where=(alpha < 2) & (determinant > 0))
     beta = np.clip(beta, -1, 1)
     scales, centres = scale * gamma, centre + scale * (up - beta * us) / uu
-    return np.array([alpha, beta, scales, centres - beta * _offset(alpha, scales), centres])
+    return np.array([alpha, beta, scales, centres - beta * centre_offset(alpha, scales), centres])
 
 
 def _checked(values: ArrayLike, shape: str, dimensions: int) -> FloatArray:
@@ -224,15 +193,15 @@ def _checked(values: ArrayLike, shape: str, dimensions: int) -> FloatArray:
 
 
 def quantile_start(values: FloatArray) -> tuple[float, float] | None:
-    """Return the median and McCulloch's scale; None where there are too few values or their quartiles coincide."""
-    if values.size < FEWEST_VALUES:
+    """Return the median and McCulloch's scale, or None for too few values or equal quartiles."""
+    if values.size < MIN_VALUES:
         return None
     q05, q25, median, q75, q95 = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
     if not q75 > q25:
         return None
     tails, skew = (q95 - q05) / (q75 - q25), (q95 + q05 - 2 * median) / (q95 - q05)
     beta = 0.0
-    for _ in range(4):  # each ratio depends but weakly on the other's parameter
+    for _ in range(4):  # each ratio depends only weakly on the parameter of the other
         ratios = np.array([[np.interp(beta, BETAS, row) for row in rows] for rows in QUANTILE_RATIOS]).T  # (3, alphas)
         alpha = np.interp(-tails, -ratios[0], ALPHAS)
         beta = float(np.interp(abs(skew), [np.interp(alpha, ALPHAS, column) for column in QUANTILE_RATIOS[:, 1].T], BETAS))
@@ -240,58 +209,54 @@ def quantile_start(values: FloatArray) -> tuple[float, float] | None:
 
 
 def _characteristic(values: FloatArray, centre: float, scale: float) -> ComplexArray:
-    """Return the mean of exp(iuz) over the values of each step, z standardised, (T, m) to (T, K)."""
+    """Return the mean of exp(iuz) over the standardised values z of each step, (T, m) to (T, K)."""
     steps, number = values.shape
     means = np.empty((steps, len(FREQUENCIES)), complex)
-    together = max(1, CHUNK // number)
-    for first in range(0, steps, together):
-        angle = FREQUENCIES[0] / scale * (values[first : first + together] - centre)
+    rows = max(1, CHUNK // number)
+    for first in range(0, steps, rows):
+        angle = FREQUENCIES[0] / scale * (values[first : first + rows] - centre)
         base = np.empty(angle.shape, complex)
         np.cos(angle, out=base.real)
         np.sin(angle, out=base.imag)
         power = base.copy()
-        for place in range(len(FREQUENCIES)):  # powers of the first spare the sines of its multiples
-            means[first : first + together, place] = power.mean(axis=1)
+        for k in range(len(FREQUENCIES)):  # powers of the first frequency are cheaper than sines of the others
+            means[first : first + rows, k] = power.mean(axis=1)
             power *= base
     return means
 
 
-def _offset(alpha: FloatArray, scale: FloatArray) -> FloatArray:
-    """Return (δ₀ − δ) / β."""
-    return np.where(alpha == 1, 2 / math.pi * scale * np.log(scale), scale * np.tan(math.pi / 2 * alpha))
-
-
 def _block_length(by_step: ComplexArray, mean: ComplexArray) -> int:
-    """Return the steps in a block: the most that α, scale or centre asks for, T^(1/3) at least, T / FEWEST_BLOCKS at most.
+    """Return the steps in a block: what α, scale and centre need, T^(1/3) … T / MIN_BLOCKS.
 
-    With R(k) the autocovariance of what each step adds to a parameter, a circular bootstrap's best block has
-    (3/2 T (Σ|k| R(k) / Σ R(k))²)^(1/3) steps (Politis & White 2004, Econom. Rev. 23, 53). The sums end at 5 correlation times,
-    as Sokal's do: beyond, they gather noise.
+    Let R(k) be the autocovariance of what each step contributes to a parameter. The best block of a
+    circular bootstrap has (3/2 T (Σ|k| R(k) / Σ R(k))²)^(1/3) steps (Politis & White 2004, Econom.
+    Rev. 23, 53). The sums end at 5 correlation times, as in Sokal's method, because later terms
+    only add noise.
     """
     steps = len(by_step)
     relative = by_step / mean
     decay = relative.real / np.log(np.abs(mean))
-    added = np.stack([decay @ LOG_SLOPE, decay.mean(axis=1), relative.imag @ FREQUENCIES], axis=1)  # to first order, any unit
-    spectrum = np.abs(np.fft.rfft(added - added.mean(axis=0), 2 * steps, axis=0)) ** 2
+    contributions = np.stack([decay @ LOG_SLOPE, decay.mean(axis=1), relative.imag @ FREQUENCIES], axis=1)  # to first order
+    spectrum = np.abs(np.fft.rfft(contributions - contributions.mean(axis=0), 2 * steps, axis=0)) ** 2
     lags = np.arange(steps // 2)
-    longest = max(steps ** (1 / 3), steps / MOST_BLOCKS)
+    longest = max(steps ** (1 / 3), steps / MAX_BLOCKS)
     for covariance in np.fft.irfft(spectrum, axis=0)[: len(lags)].T:
         correlation = covariance / max(covariance[0], np.finfo(float).tiny)
         times = np.maximum(2 * np.cumsum(correlation) - 1, 1 / steps)
         end = int(np.argmax((lags >= 5 * times) | (lags == lags[-1])))
         ratio = 2 * (lags * correlation)[: end + 1].sum() / times[end]
         longest = max(longest, (1.5 * steps * ratio**2) ** (1 / 3))
-    return min(math.ceil(longest), steps // FEWEST_BLOCKS)
+    return min(math.ceil(longest), steps // MIN_BLOCKS)
 
 
 def _bootstrap(by_step: ComplexArray, mean: ComplexArray, block: int, draws: int, random: np.random.Generator) -> ComplexArray:
-    """Return characteristic functions of samples put together from blocks of consecutive steps, shape (draws, K)."""
+    """Return characteristic functions of samples of blocks of consecutive steps, (draws, K)."""
     steps = len(by_step)
     sums = np.cumsum(np.concatenate([np.zeros_like(by_step[:1]), by_step, by_step[: block - 1]]), axis=0)
-    blocks = (sums[block:] - sums[:-block]) / block  # (T, K), the last going on at the start
+    blocks = (sums[block:] - sums[:-block]) / block  # (T, K); the last ones continue at the first step
     starts = random.integers(steps, size=(draws, math.ceil(steps / block)))
     drawn = np.stack([blocks[row].mean(axis=0) for row in starts])
-    # Few blocks underrate their scatter: its variance lacks one of them, and their mean is distributed as Student's t.
-    tail = (1 + COVERAGE) / 2
-    stretch = math.sqrt(steps / (steps - block)) * stdtrit(steps / block - 1, tail) / ndtri(tail)
+    # A few blocks underestimate their scatter: one of them is lost to the mean, which is
+    # distributed as Student's t.
+    stretch = math.sqrt(steps / (steps - block)) * stdtrit(steps / block - 1, UPPER) / ndtri(UPPER)
     return mean + stretch * (drawn - mean)

@@ -1,18 +1,23 @@
 """How heavy is a tail? Tail indices of steps, gradients and their noise.
 
-- Hill's estimator takes the largest |values| for a Pareto tail, P(|x| > y) ~ y^(−α) (Hill, Ann. Stat. 3 (1975) 1163).
-- The log-moment estimator takes all values for Lévy-stable: the sum of K of them is then K^(1/α) times one of them (Mohammadi,
-  Mohammadpour & Ogata, Metrika 78 (2015) 549; for gradient noise Simsekli et al., arXiv 1901.06053).
+- Hill's estimator assumes that the largest |values| have a Pareto tail, P(|x| > y) ~ y^(−α) (Hill,
+  Ann. Stat. 3 (1975) 1163).
+- The log-moment estimator assumes that all values are Lévy-stable. A sum of K of them then has the
+  law of K^(1/α) times one of them (Mohammadi, Mohammadpour & Ogata, Metrika 78 (2015) 549; for
+  gradient noise Simsekli et al., arXiv 1901.06053).
 
-A power law with its own beginning, and whether it describes a tail better than other laws: `anodiff.diffusion.power_law`.
+`anodiff.diffusion.power_law` fits power laws that begin at some x_min, and compares them with other
+laws.
 
-The pitfalls: every estimator returns an index, of whatever values. That of Hill is a tail's only where it does not change with
-``tail``. Below 2, the log-moment index of values that are not stable says only that their sums are not yet normal. Gaussian
-values of different variances, such as gradient entries pooled over parameters, look heavy-tailed to all of them: standardise
-each parameter first. Entries of one step, and of steps near each other, are not independent: where ``block`` is not given,
-intervals count them as if they were, and are too narrow.
+The pitfalls: any values give an index. Hill's is a tail index only if it does not change with
+``tail``. A log-moment index below 2 of values that are not stable means only that their sums are
+not yet normal. Gaussian values of different variances, such as gradient entries pooled over
+parameters, look heavy-tailed to both: standardise each parameter first. The entries of one step, or
+of neighbouring steps, are not independent: without ``block``, intervals treat them as independent
+and are too narrow.
 
-Zeros (entries that had no gradient) and values that are not finite are left out; too few values give NaN.
+Zeros (entries that had no gradient) and values that are not finite are left out. Too few values
+give NaN.
 """
 
 from __future__ import annotations
@@ -21,38 +26,39 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaincinv, stdtrit
+from scipy.special import gammaincinv
 
-from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
+from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, jackknife_ratio
 from anodiff.errors import ConfigError
 from anodiff.storage.types import FloatArray
 
-#: No interval is given from fewer blocks or block sums.
-FEWEST_BLOCKS = 5
+#: The smallest number of blocks, or of block sums, that gets an interval.
+MIN_BLOCKS = 5
 
-#: Logarithms that differ by no more than this are of values that are the same but for rounding.
+#: Values whose logarithms differ by no more than this are the same except for rounding.
 ROUNDING = 1e-10
 
-#: Share of pairs of values that may coincide, since they are rounded.
-MOST_COINCIDING = 0.01
-
-UPPER = (1 + COVERAGE) / 2
+#: Fraction of the pairs of values that may coincide because of rounding.
+MAX_COINCIDING = 0.01
 
 
 def hill(values: ArrayLike, tail: int, block: int | None = None) -> Interval:
-    """Return Hill's tail index of the ``tail`` largest |values|, α = 1 / mean ln(|x_(i)| / |x_(tail+1)|).
+    """Return Hill's tail index of the ``tail`` largest |values|.
 
-    Its inverse is unbiased for an exact Pareto tail of independent values, and the interval then exact (a Gamma law). With
-    ``block`` it is that of a jackknife over blocks of consecutive rows, Student's t for ln α, with the threshold held fixed.
+        α = 1 / mean ln(|x_(i)| / |x_(tail+1)|)
+
+    For an exact Pareto tail of independent values, its inverse is unbiased and the interval exact
+    (a Gamma law). With ``block``, the interval is a jackknife's over blocks of consecutive rows,
+    Student's t for ln α, with the threshold held fixed.
 
     Parameters
     ----------
     values
-        Shape (n,) or (T, m): m values at each of T steps.
+        Shape (n,), or (T, m) for m values at each of T steps.
     tail
         Number of values in the tail; a few per cent of n.
     block
-        Rows in a block, more than the rows that depend on each other.
+        Number of rows in a block; more than the number of rows that depend on each other.
 
     Raises
     ------
@@ -71,38 +77,42 @@ def hill(values: ArrayLike, tail: int, block: int | None = None) -> Interval:
     if len(sizes) <= tail:
         return UNKNOWN
     threshold = np.partition(sizes, len(sizes) - tail - 1)[len(sizes) - tail - 1]
-    excess = float(np.log(sizes[sizes > threshold] / threshold).sum())  # those equal to it count with 0
+    excess = float(np.log(sizes[sizes > threshold] / threshold).sum())  # values equal to the threshold add 0
     if excess <= tail * ROUNDING:
         return UNKNOWN
     index = tail / excess
     if block is None:
-        return Interval(index, *(index * float(gammaincinv(tail, p)) / tail for p in (1 - UPPER, UPPER)))
+        return Interval(index, *(index * float(gammaincinv(tail, p)) / tail for p in (LOWER, UPPER)))
     tails = [part[part > threshold] for part in map(magnitudes, _blocks(rows, block))]
     counts = np.array([len(part) for part in tails], np.float64)
-    return _jackknifed(index, counts, np.array([np.log(part / threshold).sum() for part in tails]))
+    return jackknife_ratio(index, counts, np.array([np.log(part / threshold).sum() for part in tails]), MIN_BLOCKS)
 
 
 def log_moment_index(values: ArrayLike, size: int | None = None, block: int | None = None, seed: int = 0) -> Interval:
-    """Return the stable index from sums Y of ``size`` values X, 1/α = (mean ln|Y| − mean ln|X|) / ln(size).
+    """Return the stable index from sums Y of ``size`` values X.
 
-    The formula is for values that are independent and symmetric about 0. So the values are put in random order, and X are
-    differences of two: whatever location and skewness a stable law has, these are symmetric with the same index, which values
-    less their median are not. A value above 2 is sampling error, or no stable law; it is not clipped, as a mean over windows
-    would then be biased. The interval is that of a jackknife over sums, Student's t for ln α; with ``block``, sums are taken
-    within blocks of consecutive rows and the jackknife is over blocks. Values that often coincide, such as whole numbers, give
-    NaN.
+        1/α = (mean ln|Y| − mean ln|X|) / ln(size)
+
+    The formula is for independent values that are symmetric about 0. So the values are put in
+    random order, and X are differences of two of them. Whatever the location and skewness of a
+    stable law, such differences are symmetric with the same index; values minus their median are
+    not. An index above 2 is sampling error, or the law is not stable. It is not clipped, because
+    clipping would bias a mean over windows. The interval is a jackknife's over sums, Student's t
+    for ln α. With ``block``, sums are taken within blocks of consecutive rows and the jackknife is
+    over blocks. Values that often coincide, such as whole numbers, give NaN.
 
     Parameters
     ----------
     values
-        With sign, shape (n,) or (T, m): m values at each of T steps.
+        Values with their sign, shape (n,), or (T, m) for m values at each of T steps.
     size
-        Values in a sum; the square root of the number of differences (in a block) where not given. Fewer give a narrower
-        interval; more a value nearer the limit's where values are not stable, but their sums become so.
+        Number of values in a sum. Default: the square root of the number of differences (in a
+        block). A smaller size gives a narrower interval. If the values are not stable but their
+        sums become so, a larger one gives an index nearer the limit's.
     block
-        Rows in a block, more than the rows that depend on each other.
+        Number of rows in a block; more than the number of rows that depend on each other.
     seed
-        Of the random order.
+        Seed of the random order.
 
     Raises
     ------
@@ -121,32 +131,21 @@ def log_moment_index(values: ArrayLike, size: int | None = None, block: int | No
     generator = np.random.default_rng(seed)
     drawn = [_symmetrised(part, generator) for part in ([rows] if block is None else _blocks(rows, block))]
     used = size or max(2, math.isqrt(int(np.median([len(part) for part in drawn]))))
-    drawn = [part for part in drawn if len(part) >= used]  # where training diverged, blocks are empty
+    drawn = [part for part in drawn if len(part) >= used]  # blocks are empty after training diverged
     if not drawn:
         return UNKNOWN
-    with np.errstate(divide="ignore", invalid="ignore"):  # ln 0 where values coincide
+    with np.errstate(divide="ignore", invalid="ignore"):  # coinciding values give ln 0
         gains = [_log_gains(part[: len(part) // used * used].reshape(-1, used)) for part in drawn]
     sums = gains[0] if block is None else np.array([gain.sum() for gain in gains])
     counts = np.ones(len(sums)) if block is None else np.array([float(len(gain)) for gain in gains])
     total = float(sums.sum())
     if not (math.isfinite(total) and total > 0):
         return UNKNOWN
-    return _jackknifed(math.log(used) * float(counts.sum()) / total, counts, sums)
-
-
-def _jackknifed(value: float, numerators: FloatArray, denominators: FloatArray) -> Interval:
-    """Return the interval of a value proportional to Σ numerators / Σ denominators, leaving out one of each at a time."""
-    number = len(numerators)
-    above, below = numerators.sum() - numerators, denominators.sum() - denominators
-    if number < FEWEST_BLOCKS or (above <= 0).any() or (below <= 0).any():
-        return Interval(value, math.nan, math.nan)
-    without = np.log(above / below)
-    error = float(stdtrit(number - 1, UPPER)) * math.sqrt((number - 1) * without.var())
-    return Interval(value, value * math.exp(-error), value * math.exp(error))
+    return jackknife_ratio(math.log(used) * float(counts.sum()) / total, counts, sums, MIN_BLOCKS)
 
 
 def magnitudes(values: ArrayLike) -> FloatArray:
-    """Return the absolute values that are finite and not zero, flat."""
+    """Return the absolute values of all values that are finite and not zero, flattened."""
     sizes = np.abs(np.asarray(values, np.float64)).ravel()
     return sizes[np.isfinite(sizes) & (sizes > 0)]
 
@@ -158,12 +157,12 @@ def _blocks(rows: FloatArray, block: int) -> list[FloatArray]:
 
 
 def _symmetrised(values: FloatArray, generator: np.random.Generator) -> FloatArray:
-    """Return differences of values drawn in pairs, each value once; few that are 0, by rounding, are left out."""
+    """Return differences of values drawn in pairs, each used once, without a few zeros."""
     kept = generator.permutation(values[np.isfinite(values) & (values != 0)])
     half = len(kept) // 2
     differences = kept[:half] - kept[half : 2 * half]
-    apart = differences[differences != 0]
-    return apart if len(apart) >= (1 - MOST_COINCIDING) * half else differences
+    nonzero = differences[differences != 0]
+    return nonzero if len(nonzero) >= (1 - MAX_COINCIDING) * half else differences
 
 
 def _log_gains(parts: FloatArray) -> FloatArray:

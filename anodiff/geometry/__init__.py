@@ -1,17 +1,21 @@
-"""The geometry of a path: everything follows from the update Gram matrix G_kl = <Δw_k, Δw_l>, Δw_k = w_{k+1} − w_k."""
+"""What shape does a path have? All follows from its update Gram matrix, G_kl = <Δw_k, Δw_l>.
+
+Public: `path_geometry` for points of your own, `compute_geometry` and `open_geometry` for a run's
+store, `fourier_msd` for paths whose Gram matrix would not fit in memory.
+"""
 
 from anodiff.geometry.gram import update_gram
 from anodiff.geometry.msd import fourier_msd
 from anodiff.geometry.path import PathGeometry, PrincipalCoordinates, path_geometry
-from anodiff.geometry.reduce import geometry
+from anodiff.geometry.reduce import compute_geometry
 from anodiff.geometry.store import Geometries, open_geometry
 
 __all__ = [
     "Geometries",
     "PathGeometry",
     "PrincipalCoordinates",
+    "compute_geometry",
     "fourier_msd",
-    "geometry",
     "open_geometry",
     "path_geometry",
     "update_gram",

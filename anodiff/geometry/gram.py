@@ -1,12 +1,14 @@
-"""One pass over the points of a path: the update Gram matrix G_kl = <Δw_k, Δw_l>, Δw_k = w_{k+1} − w_k.
+"""How are the updates Δw_k = w_{k+1} − w_k of a path related? One pass gives G_kl = <Δw_k, Δw_l>.
 
-The pitfall: ||a − b||² = |a|² + |b|² − 2ab on float32 weights loses every digit at short lags, since weights are much larger
-than their changes. So neighbouring points are subtracted first (float32, nearly exact), products are summed within blocks of
-parameters in float32, and blocks in float64. Points in float64 are multiplied in float64.
+The pitfall: |a − b|² = |a|² + |b|² − 2<a, b> on float32 weights loses every digit at short lags,
+because weights are much larger than their changes. So neighbouring points are subtracted first
+(float32, nearly exact). Products are summed in float32 within blocks of parameters, and blocks are
+added in float64. Points given in float64 are multiplied in float64.
 
-Cost: O(T²P) multiplications for T updates of P parameters, each parameter read once; memory O(T²) a thread and what ``memory``
-allows, whatever P. Blocks of columns are multiplied beside each other, one thread each, and added up in their order, so that
-the bits depend neither on the number of threads nor on which one is faster.
+Cost: O(T²P) multiplications for T updates of P parameters; each parameter is read once. Memory:
+O(T²) per thread plus ``memory``, whatever P. Each thread multiplies one block of columns, and the
+products are added in the order of the blocks. So the bits depend neither on the number of threads
+nor on their speed.
 """
 
 from __future__ import annotations
@@ -23,24 +25,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.storage.types import Report, silent
+from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.trajectory.products import PRODUCT_COLUMNS, add_products, blas, full_precision
 
-#: Blocks of columns held at least: one at work, one being read, one waiting.
-FEWEST_BLOCKS = 3
+#: The smallest number of blocks in memory at once: one being multiplied, one being read, one
+#: waiting.
+MIN_BLOCKS = 3
 
-#: Default bound on the columns held at a time, in bytes.
+#: Default bound on the columns in memory at once, in bytes.
 MEMORY = 2**29
 
 Array = NDArray[Any]
 
 
 class Points(Protocol):
-    """A path: anything of shape (T+1, P) that gives columns, such as an array of numpy or Zarr."""
+    """A path: anything of shape (T+1, P) that returns columns, such as a numpy or Zarr array."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Points and parameters."""
+        """Number of points and of parameters."""
         ...
 
     def __getitem__(self, index: tuple[slice, slice], /) -> Any:
@@ -53,32 +56,33 @@ def update_gram(
     *,
     memory: float = MEMORY,
     device: str = "cpu",
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> NDArray[np.float64]:
     """Return the update Gram matrix of points (T+1, P), shape (T, T), float64, exactly symmetric.
 
     Parameters
     ----------
     memory
-        Bytes for the columns held at a time, beside the matrix itself: those in work and those being read meanwhile.
+        Bytes for the columns in memory at once, being multiplied or read. The matrix itself comes
+        on top.
     device
-        ``cpu``, or a device of torch's such as ``cuda``, which multiplies there.
+        Where to multiply: ``cpu``, or a torch device such as ``cuda``.
     report
-        Called with the parameters done, the parameters in all and an empty text.
+        Called with the number of parameters done, their total and an empty text.
     """
     updates, parameters = _shape(points)[0] - 1, points.shape[1]
-    add = _add_on_cpu if device == "cpu" else _add_by_torch
+    sum_products = _sum_on_cpu if device == "cpu" else _sum_with_torch
     itemsize = np.dtype(getattr(points, "dtype", np.float32)).itemsize
     rows = updates + 1
-    held = int(memory // (itemsize * 2 * rows * columns_at_once(rows, memory, itemsize)))
-    threads = min(blas_threads(), max(1, held - FEWEST_BLOCKS + 1))
-    return add(column_blocks(points, memory), updates, threads, device, lambda done: report(done, parameters, ""))
+    blocks = int(memory // (itemsize * 2 * rows * columns_per_block(rows, memory, itemsize)))
+    threads = min(blas_threads(), max(1, blocks - MIN_BLOCKS + 1))
+    return sum_products(column_blocks(points, memory), updates, threads, device, lambda done: report(done, parameters, ""))
 
 
 def column_blocks(points: Points, memory: float) -> Iterator[tuple[int, Array]]:
-    """Yield (first column, columns (T+1, n) as float32 or float64), the next ones being read while the last are in work."""
+    """Yield (first column, columns (T+1, n) in float32 or float64), reading one block ahead."""
     rows, parameters = _shape(points)
-    columns = columns_at_once(rows, memory, np.dtype(getattr(points, "dtype", np.float32)).itemsize)
+    columns = columns_per_block(rows, memory, np.dtype(getattr(points, "dtype", np.float32)).itemsize)
     starts = range(0, parameters, columns)
 
     def read(start: int) -> Array:
@@ -93,38 +97,39 @@ def column_blocks(points: Points, memory: float) -> Iterator[tuple[int, Array]]:
             yield start, block
 
 
-def columns_at_once(rows: int, memory: float, itemsize: int = 4) -> int:
-    """Return how many columns of ``rows`` points to read at once: those of one product, fewer where ``memory`` says so.
+def columns_per_block(rows: int, memory: float, itemsize: int = 4) -> int:
+    """Return how many columns of ``rows`` points to read at once.
 
-    It must hold `FEWEST_BLOCKS` blocks with their differences, whatever the number of threads, on which the bits would depend.
+    That is one product's, or fewer if ``memory`` is short: `MIN_BLOCKS` blocks and their
+    differences must fit. The number of threads does not count, or the bits would depend on it.
     """
-    columns = int(memory // (itemsize * 2 * rows * FEWEST_BLOCKS))
+    columns = int(memory // (itemsize * 2 * rows * MIN_BLOCKS))
     return max(min(columns, PRODUCT_COLUMNS), PRODUCT_COLUMNS // 64, 1)
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A coordinate that is not finite: its value, the number of the point and that of the parameter."""
+class NonFinite:
+    """A coordinate that is not finite: its value, and the numbers of point and parameter."""
 
     value: float
     point: int
     parameter: int
 
 
-def find_fault(points: Points, *, memory: float = MEMORY) -> Fault | None:
+def find_non_finite(points: Points, *, memory: float = MEMORY) -> NonFinite | None:
     """Return the first coordinate that is not finite, by point and then by parameter, or None."""
-    found: Fault | None = None
+    found: NonFinite | None = None
     for start, block in column_blocks(points, memory):
         rows, columns = np.nonzero(~np.isfinite(block))
         if len(rows) and (found is None or rows[0] < found.point):
-            found = Fault(float(block[rows[0], columns[0]]), int(rows[0]), start + int(columns[0]))
+            found = NonFinite(float(block[rows[0], columns[0]]), int(rows[0]), start + int(columns[0]))
     return found
 
 
 def choose_device(name: str) -> str:
-    """Return the device for the products: ``auto`` is a GPU where a driver shows one, else the CPU.
+    """Return the device for the products; ``auto`` is a GPU if a driver shows one, else the CPU.
 
-    Torch, whose import takes seconds, is asked only where there may be a GPU.
+    Importing torch takes seconds, so torch is asked only if there may be a GPU.
     """
     if name == "cpu" or (
         name == "auto" and not Path("/proc/driver/nvidia").exists() and "HIP_VISIBLE_DEVICES" not in os.environ
@@ -136,18 +141,18 @@ def choose_device(name: str) -> str:
         return "cuda" if name == "auto" else name
     if name == "auto":
         return "cpu"
-    raise ConfigError(f"--device {name}: torch sees no such device here; use cpu or auto")
+    raise ConfigError(f"--device {name}: torch finds no such device here; use cpu or auto")
 
 
 def blas_threads() -> int:
-    """Return how many threads numpy's matrix products may use, as OMP_NUM_THREADS and its like set them."""
+    """Return how many threads numpy's matrix products may use (OMP_NUM_THREADS and the like)."""
     return max((library["num_threads"] for library in blas().info()), default=1)
 
 
-def _add_on_cpu(
+def _sum_on_cpu(
     blocks: Iterator[tuple[int, Array]], updates: int, threads: int, device: str, report: Callable[[int], None]
 ) -> NDArray[np.float64]:
-    """Return the sum of ΔΔᵀ over blocks of columns: one block a thread, each by BLAS's symmetric product on that thread."""
+    """Return the sum of ΔΔᵀ over blocks; a thread computes the symmetric product of a block."""
     total = np.zeros((updates, updates))
     running: deque[tuple[int, Future[Array]]] = deque()
 
@@ -168,15 +173,15 @@ def _add_on_cpu(
 
 
 def _product(block: Array) -> Array:
-    with np.errstate(invalid="ignore", over="ignore"):  # weights that are not finite give a Gram matrix that is not
+    with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for weights that are not finite
         differences = np.diff(block, axis=0)
         return differences @ differences.T  # numpy calls the symmetric rank-k product, half the work
 
 
-def _add_by_torch(
+def _sum_with_torch(
     blocks: Iterator[tuple[int, Array]], updates: int, threads: int, device: str, report: Callable[[int], None]
 ) -> NDArray[np.float64]:
-    """Return the sum of ΔΔᵀ over blocks of columns, multiplied on a device of torch's."""
+    """Return the sum of ΔΔᵀ over blocks of columns, multiplied on a torch device."""
     import torch
 
     total = torch.zeros((updates, updates), dtype=torch.float64, device=device)

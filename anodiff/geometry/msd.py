@@ -1,13 +1,16 @@
-"""How far does the path get in τ steps? Every form of the mean squared displacement of a window.
+"""How far does a path get in τ updates? Every form of the mean squared displacement (MSD).
 
-Lags and waiting times are in optimiser steps throughout. The pitfall: the time-averaged MSD at a lag near the window's length
-averages few, strongly overlapping pairs; hence ``largest_lag``.
+The pitfall: near the window's length, the time-averaged MSD averages few pairs of points, and these
+overlap strongly. So curves end at ``analysis.largest_lag``.
 
-The forms differ in what they start from and in what they cost for T updates of P parameters:
+The forms differ in their input and in their cost for T updates of P parameters:
 
-- `time_averaged_msd` and `ageing_msd` from all squared displacements D: O(T²), every lag;
-- `msd_at_lags` from prefix sums of the Gram matrix: O(T) a lag, for the many draws of a null;
-- `fourier_msd` from the points themselves: O(P T log T), for paths of 10⁵ steps, whose T × T matrix is too large.
+- `time_averaged_msd` and `ageing_msd`, from all squared displacements D: O(T) per lag;
+- `msd_at_lags`, from prefix sums of the Gram matrix: O(T) per lag without D, for the many draws of
+  a null;
+- `msd_of_walkers`, from the positions of many walkers in few dimensions;
+- `fourier_msd`, from the points themselves: O(P T log T), for paths of 10⁵ updates, whose T × T
+  matrix is too large.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 from anodiff.geometry.gram import MEMORY, Points, column_blocks
 
 
-def time_averaged_msd(squared_displacements: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Δr²(τ) = mean over i of D_{i, i+τ}, for τ = 0 … T, shape (T+1,). Cost O(T²).
+def time_averaged_msd(squared_displacements: NDArray[np.float64], lags: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Return Δr²(τ) = mean over i of D_{i, i+τ}, shape (lags,); by default for τ = 0 … T.
 
     Examples
     --------
@@ -28,19 +31,19 @@ def time_averaged_msd(squared_displacements: NDArray[np.float64]) -> NDArray[np.
     >>> time_averaged_msd((path[:, None] - path[None, :]) ** 2)
     array([0., 1., 4., 9.])
     """
-    points = len(squared_displacements)
-    return np.array([np.diagonal(squared_displacements, lag).mean() for lag in range(points)])
+    wanted = range(len(squared_displacements)) if lags is None else np.asarray(lags)
+    return np.array([np.diagonal(squared_displacements, lag).mean() for lag in wanted])
 
 
 def ageing_msd(squared_displacements: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Δr²(t_w, τ) = D_{0τ}, from the window's first point only, for τ = 0 … T, shape (T+1,)."""
+    """Return Δr²(t_w, τ) = D_{0τ}, from the window's first point only, for τ = 0 … T."""
     return squared_displacements[0].copy()
 
 
 def msd_at_lags(prefix_sums: NDArray[np.float64], lags: ArrayLike) -> NDArray[np.float64]:
-    """Return the time-averaged MSD at some lags, shape (lags,), from prefix sums P_ij = <w_i − w_0, w_j − w_0>, (T+1, T+1).
+    """Return the time-averaged MSD, shape (lags,), from P_ij = <w_i − w_0, w_j − w_0>, (T+1, T+1).
 
-    Δr²(τ) = mean over i of P_{i+τ, i+τ} + P_ii − 2 P_{i, i+τ}. Cost O(T) a lag.
+    Δr²(τ) = mean over i of P_{i+τ, i+τ} + P_ii − 2 P_{i, i+τ}.
     """
     diagonal = np.diagonal(prefix_sums)
     values = [
@@ -50,8 +53,14 @@ def msd_at_lags(prefix_sums: NDArray[np.float64], lags: ArrayLike) -> NDArray[np
     return np.maximum(np.array(values, float), 0.0)
 
 
+def msd_of_walkers(positions: NDArray[np.float64], lags: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the mean time-averaged MSD of walkers, (lags,), from (T+1, walkers, dimensions)."""
+    squares = [((positions[lag:] - positions[: len(positions) - lag]) ** 2).sum(axis=2).mean() for lag in lags]
+    return np.array(squares)
+
+
 def logarithmic_lags(updates: int, per_decade: int, largest: float) -> NDArray[np.int64]:
-    """Return whole lags from 1 to ``largest``·``updates``, evenly in log τ as far as whole numbers allow, each once.
+    """Return distinct whole lags from 1 to ``largest``·``updates``, about evenly spaced in log τ.
 
     Examples
     --------
@@ -64,21 +73,23 @@ def logarithmic_lags(updates: int, per_decade: int, largest: float) -> NDArray[n
 
 
 def fourier_msd(points: Points, *, memory: float = MEMORY) -> NDArray[np.float64]:
-    """Return the time-averaged MSD of points (T+1, P) at lags 0 … T, shape (T+1,), by Fourier transform.
+    """Return the time-averaged MSD of points (T+1, P) at lags 0 … T by Fourier transform.
 
-    For each coordinate, Σ_i (x_{i+τ} − x_i)² = Σ_i (x_{i+τ}² + x_i²) − 2 Σ_i x_i x_{i+τ}; the last sum, an autocorrelation,
-    comes from one transform (Wiener-Khinchin; Calandrini et al., Collection SFN 12 (2011) 201, as in nMOLDYN and tidynamics).
+    For each coordinate, Σ_i (x_{i+τ} − x_i)² = Σ_i (x_{i+τ}² + x_i²) − 2 Σ_i x_i x_{i+τ}. The last
+    sum is an autocorrelation and comes from one transform (Wiener-Khinchin; Calandrini et al.,
+    Collection SFN 12 (2011) 201, as in nMOLDYN and tidynamics).
 
-    The pitfall: both terms are as large as the points are far from the origin, and their difference at short lags is small;
-    with float32 points and an offset the relative error at lag 1 reaches 10. So each coordinate is centred and transformed in
-    float64, and what is lost is 10⁻¹⁶ of the path's extent squared.
+    The pitfall: both terms grow with the distance from the origin, and their difference at short
+    lags is small. With float32 points and an offset, the relative error at lag 1 reaches 10. So
+    each coordinate is centred and transformed in float64; the loss is then 10⁻¹⁶ of the path's
+    squared extent.
 
-    Cost O(P T log T), each parameter read once; memory O(T) and what ``memory`` allows.
+    Cost: O(P T log T); each parameter is read once. Memory: O(T) plus ``memory``.
 
     Parameters
     ----------
     memory
-        Bytes held at a time, the transforms included.
+        Bytes in memory at once, including the transforms.
 
     Examples
     --------
@@ -88,10 +99,10 @@ def fourier_msd(points: Points, *, memory: float = MEMORY) -> NDArray[np.float64
     rows = points.shape[0]
     size = next_fast_len(2 * rows, real=True)
     squares, correlation = np.zeros(rows), np.zeros(rows)
-    at_once = max(1, int(memory / 4 // (16 * size)))  # transforms: 16 bytes a value, some of them at a time
+    batch = max(1, int(memory / 4 // (16 * size)))  # coordinates transformed at once; a transform has 16 bytes per value
     for _, block in column_blocks(points, memory / 4):
-        for first in range(0, block.shape[1], at_once):
-            part = np.ascontiguousarray(block[:, first : first + at_once].T, dtype=np.float64)  # (columns, T+1)
+        for first in range(0, block.shape[1], batch):
+            part = np.ascontiguousarray(block[:, first : first + batch].T, dtype=np.float64)  # (columns, T+1)
             part -= part.mean(axis=1, keepdims=True)
             squares += (part**2).sum(axis=0)
             spectrum = rfft(part, size, axis=1)

@@ -1,6 +1,6 @@
-"""What does a path look like? All of its geometry within a window, from the update Gram matrix G_kl = <Δw_k, Δw_l> alone.
+"""What does a path look like within a window? All its geometry follows from G_kl = <Δw_k, Δw_l>.
 
-Updates are numbered k = 0 … T−1 and lead from point k to point k+1; points are numbered 0 … T.
+Update k leads from point k to point k+1. Updates are numbered 0 … T−1, points 0 … T.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import eigsh
 
 from anodiff.errors import ConfigError
-from anodiff.geometry.gram import MEMORY, Points, find_fault, update_gram
+from anodiff.geometry.gram import MEMORY, Points, find_non_finite, update_gram
 from anodiff.geometry.msd import msd_at_lags
 from anodiff.storage.types import FloatArray
 from anodiff.trajectory.windows import Window
@@ -26,10 +26,11 @@ class PrincipalCoordinates:
     Attributes
     ----------
     coordinates
-        Of each point, centred, by falling variance, shape (T+1, components).
+        Centred coordinates of each point, largest variance first, shape (T+1, components).
     explained_variance
-        Fraction of the points' variance along each component, shape (components,). A random walk in many dimensions has
-        6/(π²k²) in the k-th (Antognini & Sohl-Dickstein, arXiv 1806.08805): a plane that explains 76 % says nothing.
+        Fraction of the points' variance along each component, shape (components,). For a random
+        walk in many dimensions the k-th explains 6/(π²k²) (Antognini & Sohl-Dickstein, arXiv
+        1806.08805), so a plane that explains 76 % proves nothing.
     """
 
     coordinates: FloatArray
@@ -45,7 +46,7 @@ class PathGeometry:
     gram
         Update Gram matrix, shape (T, T), float64.
     window
-        The stretch of the run.
+        The part of the run that it covers.
     """
 
     gram: FloatArray
@@ -53,11 +54,11 @@ class PathGeometry:
 
     @cached_property
     def _prefix(self) -> FloatArray:
-        """Two-dimensional prefix sums of G, shape (T+1, T+1): P_ij = Σ_{k<i, l<j} G_kl = <w_i − w_0, w_j − w_0>."""
+        """Prefix sums P_ij = Σ_{k<i, l<j} G_kl = <w_i − w_0, w_j − w_0>, shape (T+1, T+1)."""
         updates = len(self.gram)
         prefix = np.zeros((updates + 1, updates + 1))
         inner = prefix[1:, 1:]
-        with np.errstate(invalid="ignore", over="ignore"):  # of weights that are not finite, the analysis tells
+        with np.errstate(invalid="ignore", over="ignore"):  # the analysis reports weights that are not finite
             np.cumsum(self.gram, axis=0, out=inner)
             np.cumsum(inner, axis=1, out=inner)
         return prefix
@@ -69,13 +70,13 @@ class PathGeometry:
         with np.errstate(invalid="ignore", over="ignore"):
             diagonal = np.diagonal(prefix)
             squares = diagonal[:, None] + diagonal[None, :]
-            squares -= prefix + prefix.T  # together, so that D is exactly symmetric
+            squares -= prefix + prefix.T  # the sum keeps D exactly symmetric
             return np.maximum(squares, 0.0, out=squares)
 
     def mean_squared_displacement(self, lags: ArrayLike) -> FloatArray:
-        """Return the time-averaged MSD at some lags, in updates, without D: for the many draws of a null.
+        """Return the time-averaged MSD at some lags in updates, shape (lags,), without D.
 
-        Shape (lags,). Cost O(T²) for the prefix sums and O(T) a lag.
+        Cost: O(T²) for the prefix sums and O(T) per lag.
         """
         return msd_at_lags(self._prefix, lags)
 
@@ -86,17 +87,17 @@ class PathGeometry:
 
     @property
     def contour_length(self) -> FloatArray:
-        """Length of the path from its first point to each point, s_0j = Σ_{k<j} |Δw_k|, shape (T+1,)."""
+        """Length of the path up to each point, s_0j = Σ_{k<j} |Δw_k|, shape (T+1,)."""
         return np.concatenate([[0.0], np.cumsum(self.step_lengths)])
 
     def update_autocorrelation(self, lags: ArrayLike) -> FloatArray:
-        """Return C(m) = mean over k of G_{k,k+m}, over that of G_kk, shape (lags,); independent updates have 0."""
+        """Return C(m) = (mean of G_{k,k+m}) / (mean of G_kk), shape (lags,); 0 if independent."""
         return np.array([np.diagonal(self.gram, lag).mean() for lag in np.asarray(lags)]) / np.diagonal(self.gram).mean()
 
     def update_angles(self, lag: int = 1) -> FloatArray:
-        """Return the angle between update k and update k+lag, in radians, 0 … π, shape (T − lag,); NaN where one is zero.
+        """Return the angle between updates k and k+lag in radians, 0 … π, shape (T − lag,).
 
-        In many dimensions independent updates are at right angles.
+        NaN if one of the two is zero. In many dimensions, independent updates are at right angles.
         """
         lengths = self.step_lengths
         norms = lengths[: len(lengths) - lag] * lengths[lag:]
@@ -104,44 +105,52 @@ class PathGeometry:
         return np.arccos(np.clip(cosine, -1, 1))
 
     def principal_coordinates(self, components: int = 2) -> PrincipalCoordinates:
-        """Return the path's principal components: classical scaling of D, so the PCA of its points. Cost O(T²) a component."""
+        """Return the PCA of the points, by classical scaling of D. Cost: O(T²) per component.
+
+        Raises
+        ------
+        ConfigError
+            If there are not more points than components, or no component is asked for.
+        """
         prefix = self._prefix
         size = len(prefix)
         if not 1 <= components < size:
             raise ConfigError(f"{components} principal components of {size} points; ask for 1 to {size - 1}")
         centred = prefix - prefix.mean(0)
         centred -= centred.mean(1, keepdims=True)
-        start = np.random.default_rng(0).normal(size=size)  # Lanczos's start: fixed, so that the same bits come again
+        start = np.random.default_rng(0).normal(size=size)  # a fixed start for Lanczos's method repeats the same bits
         values, vectors = eigsh(centred, k=components, v0=start)
         order = np.argsort(values)[::-1]
         values, vectors = np.maximum(values[order], 0), vectors[:, order]
-        signs = np.where(vectors[0] > 0, -1.0, 1.0)  # an eigenvector has no sign of its own: the path starts on the left
+        signs = np.where(vectors[0] > 0, -1.0, 1.0)  # the sign of an eigenvector is free: the path starts on the left
         total = np.trace(centred)
         explained = values / total if total > 0 else np.full(components, np.nan)
         return PrincipalCoordinates(vectors * signs * np.sqrt(values), explained)
 
     def shuffled(self, generator: np.random.Generator) -> PathGeometry:
-        """Return the null of shuffled updates: the same steps in random order, so G with rows and columns permuted.
+        """Return the null of shuffled updates: the same steps in random order.
 
-        It keeps the step lengths and the total displacement, and destroys all correlation in time. The drift stays.
+        It keeps the step lengths, the total displacement and the drift, and destroys all
+        correlation in time.
         """
         return self._permuted(generator.permutation(len(self.gram)))
 
     def permuted_within_epoch(self, steps_per_epoch: int, generator: np.random.Generator) -> PathGeometry:
-        """Return the null of updates shuffled within each epoch only: slower change than an epoch stays.
+        """Return the null of updates shuffled within each epoch; slower change remains.
 
-        Batches drawn without replacement make the updates of an epoch sum to a constant; this null keeps that.
+        Batches drawn without replacement make the updates of an epoch sum to a constant. This null
+        keeps that sum.
         """
         epoch = (self.window.start + self.window.stride * np.arange(len(self.gram))) // steps_per_epoch
         return self._permuted(np.lexsort((generator.random(len(epoch)), epoch)))
 
     def sign_randomised(self, generator: np.random.Generator) -> PathGeometry:
-        """Return the null of updates with random signs: the same lengths, no drift and no correlation in time."""
+        """Return the null of random signs: the same step lengths, no drift, no correlation."""
         signs = generator.choice([-1.0, 1.0], len(self.gram))
         return PathGeometry(self.gram * signs[:, None] * signs, self.window)
 
     def detrended(self) -> PathGeometry:
-        """Return the path without drift: the mean update subtracted from each, so G double-centred; it ends where it began."""
+        """Return the path minus its mean update (G double-centred); it ends where it began."""
         centred = self.gram - self.gram.mean(0)
         return PathGeometry(centred - centred.mean(1, keepdims=True), self.window)
 
@@ -150,7 +159,7 @@ class PathGeometry:
 
 
 def path_geometry(points: Points, *, memory: float = MEMORY, device: str = "cpu") -> PathGeometry:
-    """Return the geometry of any path of shape (T+1, P): a numpy, Zarr or HDF5 array, a memory map.
+    """Return the geometry of any path (T+1, P): a numpy, Zarr or HDF5 array, or a memory map.
 
     Raises
     ------
@@ -167,8 +176,8 @@ def path_geometry(points: Points, *, memory: float = MEMORY, device: str = "cpu"
     """
     gram = update_gram(points, memory=memory, device=device)
     if not np.isfinite(gram).all():
-        fault = find_fault(points, memory=memory)
-        if fault is None:
-            raise ConfigError("a path with updates whose squares overflow float32; give its points in float64")
-        raise ConfigError(f"a path with {fault.value} at point {fault.point}, parameter {fault.parameter}; only finite points")
+        found = find_non_finite(points, memory=memory)
+        if found is None:
+            raise ConfigError("the squares of the path's updates overflow float32; give its points in float64")
+        raise ConfigError(f"the path has {found.value} at point {found.point}, parameter {found.parameter}; give finite points")
     return PathGeometry(gram, Window(0, len(gram)))

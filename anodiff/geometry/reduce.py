@@ -1,7 +1,7 @@
-"""From trajectory.zarr to geometry.zarr: one update Gram matrix per window, and what else the analysis needs of the weights.
+"""How does trajectory.zarr become geometry.zarr? One update Gram matrix per window.
 
-Cost: O(T²P) for windows of T updates and P parameters, each weight read once; see `anodiff.geometry.gram`. Where the recorder
-has stored Gram matrices instead of weights, they are copied.
+Cost: O(T²P) for windows of T updates and P parameters; each weight is read once
+(`anodiff.geometry.gram`). If the recorder stored Gram matrices instead of weights, they are copied.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import zarr
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from anodiff.geometry.gram import MEMORY, choose_device, find_fault, update_gram
+from anodiff.geometry.gram import MEMORY, choose_device, find_non_finite, update_gram
 from anodiff.geometry.store import KIND, POINT_SERIES, VERSION
 from anodiff.settings.run import RunSettings
 from anodiff.storage.compression import compressors
 from anodiff.storage.stores import create_store, finish_store, writing
-from anodiff.storage.types import Report, silent
+from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.trajectory.format import EPOCH_SERIES, GRAM, NONE, gram_layout
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window, updates_give_gradients
 
-#: Attributes of a trajectory that its geometry carries along.
-CARRIED = (
+#: Attributes that are copied from the trajectory.
+COPIED_ATTRIBUTES = (
     "settings",
     "provenance",
     "steps",
@@ -40,36 +40,38 @@ CARRIED = (
 )
 
 
-def geometry(
+def compute_geometry(
     trajectory_path: str | Path,
     output: str | Path,
     *,
     memory: float = MEMORY,
     device: str = "cpu",
     overwrite: bool = False,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> None:
     """Reduce trajectory.zarr to geometry.zarr.
 
-    A window that the run did not finish stays NaN, and so does one with weights that are not finite: the attribute
-    ``problems`` then says which step and which parameter.
+    A window that the run did not finish stays NaN, and so does one with weights that are not
+    finite. For the latter, the attribute ``problems`` names the step and the parameter.
 
     Parameters
     ----------
     memory
-        Bytes for the columns held at a time, beside a Gram matrix.
+        Bytes for the columns in memory at once. A Gram matrix comes on top.
     device
-        Where to multiply: ``cpu``, ``cuda``, or ``auto``, see `anodiff.geometry.gram.choose_device`. The attribute of that name
-        says it; of Gram matrices that the recorder has summed up it is ``recorder``.
+        Where to multiply: ``cpu``, ``cuda`` or ``auto``, see `anodiff.geometry.gram.choose_device`.
+        It is stored as the attribute ``device``, which is ``recorder`` for Gram matrices that the
+        recorder summed.
     report
-        Called with the parameters done over all windows, those to do, and the window in work.
+        Called with the number of parameters done over all windows, their total, and the current
+        window.
 
     Raises
     ------
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
     trajectory = open_trajectory(trajectory_path)
-    stored = trajectory.representation == NONE
+    stored = trajectory.representation == NONE  # Gram matrices instead of weights
     device = "recorder" if stored else choose_device(device)
     reached = [number for number, window in enumerate(trajectory.windows) if window.reached(trajectory.steps_completed)]
     parameters = trajectory.parameters if stored else trajectory.weights.shape[1]
@@ -78,21 +80,23 @@ def geometry(
         group = _create(temporary, trajectory)
         gradients = _sampled_gradients(trajectory)
         if gradients is not None:
-            _create_sample(group, trajectory, gradients)
+            _create_gradient_sample(group, trajectory, gradients)
         for done, number in enumerate(reached):
             window = trajectory.windows[number]
 
-            def tell(columns: int, total: int, message: str, done: int = done, window: Window = window) -> None:
+            def report_window(columns: int, total: int, message: str, done: int = done, window: Window = window) -> None:
                 report(done * parameters + columns, len(reached) * parameters, f"window from step {window.start}")
 
             points = None if stored else WindowPoints(trajectory, window, gradients)
             if points is None:
                 gram = trajectory.gram(number)
-                tell(parameters, parameters, "")
+                report_window(parameters, parameters, "")
             else:
-                gram = update_gram(points, memory=memory, device=device, report=tell)
+                gram = update_gram(points, memory=memory, device=device, report=report_window)
             if not np.isfinite(gram).all():
-                problems[str(number)] = _fault(trajectory, window, points, memory) if points else _fault_of(gram, window)
+                problems[str(number)] = (
+                    _problem_of_points(trajectory, window, points, memory) if points else _problem_of_gram(gram, window)
+                )
             group["gram"][number, : window.updates, : window.updates] = gram  # type: ignore[index]
             if gradients is not None:
                 sampled = points.gradients() if points else trajectory.gradient_sample(window)[:-1]
@@ -108,9 +112,10 @@ class SampledGradients:
     Attributes
     ----------
     coordinates
-        The sampled parameters, rising.
+        Numbers of the sampled parameters, in rising order.
     source
-        ``updates``: of plain SGD, exact but for rounding; ``recorded``: kept by the recorder.
+        ``updates``: from the updates of plain SGD, exact except for rounding; ``recorded``: stored
+        by the recorder.
     """
 
     coordinates: NDArray[np.int64]
@@ -118,7 +123,7 @@ class SampledGradients:
 
 
 class WindowPoints:
-    """A window of a trajectory as a path (see `anodiff.geometry.gram.Points`), which notes the sampled updates in passing."""
+    """A window of a trajectory as a path (`Points`); it keeps the sampled updates that it reads."""
 
     def __init__(self, trajectory: Trajectory, window: Window, sampled: SampledGradients | None) -> None:
         self.shape = (window.updates + 1, trajectory.weights.shape[1])
@@ -144,12 +149,12 @@ class WindowPoints:
 
 
 def _sampled_gradients(trajectory: Trajectory) -> SampledGradients | None:
-    """Say which gradient entries can be had: those that the recorder kept, or by updates of plain SGD; else None."""
+    """Return which gradient entries the recorder, or updates of plain SGD, provide, or None."""
     if "gradient_sample" in trajectory.group:
         return SampledGradients(np.asarray(trajectory.array("coordinate")[:]), "recorded")
     try:
         run = RunSettings.model_validate(trajectory.group.attrs.get("settings"))
-    except ValidationError:  # recorded from a loop that is not ours
+    except ValidationError:  # recorded from a user's own training loop
         return None
     parameters = trajectory.parameters
     count = min(run.recording.gradient_coordinates, parameters)
@@ -159,26 +164,26 @@ def _sampled_gradients(trajectory: Trajectory) -> SampledGradients | None:
     return SampledGradients(np.sort(chosen), "updates")
 
 
-def _fault(trajectory: Trajectory, window: Window, points: WindowPoints, memory: float) -> str:
-    """Say which step and which parameter are not finite."""
-    found = find_fault(points, memory=memory)
+def _problem_of_points(trajectory: Trajectory, window: Window, points: WindowPoints, memory: float) -> str:
+    """Return a sentence that names the first step and parameter that are not finite."""
+    found = find_non_finite(points, memory=memory)
     if found is None:
         return "the squares of the updates overflow float32"
     step = window.steps[found.point]
     return f"the weights are not finite: {found.value} at step {step} in {trajectory.parameter_name(found.parameter)}"
 
 
-def _fault_of(gram: NDArray[np.float64], window: Window) -> str:
-    """Say which step is not finite, as far as the Gram matrix tells."""
-    faults = np.flatnonzero(~np.isfinite(np.diagonal(gram)))
-    if not len(faults):
+def _problem_of_gram(gram: NDArray[np.float64], window: Window) -> str:
+    """Return a sentence that names the first step that is not finite, if the matrix shows it."""
+    steps = np.flatnonzero(~np.isfinite(np.diagonal(gram)))
+    if not len(steps):
         return "the products of the updates overflow float32"
-    return f"the weights are not finite at step {window.steps[faults[0] + 1]}, or the squares of the updates overflow float32"
+    return f"the weights are not finite at step {window.steps[steps[0] + 1]}, or the squares of the updates overflow float32"
 
 
 def _create(path: Path, trajectory: Trajectory) -> zarr.Group:
-    """Make the empty store, with what the analysis needs besides G copied from the trajectory."""
-    header = {key: value for key, value in trajectory.group.attrs.items() if key in CARRIED}
+    """Create the store with G still empty and the other arrays copied from the trajectory."""
+    header = {key: value for key, value in trajectory.group.attrs.items() if key in COPIED_ATTRIBUTES}
     group = create_store(path, KIND, VERSION, header)
     windows = trajectory.windows
     updates = max(window.updates for window in windows)
@@ -189,7 +194,7 @@ def _create(path: Path, trajectory: Trajectory) -> zarr.Group:
     meaning = "optimiser step of each point; -1 beyond a shorter window"
     _copy(group, "point_step", steps, ("window", "point"), {"long_name": meaning, "units": "optimiser steps"})
     for name, meaning in POINT_SERIES.items():
-        series = np.append(trajectory.series(name), np.float32(math.nan))  # no batch is seen at the last point
+        series = np.append(trajectory.series(name), np.float32(math.nan))  # the last point has no batch
         values = np.where(steps >= 0, series[steps], np.float32(math.nan))
         meaning += "; NaN beyond a shorter window and at the run's end"
         _copy(group, f"point_{name}", values, ("window", "point"), {"long_name": meaning, "units": "1"})
@@ -199,7 +204,7 @@ def _create(path: Path, trajectory: Trajectory) -> zarr.Group:
     return group
 
 
-def _create_sample(group: zarr.Group, trajectory: Trajectory, sampled: SampledGradients) -> None:
+def _create_gradient_sample(group: zarr.Group, trajectory: Trajectory, sampled: SampledGradients) -> None:
     windows, updates = group["gram"].shape[:2]  # type: ignore[union-attr]
     coordinates = len(sampled.coordinates)
     group.create_array(
@@ -219,5 +224,5 @@ def _create_sample(group: zarr.Group, trajectory: Trajectory, sampled: SampledGr
     _copy(group, "coordinate", sampled.coordinates, ("coordinate",), {"long_name": "number of the parameter", "units": "1"})
 
 
-def _copy(group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], about: dict[str, Any]) -> None:
-    group.create_array(name, data=values, compressors=compressors(), dimension_names=dimensions, attributes=about)
+def _copy(group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], attributes: dict[str, Any]) -> None:
+    group.create_array(name, data=values, compressors=compressors(), dimension_names=dimensions, attributes=attributes)

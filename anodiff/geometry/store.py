@@ -1,4 +1,4 @@
-"""Reads geometry.zarr, and names what it holds in one place; docs/format.md tells the same to people."""
+"""What does geometry.zarr contain, and how is it read? See also docs/format.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anodiff.trajectory.windows import Window, read_windows
 KIND = "anodiff geometry"
 VERSION = 2
 
-#: Per-step series carried along, with one value for each point of each window: name in the trajectory, meaning.
+#: Per-step series with one value for each point of each window: name in the trajectory, meaning.
 POINT_SERIES = {
     "loss": "mini-batch loss at each point",
     "gradient_norm": "Euclidean norm of the mini-batch gradient at each point",
@@ -36,11 +36,11 @@ class Geometries:
     windows: tuple[Window, ...]
 
     def reached(self, window: Window) -> bool:
-        """Return whether the run went on until the window's end."""
+        """Return whether the run got to the window's end."""
         return window.reached(self.steps_completed)
 
     def problem(self, number: int) -> str:
-        """Return why a window that the run reached has no geometry; empty where it has."""
+        """Return why a window that the run reached has no geometry; empty if it has one."""
         problems = self.group.attrs.get("problems", {})
         return str(problems.get(str(number), "")) if isinstance(problems, dict) else ""
 
@@ -50,7 +50,7 @@ class Geometries:
         Raises
         ------
         StoreFormatError
-            If a chunk is damaged, or missing though the run reached the window.
+            If a chunk is damaged, or if one is missing although the run reached the window.
         """
         window = self.windows[number]
         gram = self._read("gram", (number, slice(window.updates), slice(window.updates))).astype(np.float64)
@@ -63,7 +63,7 @@ class Geometries:
         return self._read(f"point_{name}", (number, slice(self.windows[number].updates + 1))).astype(np.float64)
 
     def gradients(self, number: int) -> NDArray[np.float64] | None:
-        """Return the sampled entries of the gradient at a window's first T points, shape (T, coordinates); None without."""
+        """Return the sampled gradients at a window's first T points, (T, coordinates), or None."""
         if "gradient_sample" not in self.group:
             return None
         return self._read("gradient_sample", (number, slice(self.windows[number].updates))).astype(np.float64)

@@ -1,10 +1,12 @@
-"""Can the network be evaluated faster, batch normalisation folded into the convolutions before it?
+"""Can the network be evaluated faster, with batch normalisation folded into the layers before it?
 
-With fixed statistics a normalisation is an affine map of each channel, so that conv followed by norm is one convolution:
+With fixed statistics a normalisation is an affine map of each channel, so a convolution followed by
+a normalisation is one convolution:
 
     γ (W x + b − m) / sqrt(v + ε) + β  =  (s W) x + (s (b − m) + β),   s = γ / sqrt(v + ε)
 
-The maps are then read and written once less; the weights s W are made anew at every point, which costs a pass over the weights.
+This saves one read and one write of the feature maps. The weights s W are computed again at every
+point, which costs one pass over the weights.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ FOLDABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A layer, the normalisation behind it, and the one layer that takes the place of both."""
+class FoldedPair:
+    """A layer, the normalisation after it, and the one layer that replaces both."""
 
     layer: nn.Module
     norm: _BatchNorm
@@ -31,13 +33,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Folded:
-    """A network without the normalisations that could be folded; it shares all its other parameters with the original."""
+    """A network with folded normalisations; it shares all other parameters with the original."""
 
     network: Callable[[Tensor], Tensor]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[FoldedPair, ...]
 
     def refresh(self) -> None:
-        """Take over the original's weights, where it now stands."""
+        """Compute the folded weights from the original's current ones."""
         with torch.no_grad():
             for pair in self.pairs:
                 norm, layer = pair.norm, pair.layer
@@ -51,7 +53,10 @@ class Folded:
 
 
 def fold(network: nn.Module) -> Folded | None:
-    """Return the network with its normalisations folded, or None where none can be, or torch.fx cannot trace the network."""
+    """Return the network with its normalisations folded.
+
+    Return None if none can be folded, or torch.fx cannot trace the network.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -60,47 +65,47 @@ def fold(network: nn.Module) -> Folded | None:
         return None
     modules = dict(network.named_modules())
     calls = [node for node in graph.nodes if node.op == "call_module"]
-    once = {target for target in modules if sum(node.target == target for node in calls) == 1}
-    found: dict[str, Pair] = {}
+    called_once = {target for target in modules if sum(node.target == target for node in calls) == 1}
+    pairs: dict[str, FoldedPair] = {}
     for node in calls:
         before = node.args[0] if node.args else None
         norm = modules[str(node.target)]
         if not isinstance(norm, _BatchNorm) or norm.running_mean is None or not isinstance(before, fx.Node):
             continue
         layer = modules.get(str(before.target)) if before.op == "call_module" else None
-        if type(layer) not in FOLDABLE or len(before.users) != 1 or not {str(node.target), str(before.target)} <= once:
+        if type(layer) not in FOLDABLE or len(before.users) != 1 or not {str(node.target), str(before.target)} <= called_once:
             continue
         assert layer is not None
-        found[str(before.target)] = Pair(layer, norm, _with_bias(layer))
+        pairs[str(before.target)] = FoldedPair(layer, norm, _with_own_weights(layer))
         node.replace_all_uses_with(before)
         graph.erase_node(node)
-    if not found:
+    if not pairs:
         return None
     root = nn.Module()
-    for node in graph.nodes:  # the folded layers take the place of the original's; all others are the original's own
+    for node in graph.nodes:  # folded layers replace the original's; all other layers are the original's own
         if node.op == "call_module":
             name = str(node.target)
-            _put(root, name, found[name].folded if name in found else modules[name])
+            _add_submodule(root, name, pairs[name].folded if name in pairs else modules[name])
         elif node.op == "get_attr":
             return None
-    return Folded(fx.GraphModule(root, graph).eval(), tuple(found.values()))
+    return Folded(fx.GraphModule(root, graph).eval(), tuple(pairs.values()))
 
 
-def _with_bias(layer: nn.Module) -> nn.Module:
-    """Return a layer of the same shape with weights and bias of its own, without gradients."""
+def _with_own_weights(layer: nn.Module) -> nn.Module:
+    """Return a layer of the same shape with its own weights and a bias, without gradients."""
     weight: Tensor = layer.weight  # type: ignore[assignment]
-    twin = type(layer).__new__(type(layer))
-    nn.Module.__init__(twin)
+    new = type(layer).__new__(type(layer))
+    nn.Module.__init__(new)
     for key, value in layer.__dict__.items():
         if key not in ("_parameters", "_buffers", "_modules"):
-            twin.__dict__[key] = value
+            new.__dict__[key] = value
     layout = torch.channels_last if weight.ndim == 4 else torch.preserve_format
-    twin.weight = nn.Parameter(weight.detach().clone(memory_format=layout), requires_grad=False)
-    twin.bias = nn.Parameter(torch.zeros(weight.shape[0], dtype=weight.dtype, device=weight.device), requires_grad=False)
-    return twin
+    new.weight = nn.Parameter(weight.detach().clone(memory_format=layout), requires_grad=False)
+    new.bias = nn.Parameter(torch.zeros(weight.shape[0], dtype=weight.dtype, device=weight.device), requires_grad=False)
+    return new
 
 
-def _put(root: nn.Module, name: str, module: nn.Module) -> None:
+def _add_submodule(root: nn.Module, name: str, module: nn.Module) -> None:
     *parents, last = name.split(".")
     for parent in parents:
         if not hasattr(root, parent):

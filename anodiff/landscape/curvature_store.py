@@ -1,17 +1,14 @@
-"""Reads curvature.zarr, and names what it holds in one place."""
+"""What does curvature.zarr hold, and how is it read?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from anodiff.errors import StoreFormatError
 from anodiff.landscape.spectrum import SpectralDensity
-from anodiff.storage.stores import open_store
+from anodiff.landscape.store import StoredArrays
 from anodiff.storage.types import FloatArray
 
 KIND = "anodiff curvature"
@@ -38,18 +35,15 @@ ARRAYS = {
 
 
 @dataclass(frozen=True)
-class Curvature:
-    """The curvature along a run; the arrays are those of `ARRAYS`, by name; NaN where a thing was not measured."""
-
-    arrays: dict[str, NDArray[Any]]
-    attributes: dict[str, Any]
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return self.arrays[name]
+class Curvature(StoredArrays):
+    """The curvature along a run: `ARRAYS` by name; values that were not measured are NaN."""
 
     @property
     def sharpness(self) -> FloatArray:
-        """λ_max over the edge of stability, shape (points,): η λ_max / 2 for gradient descent; above 1 it is unstable."""
+        """λ_max over the edge of stability, shape (points,); descent is unstable above 1.
+
+        For gradient descent, it is η λ_max / 2.
+        """
         return np.asarray(self["hessian_eigenvalue"][:, 0] / self["threshold"], np.float64)
 
     def density(self, point: int) -> SpectralDensity:
@@ -58,10 +52,5 @@ class Curvature:
 
 
 def open_curvature(path: str | Path) -> Curvature:
-    """Open a finished curvature.zarr; raises what `open_store` raises, and `StoreFormatError` for damage."""
-    group = open_store(path, KIND, VERSION)
-    try:
-        arrays = {name: np.asarray(group[name][...]) for name in ARRAYS}  # type: ignore[index]
-    except (KeyError, ValueError) as error:
-        raise StoreFormatError(f"{path}: damaged: {' '.join(str(error).split())}; make it again") from None
-    return Curvature(arrays, dict(group.attrs))
+    """Open a finished curvature.zarr; raises what `StoredArrays.read` raises."""
+    return Curvature.read(path, KIND, VERSION, ARRAYS)

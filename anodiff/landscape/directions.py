@@ -1,8 +1,9 @@
-"""Along which directions does one cut through the landscape?
+"""Along which directions is the landscape sliced?
 
-A cut is an origin and one or two directions in weight space; `Directions` holds them with what the axes mean. There are
-random directions (filter-normalised), the principal plane of a path, the line between two points, the gradient, and
-eigenvectors of the Hessian (`anodiff.landscape.curvature`).
+A slice has an origin and one or two directions in weight space; `Directions` holds them and the
+meaning of the axes. They are random directions (filter-normalised), the principal plane of a path,
+the line between two points, the gradient, or eigenvectors of the Hessian
+(`anodiff.landscape.spectrum`).
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ from anodiff.geometry.path import PathGeometry
 from anodiff.storage.types import FloatArray
 from anodiff.trajectory.store import Trajectory
 
+#: Name and shape of each tensor of a network, in the order of a flattened point.
 Shapes = Mapping[str, tuple[int, ...]]
 
-#: Columns of the weights that are read at a time.
-COLUMNS = 65_536
+#: Parameters whose stored weights are read at a time.
+PARAMETERS_PER_READ = 65_536
 
 
 @dataclass(frozen=True)
 class Directions:
-    """An origin and one or two directions: the point at coordinates (a, b) is ``origin + a vectors[0] + b vectors[1]``.
+    """An origin and one or two directions in weight space.
+
+    The point at coordinates (a, b) is ``origin + a vectors[0] + b vectors[1]``.
 
     Attributes
     ----------
@@ -38,11 +42,13 @@ class Directions:
     vectors
         Shape (1 or 2, P), float64.
     labels, unit
-        What the axes are, and in what they are measured: ``filter norm``, ``weight unit``, or ``distance`` between two points.
+        The meaning of each axis, and the unit of both: ``filter norm``, ``weight unit``, or
+        ``distance between the points``.
     path, path_steps
-        For a path: its points' coordinates, shape (points, 2), and their optimiser steps.
+        For a path: the coordinates of its points, shape (points, 2), and their optimiser steps.
     explained_variance
-        For a path: the fraction of its variance along each axis; a random walk has `random_walk_null`.
+        For a path: the fraction of its variance along each axis. For a random walk, see
+        `random_walk_null`.
 
     Raises
     ------
@@ -61,7 +67,10 @@ class Directions:
 
     def __post_init__(self) -> None:
         if self.vectors.shape != (len(self.labels), len(self.origin)) or len(self.labels) not in (1, 2):
-            raise ConfigError(f"directions of shape {self.vectors.shape} at an origin of shape {self.origin.shape}")
+            raise ConfigError(
+                f"{len(self.labels)} labels for directions of shape {self.vectors.shape} at an origin of shape "
+                f"{self.origin.shape}; give one or two directions as long as the origin, each with a label"
+            )
         for label, length in zip(self.labels, np.linalg.norm(self.vectors, axis=1), strict=True):
             if not np.isfinite(length) or length == 0:
                 raise ConfigError(f"{label}: a direction of length {length:g} leads nowhere; take another point or seed")
@@ -70,24 +79,26 @@ class Directions:
 def random_directions(centre: ArrayLike, shapes: Shapes, seed: int, count: int = 2) -> Directions:
     """Return filter-normalised random directions (Li et al., NeurIPS 2018, section 4).
 
-    Entries are independent normal. A second direction is made orthogonal to the first *within each filter*, and then each
-    filter is scaled to the length of the weights' filter, so that the directions are orthogonal and their filters as long as
-    the weights'; orthogonalising whole vectors gives only one of the two. A filter of a single weight has no orthogonal
-    complement: there the second direction is zero. Parameters with fewer than two dimensions (biases, batch norm) do not move.
+    Entries are independent normal numbers. The second direction is made orthogonal to the first
+    *within each filter*. Then each filter is scaled to the length of the weights' filter. So the
+    directions are orthogonal, and their filters as long as the weights'; orthogonalising whole
+    vectors gives only one of the two. A filter of a single weight has no orthogonal complement:
+    there the second direction is zero. Parameters with fewer than two dimensions (biases, batch
+    norm) do not move.
 
     Parameters
     ----------
     centre
         The point, shape (P,).
     shapes
-        Name and shape of each tensor, in the order of the point. The first dimension counts the filters of a convolution, the
-        rows of a linear layer.
+        Name and shape of each tensor, in the order of the point. The first dimension counts the
+        filters of a convolution, or the rows of a linear layer.
     count
         1 or 2.
     """
     centre = np.asarray(centre, np.float64)
     random = np.random.default_rng(seed)
-    raw = random.normal(size=(2, len(centre)))[:count]  # both are drawn, so that the first does not depend on the count
+    raw = random.normal(size=(2, len(centre)))[:count]  # always draw both, so that the first does not depend on the count
     vectors = np.zeros_like(raw)
     for filters, columns in filter_blocks(shapes):
         weights = centre[columns].reshape(filters, -1)
@@ -99,13 +110,16 @@ def random_directions(centre: ArrayLike, shapes: Shapes, seed: int, count: int =
                 rows = rows - first * (np.sum(rows * first, 1) / np.sum(first**2, 1))[:, None]
                 if rows.shape[1] == 1:
                     rows = np.zeros_like(rows)
-            vectors[number, columns] = _as_long_as(rows, weights).ravel()
+            vectors[number, columns] = _scale_rows(rows, weights).ravel()
     labels = ("random direction",) if count == 1 else ("first random direction", "second random direction")
     return Directions("random", centre, vectors, labels, "filter norm")
 
 
 def filter_blocks(shapes: Shapes) -> list[tuple[int, slice]]:
-    """Return number of filters and place in the flattened point of each tensor that has filters: of two dimensions or more."""
+    """Return the number of filters, and the slice of the point, of each tensor that has filters.
+
+    Those are the tensors of two dimensions or more.
+    """
     blocks, offset = [], 0
     for shape in shapes.values():
         size = math.prod(shape)
@@ -116,24 +130,24 @@ def filter_blocks(shapes: Shapes) -> list[tuple[int, slice]]:
 
 
 def path_directions(trajectory: Trajectory, geometry: PathGeometry) -> Directions:
-    """Return the principal plane of a window's path, through its mean, with the path's coordinates in it.
+    """Return the principal plane of a window's path, through its mean, with its coordinates there.
 
-    The coordinates c_ik come from the Gram matrix, and the directions from one streaming pass over the stored points:
-    v_k = Σ_i c_ik (w_i − w_0) / Σ_i c_ik², of length 1 and orthogonal. The plane holds at least 6/(π²k²) along its k-th axis
-    even for a random walk: see `random_walk_null`.
+    The coordinates c_ik come from the Gram matrix, and the directions from one streaming pass over
+    the stored points: v_k = Σ_i c_ik (w_i − w_0) / Σ_i c_ik², of length 1 and orthogonal. Even for
+    a random walk, the k-th axis explains at least 6/(π²k²) of the variance: see `random_walk_null`.
     """
     principal = geometry.principal_coordinates(2)
     coordinates, window = principal.coordinates, geometry.window
     squares = np.sum(coordinates**2, axis=0)
     if not (squares > 0).all():
-        raise ConfigError(f"{trajectory.path}: the path from step {window.start} has no plane: it stands still, or is a line")
+        raise ConfigError(f"{trajectory.path}: the path from step {window.start} spans no plane: it stands still or is a line")
     parameters = trajectory.weights.shape[1]
     origin, vectors = np.empty(parameters), np.empty((2, parameters))
-    for first in range(0, parameters, COLUMNS):
-        columns = slice(first, min(first + COLUMNS, parameters))
+    for first in range(0, parameters, PARAMETERS_PER_READ):
+        columns = slice(first, min(first + PARAMETERS_PER_READ, parameters))
         points = trajectory.points(window, columns).astype(np.float64)
         start = points[0].copy()
-        points -= start  # the coordinates sum to zero, so that only differences count: take small ones
+        points -= start  # the coordinates sum to zero, so only differences count: keep the numbers small
         origin[columns] = start + points.mean(axis=0)
         vectors[:, columns] = (coordinates / squares).T @ points
     labels = ("first principal component", "second principal component")
@@ -142,9 +156,9 @@ def path_directions(trajectory: Trajectory, geometry: PathGeometry) -> Direction
 
 
 def random_walk_null(components: int = 2) -> FloatArray:
-    """Return the fraction of variance that the k-th principal component of a random walk in many dimensions explains.
+    """Return the fraction of a random walk's variance that its k-th principal component explains.
 
-    6/(π²k²), Antognini & Sohl-Dickstein, arXiv 1806.08805.
+    In many dimensions it is 6/(π²k²), Antognini & Sohl-Dickstein, arXiv 1806.08805.
 
     Examples
     --------
@@ -161,7 +175,7 @@ def line_between(start: ArrayLike, end: ArrayLike, label: str = "from start to e
 
 
 def unit_directions(kind: str, origin: ArrayLike, vectors: ArrayLike, labels: tuple[str, ...]) -> Directions:
-    """Return directions of length 1 from any vectors, such as a gradient or eigenvectors of the Hessian.
+    """Return directions of length 1 from any vectors, such as a gradient or eigenvectors.
 
     Parameters
     ----------
@@ -174,7 +188,8 @@ def unit_directions(kind: str, origin: ArrayLike, vectors: ArrayLike, labels: tu
     return Directions(kind, np.asarray(origin, np.float64), unit, labels, "weight unit")
 
 
-def _as_long_as(rows: FloatArray, weights: FloatArray) -> FloatArray:
+def _scale_rows(rows: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the rows scaled to the lengths of those of ``weights``; a row of length 0 stays 0."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     wanted = np.linalg.norm(weights, axis=1, keepdims=True)
     return rows * np.divide(wanted, lengths, out=np.zeros_like(wanted), where=lengths > 0)

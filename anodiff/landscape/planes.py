@@ -1,44 +1,34 @@
-"""The stages of the workflow that look at a run's landscape: slices, roughness, curvature, at fractions of the run.
+"""Which planes through a run's landscape are sliced, and where do they go through?
 
-A run that stopped before its first window has no landscape to speak of: its stores hold no point, and nothing fails.
+The settings name them: the planes of the path in the first and the last window, and at the end of
+the last window a random plane, that of the Hessian's first two eigenvectors, and that of the
+gradient. A run that stopped before the end of its first window has no planes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from anodiff.data import load
 from anodiff.geometry.store import open_geometry
-from anodiff.landscape.curvature import measure_curvature, window_of
 from anodiff.landscape.directions import Directions, path_directions, random_directions, unit_directions
 from anodiff.landscape.products import hessian_product
-from anodiff.landscape.roughness import measure_roughness
-from anodiff.landscape.run_surface import place, stored_point
+from anodiff.landscape.run_surface import loss_surface_at, run_settings, stored_point
 from anodiff.landscape.slices import slice_landscape
 from anodiff.landscape.spectrum import top_eigenpairs
 from anodiff.landscape.surface import LossSurface
-from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
+from anodiff.settings.stages import LandscapeSettings
 from anodiff.storage.lock import run_lock
-from anodiff.storage.measurement import scratch_of
+from anodiff.storage.resumable import scratch_folder
 from anodiff.storage.stores import publish, refuse_existing, remove, storage_errors
-from anodiff.storage.types import FloatArray, Report, silent
+from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
-from anodiff.trajectory.store import Trajectory, open_trajectory
+from anodiff.trajectory.store import open_trajectory
 
 
-def steps_at(trajectory: Trajectory, fractions: Sequence[float]) -> list[int]:
-    """Return the stored steps nearest to fractions of the run that lie in finished windows, each once, rising."""
-    kept = [int(step) for step in trajectory.kept_steps if step <= trajectory.steps_completed]
-    held = np.array([step for step in kept if window_of(trajectory, step) is not None])
-    if not len(held):
-        return []
-    return sorted({int(held[np.abs(held - fraction * held[-1]).argmin()]) for fraction in fractions})
-
-
-def slices(
+def slice_planes(
     trajectory_path: str | Path,
     geometry_path: str | Path,
     output: str | Path,
@@ -47,37 +37,43 @@ def slices(
     data_root: str | Path = "data",
     device: str = "auto",
     overwrite: bool = False,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> None:
-    """Slice the landscape in the planes that the settings name.
+    """Slice a run's landscape in the planes that the settings name.
 
-    ``output`` becomes a folder with a store for each, such as path_first.zarr; empty where no window was finished. Until all
-    are whole they lie in a hidden folder beside it, and the same call after an interruption takes those that are.
+    ``output`` becomes a folder with a store for each plane, such as path_first.zarr; it is empty if
+    no window was finished. Until all stores are complete they are in a hidden folder next to it.
+    After an interruption, the same call keeps those that are complete.
+
+    Parameters
+    ----------
+    report
+        Called with the points of a plane done, their total, and the plane and row in work.
 
     Raises
     ------
-    ConfigError, OutputExistsError, StorageError
+    ConfigError, StoreMissingError, StoreFormatError, IncompleteStoreError
+    OutputExistsError, StorageError
     RunLockedError
         If another process slices this run's landscape.
     """
     trajectory, geometry, output = open_trajectory(trajectory_path), open_geometry(geometry_path), Path(output)
+    run = run_settings(trajectory)
     finished = [n for n, window in enumerate(geometry.windows) if geometry.reached(window) and not geometry.problem(n)]
     planes = settings.planes if finished else []
     refuse_existing(output, overwrite=overwrite)
-    scratch = scratch_of(output)
+    scratch = scratch_folder(output)
     with storage_errors(output), run_lock(scratch), claim_device(device) as chosen:
         folder = scratch / output.name
         for begun in (*folder.glob("*"), *(path for path in scratch.iterdir() if path.is_dir() and path != folder)):
             if begun.stem not in planes:
-                remove(begun)  # whole or not, a plane that is no longer asked for
+                remove(begun)  # a plane that is no longer asked for
+        dataset = load(run.data, data_root) if planes else None
         for name in planes:
             number = finished[0 if name == "path_first" else -1]
             window = geometry.windows[number]
             step = window.start + window.length
-            surface = place(
-                trajectory, step, data_root=data_root, samples=settings.samples, seed=settings.seed,
-                batch_norm=settings.batch_norm, device=chosen,
-            )  # fmt: skip
+            surface = loss_surface_at(trajectory, step, settings, dataset=dataset, device=chosen)
             extent = None
             if name == "random":
                 directions = random_directions(surface.centre, surface.shapes, settings.seed)
@@ -95,95 +91,34 @@ def slices(
                 scratch=scratch / name,
                 attributes={"step": step, "run": trajectory.path.parent.name},
                 reuse=True,
-                report=_named(report, name),
+                report=_with_prefix(report, name),
             )
-        folder.mkdir(exist_ok=True)  # without a finished window there is no plane
+        folder.mkdir(exist_ok=True)  # there is none if there are no planes
         if overwrite:
             remove(output)
         publish(folder, output)
 
 
 def _curved_directions(name: str, surface: LossSurface, seed: int) -> Directions:
-    """Return the plane of the Hessian's first two eigenvectors, or of the steepest descent and the most curved line across."""
+    """Return the directions of the plane called ``hessian`` or ``gradient``.
+
+    They are the Hessian's first two eigenvectors, or the steepest descent and the direction of
+    largest curvature orthogonal to it.
+    """
     product = hessian_product(surface)
     if name == "hessian":
         vectors = top_eigenpairs(product, surface.size, 2, seed=seed).vectors
         return unit_directions(name, surface.centre, vectors, ("largest curvature", "second largest curvature"))
     downhill = -surface.gradient(surface.centre)
-    along = downhill / np.linalg.norm(downhill) if downhill.any() else downhill
+    unit = downhill / np.linalg.norm(downhill) if downhill.any() else downhill
 
-    def across(vector: FloatArray) -> FloatArray:
-        curved = product(vector - along * (along @ vector))
-        return np.asarray(curved - along * (along @ curved), np.float64)
+    def orthogonal_product(vector: FloatArray) -> FloatArray:
+        curved = product(vector - unit * (unit @ vector))
+        return np.asarray(curved - unit * (unit @ curved), np.float64)
 
-    vectors = np.stack([downhill, top_eigenpairs(across, surface.size, 1, seed=seed).vectors[0]])
+    vectors = np.stack([downhill, top_eigenpairs(orthogonal_product, surface.size, 1, seed=seed).vectors[0]])
     return unit_directions(name, surface.centre, vectors, ("steepest descent", "largest curvature across it"))
 
 
-def _named(report: Report, name: str) -> Report:
+def _with_prefix(report: ProgressCallback, name: str) -> ProgressCallback:
     return lambda done, total, message: report(done, total, f"{name} {message}")
-
-
-def roughness(
-    trajectory_path: str | Path,
-    output: str | Path,
-    table: str | Path,
-    landscape: LandscapeSettings,
-    settings: RoughnessSettings,
-    *,
-    data_root: str | Path = "data",
-    device: str = "auto",
-    overwrite: bool = False,
-    report: Report = silent,
-) -> None:
-    """Measure the roughness at fractions of a run, see `anodiff.landscape.roughness.measure_roughness`."""
-    with claim_device(device) as chosen:
-        measure_roughness(
-            trajectory_path,
-            output,
-            table,
-            steps=steps_at(open_trajectory(trajectory_path), settings.at),
-            data_root=data_root,
-            samples=landscape.samples,
-            directions=settings.directions,
-            decades=settings.decades,
-            radii_per_decade=settings.radii_per_decade,
-            seed=landscape.seed,
-            batch_norm=landscape.batch_norm,
-            device=chosen,
-            overwrite=overwrite,
-            report=report,
-        )
-
-
-def curvature(
-    trajectory_path: str | Path,
-    output: str | Path,
-    landscape: LandscapeSettings,
-    settings: CurvatureSettings,
-    *,
-    data_root: str | Path = "data",
-    device: str = "auto",
-    overwrite: bool = False,
-    report: Report = silent,
-) -> None:
-    """Measure the curvature at fractions of a run, see `anodiff.landscape.curvature.measure_curvature`."""
-    trajectory = open_trajectory(trajectory_path)
-    with claim_device(device) as chosen:
-        measure_curvature(
-            trajectory_path,
-            output,
-            steps=steps_at(trajectory, settings.at),
-            data_root=data_root,
-            samples=landscape.samples,
-            eigenvalues=min(settings.eigenvalues, trajectory.parameters),
-            gauss_newton=settings.gauss_newton,
-            probes=settings.probes,
-            lanczos_steps=settings.lanczos_steps,
-            trace_products=settings.trace_products,
-            seed=landscape.seed,
-            dtype=torch.float32,
-            device=chosen,
-            overwrite=overwrite,
-            report=report,
-        )

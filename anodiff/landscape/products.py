@@ -1,7 +1,12 @@
-"""Products of the Hessian and of the Gauss–Newton matrix of a loss surface, without ever forming them.
+"""What is the Hessian, or the Gauss–Newton matrix, of a loss surface times a vector?
 
-Hessian H = ∂²L/∂w²: by differentiating <∂L/∂w, v> again (Pearlmutter 1994). Gauss–Newton matrix G = mean over the samples of
-Jᵀ (∂²ℓ/∂f²) J, with J = ∂f/∂w: H without the curvature of the network itself; by curvlinops. With batch-norm statistics held.
+No matrix is formed. The Hessian is H = ∂²L/∂w²; the product differentiates <∂L/∂w, v> again
+(Pearlmutter 1994). The Gauss–Newton matrix G is the mean over the samples of Jᵀ (∂²ℓ/∂f²) J, where
+J = ∂f/∂w: H without the curvature of the network itself. Its products are curvlinops'. Batch-norm
+statistics are held.
+
+The Hessian's products are not curvlinops' (3.0.1), because those are torch's jvp of jacrev, which
+is wrong for the weights of `torch.nn.LayerNorm` (torch 2.14), and take up to four times as long.
 """
 
 from __future__ import annotations
@@ -14,18 +19,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from anodiff.landscape.spectrum import Product
 from anodiff.landscape.surface import LossSurface
 from anodiff.storage.types import FloatArray
 
-Product = Callable[[FloatArray], FloatArray]
-
 
 def hessian_product(surface: LossSurface, point: FloatArray | None = None) -> Product:
-    """Return v ↦ H v at ``point`` (P,), by default the surface's centre; v and H v have shape (P,), float64.
+    """Return v ↦ H v at ``point`` (P,), by default the surface's centre.
 
-    The surface's network stands at the point until another evaluation moves it.
+    v and H v have shape (P,), float64. The surface's network stays at the point until another
+    evaluation sets its weights.
     """
-    surface.move(surface.centre if point is None else point)
+    surface.set_weights(surface.centre if point is None else point)
     parameters = list(surface.network.parameters())
     sizes = [parameter.numel() for parameter in parameters]
 
@@ -37,27 +42,27 @@ def hessian_product(surface: LossSurface, point: FloatArray | None = None) -> Pr
             loss = surface.criterion(surface.network(images), labels)
             slopes = torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
             if not any(slope.requires_grad for slope in slopes):
-                continue  # linear in all parameters
-            moving = [(slope, direction) for slope, direction in zip(slopes, directions, strict=True) if slope.requires_grad]
-            curved = torch.autograd.grad(
-                [slope for slope, _ in moving], parameters, [direction for _, direction in moving], materialize_grads=True
+                continue  # the loss is linear in all parameters
+            curved = [(slope, direction) for slope, direction in zip(slopes, directions, strict=True) if slope.requires_grad]
+            products = torch.autograd.grad(
+                [slope for slope, _ in curved], parameters, [direction for _, direction in curved], materialize_grads=True
             )
-            total += torch.cat([part.reshape(-1) for part in curved]).double() * (len(labels) / surface.samples)
+            total += torch.cat([part.reshape(-1) for part in products]).double() * (len(labels) / surface.samples)
         return total.cpu().numpy()
 
     return product
 
 
 def gauss_newton_product(surface: LossSurface, point: FloatArray | None = None) -> Product:
-    """Return v ↦ G v, as `hessian_product` does."""
-    with _quiet():
+    """Return v ↦ G v at ``point``, as `hessian_product` does for H."""
+    with _without_warnings():
         from curvlinops import GGNLinearOperator
 
-    surface.move(surface.centre if point is None else point)
+    surface.set_weights(surface.centre if point is None else point)
     parameters = list(surface.network.parameters())
     operator = GGNLinearOperator(
         surface.network,
-        _Mean(surface.criterion),
+        _MeanLoss(surface.criterion),
         parameters,
         surface.batches,
         check_deterministic=False,
@@ -65,22 +70,22 @@ def gauss_newton_product(surface: LossSurface, point: FloatArray | None = None) 
     )
 
     def product(vector: FloatArray) -> FloatArray:
-        with _quiet():
+        with _without_warnings():
             return (operator @ _as_tensor(surface, vector)).detach().double().cpu().numpy()
 
     return product
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back what torch says of the parts of it that curvlinops uses: a user can do nothing about it."""
+def _without_warnings() -> Iterator[None]:
+    """Hide torch's warnings about parts that curvlinops uses: a user cannot act on them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-class _Mean(nn.Module):
-    """A loss as curvlinops wants it: it says that it is a mean over the batch."""
+class _MeanLoss(nn.Module):
+    """A loss with the attribute that tells curvlinops that it is a mean over the batch."""
 
     reduction = "mean"
 

@@ -1,7 +1,8 @@
-"""The loss surface of a run, around a point of its path."""
+"""Where on a run can its loss be examined, and what is the loss surface there?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import torch
 
 from anodiff.data import Augmentation, Dataset, load
 from anodiff.errors import ConfigError, StoreFormatError
-from anodiff.landscape.surface import BATCH_SIZE, LossSurface, subset
+from anodiff.landscape.surface import LossSurface, draw_subset
+from anodiff.settings.loading import validate
 from anodiff.settings.run import RunSettings
+from anodiff.settings.stages import LandscapeSettings
 from anodiff.storage.types import FloatArray
 from anodiff.training.loop import build_loss, build_model
 from anodiff.training.seeding import global_states, restore_global_states, seed_globals
@@ -20,68 +23,72 @@ from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
 
 
-def place(
+def loss_surface_at(
     trajectory: Trajectory | str | Path,
     step: int,
+    landscape: LandscapeSettings,
     *,
-    settings: RunSettings | None = None,
     dataset: Dataset | None = None,
     data_root: str | Path = "data",
-    samples: int | None = None,
-    seed: int = 0,
-    batch_norm: str = "centre",
-    batch_size: int = BATCH_SIZE,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> LossSurface:
-    """Return the loss surface of a run over its training set, centred at the point stored for an optimiser step.
+    """Return the loss surface of a run, centred at the point stored for an optimiser step.
 
-    The samples are those of the training set, with the labels that the run was trained on, normalised, not augmented.
+    The samples are those of the training set, with the labels that the run was trained on,
+    normalised but not augmented.
 
     Parameters
     ----------
     trajectory
-        The run's path, or where it lies.
+        The run's path, or its store.
     step
         Optimiser step of the centre; 0 is the initial point.
-    settings
-        The run's settings; by default those that the trajectory holds.
+    landscape
+        Number and seed of the samples, and the statistics of batch normalisation.
     dataset
-        The run's data set, where it is already loaded.
-    samples, seed
-        Take only so many training samples, drawn by the seed; all by default.
-    batch_norm, batch_size, dtype, device
+        The run's data set, if it is already loaded.
+    dtype, device
         See `LossSurface`.
 
     Raises
     ------
     ConfigError
-        If the step is not stored (the nearest ones are named), the run kept no full weights, or has fewer samples.
-    StoreMissingError, StoreFormatError, IncompleteStoreError, DatasetMissingError
+        If the step is not stored, the run kept no full weights, or has fewer samples.
+    StoreFormatError
+        If the settings of the trajectory build another network.
+    StoreMissingError, IncompleteStoreError, DatasetMissingError
     """
     trajectory = trajectory if isinstance(trajectory, Trajectory) else open_trajectory(trajectory)
-    settings = settings or RunSettings.model_validate(trajectory.group.attrs.get("settings"))
+    run = run_settings(trajectory)
     centre = stored_point(trajectory, step)
-    dataset = (dataset or load(settings.data, data_root)).to(device)
-    kept = torch.from_numpy(subset(len(dataset.train_labels), samples, seed)).to(device)
+    dataset = (dataset or load(run.data, data_root)).to(device)
+    kept = torch.from_numpy(draw_subset(len(dataset.train_labels), landscape.samples, landscape.seed)).to(device)
     states = global_states(torch.device("cpu"))
     try:
-        seed_globals(settings.seed, "weights")  # buffers that a user's network draws are those of the run
-        model = build_model(settings, dataset)
+        seed_globals(run.seed, "weights")  # buffers that a user's network draws are those of the run
+        model = build_model(run, dataset)
     finally:
         restore_global_states(states, torch.device("cpu"))
     _check_parameters(trajectory, model)
     return LossSurface(
         model,
-        Augmentation(settings.data, dataset).normalise(dataset.train_images[kept]),
+        Augmentation(run.data, dataset).normalise(dataset.train_images[kept]),
         dataset.train_labels[kept],
-        build_loss(settings.training.loss, dataset.classes),
+        build_loss(run.training.loss, dataset.classes),
         centre=centre,
-        batch_norm=batch_norm,
-        batch_size=batch_size,
+        batch_norm=landscape.batch_norm,
         dtype=dtype,
         device=device,
     )
+
+
+def run_settings(trajectory: Trajectory) -> RunSettings:
+    """Return the settings that a run was trained with; raises `ConfigError` if there are none."""
+    settings = trajectory.group.attrs.get("settings")
+    if settings is None:
+        raise ConfigError(f"{trajectory.path}: holds no settings of a run; only runs of 'anodiff train' have a landscape")
+    return validate(RunSettings, settings, f"{trajectory.path}: settings")
 
 
 def stored_point(trajectory: Trajectory, step: int) -> FloatArray:
@@ -90,7 +97,7 @@ def stored_point(trajectory: Trajectory, step: int) -> FloatArray:
     Raises
     ------
     ConfigError
-        If the step is not stored, the run stopped before it, or kept no full weights.
+        If the step is not stored (the nearest ones are named), or the run kept no full weights.
     StoreFormatError
         If a chunk is damaged, or the point is not finite.
     """
@@ -110,13 +117,30 @@ def stored_point(trajectory: Trajectory, step: int) -> FloatArray:
     return point
 
 
+def points_near(trajectory: Trajectory, fractions: Sequence[float]) -> dict[int, Window]:
+    """Return the stored steps in finished windows that are nearest to fractions of the run, rising.
+
+    Each comes with the shortest finished window that contains it; among equally long ones, with the
+    one that starts last. There are no steps if the run stopped before the end of its first window.
+    """
+    finished = [window for window in trajectory.windows if window.reached(trajectory.steps_completed)]
+    found: dict[int, Window] = {}
+    for step in trajectory.kept_steps[trajectory.kept_steps <= trajectory.steps_completed].tolist():
+        around = [window for window in finished if window.start <= step <= window.start + window.length]
+        if around:
+            found[step] = min(around, key=lambda window: (window.length, -window.start))
+    steps = np.array(list(found))
+    chosen = {int(steps[np.abs(steps - fraction * steps[-1]).argmin()]) for fraction in fractions} if found else set()
+    return {step: found[step] for step in sorted(chosen)}
+
+
 def _check_parameters(trajectory: Trajectory, model: torch.nn.Module) -> None:
     table: list[dict[str, Any]] = trajectory.group.attrs["parameters"]  # type: ignore[assignment]
     stored = [(entry["name"], tuple(entry["shape"])) for entry in table]
     built = [(name, tuple(parameter.shape)) for name, parameter in model.named_parameters()]
     if stored != built:
-        which = next((a or b for a, b in zip([*stored, None], [*built, None], strict=False) if a != b), None)
+        first = next((a or b for a, b in zip([*stored, None], [*built, None], strict=False) if a != b), None)
         raise StoreFormatError(
             f"{trajectory.path}: its parameters are not those of the network that its settings build"
-            f"{f', the first that differs is {which[0]}' if which else ''}; was the model's code changed?"
+            f"{f'; the first that differs is {first[0]}' if first else ''}; was the model's code changed?"
         )

@@ -1,4 +1,4 @@
-"""Reads a slice through the landscape, and names what its store holds in one place."""
+"""What does the store of a slice through the landscape hold, and how is it read?"""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.storage.stores import open_store
+from anodiff.landscape.store import StoredArrays
 from anodiff.storage.types import FloatArray
 
 KIND = "anodiff slices"
 VERSION = 1
+
+#: Arrays of every slice, and those that some slices have.
+ARRAYS, OPTIONAL_ARRAYS = ("loss", "first"), ("second", "path", "path_step", "explained_variance")
 
 
 @dataclass(frozen=True)
@@ -23,18 +26,19 @@ class Slice:
     Attributes
     ----------
     loss
-        Shape (first,) or (second, first), float64: row i, column j is at ``second[i]``, ``first[j]``. NaN where not finite.
+        Shape (first,) or (second, first), float64: row i, column j is at ``second[i]``,
+        ``first[j]``. NaN where not finite.
     first, second
-        Coordinates along the directions; ``second`` is None for one direction.
+        Coordinates along the directions; ``second`` is None if there is only one.
     kind, labels, unit
         As in `anodiff.landscape.directions.Directions`.
     path, path_steps, explained_variance
-        The path in the plane's coordinates, shape (points, 2), its optimiser steps, and the fraction of its variance along each
-        axis; None without a path.
+        The path in the plane's coordinates, shape (points, 2), its optimiser steps, and the
+        fraction of its variance along each axis; None without a path.
     non_finite
-        How many losses are not finite.
+        Number of losses that are not finite.
     attributes
-        Everything else that the store says: step, samples, batch_norm, settings.
+        All attributes of the store, such as step, samples and batch_norm.
     """
 
     loss: FloatArray
@@ -55,28 +59,22 @@ def open_slice(path: str | Path) -> Slice:
 
     Raises
     ------
-    StoreMissingError, StoreFormatError, IncompleteStoreError
-        In one line.
+    StoreMissingError, IncompleteStoreError
+    StoreFormatError
+        If it is another kind of store, or damaged.
     """
-    group = open_store(path, KIND, VERSION)
-    attributes: dict[str, Any] = dict(group.attrs)
-
-    def read(name: str) -> NDArray[Any] | None:
-        return np.asarray(group[name][...]) if name in group else None  # type: ignore[index]
-
-    loss, first = read("loss"), read("first")
-    assert loss is not None
-    assert first is not None
+    store = StoredArrays.read(path, KIND, VERSION, ARRAYS, OPTIONAL_ARRAYS)
+    arrays, attributes = store.arrays, store.attributes
     return Slice(
-        loss,
-        first,
-        read("second"),
+        arrays["loss"],
+        arrays["first"],
+        arrays.get("second"),
         attributes["directions"],
         tuple(attributes["labels"]),
         attributes["unit"],
-        read("path"),
-        read("path_step"),
-        read("explained_variance"),
+        arrays.get("path"),
+        arrays.get("path_step"),
+        arrays.get("explained_variance"),
         attributes["non_finite"],
         attributes,
     )

@@ -1,10 +1,13 @@
-"""What exponent do losses around a point give? Structure functions S(r) = <|L(w + ru) − L(w)|²> over directions u.
+"""What exponent do losses around a point give?
 
-S ~ r^(2H), H the roughness exponent; along a line the loss then has the fractal dimension 2 − H. A smooth loss has 2H = 2 for
-its slope, whatever its curvature; so the even part, <|L(w + ru) + L(w − ru) − 2L(w)|²>, from which the slope drops out, stands
-beside it: 4 for a smooth loss, 2H again for a rough one, whose increments of second order scale alike.
+The structure function is S(r) = <|L(w + ru) − L(w)|²>, a mean over directions u. S ~ r^(2H), with
+the roughness exponent H; along a line the loss then has the fractal dimension 2 − H. A smooth loss
+has 2H = 2 because of its slope, whatever its curvature. So there is a second structure function, of
+the even part: <|L(w + ru) + L(w − ru) − 2L(w)|²>. The slope drops out of it. Its exponent is 4 for
+a smooth loss, and again 2H for a rough one, whose second-order increments scale alike.
 
-Losses are known to rounding: differences below its floor, 2 Var (6 Var for the even part) of the rounding error, say nothing.
+Losses are known only to rounding. The variance of the rounding error gives each structure function
+a floor, 2 Var (6 Var for the even part); differences below it say nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +22,16 @@ from scipy.special import ndtri, stdtrit
 from anodiff.diffusion.intervals import COVERAGE, DRAWS, UNKNOWN, Interval
 from anodiff.storage.types import FloatArray
 
-#: A structure function is fitted where it is so many times its floor, over no fewer radii.
-ABOVE_FLOOR, FEWEST_RADII = 10.0, 4
+#: A structure function is fitted where it is above this multiple of its floor.
+ABOVE_FLOOR = 10.0
 
-#: The smallest H by which directions are judged.
+#: Fewest radii of a fit.
+FEWEST_RADII = 4
+
+#: The smallest H at which the correlation of directions is judged.
 LEAST_HURST = 0.05
 
-#: The structure function of pure rounding, in variances of a loss's rounding error: of differences, and of the even part.
+#: The structure function of rounding errors alone, in variances of one error, by part.
 FLOORS = {"difference": 2.0, "even": 6.0}
 
 
@@ -36,12 +42,12 @@ class StructureFit:
     Attributes
     ----------
     exponent
-        Slope of ln S against ln r with its 95 % interval, from a bootstrap over directions, widened for few of them; NaN where
-        ``reason`` says why.
+        Slope of ln S against ln r with its 95 % interval, from a bootstrap over directions, widened
+        if they are few; NaN if ``reason`` says why.
     fitted
         Which radii were fitted, shape (radii,).
     reason
-        Why there is no exponent; empty where there is one.
+        Why there is no exponent; empty if there is one.
     """
 
     exponent: Interval
@@ -54,20 +60,24 @@ class StructureFit:
         return Interval(self.exponent.value / 2, self.exponent.low / 2, self.exponent.high / 2)
 
 
-def squares(losses: FloatArray, centre: float) -> dict[str, FloatArray]:
-    """Return squared differences and squared even parts of losses at ±r, shape (directions, 2, radii) → (directions, radii).
+def squared_increments(losses: FloatArray, centre: float) -> dict[str, FloatArray]:
+    """Return the squared differences and squared even parts of losses at ±r.
 
-    Where one of the two losses is not finite the other's difference counts alone, and there is no even part.
+    Shapes: (directions, 2, radii) → (directions, radii). If one of the two losses is not finite,
+    the other's difference counts alone, and there is no even part.
     """
-    away = (losses - centre) ** 2
-    known = np.isfinite(away)
-    total = np.where(known, away, 0).sum(axis=1)
+    squared = (losses - centre) ** 2
+    known = np.isfinite(squared)
+    total = np.where(known, squared, 0).sum(axis=1)
     difference = np.divide(total, known.sum(axis=1), out=np.full(total.shape, np.nan), where=known.any(axis=1))
     return {"difference": difference, "even": (losses.sum(axis=1) - 2 * centre) ** 2}
 
 
 def structure_function(squared: FloatArray) -> FloatArray:
-    """Return the mean over directions, shape (directions, radii) → (radii,); NaN where no direction has a finite loss."""
+    """Return the mean over directions, shape (directions, radii) → (radii,).
+
+    It is NaN where no direction has a finite loss.
+    """
     known = np.isfinite(squared)
     total = np.where(known, squared, 0).sum(axis=0)
     return np.divide(total, known.sum(axis=0), out=np.full(total.shape, np.nan), where=known.any(axis=0))
@@ -80,20 +90,24 @@ def cosines(vectors: FloatArray) -> FloatArray:
 
 
 def independent_directions(angles: FloatArray, hurst: float, part: str = "difference") -> float:
-    """Return how many independent directions are worth as much as these: n² / Σ_ij ρ_ij, ρ_ij how their squares correlate.
+    """Return how many independent directions are worth as much as these: n² / Σ_ij ρ_ij.
 
-    That is of a fractional Brownian field of exponent H. With c the cosine between u and v, L(ru) − L(0) and L(rv) − L(0)
-    correlate as 1 − (2 − 2c)^H / 2, even parts as (4 − (2 − 2c)^H − (2 + 2c)^H) / (4 − 4^H), and squares of Gaussian numbers as
-    the square of that. For a smooth loss, H = 1, that is c²: random directions in many dimensions count fully. For a rough
-    one they do not, since L(w) is in all differences. And w_{t+k} − w_t for several k are nested: those of a random walk have
-    c² = k/k', and those of a straight path are one.
+    ρ_ij is the correlation of their squares. The correlations are those of a fractional Brownian
+    field of exponent H. With c the cosine between u and v, L(ru) − L(0) and L(rv) − L(0) correlate
+    as 1 − (2 − 2c)^H / 2, and even parts as (4 − (2 − 2c)^H − (2 + 2c)^H) / (4 − 4^H). Squares of
+    Gaussian numbers correlate as the square of that.
+
+    For a smooth loss, H = 1, the correlation is c²: random directions in many dimensions count
+    fully. For a rough one they do not, since L(w) is in all differences. The directions
+    w_{t+k} − w_t for several k are nested: those of a random walk have c² = k/k', and those of a
+    straight path are one direction.
 
     Parameters
     ----------
     angles
-        Cosines of those between the directions, shape (n, n).
+        Cosines of the angles between the directions, shape (n, n).
     hurst
-        H; taken as 1 where it is more, for the even part as 0.98.
+        H; larger values count as 1, and for the even part as 0.98.
     part
         ``difference``, the mean of both sides' squares, or ``even``.
     """
@@ -112,31 +126,36 @@ def fit_structure(
     radii: FloatArray,
     squared: FloatArray,
     floor: float,
-    seed: int = 0,
+    seed: int,
     *,
     angles: FloatArray | None = None,
     part: str = "difference",
 ) -> StructureFit:
-    """Fit the exponent over the radii from the first on above which S stays well above its floor.
+    """Fit the exponent over all radii from which on S stays well above its floor.
 
-    Radii at the far end where no direction has a finite loss are left out. Of n directions worth m independent ones, the
-    bootstrap's deviations are multiplied by sqrt(n / (m − 1)) t / z, t and z the 97.5 % quantiles of Student's law with m − 1
-    degrees of freedom and of the normal (for m = n: Hesterberg, Am. Stat. 69 (2015) 371): without it 8 independent directions
-    cover about 89 %, 4 about 79 %. Below 2 there is no interval.
+    Radii at the far end where no direction has a finite loss are left out.
+
+    For n directions worth m independent ones, the bootstrap's deviations are multiplied by
+    sqrt(n / (m − 1)) t / z. Here t and z are the 97.5 % quantiles of Student's t distribution with
+    m − 1 degrees of freedom and of the normal distribution (for m = n: Hesterberg, Am. Stat. 69
+    (2015) 371). Without this factor, 8 independent directions cover about 89 %, and 4 about 79 %.
+    If m is below 2, there is no interval.
 
     Parameters
     ----------
     radii
         Rising, shape (radii,).
     squared
-        One of `squares`, shape (directions, radii).
+        One of `squared_increments`, shape (directions, radii).
     floor
-        What rounding alone gives.
+        The structure function of rounding errors alone.
+    seed
+        Seed of the bootstrap.
     angles
-        `cosines` between the directions, shape (directions, directions): m is then `independent_directions` at the fitted H.
-        By default the directions count as independent.
+        `cosines` between the directions, shape (directions, directions); m is then
+        `independent_directions` at the fitted H. By default the directions count as independent.
     part
-        Which of `squares` it is.
+        Which of `squared_increments` it is.
     """
     mean = structure_function(squared)
     known = np.flatnonzero(np.isfinite(mean))
@@ -168,6 +187,6 @@ def fit_structure(
 
 
 def _widening(count: int, worth: float) -> float:
-    """Return by how much a bootstrap over so many directions, worth so many independent ones, is too narrow."""
+    """Return the factor by which a bootstrap over directions is too narrow; see `fit_structure`."""
     end = (1 + COVERAGE) / 2
     return float(math.sqrt(count / (worth - 1)) * stdtrit(worth - 1, end) / ndtri(end))

@@ -1,12 +1,15 @@
 """What is the loss of a network at any point of its weight space?
 
-`LossSurface` is that function. It works on a copy of the network, in evaluation mode, over fixed samples without augmentation,
-so that it is deterministic and the caller's network is never moved.
+`LossSurface` is that function. It works on a copy of the network, in evaluation mode, over fixed
+samples without augmentation. So it is deterministic, and the caller's network never changes.
 
-Batch normalisation needs statistics that no point of a trajectory holds: they are buffers, not parameters. They are estimated
-from the surface's samples, either once at the centre and then held (``centre``: the surface is a smooth function of the weights
-the one that a slice is usually meant to show), or anew at every point (``per_point``: what a network trained from there would
-see; invariant to the scale of weights in front of a normalisation, and twice the price).
+Batch normalisation needs statistics that no point of a trajectory holds: they are buffers, not
+parameters. They are estimated from the surface's samples in one of two ways:
+
+- ``centre``: once, at the centre, and then held. The surface is a smooth function of the weights,
+  the one that a slice is usually meant to show.
+- ``per_point``: at every point. The surface is what a network trained from there would see. It is
+  invariant to the scale of weights before a normalisation, and costs twice as much.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import copy
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -25,12 +28,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.landscape.batch_norm_folding import Folded, fold
+from anodiff.settings.stages import BatchNormStatistics
 from anodiff.storage.types import FloatArray
 
-#: Where batch normalisation takes its statistics from.
-BATCH_NORM = ("centre", "per_point")
-
-#: Samples that go through the network at a time on the CPU: few enough that a narrow network's maps stay in the cache.
+#: Samples that go through the network at a time: few enough that, on a CPU, the feature maps of a
+#: narrow network stay in the cache.
 BATCH_SIZE = 256
 
 
@@ -40,34 +42,36 @@ class LossSurface:
     Parameters
     ----------
     model
-        The network; it is copied, and neither its weights nor its mode change.
+        The network. It is copied; neither its weights nor its mode change.
     images : (N, ...)
         Inputs as the network sees them, normalised.
     labels : (N,)
-        What ``criterion`` compares the outputs with.
+        Targets that ``criterion`` compares the outputs with.
     criterion
         Mean loss of a batch, from outputs and labels.
     centre : (P,), optional
-        Where batch-norm statistics are estimated; by default the model's own parameters.
+        Point where batch-norm statistics are estimated; by default the model's own parameters.
     batch_norm
         ``centre`` or ``per_point``, see the module.
     batch_size
         Samples that go through the network at a time.
     dtype
-        Of the network's arithmetic; float64 where differences of losses matter more than time.
+        Type of the network's arithmetic. Take float64 if differences of losses matter more than
+        time.
     device
         Where to evaluate; by default where the images are.
 
     Raises
     ------
     ConfigError
-        For an unknown ``batch_norm``, or no samples.
+        If ``batch_norm`` is unknown, there are no samples, or the centre has the wrong shape.
 
     Examples
     --------
     >>> model = nn.Linear(3, 2)
-    >>> surface = LossSurface(model, torch.zeros(8, 3), torch.zeros(8, dtype=torch.long), nn.functional.cross_entropy)
-    >>> round(surface(np.zeros(8)), 4)  # two classes, as likely as each other: ln 2
+    >>> images, labels = torch.zeros(8, 3), torch.zeros(8, dtype=torch.long)
+    >>> surface = LossSurface(model, images, labels, nn.functional.cross_entropy)
+    >>> round(surface(np.zeros(8)), 4)  # two equally likely classes: ln 2
     0.6931
     """
 
@@ -79,13 +83,14 @@ class LossSurface:
         criterion: Callable[[Tensor, Tensor], Tensor],
         *,
         centre: FloatArray | None = None,
-        batch_norm: str = "centre",
+        batch_norm: BatchNormStatistics = "centre",
         batch_size: int = BATCH_SIZE,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
-        if batch_norm not in BATCH_NORM:
-            raise ConfigError(f"batch_norm {batch_norm!r}; {did_you_mean(batch_norm, BATCH_NORM)}")
+        known = get_args(BatchNormStatistics)
+        if batch_norm not in known:
+            raise ConfigError(f"batch_norm {batch_norm!r}; {did_you_mean(batch_norm, known)}")
         if not len(labels):
             raise ConfigError("a loss surface needs at least one sample")
         self.device = torch.device(device) if device is not None else images.device
@@ -107,7 +112,7 @@ class LossSurface:
             (images[first : first + batch_size], labels[first : first + batch_size])
             for first in range(0, self.samples, batch_size)
         ]
-        self.move(self.centre)
+        self.set_weights(self.centre)
         self._normalised = _tracks_statistics(self.network)
         if self._normalised:
             with one_thread():
@@ -115,18 +120,18 @@ class LossSurface:
         self._folded = self._fold()
 
     def _fold(self) -> Folded | None:
-        return fold(self.network) if self._normalised and not self._anew else None
+        return fold(self.network) if self._normalised and not self._per_point else None
 
-    def twin(self) -> LossSurface:
-        """Return the same function with a network of its own, for another thread; the samples are shared."""
-        twin = copy.copy(self)
-        twin.network = copy.deepcopy(self.network)
-        twin._flat = _flatten_in_place(twin.network)
-        twin._folded = twin._fold()
-        return twin
+    def copy(self) -> LossSurface:
+        """Return the same function with its own network, for another thread; samples are shared."""
+        other = copy.copy(self)
+        other.network = copy.deepcopy(self.network)
+        other._flat = _flatten_in_place(other.network)
+        other._folded = other._fold()
+        return other
 
     def fingerprint(self) -> str:
-        """Return a hash of all that the losses depend on but the point and the version of torch."""
+        """Return a hash of all that the losses depend on, except the point and torch's version."""
         digest = hashlib.sha256(repr((describe(self), self.shapes, [len(labels) for _, labels in self.batches])).encode())
         tensors = [tensor for batch in self.batches for tensor in batch]
         for tensor in [*tensors, *self.network.buffers()]:
@@ -140,16 +145,17 @@ class LossSurface:
         return len(self._flat)
 
     @property
-    def _anew(self) -> bool:
+    def _per_point(self) -> bool:
+        """Whether statistics are estimated at every point."""
         return self._normalised and self.batch_norm == "per_point"
 
-    def move(self, point: FloatArray | Tensor) -> None:
-        """Put the surface's own network at ``point``, shape (P,)."""
+    def set_weights(self, point: FloatArray | Tensor) -> None:
+        """Set the weights of the surface's own network to ``point``, shape (P,)."""
         with torch.no_grad():
             self._flat.copy_(torch.as_tensor(point))
 
     def estimate_statistics(self) -> None:
-        """Estimate the batch-norm statistics where the network stands: the mean over the surface's batches of theirs."""
+        """Estimate the batch-norm statistics at the current weights, as the mean over batches."""
         layers = [layer for layer in self.network.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
         momenta = [layer.momentum for layer in layers]
         for layer in layers:
@@ -164,13 +170,13 @@ class LossSurface:
             layer.eval()
 
     def __call__(self, point: FloatArray | Tensor) -> float:
-        """Return the mean loss at ``point``, shape (P,); NaN or infinite where the network overflows."""
-        self.move(point)
+        """Return the mean loss at ``point``, (P,); NaN or infinite if the network overflows."""
+        self.set_weights(point)
         network: Callable[[Tensor], Tensor] = self.network
         if self._folded is not None:
             self._folded.refresh()
             network = self._folded.network
-        elif self._anew:
+        elif self._per_point:
             self.estimate_statistics()
         total = 0.0
         with torch.inference_mode():
@@ -179,18 +185,19 @@ class LossSurface:
                 total += loss.item() * len(labels)
         return total / self.samples
 
-    def together(self, points: FloatArray | Tensor) -> FloatArray:
-        """Return the losses at several points at once, shape (points,): `torch.func.vmap` over the weights, shape (points, P).
+    def losses_at(self, points: FloatArray | Tensor) -> FloatArray:
+        """Return the losses at several points at once, shape (points, P) → (points,).
 
-        Worth it on a GPU that one network leaves idle; on a CPU it is several times slower than one point after another.
+        It is one call of `torch.func.vmap`. This pays on a GPU that one network leaves idle. On a
+        CPU it is several times slower than one point after another.
 
         Raises
         ------
         ConfigError
-            Where statistics are estimated at each point.
+            If statistics are estimated at every point.
         """
-        if self._anew:
-            raise ConfigError("points cannot be evaluated together with batch_norm: per_point; take centre")
+        if self._per_point:
+            raise ConfigError("batch_norm: per_point evaluates one point at a time; take batch_norm: centre for several")
         rows = torch.as_tensor(points).to(self.device, self.dtype)
         buffers = dict(self.network.named_buffers())
         offsets = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes.values())])
@@ -210,9 +217,9 @@ class LossSurface:
         return (total / self.samples).cpu().numpy()
 
     def gradient(self, point: FloatArray | Tensor) -> FloatArray:
-        """Return the gradient of the mean loss at ``point``, shape (P,), with the statistics held."""
-        self.move(point)
-        if self._anew:
+        """Return the gradient of the mean loss at ``point``, (P,), with the statistics held."""
+        self.set_weights(point)
+        if self._per_point:
             self.estimate_statistics()
         parameters = list(self.network.parameters())
         total = torch.zeros(self.size, dtype=torch.float64, device=self.device)
@@ -227,7 +234,7 @@ class LossSurface:
 
 
 def _flatten_in_place(network: nn.Module) -> Tensor:
-    """Lay all parameters into one vector (P,), of which they become views, and return it."""
+    """Copy all parameters into one vector (P,), make them views of it, and return it."""
     parameters = list(network.parameters())
     flat = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
     offset = 0
@@ -240,7 +247,7 @@ def _flatten_in_place(network: nn.Module) -> Tensor:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: the bits then do not depend on how many cores a machine has."""
+    """Compute on one thread, so that the bits do not depend on the machine's number of cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -253,23 +260,25 @@ def _tracks_statistics(network: nn.Module) -> bool:
     return any(isinstance(layer, _BatchNorm) and layer.track_running_stats for layer in network.modules())
 
 
-def subset(samples: int, wanted: int | None, seed: int) -> NDArray[np.int64]:
-    """Return which of ``samples`` to take: all, or so many of them drawn by ``seed``; rising. Smaller subsets lie in larger.
+def draw_subset(samples: int, count: int | None, seed: int) -> NDArray[np.int64]:
+    """Return the rising indices of ``count`` of the ``samples``, drawn with ``seed``; all for None.
+
+    With the same seed, a smaller subset is part of a larger one.
 
     Raises
     ------
     ConfigError
-        If there are fewer.
+        If there are too few samples.
     """
-    if wanted is None:
+    if count is None:
         return np.arange(samples)
-    if not 1 <= wanted <= samples:
-        raise ConfigError(f"{wanted} samples of a training set of {samples}; take 1 to {samples}, or leave it out for all")
-    return np.sort(np.random.default_rng(seed).permutation(samples)[:wanted])
+    if not 1 <= count <= samples:
+        raise ConfigError(f"{count} samples of a training set of {samples}; take 1 to {samples}, or null for all")
+    return np.sort(np.random.default_rng(seed).permutation(samples)[:count])
 
 
 def describe(surface: LossSurface) -> dict[str, Any]:
-    """Return what a store says of the surface that its losses come from."""
+    """Return the attributes of a store that say which surface its losses come from."""
     return {
         "samples": surface.samples,
         "batch_norm": surface.batch_norm if surface._normalised else "none",

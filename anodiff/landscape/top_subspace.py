@@ -1,4 +1,4 @@
-"""How does the path move within the directions of largest curvature, and how outside them? Is it at the edge of stability?"""
+"""How does the path move within the Hessian's top eigenspace, and is it at the edge of stability?"""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anodiff.geometry.path import PathGeometry
-from anodiff.landscape.directions import COLUMNS
+from anodiff.landscape.directions import PARAMETERS_PER_READ
 from anodiff.settings.run import OptimiserSettings
 from anodiff.storage.types import FloatArray
 from anodiff.trajectory.store import Trajectory
 
 
 @dataclass(frozen=True)
-class MotionSplit:
-    """The time-averaged MSD of a window, split; shapes (lags,).
+class SubspaceMSD:
+    """The time-averaged MSD of a window, split into a subspace and the rest; shapes (lags,).
 
     Attributes
     ----------
     lags
         In updates.
     total, within, outside
-        Squared weight units; ``within`` the subspace plus ``outside`` it are the ``total``.
+        Squared weight units; ``within`` (the subspace) and ``outside`` it add up to ``total``.
     dimensions, parameters
-        Of the subspace and of the space: motion without preference has ``dimensions / parameters`` of its MSD within.
+        Dimensions of the subspace and of the whole space. Motion without a preferred direction has
+        the fraction ``dimensions / parameters`` of its MSD within the subspace.
     """
 
     lags: NDArray[np.int64]
@@ -36,32 +37,34 @@ class MotionSplit:
     parameters: int
 
 
-def split_motion(trajectory: Trajectory, geometry: PathGeometry, vectors: FloatArray, lags: ArrayLike) -> MotionSplit:
-    """Split a window's motion into that within the span of orthonormal ``vectors`` (k, P) and the rest.
+def subspace_msd(trajectory: Trajectory, geometry: PathGeometry, vectors: FloatArray, lags: ArrayLike) -> SubspaceMSD:
+    """Split a window's MSD into the span of orthonormal ``vectors`` (k, P) and the rest.
 
-    With c_k = V Δw_k, the Gram matrix within is c cᵀ and that outside G − c cᵀ; their MSDs follow as that of G does.
-    One streaming pass over the stored points.
+    With c = Δw Vᵀ, shape (T, k), the Gram matrix within the span is c cᵀ, and the one outside it
+    G − c cᵀ. Their MSDs follow from them as the whole follows from G. This takes one streaming pass
+    over the stored points.
     """
     updates = len(geometry.gram)
-    inside = np.zeros((updates, len(vectors)))
-    for first in range(0, vectors.shape[1], COLUMNS):
-        columns = slice(first, min(first + COLUMNS, vectors.shape[1]))
+    coordinates = np.zeros((updates, len(vectors)))
+    for first in range(0, vectors.shape[1], PARAMETERS_PER_READ):
+        columns = slice(first, min(first + PARAMETERS_PER_READ, vectors.shape[1]))
         steps = np.diff(trajectory.points(geometry.window, columns), axis=0).astype(np.float64)
-        inside += steps @ vectors[:, columns].T
-    gram = inside @ inside.T
+        coordinates += steps @ vectors[:, columns].T
+    gram = coordinates @ coordinates.T
     lags = np.asarray(lags, np.int64)
     total = geometry.mean_squared_displacement(lags)
     within = PathGeometry(gram, geometry.window).mean_squared_displacement(lags)
     outside = PathGeometry(geometry.gram - gram, geometry.window).mean_squared_displacement(lags)
-    return MotionSplit(lags, total, within, outside, *vectors.shape)
+    return SubspaceMSD(lags, total, within, outside, *vectors.shape)
 
 
 def stability_threshold(optimiser: OptimiserSettings, learning_rate: ArrayLike) -> FloatArray:
     """Return the largest curvature at which full-batch descent is stable: the edge of stability.
 
-    2/η for gradient descent, 2(1 + μ)/η with (heavy-ball) momentum μ (Cohen et al., ICLR 2021),
-    2(1 + μ)/(η(1 + 2μ)) with Nesterov's. The curvature includes the weight decay, so this is the threshold less it. NaN for
-    adaptive optimisers, whose preconditioner it would depend on, and where η is 0.
+    It is 2/η for gradient descent, 2(1 + μ)/η with (heavy-ball) momentum μ (Cohen et al., ICLR
+    2021), and 2(1 + μ)/(η(1 + 2μ)) with Nesterov's. Weight decay adds to the curvature, so it is
+    subtracted from the threshold. The threshold is NaN where η is 0, and for adaptive optimisers,
+    for which it would depend on their preconditioner.
 
     Examples
     --------

@@ -1,14 +1,15 @@
-"""Which network is trained: names, options and one function, `build`, that fits a network to a data set.
+"""Which network is trained? `build` makes one by its name and options, to fit a data set.
 
-A name is a family, with its depth where it has one (``resnet14``, ``vgg9``, ``densenet40``, ``mlp20``, ``alexnet``,
-``vit``), a network of torchvision (``torchvision:resnet18``) or a factory of the user's (``package.module:factory``).
-`check` looks at names and options without importing torch, so that a config is refused before the first job; `build`
-imports it.
+A name is a family, with its depth if it has one (``resnet14``, ``vgg9``, ``densenet40``, ``mlp20``,
+``alexnet``, ``vit``), a network of torchvision (``torchvision:resnet18``) or your own factory
+(``package.module:factory``). `resolve_model` checks names and options without importing torch, so
+that a wrong config is refused before the first job. `build` imports torch.
 
 Examples
 --------
->>> check("resnet14", {"width": 8, "shortcut": False})
->>> check("resnet15", {})
+>>> resolve_model("resnet14", {"width": 8})
+('resnet', {'depth': 14, 'width': 8, 'shortcut': True, 'projection': False, 'batch_norm': True})
+>>> resolve_model("resnet15", {})
 Traceback (most recent call last):
     ...
 anodiff.errors.ConfigError: model 'resnet15': depth must be 6n+2: 14, 20, 32, 44, 56, 110, ...
@@ -22,44 +23,47 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.settings.networks import FAMILIES, INITIALISATIONS, Family, Option, check, names, resolve
+from anodiff.settings.networks import FAMILIES, INITIALISATIONS, Family, Option, model_names, resolve_model
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["FAMILIES", "INITIALISATIONS", "Family", "Option", "build", "check", "count_parameters", "names"]
+__all__ = ["FAMILIES", "INITIALISATIONS", "Family", "Option", "build", "count_parameters", "model_names", "resolve_model"]
 
 
 def build(
     name: str, /, *, channels: int, size: int, classes: int, initialisation: str = "default", **options: Any
 ) -> nn.Module:
-    """Return a network, freshly initialised, for images of a data set.
+    """Return a newly initialised network for the images of a data set.
 
-    All randomness comes from torch's default generator, so the caller seeds it.
+    All randomness comes from torch's default generator; seed it before the call.
 
     Parameters
     ----------
     name
-        As in the module's docstring.
+        See the module's docstring.
     channels, size, classes
-        The data set's: inputs are (batch, channels, size, size), outputs (batch, classes) logits.
+        Of the data set: inputs are (batch, channels, size, size), outputs (batch, classes) logits.
     initialisation
-        ``default``, torch's own, or ``kaiming``, the published one; see `anodiff.models.initialisation`.
+        ``default``, torch's own, or ``kaiming``, the published one; see
+        `anodiff.models.initialisation`.
     **options
-        The family's, see `FAMILIES`; or keyword arguments of the torchvision network or the factory.
+        Options of the family, see `FAMILIES`; or keyword arguments of the torchvision network or
+        the factory.
 
     Raises
     ------
     ConfigError
-        As `check`, or the network does not fit the data set, or cannot be imported.
+        If `resolve_model` refuses name or options, or the network cannot be imported or does not
+        fit the data set.
     """
     if initialisation not in INITIALISATIONS:
         hint = did_you_mean(initialisation, INITIALISATIONS)
-        raise ConfigError(f"initialisation {initialisation!r} is unknown; {hint}")
+        raise ConfigError(f"unknown initialisation {initialisation!r}; {hint}")
     for what, value in {"channels": channels, "size": size, "classes": classes}.items():
         if value < 1:
             raise ConfigError(f"model {name!r}: {what} must be at least 1, got {value}")
-    family, settings = resolve(name, options)
+    family, settings = resolve_model(name, options)
 
     from anodiff.models.alexnet import alexnet
     from anodiff.models.densenet import densenet
@@ -90,5 +94,5 @@ def build(
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return the dimension P of the weight space: the number of entries of all of the model's parameters."""
+    """Return P, the dimension of the weight space: the number of entries of all parameters."""
     return sum(parameter.numel() for parameter in model.parameters())

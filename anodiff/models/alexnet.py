@@ -1,8 +1,9 @@
 """An AlexNet scaled to images of 32 pixels.
 
-Five convolutions with equal widths, max pooling after the first, second and fifth, and three fully connected layers
-with dropout, after Krizhevsky et al. (2012): the network in the code of Chen, Qu & Gong (2022), which has it from
-Simsekli, Sagun & Gurbuzbalaban, "A tail-index analysis of stochastic gradient noise in deep neural networks" (2019).
+After Krizhevsky et al. (2012): five convolutions of equal width, max pooling after the first,
+second and fifth, and three fully connected layers with dropout. It is the network in the code of
+Chen, Qu & Gong (2022), who took it from Simsekli, Sagun & Gurbuzbalaban, "A tail-index analysis of
+stochastic gradient noise in deep neural networks" (2019).
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ from collections import OrderedDict
 from torch import nn
 
 
-def alexnet(*, channels: int, size: int, classes: int, width: int = 64, dropout: float = 0.5) -> nn.Sequential:
+def alexnet(*, channels: int, size: int, classes: int, width: int, dropout: float) -> nn.Sequential:
     """Return an AlexNet-like network for images of any size.
 
-    Maps (batch, channels, size, size) to (batch, classes). On 32 pixels with width 64 it is the published network,
-    whose hidden layers have 448 = 7 x 64 units; other widths keep this ratio. Maps of fewer than 3 pixels are not
-    pooled.
+    Maps (batch, channels, size, size) to (batch, classes). For 32 pixels and width 64 it is the
+    published network, whose hidden layers have 448 = 7 x 64 units; other widths keep this ratio.
+    Feature maps of fewer than 3 pixels a side are not pooled.
 
     Parameters
     ----------
     channels, size, classes
-        The data set's.
+        Of the data set.
     width
         Channels of every convolution.
     dropout
-        Probability that a unit before a hidden layer is dropped.
+        Probability of dropping a unit before a hidden layer.
     """
     units = 7 * width
     stem = nn.Conv2d(channels, width, 4, stride=2, padding=2)
@@ -50,5 +51,5 @@ def alexnet(*, channels: int, size: int, classes: int, width: int = 64, dropout:
 
 
 def _pooling(size: int) -> tuple[list[nn.Module], int]:
-    """Return 3x3 max pooling with stride 2 and the map's size after it; no pooling where the window does not fit."""
+    """Return 3x3 max pooling with stride 2, if the window fits, and the size of the map after it."""
     return ([nn.MaxPool2d(3, stride=2)], (size - 3) // 2 + 1) if size >= 3 else ([], size)

@@ -1,8 +1,9 @@
 """Densely connected networks for small images.
 
-Huang, Liu, van der Maaten, Weinberger, "Densely connected convolutional networks" (2017), section 3: a 3x3
-convolution, three dense blocks with a 1x1 convolution and average pooling between them, global average pooling, a
-linear layer. ``densenet121`` is one of these with 121 layers; the one for ImageNet is ``torchvision:densenet121``.
+Huang, Liu, van der Maaten, Weinberger, "Densely connected convolutional networks" (2017), section
+3: a 3x3 convolution, three dense blocks with a 1x1 convolution and average pooling between them,
+global average pooling, a linear layer. ``densenet121`` is such a network with 121 layers; the one
+for ImageNet is ``torchvision:densenet121``.
 """
 
 from __future__ import annotations
@@ -20,33 +21,34 @@ def densenet(
     channels: int,
     size: int,
     classes: int,
-    depth: int = 40,
-    growth: int = 12,
-    bottleneck: bool = False,
-    compression: float = 1.0,
+    depth: int,
+    growth: int,
+    bottleneck: bool,
+    compression: float,
 ) -> nn.Sequential:
     """Return a DenseNet of three blocks with ``depth`` layers with weights.
 
-    Maps (batch, channels, size, size) to (batch, classes). DenseNet-BC is ``bottleneck=True, compression=0.5``.
+    Maps (batch, channels, size, size) to (batch, classes).
+    DenseNet-BC is ``bottleneck=True, compression=0.5``.
 
     Parameters
     ----------
     channels, size, classes
-        The data set's.
+        Of the data set.
     depth
-        3n + 4, or 6n + 4 with bottlenecks.
+        Layers with weights: 3n + 4, or 6n + 4 with bottlenecks.
     growth
         Channels that each layer adds to its input.
     bottleneck
-        Before each 3x3 convolution a 1x1 convolution to 4 x growth channels; the stem then has 2 x growth channels,
-        otherwise 16.
+        True: a 1x1 convolution to 4 x growth channels before each 3x3 convolution; the stem has
+        2 x growth channels instead of 16.
     compression
-        The fraction of channels, rounded down, that a transition between blocks keeps.
+        Fraction of the channels that a transition between blocks keeps, rounded down.
 
     Raises
     ------
     ConfigError
-        The image has fewer than 4 pixels a side, as it is halved twice.
+        If the image has fewer than 4 pixels a side, since it is halved twice.
     """
     if size < 4:
         raise ConfigError(f"densenet needs images of at least 4 pixels a side, got {size}")
@@ -72,7 +74,7 @@ def densenet(
 
 
 class DenseLayer(nn.Module):
-    """A layer whose output is its input with ``growth`` channels computed from it behind."""
+    """A layer that appends ``growth`` channels, computed from its input, to its input."""
 
     def __init__(self, inputs: int, growth: int, *, bottleneck: bool) -> None:
         super().__init__()

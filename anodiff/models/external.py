@@ -1,7 +1,8 @@
-"""Networks from elsewhere: torchvision's, and factories of the user's.
+"""Networks from torchvision, and from the user's own factories.
 
-Either is tried on two blank images when it is built, so that a network that cannot take the data set's images, or gives
-something else than one row of logits per image, is refused in one line and not after hours in a queue.
+Each is tried on two blank images when it is built. A network that cannot take the data set's
+images, or does not return one row of logits per image, is refused in one line, and not after hours
+in a queue.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ from torch import Tensor, nn
 
 from anodiff.errors import ConfigError, did_you_mean
 
-# These two train through auxiliary outputs unless told not to, and warn unless told to initialise themselves.
+# By default these two train with auxiliary outputs, and warn about their initialisation.
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
 
 
 def from_torchvision(name: str, options: Mapping[str, Any], *, channels: int, size: int, classes: int) -> nn.Module:
     """Return torchvision's classification network ``torchvision:<name>`` with random weights.
 
-    Where the images do not have three channels, the first convolution is replaced by one that fits, which starts from
-    torch's own initialisation.
+    If the images do not have three channels, the first convolution is replaced by one that fits,
+    with torch's own initialisation.
 
     Raises
     ------
     ConfigError
-        torchvision is missing or has no such network, the network does not take an option, or not images of this size.
+        If torchvision is missing or has no such network, or the network does not take an option or
+        images of this size.
     """
     try:
         from torchvision import models
@@ -42,7 +44,7 @@ def from_torchvision(name: str, options: Mapping[str, Any], *, channels: int, si
     wanted = name.removeprefix("torchvision:")
     known = models.list_models(module=models)
     if wanted not in known:
-        prefixed = [f"torchvision:{one}" for one in known]
+        prefixed = [f"torchvision:{network}" for network in known]
         raise ConfigError(f"torchvision has no classification network {wanted!r}; {did_you_mean(name, prefixed)}")
     defaults = {"aux_logits": False, "init_weights": True} if wanted in _WITH_AUXILIARY_OUTPUTS else {}
     try:
@@ -56,16 +58,18 @@ def from_torchvision(name: str, options: Mapping[str, Any], *, channels: int, si
 
 
 def from_factory(name: str, options: Mapping[str, Any], *, channels: int, size: int, classes: int) -> nn.Module:
-    """Return what the user's callable ``package.module:factory`` returns.
+    """Return the network that the user's callable ``package.module:factory`` returns.
 
-    The module is looked for in the working directory first. The callable gets those of ``channels``, ``size`` and
-    ``classes`` that it has parameters for, and the options. An exception in its own code is not caught.
+    The module is looked up in the working directory first. The callable is passed the options, and
+    those of ``channels``, ``size`` and ``classes`` that it has parameters for. An exception in its
+    own code is not caught.
 
     Raises
     ------
     ConfigError
-        The module cannot be imported or lacks the callable, the callable does not take an option, what it returns is
-        not a `torch.nn.Module`, or this does not map the data set's images to logits.
+        If the module cannot be imported or lacks the callable, the callable does not take an option
+        or does not return a `torch.nn.Module`, or this does not map the data set's images to
+        logits.
     """
     module_name, _, factory_name = name.partition(":")
     with _working_directory_importable():
@@ -81,7 +85,8 @@ def _replace_first_convolution(model: nn.Module, channels: int) -> None:
     convolutions = ((path, layer) for path, layer in model.named_modules() if isinstance(layer, nn.Conv2d))
     path, layer = next(convolutions, ("", None))
     if layer is None or layer.in_channels != 3:
-        raise ConfigError(f"{type(model).__name__} has no first convolution of three channels to replace")
+        name = type(model).__name__
+        raise ConfigError(f"{name} cannot take images of {channels} channels: its first convolution does not take three")
     replacement = nn.Conv2d(
         channels,
         layer.out_channels,
@@ -107,7 +112,7 @@ def _find(name: str, module_name: str, factory_name: str) -> Callable[..., Any]:
     if callable(factory):
         return factory
     if factory is not None:
-        raise ConfigError(f"model {name!r}: {factory_name} is {type(factory).__name__}, not something to call")
+        raise ConfigError(f"model {name!r}: {factory_name} is not callable but of type {type(factory).__name__}")
     known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
     raise ConfigError(f"model {name!r}: {module_name} has no {factory_name!r}; {did_you_mean(factory_name, known)}")
 
@@ -117,7 +122,7 @@ def _arguments(
 ) -> dict[str, Any]:
     try:
         signature = inspect.signature(factory)
-    except ValueError:  # some callables of extension modules do not say
+    except ValueError:  # some callables of extension modules have no signature
         return {**from_the_data, **options}
     parameters = signature.parameters.values()
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
@@ -135,12 +140,12 @@ def _arguments(
     try:
         signature.bind(**arguments)
     except TypeError as error:
-        raise ConfigError(f"model {name!r}: {_first_line(error)}; give it under options") from error
+        raise ConfigError(f"model {name!r}: {_first_line(error)}; set it in model.options") from error
     return arguments
 
 
 def _try_out(name: str, model: nn.Module, *, channels: int, size: int, classes: int) -> None:
-    """Refuse a model that does not map images to logits; leave its mode and the random generator as they were."""
+    """Refuse a model that does not map images to logits; restore its mode and the generator."""
     images = torch.zeros(2, channels, size, size)
     modes = {module: module.training for module in model.modules()}
     model.eval()

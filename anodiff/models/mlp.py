@@ -1,6 +1,7 @@
 """Fully connected networks.
 
-The published runs (Chen, Qu & Gong 2022) have 3, 20, 56 and 110 layers of width 100 with ReLU and no biases.
+The published runs (Chen, Qu & Gong 2022) have 3, 20, 56 and 110 layers of width 100 with ReLU and
+no biases.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ def mlp(
     channels: int,
     size: int,
     classes: int,
-    depth: int = 3,
-    width: int = 100,
-    batch_norm: bool = False,
-    bias: bool = True,
+    depth: int,
+    width: int,
+    batch_norm: bool,
+    bias: bool,
 ) -> nn.Sequential:
     """Return a fully connected network with ReLU.
 
@@ -29,15 +30,15 @@ def mlp(
     Parameters
     ----------
     channels, size, classes
-        The data set's.
+        Of the data set.
     depth
-        Linear layers, the output's among them; 1 is logistic regression.
+        Number of linear layers, output layer included; 1 is logistic regression.
     width
         Units of each hidden layer.
     batch_norm
-        Normalise before each ReLU, in place of the hidden layers' biases.
+        True: batch normalisation before each ReLU, instead of biases in the hidden layers.
     bias
-        False: no biases at all.
+        False: no biases.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     features = channels * size**2

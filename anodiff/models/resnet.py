@@ -1,15 +1,17 @@
-"""Residual networks for small images, and the plain networks without shortcuts.
+"""Residual networks for small images, and plain networks without shortcuts.
 
-He, Zhang, Ren, Sun, "Deep residual learning for image recognition" (2015), section 4.2: a 3x3 convolution, three stages
-of n blocks of two 3x3 convolutions at widths w, 2w, 4w, the second and third stage at half the resolution of the one
-before, global average pooling, a linear layer; 6n + 2 layers with weights.
+He, Zhang, Ren, Sun, "Deep residual learning for image recognition" (2015), section 4.2: a 3x3
+convolution, three stages of n blocks of two 3x3 convolutions at widths w, 2w, 4w, the second and
+third stage at half the resolution of the one before, global average pooling, a linear layer; 6n + 2
+layers with weights.
 
-Where the width changes, shortcuts are He et al.'s option A, the subsampled input with zeros for the new channels, which
-has no parameters. With ``projection`` they are option B, 1x1 convolutions with batch normalisation, as in the code of
-Li et al., "Visualizing the loss landscape of neural nets" (2018), which the runs of Chen, Qu & Gong (2022) used.
+Where the width changes, shortcuts are He et al.'s option A: the subsampled input, with zeros in the
+new channels. They have no parameters. With ``projection`` they are option B, 1x1 convolutions with
+batch normalisation, as in the code of Li et al., "Visualizing the loss landscape of neural nets"
+(2018), which the runs of Chen, Qu & Gong (2022) used.
 
-Without batch normalisation every convolution has a bias. (The code of those runs has no biases there either, and keeps
-the normalisation of the projections; here ``batch_norm=False`` means none.)
+Without batch normalisation, every convolution has a bias. (In the code of those runs it has none,
+and the projections keep their normalisation; here ``batch_norm=False`` removes all normalisation.)
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ def resnet(
     channels: int,
     size: int,
     classes: int,
-    depth: int = 14,
-    width: int = 16,
-    shortcut: bool = True,
-    projection: bool = False,
-    batch_norm: bool = True,
+    depth: int,
+    width: int,
+    shortcut: bool,
+    projection: bool,
+    batch_norm: bool,
 ) -> nn.Sequential:
     """Return a residual network of ``depth`` = 6n + 2 layers for images of any size.
 
@@ -40,17 +42,17 @@ def resnet(
     Parameters
     ----------
     channels, size, classes
-        The data set's.
+        Of the data set.
     depth
-        Layers with weights, 6n + 2.
+        Layers with weights: 6n + 2.
     width
         Channels of the first stage.
     shortcut
-        False: the plain network; the blocks stay, their residual connections go.
+        False: a plain network, with the same blocks but without residual connections.
     projection
-        Shortcuts between stages are 1x1 convolutions; without shortcuts this has no effect.
+        True: shortcuts between stages are 1x1 convolutions. It has no effect without shortcuts.
     batch_norm
-        Normalise after every convolution.
+        True: batch normalisation after every convolution.
     """
     blocks = (depth - 2) // 6
     layers: OrderedDict[str, nn.Module] = OrderedDict()

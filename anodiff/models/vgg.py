@@ -1,13 +1,14 @@
 """VGG networks for small images.
 
-Simonyan & Zisserman, "Very deep convolutional networks for large-scale image recognition" (2014), configurations A,
-B, D and E: stages of 3x3 convolutions, each stage followed by 2x2 max pooling, with three fully connected layers on
-top; the hidden ones have as many units as the last stage has channels, not 4096. VGG-9 is the one in the code of Li et
-al., "Visualizing the loss landscape of neural nets" (2018): seven convolutions in three stages, two fully connected
-layers. Convolutions and hidden layers are followed by batch normalisation, as there; dropout is not used.
+Simonyan & Zisserman, "Very deep convolutional networks for large-scale image recognition" (2014),
+configurations A, B, D and E: stages of 3x3 convolutions, each followed by 2x2 max pooling, then
+three fully connected layers. The hidden ones have as many units as the last stage has channels, not
+4096. VGG-9 is from the code of Li et al., "Visualizing the loss landscape of neural nets" (2018):
+seven convolutions in three stages, two fully connected layers. As there, batch normalisation
+follows the convolutions and hidden layers, and there is no dropout.
 
-Layers have no bias where batch normalisation follows, which cancels it. (The code of Li et al. keeps these biases;
-their gradient is zero.)
+Layers have no bias if batch normalisation follows, which cancels it. (The code of Li et al. keeps
+these biases; their gradient is zero.)
 """
 
 from __future__ import annotations
@@ -32,24 +33,25 @@ def vgg(
     channels: int,
     size: int,
     classes: int,
-    depth: int = 9,
-    width: int = 64,
-    batch_norm: bool = True,
+    depth: int,
+    width: int,
+    batch_norm: bool,
 ) -> nn.Sequential:
     """Return a VGG network of ``depth`` layers with weights for images of any size.
 
-    Maps (batch, channels, size, size) to (batch, classes). Pooling rounds up, and stops once the map is one pixel.
+    Maps (batch, channels, size, size) to (batch, classes). Pooling rounds up, and stops once the
+    map is one pixel.
 
     Parameters
     ----------
     channels, size, classes
-        The data set's.
+        Of the data set.
     depth
         9, 11, 13, 16 or 19.
     width
         Channels of the first stage.
     batch_norm
-        Normalise after every layer but the last.
+        True: batch normalisation after every layer except the last.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     inputs = channels

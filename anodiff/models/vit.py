@@ -1,10 +1,11 @@
 """A vision transformer for small images.
 
-Dosovitskiy et al., "An image is worth 16x16 words" (2020), in the form of P. Wang's vit-pytorch that the runs of Chen,
-Qu & Gong (2022) used: linear patch embedding, a class token, learnt positions drawn from N(0, 1), normalisation before
-attention and before the two-layer network, classification from the class token. Those runs dropped 0.1 of the entries.
+Dosovitskiy et al., "An image is worth 16x16 words" (2020), as in P. Wang's vit-pytorch, which Chen,
+Qu & Gong (2022) used: linear patch embedding, a class token, learnt positions drawn from N(0, 1),
+normalisation before attention and before the two-layer network, classification from the class
+token. Their dropout was 0.1.
 
-Attention is written out, as torch's fused kernels have no second derivative and curvature needs one.
+Attention is written out: torch's fused kernels have no second derivative, which curvature needs.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ def vit(
     channels: int,
     size: int,
     classes: int,
-    patch: int = 2,
-    width: int = 512,
-    depth: int = 6,
-    heads: int = 8,
-    mlp_width: int = 512,
-    dropout: float = 0.0,
+    patch: int,
+    width: int,
+    depth: int,
+    heads: int,
+    mlp_width: int,
+    dropout: float,
 ) -> VisionTransformer:
     """Return a vision transformer; the parameters are those of `VisionTransformer`.
 
     Raises
     ------
     ConfigError
-        The patches do not tile the image.
+        If the patches do not tile the image.
     """
     if size % patch:
         raise ConfigError(f"vit: patch must divide the image size, got patch {patch} and {size} pixels a side")
@@ -45,19 +46,20 @@ class VisionTransformer(nn.Module):
     Parameters
     ----------
     channels, size, classes
-        The data set's.
+        Of the data set.
     patch
-        Side of a patch in pixels; it divides ``size``.
+        Side of a patch in pixels, a divisor of ``size``.
     width
         Dimension of a token.
     depth
-        Transformer blocks.
+        Number of transformer blocks.
     heads
-        Attention heads; they divide ``width``.
+        Number of attention heads, a divisor of ``width``.
     mlp_width
         Units of the hidden layer in each block.
     dropout
-        Probability that an entry is dropped: after the embedding, after attention, twice in the two-layer network.
+        Probability of dropping an entry: after the embedding, after attention, and twice in the
+        two-layer network.
     """
 
     def __init__(
@@ -108,7 +110,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention of all tokens, softmax(q kᵀ / sqrt(width / heads)) v in every head."""
+    """Self-attention of all tokens: softmax(q kᵀ / sqrt(width / heads)) v in each head."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

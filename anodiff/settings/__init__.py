@@ -1,5 +1,5 @@
-"""What can be set: the one place for every default, type and bound, and for its documentation.
+"""What can be set, and is this config file valid? Every default, type and bound is here.
 
-`base` is what all settings share, `run` a training, `data` and `networks` what is trained on what, `stages` the analysis,
-`sweep` the whole config file, `loading` reads one, `reference` documents them all.
+Public: `run`, `data`, `networks` (one training), `stages` (the analysis), `sweep` (a config file),
+`loading` (reads and checks one), `reference` (its documentation). No module imports torch.
 """

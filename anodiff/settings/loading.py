@@ -1,4 +1,4 @@
-"""Is this file a valid config? If not, one line says which key, what was given and what to write instead."""
+"""Is this file a valid config? If not, one line says which key is wrong and what to write instead."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def validate(model: type[Model], values: Any, where: str) -> Model:
     Raises
     ------
     ConfigError
-        In one line: every offending key with its path, what was given and what is expected.
+        In one line: the path of every wrong key, its value and what is expected.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where}: expected keys and values, such as 'sweep:', got {type(values).__name__}")
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: " + "; ".join(_sentence(model, problem) for problem in error.errors())) from None
+        raise ConfigError(f"{where}: " + "; ".join(_message(model, problem) for problem in error.errors())) from None
 
 
 def load_yaml(path: str | Path) -> Any:
-    """Read a YAML file; raises `ConfigError` naming the line where it is not YAML."""
+    """Read a YAML file. Raises `ConfigError`, with the number of the line, if it is not YAML."""
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -56,35 +56,38 @@ def load_run(path: str | Path) -> RunSettings:
 
 
 def load_stage(model: type[Model], section: str, path: str | Path | None, changes: str = "{}", option: str = "") -> Model:
-    """Return the settings of a stage after training: a section of a config file (the defaults without one).
+    """Return the settings of a stage after training: a section of a config file, or the defaults if
+    there is no file.
 
-    ``changes``, in YAML, are laid over it; another ``name`` than the section's starts from that name's own defaults. ``option``
-    is what the changes are called in an error.
+    ``changes``, in YAML, override the section. With another ``name`` than the section's, they start
+    from the defaults of that name instead. ``option`` is the command-line option that gave the
+    changes, for errors.
     """
     option = option or f"--{section}"
     base: dict[str, Any] = (model() if path is None else getattr(load_config(path), section)).model_dump()
     try:
-        over = yaml.safe_load(changes)
+        changed = yaml.safe_load(changes)
     except yaml.YAMLError:
         raise ConfigError(f"{option}: not YAML: {changes!r}; write for example '{{slope_width: 0.3}}'") from None
-    validate(model, over, option)
-    return validate(model, over if over.get("name", base.get("name")) != base.get("name") else base | over, option)
+    validate(model, changed, option)
+    other_name = changed.get("name", base.get("name")) != base.get("name")
+    return validate(model, changed if other_name else base | changed, option)
 
 
-def _sentence(model: type[BaseModel], problem: Any) -> str:
+def _message(model: type[BaseModel], problem: Any) -> str:
     location = [part for part in problem["loc"] if not str(part).endswith("]")]
-    place = ".".join(str(part) for part in location)
+    key = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
         known = _fields_at(model, location[:-1])
-        return f"unknown key {place!r}; {did_you_mean(str(location[-1]), known)}"
+        return f"unknown key {key!r}; {did_you_mean(str(location[-1]), known)}"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] in ("value_error", "missing"):
-        return f"{place}: {message}" if place else message
-    return f"{place}: {message[0].lower()}{message[1:]}, got {problem['input']!r}"
+        return f"{key}: {message}" if key else message
+    return f"{key}: {message[0].lower()}{message[1:]}, got {problem['input']!r}"
 
 
 def _fields_at(model: type[BaseModel], location: list[Any]) -> list[str]:
-    """Names of the fields that the section at ``location`` has."""
+    """Return the names of the fields of the section at ``location``."""
     for part in location:
         field = model.model_fields.get(str(part))
         models_within = [] if field is None else _models_within(field.annotation)

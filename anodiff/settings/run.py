@@ -1,8 +1,8 @@
-"""What can be set: the one place for every default, type, bound and its documentation.
+"""What can be set for one training run?
 
-A config file describes a sweep; a run of the sweep is described by `RunSettings`. Unknown keys are refused, and the text
-behind each field is its documentation: it goes into the JSON schema (`workflow/schemas/config.schema.json`) and into
-``config/README.md``. Import is cheap: no torch.
+A config file describes a sweep; `RunSettings` describes one run of it. Unknown keys are refused.
+The docstring of each field is its documentation: it appears in the JSON schema
+(`workflow/schemas/config.schema.json`) and in ``config/README.md``.
 """
 
 from __future__ import annotations
@@ -12,88 +12,92 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from anodiff.settings.base import Named, Settings, label
+from anodiff.settings.base import Named, Settings, name_label
 from anodiff.settings.data import DataSettings
-from anodiff.settings.networks import resolve
+from anodiff.settings.networks import Initialisation, resolve_model
 
-#: Numbers kept of each point of a sketched path, unless set.
-SKETCH_SIZE = 1024
+#: Numbers kept of each point of a sketched path.
+DEFAULT_SKETCH_SIZE = 1024
 
-#: MiB of a GPU for the updates of a window, where no weights are stored, unless set.
-DEVICE_MEMORY = 1024
+#: MiB of a GPU for the updates of a window, if no weights are stored.
+DEFAULT_DEVICE_MEMORY = 1024
 
+#: Length of a window in optimiser steps.
+DEFAULT_WINDOW_LENGTH = 1000
 
-#: Settings of a model that most families share; the others stand under ``options``.
-ARCHITECTURE = ("depth", "width", "shortcut", "batch_norm")
+#: Options of a model that most families share; the others are in ``options``.
+COMMON_OPTIONS = ("depth", "width", "shortcut", "batch_norm")
 
 
 class ModelSettings(Named):
-    """The network. It adapts to the data set's channels, size and classes. What is left out takes the family's default."""
+    """The network. It adapts to the data set's channels, size and classes. Settings left out have
+    the family's defaults."""
 
-    name: Annotated[str, label(None)] = "resnet14"
-    """resnet<6n+2>, vgg9, vgg11, vgg16, densenet<depth>, alexnet, mlp<depth>, vit, torchvision:<name>, or
-    package.module:factory for one of yours."""
+    name: Annotated[str, name_label(None)] = "resnet14"
+    """resnet<6n+2>, vgg9, vgg11, vgg16, densenet<depth>, alexnet, mlp<depth>, vit,
+    torchvision:<name>, or package.module:factory for your own."""
     depth: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    """Number of layers with weights, where the name does not say it."""
+    """Number of layers with weights, if the name does not give it."""
     width: Annotated[int | None, Field(ge=1, le=65_536)] = None
     """Channels of the first stage, or units of a hidden layer."""
     shortcut: bool | None = None
-    """ResNets: false leaves the shortcuts out."""
-    batch_norm: Annotated[bool | None, label("batchnorm")] = None
-    """false leaves batch normalisation out, where the family has it."""
+    """For ResNets: false removes the shortcuts."""
+    batch_norm: Annotated[bool | None, name_label("batchnorm")] = None
+    """false removes batch normalisation, in families that have it."""
     options: dict[str, Any] = {}
-    """Further keyword arguments of the family, the torchvision model or your factory."""
+    """Further keyword arguments of the family, the torchvision network or your factory."""
 
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, value: Any) -> Any:
-        """Check name and options, and fill in the family's defaults, so that a run.yaml says everything."""
+        """Check name and options; fill in the family's defaults, so that a run.yaml is complete."""
         value = {"name": value} if isinstance(value, str) else value
         options = value.get("options", {}) if isinstance(value, Mapping) else None
         name = value.get("name", "resnet14") if isinstance(value, Mapping) else None
         if not isinstance(name, str) or not isinstance(options, Mapping):
             return value
-        given = {key: value[key] for key in ARCHITECTURE if value.get(key) is not None}
-        _, complete = resolve(name, {**given, **options})
-        named = {key: complete.pop(key) for key in ARCHITECTURE if key in complete}
+        given = {key: value[key] for key in COMMON_OPTIONS if value.get(key) is not None}
+        _, complete = resolve_model(name, {**given, **options})
+        named = {key: complete.pop(key) for key in COMMON_OPTIONS if key in complete}
         return {**value, **named, "options": complete}
 
     def keywords(self) -> dict[str, Any]:
         """Return the settings as keyword arguments of `anodiff.models.build`."""
-        named = {key: getattr(self, key) for key in ARCHITECTURE}
+        named = {key: getattr(self, key) for key in COMMON_OPTIONS}
         return {key: value for key, value in named.items() if value is not None} | self.options
 
 
 class ScheduleSettings(Named):
-    """The learning rate over the run, as a factor of ``learning_rate``."""
+    """How the learning rate changes over the run, as a factor of ``learning_rate``."""
 
-    name: Annotated[Literal["constant", "step", "cosine"], label("")] = "constant"
-    """constant; step: multiplied by ``factor`` at each milestone; cosine: half a cosine from 1 to 0 at the last step."""
+    name: Annotated[Literal["constant", "step", "cosine"], name_label("")] = "constant"
+    """constant; step: multiplied by ``factor`` at each milestone; cosine: half a cosine, from 1 to
+    0 at the last step."""
     warmup: Annotated[int, Field(ge=0)] = 0
-    """Optimiser steps of a linear warm-up from 0, before the schedule proper."""
+    """Optimiser steps of a linear warm-up from 0, before the schedule begins."""
     milestones: list[Annotated[float, Field(gt=0, lt=1)]] = [0.5, 0.75]
-    """For step: where the rate changes, as fractions of the run."""
+    """For step: when the rate changes, as fractions of the run."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """For step: what the rate is multiplied by at each milestone."""
+    """For step: factor by which the rate is multiplied at each milestone."""
 
 
 class OptimiserSettings(Named):
-    """The optimiser: the rule of the walk."""
+    """The optimiser."""
 
-    name: Annotated[Literal["sgd", "adam", "adamw"], label("")] = "sgd"
+    name: Annotated[Literal["sgd", "adam", "adamw"], name_label("")] = "sgd"
     """sgd, adam or adamw."""
-    learning_rate: Annotated[float, Field(gt=0), label(None)] = 0.1
+    learning_rate: Annotated[float, Field(gt=0), name_label(None)] = 0.1
     """Step size η."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """For sgd: momentum."""
     nesterov: bool = False
     """For sgd: Nesterov's form of momentum."""
-    weight_decay: Annotated[float, Field(ge=0), label("weightdecay")] = 0.0
-    """L2 penalty (sgd, adam) or decoupled decay (adamw)."""
+    weight_decay: Annotated[float, Field(ge=0), name_label("weightdecay")] = 0.0
+    """L2 penalty (sgd, adam) or decoupled weight decay (adamw)."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     """For adam and adamw: decay rates of the moment estimates."""
     schedule: ScheduleSettings = ScheduleSettings()
-    """The learning rate over the run."""
+    """How the learning rate changes over the run."""
 
     @model_validator(mode="after")
     def _fits(self) -> OptimiserSettings:
@@ -103,54 +107,65 @@ class OptimiserSettings(Named):
             raise ValueError("'nesterov' needs a 'momentum' above 0, such as 0.9")
         return self
 
+    @property
+    def is_plain_sgd(self) -> bool:
+        """Whether a step is w ← w − η g and nothing else."""
+        return self.name == "sgd" and not self.momentum and not self.weight_decay
+
 
 class TrainingSettings(Settings):
-    """From where, how long and on what batches."""
+    """Initial weights, length, batches and arithmetic."""
 
-    initialisation: Annotated[Literal["kaiming", "default"], label("init")] = "default"
-    """kaiming: the published one (Kaiming-normal convolutions, linear layers normal with standard deviation 1e-3);
-    default: torch's own."""
-    batch_size: Annotated[int, Field(ge=1), label(None)] = 128
-    """Samples a step."""
+    initialisation: Annotated[Initialisation, name_label("init")] = "default"
+    """kaiming: the published one (Kaiming-normal convolutions, linear layers normal with standard
+    deviation 1e-3); default: torch's own."""
+    batch_size: Annotated[int, Field(ge=1), name_label(None)] = 128
+    """Samples per step."""
     steps: Annotated[int | None, Field(ge=2)] = None
-    """Length of the run in optimiser steps; give this or ``epochs``."""
+    """Length of the run in optimiser steps. Set either this or ``epochs``."""
     epochs: Annotated[int | None, Field(ge=1)] = None
-    """Length of the run in passes over the training set; give this or ``steps``."""
-    loss: Annotated[Literal["cross_entropy", "mse"], label("")] = "cross_entropy"
+    """Length of the run in passes over the training set. Set either this or ``steps``."""
+    loss: Annotated[Literal["cross_entropy", "mse"], name_label("")] = "cross_entropy"
     """cross_entropy, or mse against one-hot targets."""
-    sampling: Annotated[Literal["without_replacement", "with_replacement"], label("")] = "without_replacement"
-    """without_replacement: a new order every epoch; with_replacement: independent batches (an epoch is as many steps)."""
-    drop_last: Annotated[bool, label("droplast")] = False
-    """Leave out an epoch's last batch where it is smaller than the others."""
-    evaluate_every: Annotated[int, Field(ge=1), label("evaluate")] = 1
-    """Measure loss and accuracy on the test set at the end of every so many epochs, and of the last."""
+    sampling: Annotated[Literal["without_replacement", "with_replacement"], name_label("")] = "without_replacement"
+    """without_replacement: a new order in every epoch; with_replacement: independent batches, and
+    as many steps per epoch."""
+    drop_last: Annotated[bool, name_label("droplast")] = False
+    """Drop the last batch of an epoch if it is smaller than the others."""
+    evaluate_every: Annotated[int, Field(ge=1), name_label("evaluate")] = 1
+    """Measure loss and accuracy on the test set every N epochs, and after the last."""
     deterministic: bool = True
-    """Only deterministic algorithms: the same bits again on the same type of device."""
-    precision: Annotated[Literal["float32", "tf32", "bf16"], label("")] = "float32"
-    """Of the products within the network: float32; tf32: rounded to 10 bits on a GPU that has them; bf16: the forward and
-    backward pass in bfloat16 (autocast). Weights, updates and what is recorded stay float32."""
-    channels_last: Annotated[bool, label("channelslast")] = False
-    """Lay images and convolutions out with channels running fastest: often faster, with other last bits."""
+    """Use deterministic algorithms only: repeating the run on the same type of device gives the
+    same bits."""
+    precision: Annotated[Literal["float32", "tf32", "bf16"], name_label("")] = "float32"
+    """Precision of the products within the network. float32; tf32: inputs rounded to 10 bits of
+    mantissa, on GPUs that support it; bf16: forward and backward pass in bfloat16 (autocast).
+    Weights, updates and recorded values are float32 in any case."""
+    channels_last: Annotated[bool, name_label("channelslast")] = False
+    """Store images and convolutions with the channel as the fastest index. Often faster; the last
+    bits differ."""
     compile: bool = False
-    """Put the network through torch.compile: the first steps wait for a compiler, the others are often faster, with other last
-    bits. It needs a C++ compiler on the machine that trains."""
-    cuda_graph: Annotated[Literal["auto"] | bool, label("cudagraph")] = "auto"
-    """Replay forward and backward pass as CUDA graphs rather than launch kernel after kernel: the same bits, and small networks
-    train several times as fast. It is for networks that do the same at every step and draw random numbers on the GPU alone, if
-    at all. auto: for the networks of this package, unless compiled, and not for torchvision's and yours. No effect on a CPU."""
+    """Compile the network with torch.compile. The first steps wait for the compiler; later ones are
+    often faster. The last bits differ. The machine that trains needs a C++ compiler."""
+    cuda_graph: Annotated[Literal["auto"] | bool, name_label("cudagraph")] = "auto"
+    """Replay the forward and backward pass as CUDA graphs instead of launching each kernel. The
+    bits are the same, and small networks train several times faster. The network must do the same
+    in every step, and draw random numbers on the GPU only. auto: for the networks of this package
+    unless compiled, not for torchvision's or your own. No effect on a CPU."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
-    """CPU threads of a training process. It is a setting of the run since it changes the order of sums, so the last bits."""
+    """CPU threads of a training process. It belongs to the run because it changes the order of
+    sums, and so the last bits."""
 
 
 class WindowSettings(Settings):
-    """A stretch of the run whose points are kept."""
+    """A part of the run whose points are kept."""
 
     start: Annotated[int, Field(ge=0)]
-    """Optimiser step of the window's first point: its waiting time."""
+    """Optimiser step of the window's first point, its waiting time."""
     length: Annotated[int, Field(ge=2)]
     """Optimiser steps from its first point to its last."""
     stride: Annotated[int, Field(ge=1)] = 1
-    """Keep every so many-th point."""
+    """Keep every N-th point."""
 
     @model_validator(mode="after")
     def _whole(self) -> WindowSettings:
@@ -160,41 +175,43 @@ class WindowSettings(Settings):
 
 
 class RecordingSettings(Settings):
-    """What of the path is kept."""
+    """Which parts of the path are kept, and how."""
 
     windows: Literal["contiguous", "log"] | list[WindowSettings] = "contiguous"
-    """contiguous: the whole run in windows of ``window_length``; log: windows of that length at waiting times 0, 1, 2, 4, 8 …
-    times it; or a list of {start, length, stride}."""
-    window_length: Annotated[int, Field(ge=2), label("window")] = 1000
+    """contiguous: the whole run, in windows of ``window_length``; log: windows of that length, at
+    waiting times of 0, 1, 2, 4, 8 … times the length; or a list of {start, length, stride}."""
+    window_length: Annotated[int, Field(ge=2), name_label("window")] = DEFAULT_WINDOW_LENGTH
     """Length of a window in optimiser steps."""
-    weights: Annotated[Literal["full", "sketch", "none"], label("")] = "full"
-    """full: every parameter of every kept point; sketch: a random projection of each to ``sketch_size`` numbers, which keeps
-    distances within a stated error and drops the single parameters; none: no weights, but the update Gram matrix of each
-    window, summed up while the network trains: all that the analysis of diffusion needs, in megabytes."""
-    sketch_size: Annotated[int, Field(ge=4, multiple_of=4)] = SKETCH_SIZE
-    """For sketch: numbers kept of each point, a multiple of 4 below the number of parameters. Squared distances have the
-    relative standard deviation sqrt(2/sketch_size): 4.4 % by default."""
-    gradient_coordinates: Annotated[int, Field(ge=0), label("gradients")] = 256
-    """Keep the mini-batch gradient at so many randomly chosen parameters (all, where the network has fewer) at every kept
-    point; 0: none. Nothing is kept where the weights tell all gradients: plain SGD (no momentum, no weight decay), full
-    weights, and all windows of stride 1."""
-    device_memory: Annotated[int, Field(ge=1), label("devicememory")] = DEVICE_MEMORY
-    """For none, on a GPU: MiB of its memory for the updates of a window (4 bytes each for every parameter); what is more lies
-    in the host's memory. On the CPU all of them do."""
-    noise_every: Annotated[int, Field(ge=0), label("noiseevery")] = 0
-    """Measure the norm of the gradient noise at every so many-th step; it costs one pass over the training set. 0: never."""
+    weights: Annotated[Literal["full", "sketch", "none"], name_label("")] = "full"
+    """full: every parameter of every kept point; sketch: a random projection of each point to
+    ``sketch_size`` numbers, which preserves distances within a stated error but not single
+    parameters; none: only the update Gram matrix of each window, summed while the network trains,
+    which is all that the analysis of diffusion needs and takes megabytes."""
+    sketch_size: Annotated[int, Field(ge=4, multiple_of=4)] = DEFAULT_SKETCH_SIZE
+    """For sketch: numbers kept of each point, a multiple of 4 below the number of parameters. The
+    relative standard deviation of squared distances is sqrt(2/sketch_size): 4.4 % by default."""
+    gradient_coordinates: Annotated[int, Field(ge=0), name_label("gradients")] = 256
+    """Keep the mini-batch gradient of this many randomly chosen parameters at every kept point (of
+    all parameters if the network has fewer); 0: none. None are kept if the weights determine all
+    gradients: plain SGD (no momentum, no weight decay), full weights, stride 1 in all windows."""
+    device_memory: Annotated[int, Field(ge=1), name_label("devicememory")] = DEFAULT_DEVICE_MEMORY
+    """For none, on a GPU: MiB of its memory for the updates of a window, each of which takes 4
+    bytes per parameter. The rest are held in the host's memory. On a CPU all of them are."""
+    noise_every: Annotated[int, Field(ge=0), name_label("noiseevery")] = 0
+    """Measure the norm of the gradient noise every N steps; each costs one pass over the training
+    set. 0: never."""
 
     @model_validator(mode="after")
     def _fits(self) -> RecordingSettings:
-        if self.weights != "sketch" and self.sketch_size != SKETCH_SIZE:
+        if self.weights != "sketch" and self.sketch_size != DEFAULT_SKETCH_SIZE:
             raise ValueError("'sketch_size' is for weights: sketch; leave it out, or set weights to sketch")
-        if self.weights != "none" and self.device_memory != DEVICE_MEMORY:
+        if self.weights != "none" and self.device_memory != DEFAULT_DEVICE_MEMORY:
             raise ValueError("'device_memory' is for weights: none; leave it out, or set weights to none")
         return self
 
 
 class RunSettings(Settings):
-    """One training run, completely: what stands in its run.yaml."""
+    """All settings of one training run, as in its run.yaml."""
 
     data: DataSettings = DataSettings()
     """The data set."""
@@ -203,22 +220,22 @@ class RunSettings(Settings):
     optimiser: OptimiserSettings = OptimiserSettings()
     """The optimiser."""
     training: TrainingSettings = TrainingSettings()
-    """Batches and length."""
+    """Initial weights, length and batches."""
     recording: RecordingSettings = RecordingSettings()
-    """What of the path is kept."""
-    seed: Annotated[int, Field(ge=0), label(None)] = 0
-    """Seed of the initial weights, the data order and the augmentation."""
+    """What is kept of the path."""
+    seed: Annotated[int, Field(ge=0), name_label(None)] = 0
+    """Seed of the initial weights, the order of the data and the augmentation."""
 
     @model_validator(mode="after")
     def _length(self) -> RunSettings:
         if (self.training.steps is None) == (self.training.epochs is None):
-            raise ValueError("training: give either 'steps' or 'epochs'")
+            raise ValueError("training: set either 'steps' or 'epochs'")
         steps = self.training.steps
         if steps is not None and not isinstance(self.recording.windows, str):
             for window in self.recording.windows:
                 if window.start + window.length > steps:
                     raise ValueError(
                         f"recording.windows: the window from step {window.start} to {window.start + window.length} ends "
-                        f"beyond the run's {steps} steps; give a longer training.steps or an earlier window"
+                        f"beyond the run's {steps} steps; set more training.steps or an earlier window"
                     )
         return self

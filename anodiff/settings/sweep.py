@@ -1,4 +1,4 @@
-"""A whole config file: the sweep, the places of its files, and every stage's settings."""
+"""What does a config file hold? The sweep, its folders, and the settings of every stage."""
 
 from __future__ import annotations
 
@@ -17,47 +17,51 @@ from anodiff.settings.stages import (
 
 
 class SweepSettings(Settings):
-    """Which runs: a grid, explicit entries, or both."""
+    """The runs of the sweep: a grid, explicit entries, or both."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    """Name of the sweep: its results lie in ``<results>/<name>/``."""
+    """Name of the sweep; its results are in ``<results>/<name>/``."""
     defaults: dict[str, Any] = {}
-    """Settings shared by all runs; any part of a run's settings (data, model, optimiser, training, recording, seed)."""
+    """Settings that all runs share: any part of a run's settings (data, model, optimiser, training,
+    recording, seed)."""
     grid: list[dict[str, Any]] = []
-    """Blocks of axes: dotted keys with lists, such as ``training.batch_size: [64, 128]``. A block is every combination."""
+    """Blocks of axes: dotted keys with lists of values, such as ``training.batch_size: [64, 128]``.
+    Each block gives every combination of its values."""
     runs: list[dict[str, Any]] = []
     """Single runs, written as in ``defaults`` or with dotted keys."""
 
 
 class PathSettings(Settings):
-    """Where things lie; relative to the folder that Snakemake runs in."""
+    """Folders, relative to the one that Snakemake runs in."""
 
     results: str = "results"
     """Folder of finished results."""
     scratch: str = "scratch"
-    """Folder of training in progress; fastest on the file system of ``results``, where publishing is one rename."""
+    """Folder of unfinished training. Fastest on the file system of ``results``, where publishing is
+    one rename."""
     data: str = "data"
-    """Folder of data sets, as torchvision lays them out."""
+    """Folder of data sets, in torchvision's layout."""
 
 
 class Config(Settings):
     """A config file."""
 
     sweep: SweepSettings
-    """Which runs."""
+    """The runs."""
     paths: PathSettings = PathSettings()
-    """Where things lie."""
+    """The folders of data and results."""
     download: bool = False
-    """Let torchvision download a missing data set."""
+    """Let torchvision download missing data sets."""
     longest_job: Annotated[int, Field(ge=10)] = 1440
-    """Minutes of a cluster's job at most, as its partition's time limit has it; a longer training goes on in the next job."""
+    """Longest cluster job in minutes: the time limit of the partition. A longer training resumes in
+    the next job."""
     analysis: AnalysisSettings = AnalysisSettings()
     """How the path is analysed."""
     simplified_model: SimplifiedModelSettings = SimplifiedModelSettings()
-    """Walkers on generated surfaces, beside the sweep."""
+    """Walkers on generated surfaces, next to the sweep."""
     landscape: LandscapeSettings = LandscapeSettings()
-    """The loss landscape along the path."""
+    """Slices of the loss landscape along the path."""
     roughness: RoughnessSettings = RoughnessSettings()
-    """Its roughness."""
+    """How rough the loss is around the path."""
     curvature: CurvatureSettings = CurvatureSettings()
-    """Its curvature."""
+    """How curved the loss is at points of the path."""

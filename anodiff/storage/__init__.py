@@ -1,5 +1,5 @@
-"""Outputs that appear whole or not at all.
+"""How are results written, so that each is whole or absent?
 
-`stores` are Zarr stores and how they reach their place, `compression` how arrays are packed and checked, `lock` who may write,
-`measurement` work that resumes, `memory` whether something fits, `types` what passes between all packages.
+Public: `stores` (Zarr stores), `resumable` (stores written in parts), `lock` (one process at a
+time), `compression`, `memory`, and `types`, which all packages share.
 """

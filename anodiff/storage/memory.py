@@ -1,34 +1,31 @@
-"""How much memory may still be taken? Asked before a thing is made that may not fit."""
+"""Is there enough memory? Asked before something large is allocated."""
 
 from __future__ import annotations
 
-import math
-import os
-from pathlib import Path
+import psutil
 
 from anodiff.errors import ConfigError
 
-#: Where Linux says how much memory can be had; SC_AVPHYS_PAGES leaves the page cache out, and other systems lack it.
-MEMINFO = Path("/proc/meminfo")
+
+def require_memory(what: str, needed: float, instead: str = "take fewer", available: float | None = None) -> None:
+    """Raise `ConfigError` if ``what`` needs more memory than is available.
+
+    Parameters
+    ----------
+    what
+        What needs the memory, for the message.
+    needed
+        Bytes that it needs.
+    instead
+        What the user can do, for the message.
+    available
+        Bytes available; by default this machine's, see `available_memory`.
+    """
+    available = available_memory() if available is None else available
+    if needed > available:
+        raise ConfigError(f"{what} needs {needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free; {instead}")
 
 
-def refuse_too_large(what: str, needed: float, instead: str = "take fewer", free: float | None = None) -> None:
-    """Raise `ConfigError`, with both numbers, if so many bytes are more than are free, by default on this machine."""
-    free = available_memory() if free is None else free
-    if needed > free:
-        raise ConfigError(f"{what} needs {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free; {instead}")
-
-
-def available_memory() -> float:
-    """Return the bytes that may still be taken: what Linux can free (not only what is idle), elsewhere all there are."""
-    try:
-        for line in MEMINFO.read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name == "MemAvailable":
-                return 1024.0 * int(value.split()[0])
-    except OSError:
-        pass
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (ValueError, AttributeError):
-        return math.inf
+def available_memory() -> int:
+    """Return the bytes that this machine can give without swapping, page cache included."""
+    return psutil.virtual_memory().available

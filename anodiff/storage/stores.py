@@ -1,6 +1,8 @@
-"""Is there a finished store of the expected kind at this path? And: how a finished store gets to its place.
+"""Is there a finished store of the expected kind at this path, and how does a finished one get
+there?
 
-Each store's root attributes say its ``kind``, its ``format_version`` and its ``status``; the status is written last.
+The root attributes of a store hold its ``kind``, ``format_version`` and ``status``. The status is
+written last.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ RUNNING, COMPLETE, DIVERGED = "running", "complete", "diverged"
 
 
 def create_store(path: str | Path, kind: str, version: int, attributes: dict[str, Any]) -> zarr.Group:
-    """Make an empty store at ``path``, replacing an unfinished one; it counts as unfinished until `finish_store`."""
+    """Make an empty store at ``path``, replacing an unfinished one; it counts as unfinished until
+    `finish_store` is called."""
     path = Path(path)
     if path.exists():
         shutil.rmtree(path)
@@ -39,7 +42,7 @@ def create_store(path: str | Path, kind: str, version: int, attributes: dict[str
 
 
 def finish_store(group: zarr.Group, status: str = COMPLETE, **attributes: Any) -> None:
-    """Write the last attributes and the consolidated metadata: from now on the store counts as finished."""
+    """Write the last attributes and the consolidated metadata: the store now counts as finished."""
     group.attrs.update(attributes | {"status": status})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata")
@@ -52,7 +55,7 @@ def open_group(path: str | Path) -> zarr.Group:
     Raises
     ------
     StoreMissingError, StoreFormatError
-        If there is nothing at ``path``, or no Zarr group.
+        If there is nothing at ``path``, or something other than a Zarr group.
     """
     if not Path(path).exists():
         raise StoreMissingError(f"{path}: no such store")
@@ -68,7 +71,8 @@ def open_store(path: str | Path, kind: str, version: int) -> zarr.Group:
     Raises
     ------
     StoreMissingError, StoreFormatError, IncompleteStoreError
-        In one line: nothing there, something foreign, another format version, or a writer that has not finished.
+        If there is nothing, another kind of store, another format version, or a store whose writer
+        has not finished.
     """
     group = open_group(path)
     found = group.attrs.get("kind")
@@ -78,24 +82,25 @@ def open_store(path: str | Path, kind: str, version: int) -> zarr.Group:
     written = group.attrs.get("format_version")
     if written != version:
         raise StoreFormatError(
-            f"{path}: {kind} format version {written}, this anodiff reads version {version}; make it anew, or "
-            "read it with the version that wrote it"
+            f"{path}: {kind} format version {written}, but this anodiff reads version {version}; make the store again, "
+            "or read it with the anodiff that wrote it"
         )
     if group.attrs.get("status", RUNNING) == RUNNING:
-        raise IncompleteStoreError(f"{path}: its writer has not finished, or was killed; run the step that makes it again")
+        raise IncompleteStoreError(f"{path}: its writer has not finished or was killed; run the step that makes it again")
     return group
 
 
 def publish(finished: str | Path, destination: str | Path) -> None:
-    """Move a finished store into place by one rename, so that nobody ever sees a half of it.
+    """Move a finished store into place by one rename, so that nobody sees half of it.
 
-    Across file systems the store is first copied beside its destination under a temporary name. A process that is killed leaves
-    the whole store at one of the two places, and at ``finished`` never a part of one.
+    Across file systems the store is first copied next to its destination, under a temporary name.
+    If the process is killed, the whole store is at one of the two places, and never a part of it at
+    ``finished``.
 
     Raises
     ------
     OutputExistsError
-        If something stands at ``destination``.
+        If ``destination`` exists.
     """
     finished, destination = Path(finished), Path(destination)
     refuse_existing(destination, overwrite=False)
@@ -110,21 +115,22 @@ def publish(finished: str | Path, destination: str | Path) -> None:
         shutil.copytree(finished, beside)
         beside.rename(destination)
     except BaseException:
-        _discard(beside)
+        _remove_for_good(beside)
         raise
     discard(finished)
 
 
 @contextmanager
 def writing(output: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside ``output`` to write to; published on success, removed on failure.
+    """Yield a temporary path next to ``output`` to write to; rename it to ``output`` on success,
+    remove it on failure.
 
     Raises
     ------
     OutputExistsError
         If ``output`` exists and ``overwrite`` is false; nothing has been computed yet.
     StorageError
-        If the file system refuses: one line, with its reason.
+        If the file system refuses to write; the message is one line with the reason.
     """
     output = Path(output)
     refuse_existing(output, overwrite=overwrite)
@@ -132,38 +138,38 @@ def writing(output: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         with storage_errors(output):
             output.parent.mkdir(parents=True, exist_ok=True)
-            remove(temporary)  # what an earlier attempt left that was killed
+            remove(temporary)  # left by an earlier attempt that was killed
             yield temporary
             remove(output)
             temporary.rename(output)
     except BaseException:
-        _discard(temporary)
+        _remove_for_good(temporary)
         raise
 
 
 @contextmanager
 def storage_errors(path: str | Path) -> Iterator[None]:
-    """Turn the file system's refusal to write ``path`` into one line."""
+    """Turn an `OSError` while writing ``path`` into a `StorageError` of one line."""
     try:
         yield
     except AnodiffError:
         raise
     except OSError as error:
-        if isinstance(error, shutil.Error):  # of copytree: a list of (source, destination, reason)
+        if isinstance(error, shutil.Error):  # from copytree: a list of (source, destination, reason)
             reason = f"{path}: {error.args[0][0][2]}"
         else:
             reason = f"{error.filename or path}: {error.strerror or error}"
-        raise StorageError(f"{reason}; nothing was published, make room and run this again") from None
+        raise StorageError(f"{reason}; nothing was published; free some space and run this again") from None
 
 
 def refuse_existing(output: Path, *, overwrite: bool) -> None:
-    """Raise `OutputExistsError` if ``output`` exists and may not be replaced."""
+    """Raise `OutputExistsError` if ``output`` exists and ``overwrite`` is false."""
     if output.exists() and not overwrite:
-        raise OutputExistsError(f"{output} exists already; remove it, or add --overwrite")
+        raise OutputExistsError(f"{output} already exists; remove it, or add --overwrite")
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a whole folder, if it is there."""
+    """Remove a file or a whole folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -171,7 +177,7 @@ def remove(path: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or folder under another name, so that a kill midway leaves nothing that looks whole."""
+    """Rename a file or folder, then remove it: a kill midway leaves nothing that looks whole."""
     rubbish = path.with_name(f".{path.name}.discarded")
     remove(rubbish)
     if path.exists():
@@ -180,26 +186,27 @@ def discard(path: Path) -> None:
 
 
 def sync_files(folder: Path, done: Container[tuple[Path, int]] = ()) -> set[tuple[Path, int]]:
-    """Make the files in a folder and below outlast a loss of power; return them, each with the time of its last change.
+    """Flush the files in a folder and below to disk, so that they survive a power failure.
 
-    Those in ``done``, unchanged since, are left out.
+    Files in ``done`` are skipped unless they have changed since. The return value holds the files
+    that were flushed, each with the time of its last change in ns.
     """
     files = {(path, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
     new = {file for file in files if file not in done}
     for path, _ in new:
-        _sync(path)
+        _fsync(path)
     for parent in {path.parent for path, _ in new}:
         sync_folder(parent)
     return new
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder outlast a loss of power; a file system that cannot do so is left alone."""
+    """Flush the names in a folder to disk, if its file system can do so."""
     with suppress(OSError):
-        _sync(path)
+        _fsync(path)
 
 
-def _sync(path: Path) -> None:
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -207,8 +214,8 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _discard(path: Path) -> None:
-    """Remove what a failed writer left: until it stays away, since Zarr's other threads write on after the first has failed."""
+def _remove_for_good(path: Path) -> None:
+    """Remove what a failed writer left until it stays away: Zarr's other threads may still write."""
     for _ in range(100):
         with suppress(OSError):
             remove(path)
@@ -217,8 +224,8 @@ def _discard(path: Path) -> None:
             return
 
 
-def existing(folder: Path) -> Path:
-    """Return a folder, or the nearest one above it that exists."""
+def nearest_existing_folder(folder: Path) -> Path:
+    """Return ``folder``, or its nearest parent that exists."""
     folder = folder.expanduser()
     while not folder.is_dir():
         if folder == folder.parent:

@@ -1,4 +1,4 @@
-"""What functions of all packages take from each other: arrays of float64, and the one that hears how far a step is."""
+"""Which types do all packages share? Arrays of float64, and callbacks that show progress."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-#: Called with (done, total, message) as often as one likes, such as `anodiff.cli.progress.progress` gives.
-Report = Callable[[int, int, str], None]
+#: What a random function takes: a seed, or a generator to continue.
+Seed = int | np.random.Generator
+
+#: Called with (done, total, message), as often as the caller likes. `anodiff.cli.progress.progress` gives one.
+ProgressCallback = Callable[[int, int, str], None]
 
 
-def silent(done: int, total: int, message: str) -> None:
-    """Be the `Report` that shows nothing."""
+def no_progress(done: int, total: int, message: str) -> None:
+    """Ignore progress."""

@@ -1,5 +1,5 @@
-"""The sweep as a whole: which runs there are, what they cost, and what their results say together.
+"""What does a sweep as a whole contain, cost and show?
 
-`runs` names them, `costs` and `plan` estimate them; `results` reads them, `tables` gathers them, `columns` explains the tables;
-`claims` and `hypothesis_tests` judge, `seeds` averages, `connections` correlates, `comparison` compares.
+`runs` names its runs; `costs` and `plan` estimate what they need; `results` reads what came out; `tables` makes its tables.
+`claims` judges the study's claims, `comparison` compares two runs or sweeps. Import from these modules.
 """

@@ -1,16 +1,16 @@
 """Does this sweep show what the study claims? A row for each measurable part of each of its five claims.
 
-Derived from the sweep's other tables alone. Every part is judged against its null by a test over runs or surfaces
-(`anodiff.sweep.hypothesis_tests`); a claim holds where all of its parts do (`verdict_of`).
+The parts come from the sweep's other tables alone. Each is judged against its null by a test over
+runs or surfaces (`anodiff.sweep.hypothesis_tests`); a claim holds if all of its parts do.
 
-The pitfall: a run counts once, however many windows it has, but runs of a sweep are not a sample of all networks; a verdict is
-about runs like these. Runs of one seed begin at the same weights and see the same batches where model and batch size agree.
+The pitfall: a run counts once, however many windows it has, but the runs of a sweep are not a
+sample of all networks. A verdict is about runs like these. Runs of one seed, model and batch size
+have the same initial weights and the same batches.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +18,24 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, spearmanr
 
-from anodiff.diffusion.intervals import COVERAGE
-from anodiff.sweep.hypothesis_tests import FEWEST, NOT_MEASURED, Row, judge_median, not_measured, part_row, together
+from anodiff.diffusion.intervals import COVERAGE, Interval
+from anodiff.storage.columns import COUNT, TEXT, Column
+from anodiff.sweep.hypothesis_tests import (
+    NOT_MEASURED,
+    Judgement,
+    Row,
+    combined_verdict,
+    judge_median,
+    not_measured,
+    too_few,
+)
 from anodiff.sweep.landscape_claims import landscape_parts, walker_parts
-from anodiff.sweep.seeds import alike
+from anodiff.sweep.seeds import comparable_windows
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One of the study's claims: a short title, and the whole of it."""
+    """One of the study's claims: a short title, and the whole statement."""
 
     title: str
     statement: str
@@ -53,44 +62,38 @@ CLAIMS = {
         "superdiffusion.",
     ),
     5: Claim(
-        "Walkers on a fractal surface move alike",
-        "A walker descending a two-dimensional fractal surface with weak noise shows the same; on a convex or a shuffled "
-        "surface not.",
+        "The same motion on a fractal surface",
+        "A walker that descends a two-dimensional fractal surface with weak noise moves in the same way. On a convex or a "
+        "shuffled surface it does not.",
     ),
 }
 
-#: Columns of the table: meaning.
+#: Unit of a column that is in the unit of the measure of its row.
+MEASURE_UNIT = "that of the measure"
+
+#: Columns of the table.
 CLAIM_COLUMNS = {
-    "claim": "number of the claim, 1 to 5",
-    "title": "the claim in a few words",
-    "part": "what is measured",
-    "measure": "the column, of the table that holds it, or the quantity",
-    "value": "what came out",
-    "low": "lower end of its 95 % interval",
-    "high": "its upper end",
-    "n": "number of independent things that it rests on: runs or surfaces",
-    "test": "the test, and against what",
-    "p": "its two-sided p-value",
-    "verdict": "supports, contradicts, undecided, or not measured",
-    "note": "why, and what to keep in mind",
+    "claim": Column("number of the claim, 1 to 5"),
+    "title": Column("the claim in a few words", TEXT),
+    "part": Column("what is measured", TEXT),
+    "measure": Column("the column that holds it in the sweep's other tables, or the quantity", TEXT),
+    "value": Column("the measured value", MEASURE_UNIT),
+    "low": Column("lower end of the 95 % interval of value", MEASURE_UNIT),
+    "high": Column("upper end of the 95 % interval of value", MEASURE_UNIT),
+    "n": Column("number of independent runs or surfaces", COUNT),
+    "test": Column("the test, and its null", TEXT),
+    "p": Column("two-sided p-value of the test"),
+    "verdict": Column("supports, contradicts, undecided, or not measured", TEXT),
+    "note": Column("the reason, and what to keep in mind", TEXT),
 }
 
-#: Settings whose values claim 2 looks at one by one: in words.
+#: Settings for whose values claim 2 asks claim 1 one by one: in words.
 STRATA = {
     "model": "model",
     "model.shortcut": "shortcuts",
     "batch_size": "batch size",
     "learning_rate": "learning rate",
 }
-
-
-def verdict_of(rows: pd.DataFrame) -> str:
-    """Return the verdict of a claim from its rows; each part must hold.
-
-    ``contradicts`` where one part contradicts; ``supports`` where every part supports; ``not measured`` where none was;
-    ``undecided`` otherwise, so also where some parts support and others were not measured.
-    """
-    return together(rows["verdict"])
 
 
 def claim_rows(
@@ -101,7 +104,7 @@ def claim_rows(
 ) -> pd.DataFrame:
     """Return `CLAIM_COLUMNS`, a row for each part of each claim, from the sweep's tables of these names.
 
-    Only runs that came to their end count. What is None is not measured.
+    Only complete runs count. A table that is None was not measured.
     """
     exponents, tails = (table[table["status"] == "complete"] for table in (exponents, tails))
     parts: dict[int, list[Row]] = {
@@ -115,14 +118,15 @@ def claim_rows(
     return pd.DataFrame(rows, columns=list(CLAIM_COLUMNS))
 
 
-def run_measures(exponents: pd.DataFrame) -> pd.DataFrame:
-    """Return what claim 1 rests on, a row for each run.
+def early_and_late(exponents: pd.DataFrame) -> pd.DataFrame:
+    """Return the numbers that claim 1 rests on, a row for each run.
 
-    Columns: ``early`` and ``late``, the exponent over the long lags in the first and the last window; each also with
-    ``_above``, less the null of random signs; ``early_order``, the share of draws of the null of random order that are as
-    superdiffusive; ``trend``, the rank correlation of the largest exponent with the waiting time.
+    Columns: ``early`` and ``late``, the exponent over the long lags in the first and the last
+    window; for each, ``_above``, the difference from the null of random signs; ``early_order``, the
+    share of draws of the null of random order that are as superdiffusive; ``trend``, the rank
+    correlation of the largest exponent with the waiting time.
     """
-    windows = alike(exponents)
+    windows = comparable_windows(exponents)
     first = windows.groupby("run").nth(0).set_index("run")
     later = windows[windows["waiting_time"] > 0].dropna(subset=["beta_long"])
     last = later.groupby("run").nth(-1).set_index("run")
@@ -141,22 +145,22 @@ def run_measures(exponents: pd.DataFrame) -> pd.DataFrame:
 
 def diffusion_parts(exponents: pd.DataFrame) -> list[Row]:
     """Return the parts of claim 1 over the runs of a table of exponents."""
-    of_runs = run_measures(exponents)
+    runs = early_and_late(exponents)
     signs = "updates with random signs"
-    early = judge_median(of_runs["early"], of_runs["early_above"], claimed=1, beyond=1, against=signs)
-    order = of_runs["early_order"]
-    ordered = judge_median(order, order - 0.5, claimed=-1, beyond=0.5, against="updates in random order, a half of which are")
-    falls = judge_median(of_runs["trend"], of_runs["trend"], claimed=-1, beyond=0, against="no trend")
-    late = judge_median(of_runs["late"], of_runs["late_above"], claimed=-1, beyond=1, against=signs)
+    early = judge_median(runs["early"], runs["early_above"], claimed=1, beyond=1, against=signs)
+    order = runs["early_order"]
+    ordered = judge_median(order, order - 0.5, claimed=-1, beyond=0.5, against="one half, as for updates in random order")
+    falling = judge_median(runs["trend"], runs["trend"], claimed=-1, beyond=0, against="no trend")
+    late = judge_median(runs["late"], runs["late_above"], claimed=-1, beyond=1, against=signs)
     trend = "rank correlation of the largest exponent with the waiting time within a run, median over runs"
     return [
-        part_row("exponent over the long lags of the first window, median over runs", "beta_long", early),
-        part_row(
+        early.row("exponent over the long lags of the first window, median over runs", "beta_long"),
+        ordered.row(
             "share of the first window's updates in random order that are as superdiffusive at some lag, median over runs",
-            "superdiffusion_p_shuffled", ordered, "these keep the window's drift and destroy all else",
+            "superdiffusion_p_shuffled", "random order keeps the window's drift and destroys everything else",
         ),
-        part_row(trend, "beta_max", falls),
-        part_row("exponent over the long lags of the last window, median over runs", "beta_long", late),
+        falling.row(trend, "beta_max"),
+        late.row("exponent over the long lags of the last window, median over runs", "beta_long"),
     ]  # fmt: skip
 
 
@@ -169,85 +173,67 @@ def _trend(rows: pd.DataFrame) -> float:
 
 
 def strata_parts(exponents: pd.DataFrame) -> list[Row]:
-    """Return claim 1 as a whole for each model, with and without shortcuts, each batch size and learning rate."""
-    found = []
+    """Return claim 1 as a whole for each model, with and without shortcuts, each batch size and each learning rate."""
+    parts = []
     for column, words in STRATA.items():
         strata: dict[Any, pd.DataFrame] = dict(iter(exponents.groupby(column))) if column in exponents else {}
         if len(strata) < 2:
-            only = f"{next(iter(strata))} only" if strata else "one value only"
-            found.append(part_row(f"claim 1 for runs of each {words}", column, not_measured(f"the sweep has {words} {only}")))
+            only = f"only {words} = {next(iter(strata))}" if strata else f"only one value of {words}"
+            parts.append(not_measured(f"the sweep has {only}").row(f"claim 1 for runs of each {words}", column))
             continue
         for name, rows in strata.items():
-            found.append(
-                part_row(f"claim 1 for the runs with {words} {name}", "share of runs that show all parts", _whole(rows))
-            )
-    return found
+            judged = _judge_claim_1(rows)
+            parts.append(judged.row(f"claim 1 for runs with {words} = {name}", "share of runs that show all parts"))
+    return parts
 
 
-def _whole(exponents: pd.DataFrame) -> Row:
-    """Return claim 1 over some runs: the share of them that show all of it, and the largest of its parts' p-values."""
+def _judge_claim_1(exponents: pd.DataFrame) -> Judgement:
+    """Return claim 1 over some runs: the share of them that show all of it, and the largest p-value of its parts."""
     parts = diffusion_parts(exponents)
-    verdict = together(part["verdict"] for part in parts)
-    of_runs = run_measures(exponents).dropna()
-    if not len(of_runs):
+    runs = early_and_late(exponents).dropna()
+    if not len(runs):
         return not_measured("; ".join(part["note"] for part in parts if part["verdict"] == NOT_MEASURED))
-    show = (of_runs["early"] > 1) & (of_runs["late"] < 1) & (of_runs["trend"] < 0)
-    show &= (of_runs["early_above"] > 0) & (of_runs["early_order"] < 0.5) & (of_runs["late_above"] < 0)
+    show = (runs["early"] > 1) & (runs["late"] < 1) & (runs["trend"] < 0)
+    show &= (runs["early_above"] > 0) & (runs["early_order"] < 0.5) & (runs["late_above"] < 0)
     share = binomtest(int(show.sum()), len(show))
     interval = share.proportion_ci(COVERAGE)
-    few = f"; nothing is significant with fewer than {FEWEST}" if len(show) < FEWEST else ""
-    return {
-        "value": share.statistic,
-        "low": float(interval.low),
-        "high": float(interval.high),
-        "n": len(show),
-        "test": "the tests of claim 1, all of which must hold",
-        "p": float(np.max([part["p"] for part in parts])),
-        "verdict": verdict,
-        "note": f"{show.sum()} of {len(show)} runs{few}",
-    }
+    return Judgement(
+        Interval(share.statistic, float(interval.low), float(interval.high)),
+        len(show),
+        "the tests of claim 1, all of which must hold",
+        float(np.max([part["p"] for part in parts])),
+        combined_verdict(part["verdict"] for part in parts),
+        f"{show.sum()} of {len(show)} runs{too_few(len(show))}",
+    )
 
 
 def jump_parts(tails: pd.DataFrame) -> list[Row]:
-    """Return the parts of claim 3: standardised gradients, and step lengths; a run's value is the median over windows."""
+    """Return the parts of claim 3: standardised gradients and step lengths. The value of a run is its median over windows."""
 
     def over_windows(quantity: str, column: str) -> pd.Series:
         rows = tails[tails["quantity"] == quantity]
         return rows.groupby("run")[column].median()
 
-    def ratio(quantity: str) -> Row:
+    def tail_ratio(quantity: str) -> Judgement:
         values = over_windows(quantity, "against_exponential")
         return judge_median(values, values, claimed=1, beyond=0, against="an exponential tail")
 
     gradients = "standardised_gradient"
-    alpha = over_windows(gradients, "stable_alpha")
     stable = judge_median(
-        alpha, over_windows(gradients, "stable_alpha_high") - 2, claimed=-1, beyond=2,
-        against="2, Gaussian, by the upper ends of the runs' intervals",
+        over_windows(gradients, "stable_alpha"), over_windows(gradients, "stable_alpha_high") - 2, claimed=-1, beyond=2,
+        against="2 (Gaussian), by the upper ends of the runs' intervals",
     )  # fmt: skip
     hill = over_windows(gradients, "hill_index").median()
-    index = f"Hill's index is {hill:.2g}: a variance {'exists' if hill > 2 else 'need not exist'}" if hill == hill else ""
+    variance = "exists" if hill > 2 else "need not exist"
+    ratio = "Vuong's ratio of a power-law tail to an exponential one"
     return [
-        part_row(
-            "stable exponent of gradients, each parameter's standardised, median over windows and runs", "stable_alpha", stable,
-            "a variance that changes within the window lowers it as well",
+        stable.row(
+            "stable exponent of gradients, standardised for each parameter, median over windows and runs", "stable_alpha",
+            "a variance that changes within the window lowers it too",
         ),
-        part_row(
-            "power law against exponential tail of these gradients (Vuong), median over windows and runs",
-            "against_exponential", ratio(gradients), index,
+        tail_ratio(gradients).row(
+            f"{ratio}, of these gradients, median over windows and runs", "against_exponential",
+            "" if math.isnan(hill) else f"Hill's index is {hill:.2g}: the variance {variance}",
         ),
-        part_row(
-            "power law against exponential tail of step lengths (Vuong), median over windows and runs",
-            "against_exponential", ratio("step_length"),
-        ),
+        tail_ratio("step_length").row(f"{ratio}, of step lengths, median over windows and runs", "against_exponential"),
     ]  # fmt: skip
-
-
-def of_claim(table: pd.DataFrame, number: int) -> pd.DataFrame:
-    """Return the rows of one claim."""
-    return table[table["claim"] == number]
-
-
-def verdicts(table: pd.DataFrame, numbers: Iterable[int] = CLAIMS) -> dict[int, str]:
-    """Return the verdict of each claim of the table."""
-    return {number: verdict_of(of_claim(table, number)) for number in numbers}

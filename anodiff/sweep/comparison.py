@@ -1,15 +1,17 @@
-"""In what do two runs or two sweeps differ, and is it more than their uncertainty?
+"""In what do two runs or two sweeps differ, and by more than their uncertainty?
 
-Two runs are compared window by window. The interval of a difference b − a of two estimates with unequal, independent intervals
-(l, u) recovers their variances (Zou and Donner, Statistics in Medicine 27 (2008) 1693):
+Two runs are compared window by window. Their estimates have unequal, independent intervals (l, u).
+The interval of the difference b − a recovers the variances from them (Zou and Donner, Statistics in
+Medicine 27 (2008) 1693), with d = b − a:
 
     d − sqrt((b − l_b)² + (u_a − a)²)  …  d + sqrt((u_b − b)² + (a − l_a)²)
 
-Two sweeps are compared configuration by configuration: means over the seeds of each, and Welch's interval of their difference,
-for variances that need not be equal.
+Two sweeps are compared configuration by configuration: means over the seeds of each, and Welch's
+interval of their difference, for variances that need not be equal.
 
-The pitfalls: of many differences, one in twenty lies beyond its 95 % interval by chance, so their number is told beside how
-many chance would give. And the interval of one run is of its path alone: runs of two seeds differ by more.
+The pitfalls: one in twenty differences lies beyond its 95 % interval by chance, so the number of
+such differences is given next to the number expected by chance. And the interval of one run
+describes its path alone: runs of two seeds differ by more.
 """
 
 from __future__ import annotations
@@ -20,37 +22,49 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from anodiff.diffusion.columns import WINDOW_COLUMNS
+from anodiff.diffusion.ergodicity import ensemble_mean
+from anodiff.diffusion.intervals import Interval
+from anodiff.diffusion.jumps import QUANTITY_UNIT
 from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.storage.columns import COUNT, TEXT, Column
 from anodiff.storage.stores import writing
-from anodiff.sweep.results import RunResult, is_finished, read_run
+from anodiff.sweep.hypothesis_tests import welch_interval
+from anodiff.sweep.results import RunResult, by_group, is_finished, read_run
 from anodiff.sweep.seeds import AVERAGED
 from anodiff.trajectory.format import EPOCH_SERIES
 
-#: What tells a window of one run from another of the same.
+#: Start, length and stride of a window, which tell it from the others of its run.
+WindowKey = tuple[int, int, int]
+
+#: The columns that hold them.
 WINDOW = ("waiting_time", "length", "stride")
 
-#: Columns of a comparison: meaning.
+#: Columns of a comparison.
 COMPARISON_COLUMNS = {
-    "configuration": "name of the run without its seed, of sweeps; of two runs empty",
-    **{name: WINDOW_COLUMNS[name] + "; missing for quantities of the whole run" for name in WINDOW},
-    "quantity": "exponent of exponents.csv, or loss or accuracy as measured last",
-    "a": "its value in the first; of sweeps the mean over seeds",
-    "a_low": "lower end of its 95 % interval",
-    "a_high": "its upper end",
-    "b": "its value in the second",
-    "b_low": "lower end of its 95 % interval",
-    "b_high": "its upper end",
-    "difference": "b − a",
-    "difference_low": "lower end of the difference's 95 % interval",
-    "difference_high": "its upper end",
-    "beyond": "whether that interval leaves 0 out; missing where there is no interval",
-    "seeds_a": "seeds of the first that have a value; 1 for two runs",
-    "seeds_b": "seeds of the second",
+    "configuration": Column("name of the run without its seed, for sweeps; missing for two runs", TEXT),
+    **{
+        name: Column(f"{WINDOW_COLUMNS[name].meaning}; missing for quantities of the whole run", WINDOW_COLUMNS[name].unit)
+        for name in WINDOW
+    },
+    "quantity": Column("exponent of exponents.csv, or loss or accuracy as measured last", TEXT),
+    "a": Column("value in the first run, or mean over the seeds of the first sweep", QUANTITY_UNIT),
+    "a_low": Column("lower end of the 95 % interval of a", QUANTITY_UNIT),
+    "a_high": Column("upper end of the 95 % interval of a", QUANTITY_UNIT),
+    "b": Column("value in the second run, or mean over the seeds of the second sweep", QUANTITY_UNIT),
+    "b_low": Column("lower end of the 95 % interval of b", QUANTITY_UNIT),
+    "b_high": Column("upper end of the 95 % interval of b", QUANTITY_UNIT),
+    "difference": Column(
+        "b − a; its interval comes from those of a and b for runs (Zou and Donner 2008), from the seeds for sweeps (Welch)",
+        QUANTITY_UNIT,
+    ),
+    "difference_low": Column("lower end of the 95 % interval of difference", QUANTITY_UNIT),
+    "difference_high": Column("upper end of the 95 % interval of difference", QUANTITY_UNIT),
+    "beyond": Column("whether the interval of difference excludes 0; missing if there is no interval"),
+    "seeds_a": Column("number of seeds of the first that have a value; 1 for runs", COUNT),
+    "seeds_b": Column("number of seeds of the second that have a value; 1 for runs", COUNT),
 }
 
 
@@ -63,12 +77,12 @@ class Comparison:
     kind
         ``runs`` or ``sweeps``.
     settings
-        The settings that differ, by dotted key: the value in the first and in the second, None where it has none. Of sweeps
-        those of runs of the same name.
+        The settings that differ, by dotted key: the value in the first and in the second, None if
+        it has none. For sweeps, those of runs that have the same name.
     table
         `COMPARISON_COLUMNS`.
     only_a, only_b
-        Windows of runs, or configurations of sweeps, that the other has not.
+        Windows of runs, or configurations of sweeps, that the other does not have.
     """
 
     kind: str
@@ -84,7 +98,7 @@ class Comparison:
 
     @property
     def beyond(self) -> int:
-        """Number of differences beyond their interval."""
+        """Number of differences whose interval excludes 0."""
         return int(self.table["beyond"].fillna(False).sum())
 
 
@@ -99,42 +113,42 @@ def compare(a: str | Path, b: str | Path) -> Comparison:
         If one is a run and the other a sweep, or they have nothing in common.
     """
     a, b = Path(a), Path(b)
-    alone = [(folder / "run.yaml").exists() for folder in (a, b)]
-    if alone[0] != alone[1]:
-        run, sweep = (a, b) if alone[0] else (b, a)
-        raise ConfigError(f"{run} is a run and {sweep} is none; name two runs, or two folders of sweeps")
-    return compare_runs(read_run(a), read_run(b)) if alone[0] else compare_sweeps(_read_sweep(a), _read_sweep(b))
+    are_runs = [(folder / "run.yaml").exists() for folder in (a, b)]
+    if are_runs[0] != are_runs[1]:
+        run, other = (a, b) if are_runs[0] else (b, a)
+        raise ConfigError(f"{run} is a run, but {other} is not; name two runs, or the folders of two sweeps")
+    return compare_runs(read_run(a), read_run(b)) if are_runs[0] else compare_sweeps(_read_sweep(a), _read_sweep(b))
 
 
 def compare_runs(a: RunResult, b: RunResult) -> Comparison:
     """Compare two runs, by windows of the same start, length and stride."""
     windows_a, windows_b = _by_window(a), _by_window(b)
-    rows = [_run_row(quantity, _outcome(a, quantity), _outcome(b, quantity)) for quantity in EPOCH_SERIES]
+    rows = [_run_row(quantity, _final(a, quantity), _final(b, quantity)) for quantity in EPOCH_SERIES]
     for window in windows_a:
         if window in windows_b:
             for quantity in AVERAGED:
                 first, second = _estimate(windows_a[window], quantity), _estimate(windows_b[window], quantity)
                 rows.append(_run_row(quantity, first, second, window))
-    only_a, only_b = ([_said(w) for w in mine if w not in other] for mine, other in _both(windows_a, windows_b))
-    return Comparison("runs", _differing(a.settings, b.settings), _table(rows), only_a, only_b)
+    only_a, only_b = _only_in_one(windows_a, windows_b)
+    table, names_a, names_b = _table(rows), [_name(window) for window in only_a], [_name(window) for window in only_b]
+    return Comparison("runs", _different_settings(a, b), table, names_a, names_b)
 
 
 def compare_sweeps(a: Sequence[RunResult], b: Sequence[RunResult]) -> Comparison:
-    """Compare two sweeps, by runs whose names are the same but for the seed."""
-    groups_a, groups_b = _groups(a), _groups(b)
+    """Compare two sweeps, by runs whose names differ only in the seed."""
+    groups_a, groups_b = by_group(a), by_group(b)
     rows = [row for group in groups_a if group in groups_b for row in _group_rows(group, groups_a[group], groups_b[group])]
     if not rows:
         raise ConfigError(
-            f"the sweeps have no configuration in common: {next(iter(groups_a))} … here, {next(iter(groups_b))} … there; "
-            "compare two of their runs instead"
+            f"the sweeps have no configuration in common: the first has {next(iter(groups_a))}, the second "
+            f"{next(iter(groups_b))}; compare two of their runs instead"
         )
     settings: dict[str, tuple[Any, Any]] = {}
     named = {run.name: run for run in b}
     for run in a:
         if run.name in named:
-            settings |= _differing(run.settings, named[run.name].settings)
-    only_a, only_b = ([name for name in mine if name not in other] for mine, other in _both(groups_a, groups_b))
-    return Comparison("sweeps", settings, _table(rows), only_a, only_b)
+            settings |= _different_settings(run, named[run.name])
+    return Comparison("sweeps", settings, _table(rows), *_only_in_one(groups_a, groups_b))
 
 
 def write_comparison(comparison: Comparison, output: str | Path, *, overwrite: bool = False) -> None:
@@ -146,30 +160,19 @@ def write_comparison(comparison: Comparison, output: str | Path, *, overwrite: b
         comparison.table.to_csv(path, index=False)
 
 
-def difference_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """Return the interval of b − a from two estimates, each as (value, low, high); see the head of the module.
+def difference_interval(a: Interval, b: Interval) -> Interval:
+    """Return b − a with its interval, from two estimates with theirs; see the head of the module.
 
     Examples
     --------
-    >>> low, high = difference_interval((1.0, 0.7, 1.3), (2.0, 1.6, 2.4))
-    >>> round(low, 3), round(high, 3)
+    >>> difference = difference_interval(Interval(1.0, 0.7, 1.3), Interval(2.0, 1.6, 2.4))
+    >>> round(difference.low, 3), round(difference.high, 3)
     (0.5, 1.5)
     """
-    (value_a, low_a, high_a), (value_b, low_b, high_b) = a, b
-    difference = value_b - value_a
-    below = math.hypot(value_b - low_b, high_a - value_a)
-    above = math.hypot(high_b - value_b, value_a - low_a)
-    return difference - below, difference + above
-
-
-def welch_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """Return Welch's 95 % interval of the difference of the means, mean(b) − mean(a); NaN from fewer than two values each."""
-    if min(len(a), len(b)) < 2:
-        return math.nan, math.nan
-    if not (np.ptp(a) or np.ptp(b)):  # no scatter at all: the difference is what it is
-        return (float(np.mean(b) - np.mean(a)),) * 2
-    interval = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
-    return float(interval.low), float(interval.high)
+    difference = b.value - a.value
+    below = math.hypot(b.value - b.low, a.high - a.value)
+    above = math.hypot(b.high - b.value, a.value - a.low)
+    return Interval(difference, difference - below, difference + above)
 
 
 def _read_sweep(folder: Path) -> list[RunResult]:
@@ -179,74 +182,65 @@ def _read_sweep(folder: Path) -> list[RunResult]:
     return [read_run(run) for run in folders]
 
 
-def _groups(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
-    groups: dict[str, list[RunResult]] = {}
-    for run in runs:
-        groups.setdefault(run.group, []).append(run)
-    return groups
-
-
 def _group_rows(group: str, a: Sequence[RunResult], b: Sequence[RunResult]) -> Iterator[dict[str, Any]]:
+    """Return the rows of a configuration: means over seeds, and Welch's interval of their difference."""
     for quantity in EPOCH_SERIES:
-        values = ([_outcome(run, quantity)[0] for run in runs] for runs in (a, b))
+        values = ([run.final(quantity) for run in runs] for runs in (a, b))
         yield {"configuration": group, "quantity": quantity, **_means(*values)}
     tables = [[_by_window(run) for run in runs] for runs in (a, b)]
     for window in dict.fromkeys(window for table in tables[0] for window in table):
         for quantity in AVERAGED:
             values = ([float(table[window][quantity]) for table in side if window in table] for side in tables)
-            yield {"configuration": group, **_place(window), "quantity": quantity, **_means(*values)}
+            yield {"configuration": group, **_window_columns(window), "quantity": quantity, **_means(*values)}
 
 
 def _means(a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
-    from anodiff.diffusion.ergodicity import over_ensemble
-
     a, b = ([value for value in values if math.isfinite(value)] for values in (a, b))
-    known = {"seeds_a": len(a), "seeds_b": len(b), **over_ensemble(a).columns("a"), **over_ensemble(b).columns("b")}
-    return known | _judged(known["a"], known["b"], welch_interval(a, b))
+    counts = {"seeds_a": len(a), "seeds_b": len(b)}
+    return counts | _estimates(ensemble_mean(a), ensemble_mean(b), welch_interval(b, a))
 
 
-def _run_row(quantity: str, a: Sequence[float], b: Sequence[float], window: tuple[int, ...] | None = None) -> dict[str, Any]:
-    names = ("", "_low", "_high")
-    row = {"quantity": quantity, "seeds_a": 1, "seeds_b": 1, **(_place(window) if window else {})}
-    row |= {f"a{end}": value for end, value in zip(names, a, strict=True)}
-    row |= {f"b{end}": value for end, value in zip(names, b, strict=True)}
-    return row | _judged(a[0], b[0], difference_interval(a, b))
+def _run_row(quantity: str, a: Interval, b: Interval, window: WindowKey | None = None) -> dict[str, Any]:
+    row = {"quantity": quantity, "seeds_a": 1, "seeds_b": 1, **(_window_columns(window) if window else {})}
+    return row | _estimates(a, b, difference_interval(a, b))
 
 
-def _judged(a: float, b: float, interval: tuple[float, float]) -> dict[str, Any]:
-    known = all(map(math.isfinite, interval))
-    judged = {"difference": b - a, "difference_low": interval[0], "difference_high": interval[1]}
-    return judged | {"beyond": not interval[0] <= 0 <= interval[1] if known else None}
+def _estimates(a: Interval, b: Interval, difference: Interval) -> dict[str, Any]:
+    known = math.isfinite(difference.low) and math.isfinite(difference.high)
+    beyond = not difference.low <= 0 <= difference.high if known else None
+    return {**a.columns("a"), **b.columns("b"), **difference.columns("difference"), "beyond": beyond}
 
 
-def _by_window(run: RunResult) -> dict[tuple[int, ...], Mapping[str, Any]]:
+def _by_window(run: RunResult) -> dict[WindowKey, Mapping[str, Any]]:
+    """Return the rows of a run's exponents by window."""
     rows = run.exponents.to_dict("records")
-    return {tuple(int(row[name]) for name in WINDOW): {str(key): value for key, value in row.items()} for row in rows}
+    return {
+        (int(row["waiting_time"]), int(row["length"]), int(row["stride"])): {str(key): value for key, value in row.items()}
+        for row in rows
+    }
 
 
-def _estimate(row: Mapping[str, Any], quantity: str) -> tuple[float, float, float]:
-    value, low, high = (float(row[quantity + end]) for end in ("", "_low", "_high"))
-    return value, low, high
+def _estimate(row: Mapping[str, Any], quantity: str) -> Interval:
+    return Interval(*(float(row[quantity + end]) for end in ("", "_low", "_high")))
 
 
-def _outcome(run: RunResult, quantity: str) -> tuple[float, float, float]:
+def _final(run: RunResult, quantity: str) -> Interval:
     """Return the last measured value of a series over epochs, which has no interval."""
-    series = run.curves[quantity].values if quantity in run.curves else np.empty(0)
-    measured = series[np.isfinite(series)]
-    return (float(measured[-1]) if len(measured) else math.nan), math.nan, math.nan
+    return Interval(run.final(quantity), math.nan, math.nan)
 
 
-def _place(window: tuple[int, ...]) -> dict[str, int]:
+def _window_columns(window: WindowKey) -> dict[str, int]:
     return dict(zip(WINDOW, window, strict=True))
 
 
-def _said(window: tuple[int, ...]) -> str:
+def _name(window: WindowKey) -> str:
     start, length, stride = window
     return f"{start}–{start + length} by {stride}"
 
 
-def _both(a: Any, b: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    return (a, b), (b, a)
+def _only_in_one(a: Mapping[Any, Any], b: Mapping[Any, Any]) -> tuple[list[Any], list[Any]]:
+    """Return the keys that only the first has, and those that only the second has."""
+    return [key for key in a if key not in b], [key for key in b if key not in a]
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -255,5 +249,6 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return table.astype({**whole, "beyond": "boolean", "configuration": "string"})
 
 
-def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    return {key: (a.get(key), b.get(key)) for key in {**a, **b} if a.get(key) != b.get(key)}
+def _different_settings(a: RunResult, b: RunResult) -> dict[str, tuple[Any, Any]]:
+    first, second = a.settings, b.settings
+    return {key: (first.get(key), second.get(key)) for key in {**first, **second} if first.get(key) != second.get(key)}

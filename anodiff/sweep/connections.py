@@ -1,41 +1,52 @@
-"""Does the landscape's roughness go with the motion? Roughness and curvature beside the exponents of the same windows.
+"""Does the roughness of the landscape go with the motion? Roughness and curvature next to the exponents of the same windows.
 
-A row for each run, point and kind of directions; the rank correlation over them, with an interval over configurations, is the
-study's fourth claim as a number. The pitfall: both may fall with the time alone.
+There is a row for each run, point and kind of directions. The rank correlation over them, with an
+interval over configurations, is the study's fourth claim as a number. The pitfall: both may fall
+simply because time passes.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import ConstantInputWarning, spearmanr
 
-from anodiff.diffusion.intervals import COVERAGE, Interval
+from anodiff.diffusion.columns import EXPONENT_COLUMNS
+from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval
 from anodiff.errors import StoreMissingError
 from anodiff.landscape.curvature_store import open_curvature
-from anodiff.landscape.roughness_store import COLUMNS as ROUGHNESS_COLUMNS
+from anodiff.landscape.roughness_store import ROUGHNESS_COLUMNS
+from anodiff.storage.columns import OPTIMISER_STEPS, Column
 from anodiff.storage.types import FloatArray
 
-#: Exponents of the window that holds the point.
+#: Columns of exponents.csv that are taken from the window that holds the point.
 OF_WINDOW = ("window", "waiting_time", "beta_max", "beta_long", "exponent_first", "exponent_second", "loss_roughness")
 
-#: Columns of the table beside those of roughness.csv: meaning.
-COLUMNS = {
-    "hessian_largest": "largest eigenvalue of the loss's Hessian, at the point of curvature.zarr nearest in steps",
-    "sharpness": "the same over the edge of stability, 2/η for plain gradient descent; above 1 descent is unstable",
-    "curvature_step": "optimiser step of that point",
+#: Columns that are taken from curvature.zarr, at its point nearest in steps.
+CURVATURE_COLUMNS = {
+    "hessian_largest": Column(
+        "largest eigenvalue of the loss's Hessian, at the point of curvature.zarr nearest in steps", "loss/weight²"
+    ),
+    "sharpness": Column(
+        "hessian_largest over the edge of stability, which is 2/η for plain gradient descent; above 1 descent is unstable"
+    ),
+    "curvature_step": Column("optimiser step of that point of curvature.zarr", OPTIMISER_STEPS),
 }
 
-#: Resampled sets of configurations for the interval of a rank correlation.
+#: Columns of the table of landscapes, behind those that name the run.
+LANDSCAPE_COLUMNS = ROUGHNESS_COLUMNS | {name: EXPONENT_COLUMNS[name] for name in OF_WINDOW} | CURVATURE_COLUMNS
+
+#: Bootstrap samples for the interval of a rank correlation.
 DRAWS = 1000
 
 
 def landscape_rows(folder: Path, exponents: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of one run: roughness.csv, the exponents of the window that holds each point, and the curvature there.
+    """Return `LANDSCAPE_COLUMNS` of one run, from roughness.csv, curvature.zarr if it is there, and the run's exponents.
 
     Raises
     ------
@@ -57,41 +68,40 @@ def landscape_rows(folder: Path, exponents: pd.DataFrame) -> pd.DataFrame:
 
 
 def rank_correlation(table: pd.DataFrame, first: str, second: str, seed: int = 0) -> tuple[Interval, int]:
-    """Return Spearman's rank correlation of two columns and how many rows it is over.
+    """Return Spearman's rank correlation of two columns, and the number of rows that have both.
 
-    Points of a run go together, and so do runs that differ in their seed alone: the interval is that of a bootstrap over
-    configurations (column ``group``, or ``run`` where there is none). Over 7 of them, of four points each, about 95 % cover.
-    NaN for fewer than 4.
+    Points of a run are not independent, nor are runs that differ only in their seed. So the
+    interval comes from a bootstrap over configurations: column ``group``, or ``run`` if there is
+    none. With 7 of them, of four points each, it covers about 95 %. The correlation is NaN for
+    fewer than 4 rows, its interval for fewer than 4 configurations.
     """
     known = table[np.isfinite(table[first].astype(float)) & np.isfinite(table[second].astype(float))]
     if len(known) < 4:
-        return Interval(math.nan, math.nan, math.nan), len(known)
-    value = _spearman(known[[first, second]].to_numpy(float))
+        return UNKNOWN, len(known)
     by = "group" if "group" in known else "run"
     clusters = [rows[[first, second]].to_numpy(float) for _, rows in known.groupby(by)]
-    if len(clusters) < 4 or not math.isfinite(value):
-        return Interval(value, math.nan, math.nan), len(known)
-    random = np.random.default_rng(seed)
-    draws = random.integers(len(clusters), size=(DRAWS, len(clusters)))
-    drawn = np.array([_spearman(np.concatenate([clusters[index] for index in chosen])) for chosen in draws])
-    low, high = np.nanquantile(drawn, ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)  # a constant column has no correlation: NaN
+        value = float(spearmanr(known[[first, second]].to_numpy(float)).statistic)
+        if len(clusters) < 4 or not math.isfinite(value):
+            return Interval(value, math.nan, math.nan), len(known)
+        draws = np.random.default_rng(seed).integers(len(clusters), size=(DRAWS, len(clusters)))
+        drawn = [spearmanr(np.concatenate([clusters[index] for index in chosen])).statistic for chosen in draws]
+    low, high = np.nanquantile(drawn, (LOWER, UPPER))
     return Interval(value, float(low), float(high)), len(known)
 
 
-def _spearman(points: FloatArray) -> float:
-    ranks = rankdata(points, axis=0)
-    if not np.ptp(ranks, axis=0).all():
-        return math.nan
-    return float(np.corrcoef(ranks.T)[0, 1])
-
-
 def _curvature(store: Path, steps: NDArray[np.int64]) -> dict[str, FloatArray]:
-    nothing = {name: np.full(len(steps), np.nan) for name in COLUMNS}
+    """Return the values of `CURVATURE_COLUMNS` at optimiser steps."""
+    nothing = {name: np.full(len(steps), np.nan) for name in CURVATURE_COLUMNS}
     if not store.exists():
         return nothing
     curvature = open_curvature(store)
     if not len(curvature["step"]):
         return nothing
     nearest = np.abs(curvature["step"][:, None] - steps).argmin(axis=0)
-    largest, sharpness = curvature["hessian_eigenvalue"][nearest, 0], curvature.sharpness[nearest]
-    return dict(zip(COLUMNS, (largest, sharpness, curvature["step"][nearest].astype(float)), strict=True))
+    return {
+        "hessian_largest": curvature["hessian_eigenvalue"][nearest, 0],
+        "sharpness": curvature.sharpness[nearest],
+        "curvature_step": curvature["step"][nearest].astype(float),
+    }

@@ -1,8 +1,8 @@
-"""What will a sweep take? Runs, steps, disk, memory and hours, before anyone submits it.
+"""What will a sweep take? Runs, steps, disk, memory and hours, before you submit it.
 
-Where it may, it measures: a few real steps of every kind of run (network, data, batch size, arithmetic, recording), recorded as
-they would be, on the device at hand, and extrapolates from these. The rest are estimates of `anodiff.sweep.costs`, without the
-safety margin that a scheduler needs.
+With measuring on, a few real steps of every kind of run (network, data, batch size, arithmetic,
+recording) are taken on this machine's device, recorded as in the run, and extrapolated. Everything
+else is estimated by `anodiff.sweep.costs`, without the safety margin that a scheduler needs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ import numpy as np
 
 from anodiff.errors import DatasetMissingError
 from anodiff.settings.run import RunSettings
-from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
 from anodiff.settings.sweep import Config
-from anodiff.storage.stores import existing
-from anodiff.storage.types import Report, silent
+from anodiff.storage.stores import nearest_existing_folder
+from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep import costs
 from anodiff.sweep.runs import Run, landscape_runs, sweep_runs
 
@@ -32,22 +31,31 @@ if TYPE_CHECKING:
     from anodiff.training.timing import Measurement
 
 
-#: Seconds of a job before and after its work: Python, its packages, for those that train torch.
+#: Seconds of a job before and after its work: starting Python and its packages, without and with torch.
 START, START_TORCH = 3.0, 6.0
 
-#: Seconds of tables, figures and page: in any case, and for each run.
+#: Seconds of tables, figures and page: for the sweep, and for each run.
 SUMMARY, SUMMARY_RUN = 40.0, 1.0
 
 #: Seconds of the figures of a run.
 RUN_FIGURES = 20.0
 
-#: Forward passes that a Hessian product takes as long as, and products until an eigenvalue has converged, on the usual nets.
-PRODUCT_PASSES, EIGENVALUE_PRODUCTS = 5, 12
-
 
 @dataclass(frozen=True)
 class StagePlan:
-    """A stage of a sweep: its jobs, their seconds in all, the longest job and its seconds, MB of the largest, and how known."""
+    """What a stage of a sweep takes.
+
+    Attributes
+    ----------
+    jobs, seconds
+        Number of its jobs, and their total seconds.
+    longest, longest_job
+        Seconds and name of the longest job.
+    memory
+        MB of the largest job.
+    known
+        Whether the times are measured or estimated.
+    """
 
     stage: str
     jobs: int
@@ -65,15 +73,15 @@ class Plan:
     Attributes
     ----------
     device
-        On what steps were measured; empty where none were.
+        The device on which steps were measured; empty if none were.
     stages
-        In the order in which they follow.
+        In the order in which they run.
     disk
-        Bytes of the finished results, compressed as usual.
+        Bytes of the finished results, with the usual compression.
     free
-        Bytes free where they go.
+        Free bytes on that disk.
     notes
-        What a person should know beside the numbers, a line each.
+        What the user should know besides the numbers, a line each.
     """
 
     sweep: str
@@ -101,18 +109,19 @@ def plan_sweep(
     measuring: bool = True,
     device: str = "auto",
     seconds: float = 3.0,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> Plan:
     """Return what the sweep of a config takes.
 
     Parameters
     ----------
     measuring
-        Measure steps; otherwise all is estimated.
+        Measure steps; otherwise everything is estimated.
     device, seconds
         Where to measure, and for how long each kind of run.
     report
-        Called with the kinds of runs measured, those to measure, and a run of the kind at work.
+        Called with the number of kinds measured, their total, and the name of a run of the current
+        kind.
 
     Raises
     ------
@@ -121,89 +130,78 @@ def plan_sweep(
     """
     runs = sweep_runs(config)
     measured, notes = _measure(config, runs, device, seconds, report) if measuring else ({}, [])
-    trains = {name: _training_seconds(run.settings, measured.get(_kind(run.settings))) for name, run in runs.items()}
-    if measuring and hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > 1.2 * (os.cpu_count() or 1):
-        notes.append(f"the machine was busy (load {load:.0f} on {os.cpu_count()} CPUs): an idle one is faster")
-    devices = sorted({measurement.device for measurement in measured.values()})
-    how = "estimated" if not measured else "measured" if len(measured) == _kinds(runs) else "measured, some estimated"
-    gram_speed = _gram_speed() if measured else costs.GRAM_SPEED
-    stages = [
-        _stage("train", trains, runs, costs.training_memory, how),
-        _stage(
-            "geometry",
-            {name: START + costs.geometry_seconds(run.settings, gram_speed) for name, run in runs.items()},
-            runs,
-            costs.geometry_memory,
-            "from a product" if measured else "estimated",
-        ),
-        _stage(
-            "diffusion",
-            {name: START + costs.analysis_seconds(run.settings) for name, run in runs.items()},
-            runs,
-            costs.analysis_memory,
-        ),
-    ]
-    figures = dict.fromkeys(runs, START + RUN_FIGURES)
-    stages.append(_stage("run_figure", figures, runs, costs.analysis_memory))
-    looked_at = landscape_runs(runs, config.landscape.seeds)
-    for stage in ("landscape", "roughness", "curvature") if looked_at else ():
-        passes = {
-            "landscape": slice_passes(config.landscape),
-            "roughness": roughness_passes(config.roughness),
-            "curvature": curvature_passes(config.curvature),
-        }[stage]
-        times = {
-            name: _landscape_seconds(runs[name].settings, config, passes, measured.get(_kind(runs[name].settings)))
-            for name in looked_at
-        }
-        stages.append(_stage(stage, times, runs, costs.landscape_memory, "from forward passes" if measured else "estimated"))
-    if config.simplified_model.enabled:
-        model = config.simplified_model
-        walk = START + costs.model_seconds(model)
-        stages.append(StagePlan("simplified_model", 1, walk, walk, "", costs.model_memory(model), "estimated"))
-    summary = SUMMARY + SUMMARY_RUN * len(runs)
-    stages.append(StagePlan("tables, figures, page", 1, summary, summary, "", 2000, "estimated"))
-    results = Path(config.paths.results, config.sweep.name)
+    load = os.getloadavg()[0] if measuring and hasattr(os, "getloadavg") else 0.0
+    if load > 1.2 * (os.cpu_count() or 1):
+        notes.append(f"the machine was busy (load {load:.0f} on {os.cpu_count()} CPUs); an idle one is faster")
+    training = {name: _training_seconds(run.settings, measured.get(_kind(run.settings))) for name, run in runs.items()}
+    longest = max(training, key=lambda name: training[name])
+    if training[longest] > 60 * config.longest_job:
+        jobs = math.ceil(training[longest] / 60 / config.longest_job)
+        notes.append(f"{longest} continues over {jobs} jobs of longest_job = {config.longest_job} min")
     disk = sum(costs.trajectory_bytes(run.settings) + costs.geometry_bytes(run.settings) for run in runs.values())
-    free = float(shutil.disk_usage(existing(results)).free)
-    longest = max(trains, key=lambda name: trains[name])
-    if trains[longest] > 60 * config.longest_job:
-        jobs = math.ceil(trains[longest] / 60 / config.longest_job)
-        notes.append(f"{longest} goes on over {jobs} jobs of longest_job = {config.longest_job} min")
+    results = nearest_existing_folder(Path(config.paths.results, config.sweep.name))
     return Plan(
         config.sweep.name,
         len(runs),
         sum(costs.steps(run.settings) for run in runs.values()),
-        ", ".join(devices),
-        stages,
+        ", ".join(sorted({measurement.device for measurement in measured.values()})),
+        [*_run_stages(runs, training, measured), *_landscape_stages(config, runs, measured), *_sweep_stages(config, runs)],
         disk,
-        free,
+        float(shutil.disk_usage(results).free),
         notes,
     )
 
 
-def slice_passes(settings: LandscapeSettings) -> int:
-    """Return the passes over the samples of a run's three slices."""
-    return 3 * settings.points**2
+def _run_stages(runs: Mapping[str, Run], training: Mapping[str, float], measured: Mapping[str, Measurement]) -> list[StagePlan]:
+    """Return the stages that every run has."""
+    kinds = {_kind(run.settings) for run in runs.values()}
+    known = "estimated" if not measured else "measured" if len(measured) == len(kinds) else "measured, some estimated"
+    speed = _gram_speed() if measured else costs.GRAM_SPEED
+    reducing = {name: START + costs.geometry_seconds(run.settings, speed) for name, run in runs.items()}
+    analysing = {name: START + costs.analysis_seconds(run.settings) for name, run in runs.items()}
+    drawing = dict.fromkeys(runs, START + RUN_FIGURES)
+    return [
+        _stage("train", training, runs, costs.training_memory, known),
+        _stage("geometry", reducing, runs, costs.geometry_memory, "from a product" if measured else "estimated"),
+        _stage("diffusion", analysing, runs, costs.analysis_memory),
+        _stage("run_figure", drawing, runs, costs.analysis_memory),
+    ]
 
 
-def roughness_passes(settings: RoughnessSettings) -> int:
-    """Return the passes of roughness: two kinds of directions, both ways along each, at every distance."""
-    radii = round(settings.decades * settings.radii_per_decade) + 1
-    return len(settings.at) * 2 * settings.directions * 2 * radii
+def _landscape_stages(config: Config, runs: Mapping[str, Run], measured: Mapping[str, Measurement]) -> list[StagePlan]:
+    """Return the stages of the runs whose landscape is measured."""
+    chosen = landscape_runs(runs, config.landscape.seeds)
+    passes = {
+        "landscape": costs.slice_passes(config.landscape),
+        "roughness": costs.roughness_passes(config.roughness),
+        "curvature": costs.curvature_passes(config.curvature),
+    }
+    known = "from forward passes" if measured else "estimated"
+    stages = []
+    for stage, count in passes.items() if chosen else ():
+        seconds = {
+            name: _landscape_seconds(runs[name].settings, config, count, measured.get(_kind(runs[name].settings)))
+            for name in chosen
+        }
+        stages.append(_stage(stage, seconds, runs, costs.landscape_memory, known))
+    return stages
 
 
-def curvature_passes(settings: CurvatureSettings) -> int:
-    """Return the passes that the products of curvature take as long as."""
-    products = EIGENVALUE_PRODUCTS * settings.eigenvalues * (2 if settings.gauss_newton else 1)
-    products += settings.probes * settings.lanczos_steps + settings.trace_products
-    return len(settings.at) * products * PRODUCT_PASSES
+def _sweep_stages(config: Config, runs: Mapping[str, Run]) -> list[StagePlan]:
+    """Return the stages that the sweep has once."""
+    stages = []
+    if config.simplified_model.enabled:
+        seconds = START + costs.simplified_model_seconds(config.simplified_model)
+        memory = costs.simplified_model_memory(config.simplified_model)
+        stages.append(StagePlan("simplified_model", 1, seconds, seconds, "", memory, "estimated"))
+    seconds = SUMMARY + SUMMARY_RUN * len(runs)
+    return [*stages, StagePlan("tables, figures, page", 1, seconds, seconds, "", 2000, "estimated")]
 
 
 def _measure(
-    config: Config, runs: Mapping[str, Run], device: str, seconds: float, report: Report
+    config: Config, runs: Mapping[str, Run], device: str, seconds: float, report: ProgressCallback
 ) -> tuple[dict[str, Measurement], list[str]]:
-    """Measure each kind of run once; those whose data set is not there are left out, with a note."""
+    """Measure each kind of run once; a kind whose data set is missing is left out, with a note."""
     from anodiff.training.timing import measure
 
     firsts: dict[str, Run] = {}
@@ -213,7 +211,7 @@ def _measure(
     notes: list[str] = []
     for number, (kind, run) in enumerate(firsts.items()):
         report(number, len(firsts), run.name)
-        scratch = existing(Path(config.paths.scratch))
+        scratch = nearest_existing_folder(Path(config.paths.scratch))
         try:
             found[kind] = measure(run.settings, data_root=config.paths.data, scratch=scratch, device=device, seconds=seconds)
         except DatasetMissingError as error:
@@ -223,7 +221,7 @@ def _measure(
 
 
 def _gram_speed() -> float:
-    """Return the floating-point operations a second of the product that the geometry is made with, on this machine's CPU."""
+    """Return the operations per second of the product that the geometry is made with, on this machine's CPU."""
     from anodiff.geometry.gram import update_gram
 
     updates, columns = 500, 20_000
@@ -234,12 +232,8 @@ def _gram_speed() -> float:
     return updates**2 * columns / (time.perf_counter() - start)
 
 
-def _kinds(runs: Mapping[str, Run]) -> int:
-    return len({_kind(run.settings) for run in runs.values()})
-
-
 def _kind(settings: RunSettings) -> str:
-    """Return what the time of a step depends on: not on seeds, rates, or how long the run is."""
+    """Return what the time of a step depends on, as JSON: everything but seeds, rates and the length of the run."""
     values = settings.model_dump(mode="json")
     for section, key in (("training", "steps"), ("training", "epochs"), ("training", "evaluate_every"), ("data", "seed")):
         del values[section][key]

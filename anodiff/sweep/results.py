@@ -1,23 +1,26 @@
-"""What came out of a run? Its small results, read together: curves, exponents, tails and settings."""
+"""What are the results of a run? Its curves, exponents, tails and settings, read together."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from anodiff.diffusion.analysis import open_diffusion
 from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.settings.base import dotted
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """The small results of a finished run: curves, exponents, tails, and settings by dotted key."""
+    """The small results of a finished run; ``settings`` are by dotted key."""
 
     folder: Path
     name: str
@@ -31,6 +34,12 @@ class RunResult:
         """The name without the seed."""
         return re.sub(r"-seed\d+", "", self.name, count=1)
 
+    def final(self, series: str) -> float:
+        """Return the last measured value of a series over epochs, such as ``test_loss``; NaN if there is none."""
+        values = self.curves[series].values if series in self.curves else np.empty(0)
+        measured = values[np.isfinite(values)]
+        return float(measured[-1]) if len(measured) else math.nan
+
 
 def read_run(folder: str | Path) -> RunResult:
     """Read ``diffusion.zarr``, ``exponents.csv`` and ``tails.csv`` of a run's folder; raises what `open_diffusion` raises."""
@@ -43,24 +52,24 @@ def read_run(folder: str | Path) -> RunResult:
             raise StoreMissingError(f"{table}: no such table; run: anodiff diffusion {folder / 'geometry.zarr'}")
         tables.append(pd.read_csv(table, dtype=dict.fromkeys(texts, "string")))
     exponents, tails = tables
-    return RunResult(folder, folder.resolve().name, curves, exponents, tails, dict(_dotted(curves.attrs["settings"])))
+    return RunResult(folder, folder.resolve().name, curves, exponents, tails, dotted(curves.attrs["settings"]))
 
 
 def read_runs(folders: Sequence[str | Path]) -> list[RunResult]:
-    """Read several runs, at least one."""
+    """Read the folders of several runs; `ConfigError` if there are none."""
     if not folders:
         raise ConfigError("no runs given; name their folders, such as results/digits/runs/*")
     return [read_run(folder) for folder in folders]
 
 
+def by_group(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
+    """Return the runs of each group, in the order of their first runs; they differ only in their seed."""
+    groups: dict[str, list[RunResult]] = {}
+    for run in runs:
+        groups.setdefault(run.group, []).append(run)
+    return groups
+
+
 def is_finished(folder: Path) -> bool:
-    """Return whether a run's folder holds all that the tables need."""
+    """Return whether a run's folder has everything that the tables need."""
     return all((folder / name).exists() for name in ("diffusion.zarr", "exponents.csv", "tails.csv"))
-
-
-def _dotted(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in section.items():
-        if isinstance(value, Mapping) and value:
-            yield from _dotted(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -1,8 +1,8 @@
 """Which runs does a sweep have, and what are they called?
 
-A run's name says what it is: ``resnet14-bs128-lr0.1-seed0``, then a part for each setting that departs from the sweep's
-defaults (``-noshortcut``, ``-momentum0.9``). A name depends on the run and the defaults alone, so that a new axis or a new run
-renames no other.
+A run's name says what it is: ``resnet14-bs128-lr0.1-seed0``, then a part for each setting that
+differs from the sweep's defaults (``-noshortcut``, ``-momentum0.9``). A name depends only on the
+run and the defaults, so a new axis or a new run does not rename the others.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Run:
     name
         Unique in the sweep; the run's folder.
     group
-        The name without the seed: runs of one group differ in their seed alone.
+        The name without the seed: runs of one group differ only in their seed.
     """
 
     name: str
@@ -52,7 +52,7 @@ def sweep_runs(config: Config) -> dict[str, Run]:
     Raises
     ------
     ConfigError
-        For a setting that does not fit, a sweep without runs, and two runs that would share a name.
+        For an invalid setting, a sweep without runs, or two runs that would share a name.
     """
     sweep = config.sweep
     baseline = _sections(sweep.defaults)
@@ -63,7 +63,7 @@ def sweep_runs(config: Config) -> dict[str, Run]:
         name, group = _names(settings, baseline)
         if name in runs:
             raise ConfigError(
-                f"{where}: the sweep has two runs called {name!r}; remove one, or let them differ in a setting such as seed"
+                f"{where}: the sweep has two runs called {name!r}; remove one, or give them different settings, such as seed"
             )
         runs[name] = Run(name, group, settings)
     if not runs:
@@ -99,7 +99,7 @@ def _sections(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merge(base: Any, change: Any) -> Any:
-    """Lay ``change`` over ``base``; a section that says another ``name`` starts from that name's own defaults."""
+    """Override ``base`` by ``change``; a section with another ``name`` starts from that name's own defaults."""
     if not (isinstance(base, Mapping) and isinstance(change, Mapping)):
         return change
     if "name" in change and change["name"] != base.get("name", change["name"]):
@@ -113,12 +113,12 @@ def _names(settings: RunSettings, baseline: Mapping[str, Any]) -> tuple[str, str
         f"bs{settings.training.batch_size}",
         f"lr{settings.optimiser.learning_rate:g}",
     ]
-    stem, further = "-".join(parts), "".join(f"-{part}" for part in _departures(settings, baseline))
+    stem, further = "-".join(parts), "".join(f"-{part}" for part in _differences(settings, baseline))
     return f"{stem}-seed{settings.seed}{further}", f"{stem}{further}"
 
 
-def _departures(section: BaseModel, baseline: Mapping[str, Any]) -> Iterator[str]:
-    """Name every setting of a section that is not as in the baseline, in the order of the fields."""
+def _differences(section: BaseModel, baseline: Mapping[str, Any]) -> Iterator[str]:
+    """Name every setting of a section that differs from the baseline, in the order of the fields."""
     fields = type(section).model_fields
     if "name" in fields:
         name, usual_name = section.name, baseline.get("name", fields["name"].default)  # type: ignore[attr-defined]
@@ -129,17 +129,17 @@ def _departures(section: BaseModel, baseline: Mapping[str, Any]) -> Iterator[str
     labels = {key: text for key, field in fields.items() if key != "name" and (text := _label(key, field)) is not None}
     nested = {key for key in labels if isinstance(getattr(section, key), BaseModel)}
     plain = {key: value for key, value in baseline.items() if key not in nested}
-    usual = _completed(type(section), plain) if set(labels) - nested else None
+    usual = _with_defaults(type(section), plain) if set(labels) - nested else None
     for key, text in labels.items():
         value = getattr(section, key)
         if key in nested:
-            yield from _departures(value, baseline.get(key) or {})
+            yield from _differences(value, baseline.get(key) or {})
         elif value != getattr(usual, key):
             yield from _parts(text, value, getattr(usual, key))
 
 
-def _completed(section: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
-    """Fill ``values`` up with the defaults; by themselves, without what a run adds, they may be at odds."""
+def _with_defaults(section: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
+    """Complete ``values`` with the defaults; without what a run adds they may be inconsistent."""
     try:
         return section.model_validate(values)
     except ValidationError:
@@ -147,7 +147,7 @@ def _completed(section: type[BaseModel], values: Mapping[str, Any]) -> BaseModel
 
 
 def _label(key: str, field: FieldInfo) -> str | None:
-    """What stands before the field's value in a name; None where the field has its fixed place in it."""
+    """Return the text before the field's value in a name; None if the field has a fixed place in the name."""
     extra = field.json_schema_extra
     default = key.replace("_", "")
     return extra.get("label", default) if isinstance(extra, dict) else default  # type: ignore[return-value]
@@ -170,12 +170,12 @@ def _parts(text: str, value: Any, usual: Any) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Keep what is safe in a file name."""
+    """Replace by dots what is not safe in a file name."""
     return re.sub(r"[^A-Za-z0-9._+]+", ".", text)
 
 
 def landscape_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
-    """Return the runs whose landscape is looked at: of those with full weights all, none, or the first seed of each group."""
+    """Return the runs whose landscape is measured: all with full weights, none, or the first seed of each group."""
     if seeds == "none":
         return []
     full = [name for name, run in runs.items() if run.settings.recording.weights == "full"]

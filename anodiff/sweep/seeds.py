@@ -1,7 +1,8 @@
-"""What do seeds agree on? Means over the runs of a group, which differ in their seed alone, and how much these scatter.
+"""What do the seeds agree on? Means over the runs of a group, which differ only in their seed, and their scatter.
 
-A row per group and window, with ergodicity (`ensemble_rows`), and one row per group (`configuration_row`). Spread is the
-standard deviation over seeds; the interval is Student's, of the mean.
+`ensemble_rows` has a row for each window of a group, with ergodicity; `configuration_row` has one
+row for the group. Spread is the standard deviation over seeds; the interval is Student's, of the
+mean.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from anodiff.diffusion.columns import WINDOW_COLUMNS
-from anodiff.diffusion.ergodicity import ageing_ratio, ergodicity_breaking, over_ensemble
+from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
+from anodiff.diffusion.ergodicity import ageing_ratio, ensemble_mean, ergodicity_breaking
 from anodiff.diffusion.intervals import interval_columns
+from anodiff.storage.columns import COUNT, OPTIMISER_STEPS, TEXT, Column
 from anodiff.sweep.results import RunResult
+from anodiff.trajectory.format import EPOCH_SERIES
 
-#: Exponents whose mean over seeds is given.
+#: Exponents that are averaged over seeds in each window.
 AVERAGED = (
     "beta_max",
     "beta_long",
@@ -31,74 +34,80 @@ AVERAGED = (
     "loss_roughness",
 )
 
-#: Lags, in optimiser steps, at which ergodicity is asked; the nearest that the curves hold.
+#: Lags of the ergodicity columns, in optimiser steps. The curves' nearest lag is taken.
 LAGS = (1, 10, 100)
 
+#: Exponents of the first and the last window that a configuration's row gives.
+EARLY_AND_LATE = ("beta_max", "beta_long", "exponent_first", "exponent_second", "path_dimension")
 
-def mean_columns(name: str, of: str) -> dict[str, str]:
-    """Return the columns of a mean over seeds, its interval, the seeds' spread and their number, each with its meaning."""
-    return interval_columns(name, f"mean of {of} over seeds, with Student's interval") | {
-        f"{name}_spread": f"standard deviation of {of} over seeds",
-        f"{name}_seeds": f"seeds that have {of}",
+
+def mean_columns(name: str, of: str, unit: str = "1") -> dict[str, Column]:
+    """Return the columns of a mean over seeds: with its interval, the spread over seeds, and their number."""
+    return interval_columns(name, f"mean of {of} over seeds, with Student's interval", unit) | {
+        f"{name}_spread": Column(f"standard deviation of {of} over seeds", unit),
+        f"{name}_seeds": Column(f"number of seeds that have {of}", COUNT),
     }
 
 
-def over_seeds(name: str, values: ArrayLike) -> dict[str, float]:
-    """Return `mean_columns` of some seeds' values, NaNs left out."""
+def mean_over_seeds(name: str, values: ArrayLike) -> dict[str, float]:
+    """Return the values of `mean_columns`, one value per seed; NaNs are left out."""
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
     spread = float(known.std(ddof=1)) if len(known) > 1 else math.nan
-    return over_ensemble(known).columns(name) | {f"{name}_spread": spread, f"{name}_seeds": len(known)}
+    return ensemble_mean(known).columns(name) | {f"{name}_spread": spread, f"{name}_seeds": len(known)}
 
 
-#: Columns of the table of ensembles, behind those that name the group: meaning.
-ENSEMBLE_COLUMNS: dict[str, str] = WINDOW_COLUMNS | {"seeds": "runs of the group that reached the window"}
-for _name in AVERAGED:
-    ENSEMBLE_COLUMNS |= mean_columns(_name, _name)
-for _lag in LAGS:
-    ENSEMBLE_COLUMNS |= interval_columns(f"ergodicity_breaking_{_lag}", f"ergodicity-breaking parameter EB at lag {_lag}")
-    ENSEMBLE_COLUMNS |= {f"ergodicity_breaking_{_lag}_if_gaussian": "EB of Gaussian paths of the same law and window"}
-    ENSEMBLE_COLUMNS |= interval_columns(
-        f"ageing_ratio_{_lag}", f"squared displacement from the window's first point over its time average, at lag {_lag}"
-    )
-ENSEMBLE_COLUMNS |= {"note": "why a value is missing"}
+def _ensemble_columns() -> dict[str, Column]:
+    columns = WINDOW_COLUMNS | {"seeds": Column("number of runs of the group that reached the window", COUNT)}
+    for name in AVERAGED:
+        columns |= mean_columns(name, name, EXPONENT_COLUMNS[name].unit)
+    for lag in LAGS:
+        breaking, ratio = f"ergodicity_breaking_{lag}", f"ageing_ratio_{lag}"
+        columns |= interval_columns(breaking, f"ergodicity-breaking parameter EB at lag {lag}")
+        columns[f"{breaking}_if_gaussian"] = Column(f"EB at lag {lag} of Gaussian paths of the same law and window")
+        columns |= interval_columns(
+            ratio, f"squared displacement from the window's first point divided by its time average, at lag {lag}"
+        )
+    return columns | {"note": Column("why a value is missing", TEXT)}
 
-#: Exponents of the first and the last window that a configuration's row gives, and what a run ends with.
-OF_WINDOWS = ("beta_max", "beta_long", "exponent_first", "exponent_second", "path_dimension")
-OF_ENDS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
-#: Columns of the table of configurations, behind those that name the group: meaning.
-CONFIGURATION_COLUMNS: dict[str, str] = {
-    "runs": "runs of the group",
-    "diverged": "how many of them diverged; the means are over the others",
-    "early_window": "waiting time of the first window, in optimiser steps",
-    "late_window": "waiting time of the last window of the same length and stride",
-}
-for _name in OF_WINDOWS:
-    for _time, _words in (("early", "the first window"), ("late", "the last window")):
-        CONFIGURATION_COLUMNS |= mean_columns(f"{_time}_{_name}", f"{_name} in {_words}")
-for _name in OF_ENDS:
-    CONFIGURATION_COLUMNS |= mean_columns(f"final_{_name}", f"{_name} at the end")
+def _configuration_columns() -> dict[str, Column]:
+    columns = {
+        "runs": Column("number of runs of the group", COUNT),
+        "diverged": Column("number of these that diverged; the means are over the others", COUNT),
+        "early_window": Column("waiting time of the first window", OPTIMISER_STEPS),
+        "late_window": Column("waiting time of the last window of the same length and stride", OPTIMISER_STEPS),
+    }
+    for name in EARLY_AND_LATE:
+        columns |= mean_columns(f"early_{name}", f"{name} in the first window", EXPONENT_COLUMNS[name].unit)
+        columns |= mean_columns(f"late_{name}", f"{name} in the last window", EXPONENT_COLUMNS[name].unit)
+    for name in EPOCH_SERIES:
+        columns |= mean_columns(f"final_{name}", f"{name} at the end")
+    return columns
+
+
+#: Columns of the tables of ensembles and of configurations, behind those that name the group.
+ENSEMBLE_COLUMNS, CONFIGURATION_COLUMNS = _ensemble_columns(), _configuration_columns()
 
 
 def configuration_row(exponents: pd.DataFrame) -> pd.DataFrame:
-    """Return `CONFIGURATION_COLUMNS` of one group, a single row, from its rows of the sweep's exponents."""
+    """Return the single row of a group, `CONFIGURATION_COLUMNS`, from the group's rows of the sweep's exponents."""
     ends = exponents.groupby("run", sort=False).first()
-    finished = alike(exponents[exponents["status"] != "diverged"])
+    finished = comparable_windows(exponents[exponents["status"] != "diverged"])
     by_run = finished.dropna(subset=["beta_max"]).groupby("run", sort=False)
     windows = {"early": by_run.nth(0), "late": by_run.nth(-1)}
     row: dict[str, Any] = {"runs": len(ends), "diverged": int((ends["status"] == "diverged").sum())}
     for time, own in windows.items():
         row[f"{time}_window"] = own["waiting_time"].median()
-        for name in OF_WINDOWS:
-            row |= over_seeds(f"{time}_{name}", own[name])
-    for name in OF_ENDS:
-        row |= over_seeds(f"final_{name}", ends.loc[ends["status"] != "diverged", name])
+        for name in EARLY_AND_LATE:
+            row |= mean_over_seeds(f"{time}_{name}", own[name])
+    for name in EPOCH_SERIES:
+        row |= mean_over_seeds(f"final_{name}", ends.loc[ends["status"] != "diverged", name])
     return pd.DataFrame([row], columns=list(CONFIGURATION_COLUMNS))
 
 
-def alike(exponents: pd.DataFrame) -> pd.DataFrame:
-    """Return the windows of each run that can be compared: those of its most frequent length and stride, by waiting time."""
+def comparable_windows(exponents: pd.DataFrame) -> pd.DataFrame:
+    """Return each run's windows of its most frequent length and stride, sorted by waiting time."""
     chosen = []
     for _, rows in exponents.groupby("run", sort=False):
         shapes = rows.value_counts(["length", "stride"])
@@ -110,21 +119,21 @@ def alike(exponents: pd.DataFrame) -> pd.DataFrame:
 
 
 def ensemble_rows(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return `ENSEMBLE_COLUMNS` of one group, a row per window; windows are those of the group's run with the most."""
+    """Return `ENSEMBLE_COLUMNS` of a group, a row for each window of the run that has the most windows."""
     longest = max(runs, key=lambda run: len(run.exponents)).exponents
-    rows = [_row(runs, window) for _, window in longest[list(WINDOW_COLUMNS)].iterrows()]
+    rows = [_ensemble_row(runs, window) for _, window in longest[list(WINDOW_COLUMNS)].iterrows()]
     return pd.DataFrame(rows, columns=list(ENSEMBLE_COLUMNS))
 
 
-def _row(runs: Sequence[RunResult], window: pd.Series) -> dict[str, Any]:
+def _ensemble_row(runs: Sequence[RunResult], window: pd.Series) -> dict[str, Any]:
     number = int(window["window"])
     reached = [run for run in runs if number < len(run.exponents) and np.isfinite(run.curves["msd"].values[number]).any()]
     row: dict[str, Any] = {str(name): int(value) for name, value in window.items()}
     row |= {"seeds": len(reached), "note": ""}
     if len(reached) < 2:
-        row["note"] = f"{len(reached)} seed reached the window; two at least have a scatter"
+        row["note"] = f"{len(reached)} {'seed' if len(reached) == 1 else 'seeds'} reached the window; a scatter needs two"
     for name in AVERAGED:
-        row |= over_seeds(name, [run.exponents[name].iloc[number] for run in reached])
+        row |= mean_over_seeds(name, [run.exponents[name].iloc[number] for run in reached])
     for lag in LAGS:
         at = [_at_lag(run, number, lag) for run in reached]
         msd, ageing, samples = np.array(at).reshape(-1, 3).T
@@ -135,9 +144,9 @@ def _row(runs: Sequence[RunResult], window: pd.Series) -> dict[str, Any]:
 
 
 def _at_lag(run: RunResult, number: int, lag: int) -> tuple[float, float, float]:
-    """Return MSD, ageing MSD and effective samples at the lag nearest to ``lag``; NaN where none is within a fifth of it."""
+    """Return MSD, ageing MSD and effective samples at the lag nearest to ``lag``; NaN if none is within a fifth of it."""
     curves = run.curves.isel(window=number)
-    place = int(np.abs(np.log(curves["lag"].values / lag)).argmin())
-    if abs(curves["lag"].values[place] / lag - 1) > 0.2:
+    nearest = int(np.abs(np.log(curves["lag"].values / lag)).argmin())
+    if abs(curves["lag"].values[nearest] / lag - 1) > 0.2:
         return np.nan, np.nan, np.nan
-    return tuple(float(curves[name].values[place]) for name in ("msd", "ageing_msd", "effective_samples"))  # type: ignore[return-value]
+    return tuple(float(curves[name].values[nearest]) for name in ("msd", "ageing_msd", "effective_samples"))  # type: ignore[return-value]

@@ -1,215 +1,238 @@
-"""What came out of the whole sweep? Six tables, from the small results alone.
+"""Which tables does a sweep have, and what do they hold? Each kind is an entry of `TABLES`, made from the runs' small results.
 
-- exponents: a row per run and window, with `anodiff.diffusion.columns.COLUMNS`;
-- tails: a row per run, window and quantity, with `anodiff.diffusion.jumps.TAIL_COLUMNS`;
-- ensembles: a row per group of runs that differ in their seed alone and window, with `anodiff.sweep.seeds.ENSEMBLE_COLUMNS`;
-- configurations: a row per such group, with `anodiff.sweep.seeds.CONFIGURATION_COLUMNS`;
-- landscape: a row per run, point and kind of directions, see `anodiff.sweep.connections`;
-- claims: a row per part of each of the study's claims, from the other tables, with `anodiff.sweep.claims.CLAIM_COLUMNS`.
-
-Before all of these but the claims stands what names the run (run, group, data set, model, batch size, learning rate, seed),
-every further setting that differs between the runs and how the run ended.
+Every row that belongs to a run, or to a group of runs, begins with the columns of
+`anodiff.sweep.run_columns`: what names the run, its settings, and how it ended.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
-from anodiff.diffusion.columns import COLUMNS as WINDOW_EXPONENTS
-from anodiff.diffusion.columns import WINDOW_COLUMNS
+from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
 from anodiff.errors import ConfigError, StoreMissingError, did_you_mean
+from anodiff.simulation.surfaces.ensemble import MODEL_COLUMNS
+from anodiff.storage.columns import Column, markdown_table, write_parquet
 from anodiff.storage.stores import writing
-from anodiff.sweep.claims import claim_rows
-from anodiff.sweep.columns import RUN_COLUMNS as RUN_COLUMNS
-from anodiff.sweep.columns import write_parquet
-from anodiff.sweep.connections import landscape_rows
-from anodiff.sweep.results import RunResult, is_finished, read_runs
-from anodiff.sweep.seeds import configuration_row, ensemble_rows
-
-#: Columns that name a run, and the setting that each holds.
-NAMING = {
-    "data": "data.name",
-    "model": "model.name",
-    "batch_size": "training.batch_size",
-    "learning_rate": "optimiser.learning_rate",
-    "seed": "seed",
-}
+from anodiff.sweep.claims import CLAIM_COLUMNS, claim_rows
+from anodiff.sweep.connections import LANDSCAPE_COLUMNS, landscape_rows
+from anodiff.sweep.results import RunResult, by_group, is_finished, read_runs
+from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS, setting_column, with_run_columns, without_single_run
+from anodiff.sweep.seeds import CONFIGURATION_COLUMNS, ENSEMBLE_COLUMNS, configuration_row, ensemble_rows
 
 
-def sweep_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return the sweep's exponents, in the order of the runs and their windows; what an earlier version had not is empty."""
-    return _gather(runs, [run.exponents.reindex(columns=list(WINDOW_EXPONENTS)) for run in runs])
+@dataclass(frozen=True)
+class TableKind:
+    """A kind of table of a sweep.
+
+    Attributes
+    ----------
+    title
+        Its heading on the page.
+    row
+        What has a row, in words that follow "a row for".
+    holds
+        What a row holds, in words that follow "it holds".
+    columns
+        Its columns; of a table made from runs those behind the columns of
+        `anodiff.sweep.run_columns`.
+    made_from
+        ``runs``; ``tables``, CSV files of other kinds; or ``settings``, by a command of its own and
+        as CSV alone.
+    make
+        Makes it from runs, or from the paths of tables; None if it has a command of its own.
+    for_claims
+        Whether the claims are judged by it: they need it, take it if it is there, or do not look at
+        it.
+    """
+
+    title: str
+    row: str
+    holds: str
+    columns: Mapping[str, Column]
+    made_from: Literal["runs", "tables", "settings"] = "runs"
+    make: Callable[[Sequence[Any]], pd.DataFrame] | None = None
+    for_claims: Literal["needed", "optional", "unused"] = "unused"
+
+    def describe(self, table: pd.DataFrame) -> dict[str, Column]:
+        """Return what each column of a table of this kind means, those of the runs' settings included."""
+        known = dict(self.columns)
+        if self.made_from == "runs":
+            known = RUN_COLUMNS | SETTING_COLUMNS | known
+        return {name: known.get(name) or setting_column(name, table[name]) for name in map(str, table)}
+
+
+def exponents_table(runs: Sequence[RunResult]) -> pd.DataFrame:
+    """Return the exponents, in the order of the runs and their windows; a column that a run's table lacks is empty."""
+    return with_run_columns(runs, [run.exponents.reindex(columns=list(EXPONENT_COLUMNS)) for run in runs])
 
 
 def tails_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return the sweep's tails, in the order of the runs, their windows and the quantities."""
-    return _gather(runs, [run.tails[list(WINDOW_COLUMNS | TAIL_COLUMNS)] for run in runs])
+    """Return the tails, in the order of the runs, their windows and the quantities."""
+    return with_run_columns(runs, [run.tails[list(WINDOW_COLUMNS | TAIL_COLUMNS)] for run in runs])
 
 
 def ensemble_table(runs: Sequence[RunResult]) -> pd.DataFrame:
     """Return means over seeds and the ergodicity of each group, in the order of the groups' first runs and their windows."""
-    groups = {run.group: [other for other in runs if other.group == run.group] for run in runs}
-    firsts = [members[0] for members in groups.values()]
-    return _of_groups(_gather(firsts, [ensemble_rows(members) for members in groups.values()]))
+    groups = list(by_group(runs).values())
+    return without_single_run(with_run_columns([group[0] for group in groups], [ensemble_rows(group) for group in groups]))
 
 
 def configuration_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return one row for each group: what its seeds agree on, early and late in the run and at its end."""
-    groups = {run.group: [other for other in runs if other.group == run.group] for run in runs}
-    firsts = [members[0] for members in groups.values()]
-    exponents = sweep_table(runs)
-    rows = [configuration_row(exponents[exponents["group"] == group]) for group in groups]
-    return _of_groups(_gather(firsts, rows))
-
-
-def _of_groups(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave out what belongs to a single run."""
-    own = [column for column in ("seed", *RUN_COLUMNS) if column not in ("group", "parameters")]
-    return table.drop(columns=[column for column in own if column in table])
+    """Return one row for each group: means over its seeds, early and late in the run and at its end."""
+    firsts = [group[0] for group in by_group(runs).values()]
+    exponents = exponents_table(runs)
+    rows = [configuration_row(exponents[exponents["group"] == first.group]) for first in firsts]
+    return without_single_run(with_run_columns(firsts, rows))
 
 
 def landscape_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return roughness and curvature of the landscape beside the exponents of the same windows."""
-    return _gather(runs, [landscape_rows(run.folder, run.exponents) for run in runs])
-
-
-#: Tables that the claims are judged by: exponents and tails always, the others where there are any.
-JUDGED = ("exponents", "tails", "landscape", "simplified_model")
+    """Return roughness and curvature of the landscape next to the exponents of the same windows."""
+    return with_run_columns(runs, [landscape_rows(run.folder, run.exponents) for run in runs])
 
 
 def claims_table(tables: Sequence[str | Path]) -> pd.DataFrame:
-    """Judge the study's claims by tables of a sweep, CSV files named as in `JUDGED`; see `anodiff.sweep.claims.claim_rows`.
+    """Judge the study's claims by tables of a sweep, CSV files named after their kinds; see `anodiff.sweep.claims.claim_rows`.
 
     Raises
     ------
     ConfigError, StoreMissingError
-        If a file is no such table, is missing, or exponents or tails are not among them.
+        If a file is not such a table or is missing, or a table that the claims need is not given.
     """
+    judging = {kind: table.for_claims for kind, table in TABLES.items() if table.for_claims != "unused"}
     files = {Path(table).stem: Path(table) for table in tables}
     for name, file in files.items():
-        if name not in JUDGED or file.suffix != ".csv":
-            raise ConfigError(f"{file}: claims are judged by the tables {', '.join(f'{known}.csv' for known in JUDGED)}")
+        if name not in judging or file.suffix != ".csv":
+            raise ConfigError(f"{file}: claims are judged by the tables {', '.join(f'{kind}.csv' for kind in judging)}")
         if not file.exists():
             raise StoreMissingError(f"{file}: no such table; make it with: anodiff tables RUNS --kind {name} -o {file}")
-    for needed in JUDGED[:2]:
-        if needed not in files:
-            raise ConfigError(f"no {needed}.csv among the tables given; claims need it")
+    for kind, need in judging.items():
+        if need == "needed" and kind not in files:
+            raise ConfigError(f"no {kind}.csv among the given tables; the claims need it")
     return claim_rows(**{name: pd.read_csv(file) for name, file in files.items()})
 
 
-#: The tables of runs by name: what makes each.
-TABLES: dict[str, Callable[[Sequence[RunResult]], pd.DataFrame]] = {
-    "exponents": sweep_table,
-    "tails": tails_table,
-    "ensembles": ensemble_table,
-    "configurations": configuration_table,
-    "landscape": landscape_table,
+#: The kinds of tables, in the order of the page.
+TABLES = {
+    "exponents": TableKind(
+        "Exponents",
+        "each window of each run",
+        "the run's settings and end, and the exponents of the window",
+        EXPONENT_COLUMNS,
+        make=exponents_table,
+        for_claims="needed",
+    ),
+    "ensembles": TableKind(
+        "Means over seeds",
+        "each window of each configuration (runs that differ only in their seed)",
+        "means over the seeds with Student's intervals, the ergodicity-breaking parameter and the ageing ratio",
+        ENSEMBLE_COLUMNS,
+        make=ensemble_table,
+    ),
+    "configurations": TableKind(
+        "Configurations",
+        "each configuration (runs that differ only in their seed)",
+        "means over the seeds with Student's intervals, early and late in the run and at its end",
+        CONFIGURATION_COLUMNS,
+        make=configuration_table,
+    ),
+    "tails": TableKind(
+        "Tails and jumps",
+        "each window of each run and each quantity",
+        "the stable law, tail indices and power law of step lengths, gradients, gradient noise or loss avalanches",
+        WINDOW_COLUMNS | TAIL_COLUMNS,
+        make=tails_table,
+        for_claims="needed",
+    ),
+    "landscape": TableKind(
+        "Landscape",
+        "each run, point of its path and kind of directions",
+        "roughness and curvature of the loss at the point, and the exponents of the window that holds it",
+        LANDSCAPE_COLUMNS,
+        make=landscape_table,
+        for_claims="optional",
+    ),
+    "simplified_model": TableKind(
+        "Simplified model",
+        "each generated surface",
+        "exponents of its walkers' displacement, how soon they reach its lowest hundredth, and the tail of its gradients",
+        MODEL_COLUMNS,
+        made_from="settings",
+        for_claims="optional",
+    ),
+    "claims": TableKind(
+        "Claims",
+        "each part of each of the study's five claims",
+        "the measured number with its interval, the test and its verdict; a claim holds if all of its parts do",
+        CLAIM_COLUMNS,
+        made_from="tables",
+        make=claims_table,
+    ),
 }
 
 
+def reference(kind: str) -> list[str]:
+    """Return the lines of docs/format.md that describe the columns of a kind of table."""
+    return markdown_table(TABLES[kind].columns)
+
+
 def write_tables(
-    folders: Sequence[str | Path],
+    sources: Sequence[str | Path],
     output: str | Path,
     *,
     kind: str = "exponents",
     logs: str | Path | None = None,
     overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Write one of `TABLES`, or the claims, as CSV to ``output`` and as Parquet beside it, and return it.
+    """Write a table as CSV to ``output`` and as Parquet next to it, and return it.
 
     Parameters
     ----------
-    folders
-        Folders of runs; of the claims, the tables that they are judged by.
+    sources
+        Folders of runs; for the claims, the tables that they are judged by.
+    kind
+        One of `TABLES`.
     logs
-        Folder of the sweep's logs. Where it is given runs may be missing, and the exponents have a row for each of them
-        with status ``missing`` and, as the note, the last line of its log.
+        Folder of the sweep's logs. If it is given, runs may be missing; the exponents then have a
+        row for each of them, with status ``missing`` and the last line of its log as the note.
     """
     output = Path(output)
-    kinds = [*TABLES, "claims"]
-    if kind not in kinds:
-        raise ConfigError(f"--kind {kind}: {did_you_mean(kind, kinds)}")
+    makers = {name: table.make for name, table in TABLES.items() if table.make}
+    if kind not in makers:
+        raise ConfigError(f"--kind {kind}: {did_you_mean(kind, makers)}")
     if output.suffix != ".csv":
-        raise ConfigError(f"{output}: the table's name must end in .csv; Parquet goes beside it")
-    table = claims_table(folders) if kind == "claims" else _runs_table(folders, kind, logs)
+        raise ConfigError(f"{output}: the table's name must end in .csv; Parquet goes next to it")
+    if TABLES[kind].made_from == "tables":
+        table = makers[kind](sources)
+    else:
+        folders = [Path(source) for source in sources]
+        finished = folders if logs is None else [folder for folder in folders if is_finished(folder)]
+        missing = [folder for folder in folders if folder not in finished]
+        table = makers[kind](read_runs(finished)) if finished or not missing else pd.DataFrame()
+        if logs is not None and missing and kind == "exponents":
+            table = pd.concat([table, _missing_rows(missing, Path(logs))], ignore_index=True)
     parquet = output.with_suffix(".parquet")
     with writing(output, overwrite=overwrite) as csv_path, writing(parquet, overwrite=overwrite) as parquet_path:
         table.to_csv(csv_path, index=False)
-        write_parquet(table, parquet_path, kind)
-    return table
-
-
-def _runs_table(folders: Sequence[str | Path], kind: str, logs: str | Path | None) -> pd.DataFrame:
-    missing = [] if logs is None else [folder for folder in map(Path, folders) if not is_finished(folder)]
-    finished = [folder for folder in map(Path, folders) if folder not in missing]
-    table = TABLES[kind](read_runs(finished)) if finished or not missing else pd.DataFrame()
-    if logs is not None and missing and kind == "exponents":
-        table = pd.concat([table, _missing_rows(missing, Path(logs))], ignore_index=True)
+        write_parquet(table, parquet_path, TABLES[kind].describe(table))
     return table
 
 
 def _missing_rows(folders: Sequence[Path], logs: Path) -> pd.DataFrame:
-    rows = [{"run": folder.name, "status": "missing", "note": _last_words(folder.name, logs)} for folder in folders]
+    rows = [{"run": folder.name, "status": "missing", "note": _last_log_line(folder.name, logs)} for folder in folders]
     return pd.DataFrame(rows).astype({"note": "string"})
 
 
-def _last_words(run: str, logs: Path) -> str:
+def _last_log_line(run: str, logs: Path) -> str:
     """Return the last line that a run's latest stage has logged."""
     for stage in ("diffusion", "geometry", "train"):
         log = logs / stage / f"{run}.log"
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
         if lines:
             return f"{stage}: {lines[-1].strip().removeprefix('anodiff: ')}"
-    return "not begun"
-
-
-def _gather(runs: Sequence[RunResult], rows: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of each run behind what names it."""
-    varying = [key for key in _keys(runs) if key not in NAMING.values() and _varies(key, runs)]
-    table = pd.concat([_named(run, varying, own) for run, own in zip(runs, rows, strict=True)], ignore_index=True)
-    for key in varying:
-        if _mixed(key, runs):
-            table[key] = table[key].map(str, na_action="ignore")
-    return table
-
-
-def _named(run: RunResult, varying: Sequence[str], rows: pd.DataFrame) -> pd.DataFrame:
-    attributes = run.curves.attrs
-    about: dict[str, Any] = {"run": run.name, "group": run.group}
-    about |= {column: run.settings[key] for column, key in NAMING.items()}
-    about |= {key: _cell(run.settings.get(key)) for key in varying}
-    about |= {"parameters": attributes["parameters"], "status": attributes["status"]}
-    about |= {"steps_completed": attributes["steps_completed"], "diverged_at": attributes.get("diverged_at", math.nan)}
-    about |= {name: _last(run.curves[name].values) for name in RUN_COLUMNS if name in run.curves}
-    return pd.concat([pd.DataFrame([about] * len(rows), index=rows.index), rows], axis=1)
-
-
-def _last(series: np.ndarray) -> float:
-    measured = series[np.isfinite(series)]
-    return float(measured[-1]) if len(measured) else math.nan
-
-
-def _keys(runs: Sequence[RunResult]) -> list[str]:
-    return list(dict.fromkeys(key for run in runs for key in run.settings))
-
-
-def _varies(key: str, runs: Sequence[RunResult]) -> bool:
-    return len({repr(run.settings.get(key)) for run in runs}) > 1
-
-
-def _mixed(key: str, runs: Sequence[RunResult]) -> bool:
-    """Return whether a setting is a number here and a text there, which no column of a Parquet file can be."""
-    kinds = {type(_cell(run.settings.get(key))) for run in runs} - {type(None)}
-    return len(kinds) > 1 and not kinds <= {int, float}
-
-
-def _cell(value: Any) -> Any:
-    """Keep what a table holds as it is; write the rest, such as lists, as text."""
-    return value if isinstance(value, (int, float, str, type(None))) else str(value)
+    return "not started"

@@ -1,7 +1,8 @@
-"""How does a step come by its loss and its gradient? Kernel by kernel, or by CUDA graphs of all kernels.
+"""How does a step compute its loss and gradient? Kernel by kernel, or by replaying CUDA graphs.
 
-A small network's step is some fifty kernels, each of which takes the GPU less time than its launch takes the CPU. Recorded once
-and replayed by one launch, they are the same kernels on the same memory, and so give the same bits.
+A step of a small network is about fifty kernels, each of which takes longer to launch than to run.
+Captured once and replayed by one launch, they are the same kernels on the same memory, so they give
+the same bits.
 """
 
 from __future__ import annotations
@@ -14,80 +15,81 @@ from torch import Tensor, nn
 from anodiff.errors import ConfigError
 from anodiff.settings.run import RunSettings
 from anodiff.training.precision import Forward
-from anodiff.training.state import Walk
+from anodiff.training.state import TrainingState
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
-#: From a batch's images (B, C, H, W) and labels (B,) to the outputs (B, classes) and to a function that waits for the loss. The
-#: gradients are the parameters' ``grad`` then.
-Differentiate = Callable[[Tensor, Tensor], tuple[Tensor, Callable[[], float]]]
+#: From a batch's images (B, C, H, W) and labels (B,) to the outputs (B, classes) and a function that returns the loss,
+#: waiting for it if need be. The gradients are then in the parameters' ``grad``.
+ForwardBackward = Callable[[Tensor, Tensor], tuple[Tensor, Callable[[], float]]]
 
-#: Passes before a recording, in which libraries choose their kernels and take their memory.
+#: Passes before a capture, in which libraries choose their kernels and allocate their memory.
 WARM_UP = 3
 
 
-def differentiation(
-    walk: Walk, forward: Forward, criterion: Loss, settings: RunSettings, device: torch.device
-) -> Differentiate:
-    """Return the function that a training step differentiates its batch by."""
-    if device.type == "cuda" and _graphs(settings):
-        return _Replayed(walk.model, forward, criterion)
+def build_forward_backward(
+    state: TrainingState, forward: Forward, criterion: Loss, settings: RunSettings, device: torch.device
+) -> ForwardBackward:
+    """Return the function that computes a batch's loss and gradient."""
+    if device.type == "cuda" and _uses_graphs(settings):
+        return _GraphReplay(state.model, forward, criterion)
 
-    def differentiate(images: Tensor, labels: Tensor) -> tuple[Tensor, Callable[[], float]]:
+    def forward_backward(images: Tensor, labels: Tensor) -> tuple[Tensor, Callable[[], float]]:
         outputs = forward(images)
         loss = criterion(outputs, labels)
-        value = _on_its_way(loss)
-        walk.clear_gradients()
+        loss_value = _async_item(loss)
+        state.zero_grad()
         loss.backward()
-        return outputs, value
+        return outputs, loss_value
 
-    return differentiate
+    return forward_backward
 
 
-def _graphs(settings: RunSettings) -> bool:
-    """Return whether steps are replayed; by themselves only those of networks that are known to do the same at every step."""
-    wanted = settings.training.cuda_graph
-    if wanted == "auto":
+def _uses_graphs(settings: RunSettings) -> bool:
+    """Return whether to replay steps; ``auto`` does so if the network is known to repeat itself."""
+    choice = settings.training.cuda_graph
+    if choice == "auto":
         return ":" not in settings.model.name and not settings.training.compile
-    return wanted
+    return choice
 
 
-def _on_its_way(loss: Tensor) -> Callable[[], float]:
-    """Return a function that gives the value of ``loss``.
+def _async_item(loss: Tensor) -> Callable[[], float]:
+    """Return a function that returns the value of ``loss``.
 
-    On a GPU the value travels behind the forward pass while the backward pass is still being queued. So whoever asks after
-    that waits, if at all, for the forward pass alone, and the GPU never stands still.
+    On a GPU the value is copied to the host after the forward pass, while the backward pass is
+    still being queued. So a caller waits for the forward pass at most, and the GPU is never idle.
     """
     if loss.device.type != "cuda":
         return loss.item
     value = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss.detach(), non_blocking=True)
-    arrived = torch.cuda.Event()
-    arrived.record()
+    copied = torch.cuda.Event()
+    copied.record()
 
     def wait() -> float:
-        arrived.synchronize()
+        copied.synchronize()
         return value.item()
 
     return wait
 
 
-class _Replayed:
-    """Differentiates by replaying what was recorded at the first batch of the same size."""
+class _GraphReplay:
+    """Replays the graphs captured at the first batch of the same size."""
 
     def __init__(self, model: nn.Module, forward: Forward, criterion: Loss) -> None:
-        self._about = model, forward, criterion
-        self._recordings: dict[torch.Size, _Recording] = {}
+        self._model, self._forward, self._criterion = model, forward, criterion
+        self._graphs: dict[torch.Size, _Graphs] = {}
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Callable[[], float]]:
-        if images.shape not in self._recordings:
-            self._recordings[images.shape] = _Recording(*self._about, images, labels)
-        return self._recordings[images.shape].replay(images, labels)
+        if images.shape not in self._graphs:
+            self._graphs[images.shape] = _Graphs(self._model, self._forward, self._criterion, images, labels)
+        return self._graphs[images.shape].replay(images, labels)
 
 
-class _Recording:
-    """Forward and backward pass over batches of one size: two graphs, between which the loss sets out for the host.
+class _Graphs:
+    """The graphs of the forward and of the backward pass over batches of one size.
 
-    Whatever the passes before the recording have changed, running statistics and the GPU's generator, is put back.
+    Between the two, the loss is copied. What the warm-up changes, running statistics and the GPU's
+    generator, is restored.
     """
 
     def __init__(self, model: nn.Module, forward: Forward, criterion: Loss, images: Tensor, labels: Tensor) -> None:
@@ -101,18 +103,18 @@ class _Recording:
             outputs = forward(self._images)
             return outputs, criterion(outputs, self._labels)
 
-        def differentiated(loss: Tensor) -> tuple[Tensor | None, ...]:
+        def gradients_of(loss: Tensor) -> tuple[Tensor | None, ...]:
             return torch.autograd.grad(loss, self._parameters, allow_unused=True)
 
-        self._warm_up(lambda: differentiated(outputs_and_loss()[1]))
+        self._warm_up(lambda: gradients_of(outputs_and_loss()[1]))
         try:
             with torch.cuda.graph(self._forward):
                 outputs, loss = outputs_and_loss()
             with torch.cuda.graph(self._backward, pool=self._forward.pool()):
-                self._gradients = differentiated(loss)
+                self._gradients = gradients_of(loss)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
-            raise ConfigError(f"training.cuda_graph: {reason}; set it to false to train all the same") from None
+            raise ConfigError(f"training.cuda_graph: {reason}; set it to false to train anyway") from None
         self._outputs, self._loss = outputs.detach(), loss.detach()
         with torch.no_grad():
             for buffer, before in zip(model.buffers(), buffers, strict=True):
@@ -120,22 +122,22 @@ class _Recording:
         torch.cuda.set_rng_state(generator, images.device)
 
     def replay(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Callable[[], float]]:
-        """Differentiate a batch; the parameters' gradients are those of the recording, in the same memory every time."""
+        """Compute a batch's loss and gradient; the gradients are in the same memory every time."""
         self._images.copy_(images)
         self._labels.copy_(labels)
         self._forward.replay()
-        value = _on_its_way(self._loss)
+        loss_value = _async_item(self._loss)
         self._backward.replay()
         for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
             parameter.grad = gradient
-        return self._outputs.clone(), value
+        return self._outputs.clone(), loss_value
 
     @staticmethod
-    def _warm_up(once: Callable[[], object]) -> None:
-        """Do it a few times on a stream of its own, as recordings ask for."""
-        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
-        aside.wait_stream(here)
-        with torch.cuda.stream(aside):
+    def _warm_up(run: Callable[[], object]) -> None:
+        """Run it a few times on a side stream, as a capture requires."""
+        current, side = torch.cuda.current_stream(), torch.cuda.Stream()
+        side.wait_stream(current)
+        with torch.cuda.stream(side):
             for _ in range(WARM_UP):
-                once()
-        here.wait_stream(aside)
+                run()
+        current.wait_stream(side)

@@ -1,8 +1,8 @@
-"""Where does an interrupted training go on? At its newest checkpoint that is whole and has the same settings.
+"""Where does an interrupted run resume? At its newest intact checkpoint with the same settings.
 
-A checkpoint is one file, written under a temporary name, synced and renamed; its name holds the step and a digest of its
-content, so a damaged one is recognised before a byte of it is used. It is read with torch's ``weights_only``: nothing in it
-is executed.
+A checkpoint is one file: written under a temporary name, synced, renamed. Its name holds the step
+and a digest of its content, so damage is found before any of it is used. It is read with torch's
+``weights_only``, so nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ from typing import Any, BinaryIO, cast
 import torch
 
 from anodiff.errors import ConfigError
+from anodiff.settings.base import dotted
 from anodiff.storage.stores import remove, sync_folder
 
 #: Version of a checkpoint's content.
 VERSION = 2
 
-#: So many are kept: the newest, and one to fall back to.
+#: Checkpoints that are kept: the newest, and one to fall back to.
 KEPT = 2
 
 _NAME = re.compile(r"(\d{12})-([0-9a-f]{32})\.pt")
 _PARTIAL = ".partial"
 
 
-def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write ``state`` (tensors and plain values) as the checkpoint of ``step`` and return its path.
+def write_checkpoint(folder: Path, step: int, content: Mapping[str, Any]) -> Path:
+    """Write ``content``, tensors and plain values, as the checkpoint of ``step``; return its path.
 
-    Only the one before it is kept beside it.
+    Only the previous checkpoint is kept besides it.
 
     Raises
     ------
     OSError
-        If the file system refuses; the checkpoints that were there stay.
+        If the file system refuses; earlier checkpoints stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / _PARTIAL
@@ -46,8 +47,8 @@ def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
         with partial.open("wb") as file:
             hashed = _HashedFile(file)
             try:
-                torch.save({"version": VERSION, **state}, cast(BinaryIO, hashed))
-            except RuntimeError:  # what torch makes of an OSError while it writes
+                torch.save({"version": VERSION, **content}, cast(BinaryIO, hashed))
+            except RuntimeError:  # torch turns an OSError while writing into this
                 raise hashed.error or OSError(f"{partial}: torch could not write the checkpoint") from None
             file.flush()
             os.fsync(file.fileno())
@@ -57,25 +58,27 @@ def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
     path = folder / f"{step:012d}-{hashed.digest()}.pt"
     partial.replace(path)
     sync_folder(folder)
-    before = [other for other in checkpoints(folder) if other != path]
-    kept = [other for other in before if _step(other) < step][-(KEPT - 1) :]
-    for other in set(before) - set(kept):
+    others = [other for other in checkpoints(folder) if other != path]
+    kept = [other for other in others if _step(other) < step][-(KEPT - 1) :]
+    for other in set(others) - set(kept):
         other.unlink()
     return path
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints in ``folder``, oldest first; whether they are whole is not looked at."""
+    """Return the checkpoints in ``folder``, oldest first, damaged ones included."""
     return sorted(path for path in folder.glob("*.pt") if _NAME.fullmatch(path.name))
 
 
-def newest_checkpoint(folder: Path, tell: Callable[[str], None]) -> dict[str, Any] | None:
-    """Return the content of the newest checkpoint in ``folder`` that is whole, with tensors on the CPU; None without one.
+def newest_checkpoint(folder: Path, notify: Callable[[str], None]) -> dict[str, Any] | None:
+    """Return the content of the newest intact checkpoint in ``folder``; None without one.
+
+    Its tensors are on the CPU.
 
     Parameters
     ----------
-    tell
-        Called with a line for a person about every damaged checkpoint.
+    notify
+        Called with a line about each damaged checkpoint.
 
     Raises
     ------
@@ -87,33 +90,33 @@ def newest_checkpoint(folder: Path, tell: Callable[[str], None]) -> dict[str, An
     for path in reversed(found):
         content = _read(path)
         if content is None:
-            tell(f"{path} is damaged" + ("; falling back to the one before" if path != found[0] else ""))
+            notify(f"{path} is damaged" + ("; falling back to the previous one" if path != found[0] else ""))
             continue
         if content.get("version") != VERSION:
             raise ConfigError(
-                f"{path}: checkpoint format {content.get('version')}, this anodiff reads {VERSION}; "
-                "go on with the version that wrote it, or add --restart to begin anew"
+                f"{path}: checkpoint format {content.get('version')}, but this anodiff reads {VERSION}; "
+                "resume with the version that wrote it, or add --restart to start again from step 0"
             )
         return content
     if found:
-        tell(f"no whole checkpoint is left in {folder}; beginning anew")
+        notify(f"no intact checkpoint is left in {folder}; starting again from step 0")
     return None
 
 
-def refuse_other_settings(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    """Raise `ConfigError` in one line if a training in progress has other settings than the run: which, and both values."""
-    old, new = _dotted(there), _dotted(here)
-    differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+def refuse_other_settings(folder: Path, stored: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` if an unfinished run has other settings, with both values of each."""
+    there, here = dotted(stored), dotted(current)
+    differing = [key for key in {**there, **here} if there.get(key) != here.get(key)]
     if differing:
-        listed = ", ".join(f"{key} is {old.get(key)!r} there and {new.get(key)!r} here" for key in differing)
+        listed = ", ".join(f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in differing)
         raise ConfigError(
-            f"{folder} holds a training in progress with other settings: {listed}; "
-            "give it the settings there to go on, or add --restart (or remove the folder) to begin anew"
+            f"{folder} holds an unfinished run with other settings: {listed}; "
+            "use its settings to resume it, or add --restart (or remove the folder) to start again from step 0"
         )
 
 
 class _HashedFile:
-    """A file for torch.save, which hashes what is meant to be written and keeps the error that torch would swallow."""
+    """A file for torch.save that hashes its content and keeps the error that torch would hide."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.error: OSError | None = None
@@ -153,11 +156,3 @@ def _read(path: Path) -> dict[str, Any] | None:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError):
         return None
-
-
-def _dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings as one level of dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

@@ -1,4 +1,4 @@
-"""On what is trained, and how exactly it can be repeated."""
+"""On which device does a run train, and how exactly can it be repeated?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from anodiff.errors import ConfigError
 from anodiff.settings.run import TrainingSettings
 from anodiff.training.seeding import global_states, restore_global_states
 
-#: What makes cuBLAS repeatable where the user has not said otherwise.
+#: Makes cuBLAS deterministic, unless the user has set another value.
 CUBLAS_WORKSPACE = ":4096:8"
 
 
@@ -41,17 +41,18 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def repeatable(settings: TrainingSettings, device: torch.device) -> Iterator[None]:
-    """Set torch's threads and its deterministic algorithms for a run, and put back what was there.
+    """Set torch's threads and deterministic algorithms for a run, and restore the caller's.
 
-    With these torch fills all memory that it takes, for programs that read what they have not written; that is left out, for it
-    costs a twentieth of a ResNet's step. The caller's global random states (torch's, numpy's, Python's) come back as well.
+    With deterministic algorithms torch also fills all memory that it allocates, in case it is read
+    before it is written. This is switched off: it takes a twentieth of a ResNet's step. The
+    caller's global random states (torch's, numpy's, Python's) are restored as well.
     """
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)
     threads, before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.set_num_threads(settings.threads)
     if settings.compile:
-        torch.compiler.reset()  # what is compiled must not depend on what this process has compiled before
+        torch.compiler.reset()  # the code must not depend on what this process has compiled before
         torch.use_deterministic_algorithms(settings.deterministic)  # tells torch's compiler too, whose import takes seconds
     torch.set_deterministic_debug_mode("error" if settings.deterministic else "default")
     fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
@@ -63,7 +64,7 @@ def repeatable(settings: TrainingSettings, device: torch.device) -> Iterator[Non
         if "deterministic" not in str(error):
             raise
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"training.deterministic: {reason}; set it to false to train all the same") from None
+        raise ConfigError(f"training.deterministic: {reason}; set it to false to train anyway") from None
     finally:
         restore_global_states(states, device)
         torch.set_num_threads(threads)
@@ -74,7 +75,7 @@ def repeatable(settings: TrainingSettings, device: torch.device) -> Iterator[Non
 
 
 def provenance(settings: TrainingSettings, device: torch.device) -> dict[str, Any]:
-    """Return what a result is made with: versions, commit, host, device, determinism."""
+    """Return what a run was trained with: versions, commit, host, device, determinism."""
     packages = ("anodiff", "torch", "torchvision", "zarr", "numpy")
     cuda = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine()
@@ -89,15 +90,17 @@ def provenance(settings: TrainingSettings, device: torch.device) -> dict[str, An
     }
 
 
-def bits_may_differ(sessions: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what differs between a run's sessions although the same bits are promised for one device and one torch only.
+def session_differences(sessions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the devices and versions of torch of a run's sessions, if there are several.
+
+    The bits may then differ from those of an uninterrupted run.
 
     Examples
     --------
     >>> first = {"device": "cpu: x86_64", "versions": {"torch": "2.10"}}
-    >>> bits_may_differ([first, first])
+    >>> session_differences([first, first])
     []
-    >>> bits_may_differ([first, {"device": "cpu: x86_64", "versions": {"torch": "2.11"}}])
+    >>> session_differences([first, {"device": "cpu: x86_64", "versions": {"torch": "2.11"}}])
     ['torch 2.10, then 2.11']
     """
     found = {
@@ -108,7 +111,7 @@ def bits_may_differ(sessions: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _commit() -> str | None:
-    """Commit of the checkout that this package runs from; None where it is installed elsewhere."""
+    """Return the commit of the checkout that this package runs from; None if it is installed."""
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         return None

@@ -12,14 +12,14 @@ from anodiff.data import Dataset
 
 
 def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | float:
-    """Return the Euclidean norm of the gradient of the last backward pass; a GPU's as a tensor, without waiting for it."""
+    """Return the Euclidean norm of the gradient in ``grad``; on a GPU a tensor, not waited for."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if len(gradients) == 1:
         norm = torch.linalg.vector_norm(gradients[0])
         return norm.item() if norm.device.type == "cpu" else norm
     norms = torch._foreach_norm(gradients)
     if norms[0].device.type == "cpu":
-        return math.hypot(*(norm.item() for norm in norms))  # a third faster than by tensors, for a step of a small network
+        return math.hypot(*(norm.item() for norm in norms))  # for a small network a third faster than with tensors
     return torch.linalg.vector_norm(torch.stack(norms))
 
 
@@ -30,11 +30,12 @@ def noise_norm(
     dataset: Dataset,
     batch_size: int,
 ) -> float:
-    """Return the norm of the gradient noise: mini-batch gradient minus the gradient over the training set.
+    """Return the norm of the gradient noise: mini-batch gradient minus that over the training set.
 
-    The gradient over the training set is the mean over one pass in batches of the same size, augmented afresh. The model's
-    gradients, buffers (running statistics) and the global generator are left as they were, so measuring changes no path.
-    ``forward`` augments images as they are stored and gives the model's outputs.
+    The gradient over the training set is the mean over one pass in batches of the same size, each
+    augmented again. The model's gradients, buffers (running statistics) and the global generator
+    are restored, so measuring does not change the path. ``forward`` augments images as they are
+    stored and returns the model's outputs.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

@@ -1,7 +1,7 @@
-"""Has someone asked this training to stop? A scheduler by SIGTERM or SIGUSR1, a person by Ctrl-C.
+"""Has someone asked this run to stop? A scheduler by SIGTERM or SIGUSR1, a person by Ctrl-C.
 
-Within the training loop a signal only raises a flag, which the loop looks at between two steps. So a further signal, even one
-in the middle of a checkpoint, disturbs nothing.
+While the run trains, a signal only sets a flag, which the loop checks between two steps. So a
+further signal, even in the middle of a checkpoint, does no harm.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class Interruption:
-    """The signal that has come, if any.
+    """The signal that has arrived, if any.
 
     Attributes
     ----------
     signal
         Number of the first signal, or None.
     deferred
-        True: a signal is only noted. False: it raises `Interrupted` at once, as is right while nothing can be lost.
+        True: a signal only sets ``signal``. False: it raises `Interrupted` at once, which is right
+        while nothing can be lost.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self.deferred = False
 
-    def note(self, number: int, frame: FrameType | None = None) -> None:
-        """Take a signal in; this is the handler."""
+    def handle(self, number: int, frame: FrameType | None = None) -> None:
+        """Handle a signal."""
         if self.signal is None:
             self.signal = number
         if not self.deferred:
@@ -41,22 +42,23 @@ class Interruption:
 
 
 @contextmanager
-def interruptions() -> Iterator[Interruption]:
-    """Watch for `SIGNALS`, and put the handlers back that were there.
+def watch_signals() -> Iterator[Interruption]:
+    """Handle `SIGNALS` while the context lasts, then restore the previous handlers.
 
-    Outside of the main thread, where Python allows no handlers, nothing is watched; a signal that is ignored stays ignored.
+    Outside the main thread, where Python allows no handlers, nothing is handled. An ignored signal
+    stays ignored.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    watched = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
     try:
-        for number in watched:
-            signal.signal(number, interruption.note)
+        for number in handled:
+            signal.signal(number, interruption.handle)
         yield interruption
     finally:
         interruption.deferred = True
-        for number in watched:
+        for number in handled:
             signal.signal(number, before[number])

@@ -1,6 +1,7 @@
-"""Trains one run: a loop to be read from top to bottom.
+"""How does a network train? A loop that reads from top to bottom.
 
-Loss, gradient and learning rate of step k belong to the point w_k before the update; the point recorded after it is w_{k+1}.
+Loss, gradient and learning rate of step k belong to the point w_k before the update; the point
+recorded after it is w_{k+1}.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from anodiff import models
 from anodiff.data import Augmentation, Batches, Dataset
 from anodiff.settings.run import RunSettings
 from anodiff.storage.stores import COMPLETE, DIVERGED
-from anodiff.storage.types import Report, silent
-from anodiff.training.backward import Loss, differentiation
+from anodiff.storage.types import ProgressCallback, no_progress
+from anodiff.training.backward import Loss, build_forward_backward
 from anodiff.training.gradients import noise_norm
 from anodiff.training.optimisers import rate_factor
-from anodiff.training.precision import Forward, forward_of
+from anodiff.training.precision import Forward, build_forward
 from anodiff.training.seeding import generator
-from anodiff.training.state import Walk
+from anodiff.training.state import TrainingState
 from anodiff.trajectory import TrajectoryRecorder
 
 
@@ -38,7 +39,7 @@ def build_model(settings: RunSettings, dataset: Dataset) -> nn.Module:
 
 
 def build_batches(settings: RunSettings, dataset: Dataset) -> Batches:
-    """Return the order in which the run takes its samples; the indices come where the images are.
+    """Return the order in which the run takes its samples; the indices are on the images' device.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def build_batches(settings: RunSettings, dataset: Dataset) -> Batches:
 
 
 def build_loss(name: str, classes: int) -> Loss:
-    """Return the mean loss of a batch: cross-entropy, or the squared error against one-hot targets."""
+    """Return the mean loss of a batch: cross-entropy, or squared error against one-hot targets."""
     if name == "cross_entropy":
         return nn.functional.cross_entropy
 
@@ -67,24 +68,27 @@ def build_loss(name: str, classes: int) -> Loss:
     return squared_error
 
 
-def walk_on(
+def train_steps(
     settings: RunSettings,
-    walk: Walk,
+    state: TrainingState,
     dataset: Dataset,
     recorder: TrajectoryRecorder,
     *,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
     between_steps: Callable[[], None] = lambda: None,
 ) -> str:
-    """Train from where ``walk`` stands to the recorder's last step and return ``complete``, or ``diverged`` at the first step
-    whose loss is not finite; that step is not taken. The recorder is left to be finished.
+    """Train from ``state`` to the recorder's last step, and return ``complete`` or ``diverged``.
+
+    It diverged if the loss of a step is not finite; that step is not taken. The caller finishes the
+    recorder.
 
     Parameters
     ----------
     report
-        Called after every step with the steps done, the steps in all and a short text for a person.
+        Called after every step with the steps done, the total number of steps, and a short text to
+        show.
     between_steps
-        Called after every step; all that moves is then in ``walk`` and ``recorder``.
+        Called after every step, when ``state`` and ``recorder`` hold everything that has changed.
     """
     device = dataset.train_images.device
     augment = Augmentation(settings.data, dataset)
@@ -92,54 +96,55 @@ def walk_on(
     factor = rate_factor(settings.optimiser.schedule, recorder.steps)
     noise_every = settings.recording.noise_every
     batch_size = settings.training.batch_size
-    model, batches = walk.model, walk.batches
-    forward = forward_of(model, settings.training, device)
-    differentiate = differentiation(walk, forward, criterion, settings, device)
+    model, batches = state.model, state.batches
+    forward = build_forward(model, settings.training, device)
+    forward_backward = build_forward_backward(state, forward, criterion, settings, device)
     epochs = math.ceil(recorder.steps / batches.steps_per_epoch)
     model.train()
-    while (now := walk.position).epoch < epochs:
-        now.order = batches.state()
-        for indices in batches.epoch(skip=now.batch):
+    while (position := state.position).epoch < epochs:
+        position.order = batches.state()
+        for indices in batches.epoch(skip=position.batch):
             step = recorder.completed
             if step == recorder.steps:
                 break
-            images = augment(dataset.train_images.index_select(0, indices), walk.augmentation)
+            images = augment(dataset.train_images.index_select(0, indices), state.augmentation)
             labels = dataset.train_labels.index_select(0, indices)
-            outputs, loss = differentiate(images, labels)
-            value = loss()
-            if not math.isfinite(value):
+            outputs, loss_value = forward_backward(images, labels)
+            loss = loss_value()
+            if not math.isfinite(loss):
                 return DIVERGED
             rate = settings.optimiser.learning_rate * factor(step)
-            measured: dict[str, float | Tensor] = {"loss": value, "learning_rate": rate}
-            measured["gradient_norm"] = walk.gradient_norm()
+            measured: dict[str, float | Tensor] = {"loss": loss, "learning_rate": rate}
+            measured["gradient_norm"] = state.gradient_norm()
             if noise_every and step % noise_every == 0:
                 measured["noise_norm"] = noise_norm(
-                    model, lambda batch: forward(augment(batch, walk.noise)), criterion, dataset, batch_size
+                    model, lambda batch: forward(augment(batch, state.noise)), criterion, dataset, batch_size
                 )
-            walk.step(rate)
+            state.step(rate)
             recorder.record(**measured)
-            now.batch += 1
-            now.seen += len(labels)
-            now.loss_sum += value * len(labels)
-            walk.classified(outputs, labels)
-            accuracy = "" if math.isnan(now.test_accuracy) else f"  test accuracy {now.test_accuracy:.3f}"
-            report(recorder.completed, recorder.steps, f"loss {value:.3f}{accuracy}")
+            position.batch += 1
+            position.seen += len(labels)
+            position.loss_sum += loss * len(labels)
+            state.add_predictions(outputs, labels)
+            accuracy = "" if math.isnan(position.test_accuracy) else f"  test accuracy {position.test_accuracy:.3f}"
+            report(recorder.completed, recorder.steps, f"loss {loss:.3f}{accuracy}")
             between_steps()
-        recorder.record_epoch(now.epoch, train_loss=now.loss_sum / now.seen, train_accuracy=walk.correct() / now.seen)
-        if (now.epoch + 1) % settings.training.evaluate_every == 0 or now.epoch + 1 == epochs:
-            test_loss, now.test_accuracy = evaluate(
+        train_loss, train_accuracy = position.loss_sum / position.seen, state.count_correct() / position.seen
+        recorder.record_epoch(position.epoch, train_loss=train_loss, train_accuracy=train_accuracy)
+        if (position.epoch + 1) % settings.training.evaluate_every == 0 or position.epoch + 1 == epochs:
+            test_loss, position.test_accuracy = evaluate(
                 model, lambda batch: forward(augment.normalise(batch)), criterion, dataset, batch_size
             )
-            recorder.record_epoch(now.epoch, test_loss=test_loss, test_accuracy=now.test_accuracy)
-        walk.next_epoch()
+            recorder.record_epoch(position.epoch, test_loss=test_loss, test_accuracy=position.test_accuracy)
+        state.next_epoch()
     return COMPLETE
 
 
 @torch.no_grad()
 def evaluate(model: nn.Module, forward: Forward, criterion: Loss, dataset: Dataset, batch_size: int) -> tuple[float, float]:
-    """Return mean loss and accuracy over the test set, in evaluation mode; the model's mode is put back.
+    """Return mean loss and accuracy over the test set, in evaluation mode.
 
-    ``forward`` goes from images as they are stored to the model's outputs.
+    The model's mode is restored. ``forward`` maps images as they are stored to the model's outputs.
     """
     training = model.training
     model.eval()

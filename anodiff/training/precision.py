@@ -1,6 +1,8 @@
-"""How is a step computed? Precision, memory layout and compilation: what makes it faster, and only its last bits different.
+"""How is a step computed? Precision, memory layout and compilation make it faster and change only
+its last bits.
 
-The recorded path keeps its meaning under all of them: weights and updates are float32, flattened in the same order.
+The recorded path keeps its meaning under all of them: weights and updates are float32, flattened in
+the same order.
 """
 
 from __future__ import annotations
@@ -17,15 +19,16 @@ from anodiff.settings.run import TrainingSettings
 Forward = Callable[[Tensor], Tensor]
 
 
-def lay_out(model: nn.Module, settings: TrainingSettings) -> nn.Module:
-    """Lay the model's weights out in memory as the settings say."""
+def to_memory_format(model: nn.Module, settings: TrainingSettings) -> nn.Module:
+    """Put the model's weights into the memory format of the settings."""
     return model.to(memory_format=torch.channels_last) if settings.channels_last else model
 
 
-def forward_of(model: nn.Module, settings: TrainingSettings, device: torch.device) -> Forward:
-    """Return the function from images (B, C, H, W) to outputs (B, classes) in float32 that a step differentiates.
+def build_forward(model: nn.Module, settings: TrainingSettings, device: torch.device) -> Forward:
+    """Return the forward pass: from images (B, C, H, W) to outputs (B, classes) in float32.
 
-    Every size of batch is compiled for itself: code for all of them would depend on which came first, and so on interruptions.
+    Each batch size is compiled separately. Code for all sizes would depend on which came first, and
+    so on interruptions.
     """
     network: Forward = torch.compile(model, dynamic=False) if settings.compile else model
     if settings.precision != "bf16" and not settings.channels_last:
@@ -41,8 +44,8 @@ def forward_of(model: nn.Module, settings: TrainingSettings, device: torch.devic
     return forward
 
 
-def slow_here(settings: TrainingSettings, device: torch.device) -> str | None:
-    """Return a line for a person where the precision asked for makes training slower on this device instead of faster."""
+def precision_warning(settings: TrainingSettings, device: torch.device) -> str | None:
+    """Return a warning if the chosen precision makes training slower on this device."""
     if settings.precision != "bf16" or device.type != "cpu":
         return None
     if torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
@@ -51,8 +54,10 @@ def slow_here(settings: TrainingSettings, device: torch.device) -> str | None:
 
 
 @contextmanager
-def product_precision(settings: TrainingSettings) -> Iterator[None]:
-    """Set the precision of float32 products on a GPU, in matrices and convolutions alike, and put back what was there.
+def float32_precision(settings: TrainingSettings) -> Iterator[None]:
+    """Set the precision of float32 matrix products and convolutions on a GPU.
+
+    The caller's precision is restored.
 
     Raises
     ------
@@ -68,7 +73,7 @@ def product_precision(settings: TrainingSettings) -> Iterator[None]:
         if not (settings.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))):
             raise
         reason = " ".join(str(error).split("Set TORCHDYNAMO")[0].split())
-        raise ConfigError(f"training.compile: {reason}; set it to false to train all the same") from None
+        raise ConfigError(f"training.compile: {reason}; set it to false to train anyway") from None
     finally:
         torch.set_float32_matmul_precision(matrices)
         torch.backends.cudnn.allow_tf32 = convolutions

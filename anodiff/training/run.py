@@ -1,8 +1,9 @@
-"""Trains one run from its settings to a published store, however often it is interrupted on the way.
+"""How does one run get from its settings to a published store, however often it is interrupted?
 
-All that is not finished lies in the run's scratch folder: the store in the making, its checkpoints, and the lock of the
-process at work. The order at the end makes every kill harmless: the store is finished, then the checkpoints go, then one
-rename publishes it. So a finished store in a scratch folder only waits for that rename.
+All unfinished work is in the run's scratch folder: the store being written, its checkpoints, and
+the lock of the process that trains. The order at the end makes a kill at any moment harmless: the
+store is finished, then the checkpoints are removed, then one rename publishes the store. So a
+finished store in a scratch folder only needs that rename.
 """
 
 from __future__ import annotations
@@ -24,27 +25,27 @@ from anodiff.errors import AnodiffError, Interrupted
 from anodiff.settings.run import RunSettings
 from anodiff.storage.lock import Lock, run_lock
 from anodiff.storage.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors, sync_files
-from anodiff.storage.types import Report, silent
+from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.training.checkpoint import newest_checkpoint, refuse_other_settings, write_checkpoint
-from anodiff.training.device import bits_may_differ, provenance, repeatable
+from anodiff.training.device import provenance, repeatable, session_differences
 from anodiff.training.gpus import claim_device
-from anodiff.training.interruption import Interruption, interruptions
-from anodiff.training.loop import build_batches, build_model, walk_on
-from anodiff.training.precision import lay_out, product_precision, slow_here
+from anodiff.training.interruption import Interruption, watch_signals
+from anodiff.training.loop import build_batches, build_model, train_steps
+from anodiff.training.precision import float32_precision, precision_warning, to_memory_format
 from anodiff.training.seeding import seed_globals, stream_seed
-from anodiff.training.state import Walk
+from anodiff.training.state import TrainingState
 from anodiff.trajectory import TrajectoryRecorder, plan_windows, updates_give_gradients
 from anodiff.trajectory.format import KIND, VERSION
 
 #: Seconds between two checkpoints.
 CHECKPOINT_EVERY = 300.0
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its status, the optimiser steps taken, and the last test accuracy (NaN where never measured)."""
+    """How a run ended: status, optimiser steps taken, last test accuracy (NaN if never measured)."""
 
     status: str
     steps_completed: int
@@ -62,27 +63,29 @@ def train_run(
     overwrite: bool = False,
     restart: bool = False,
     checkpoint_every: float = CHECKPOINT_EVERY,
-    report: Report = silent,
-    tell: Tell = lambda line: print(line, file=sys.stderr),
+    report: ProgressCallback = no_progress,
+    notify: Notify = lambda line: print(line, file=sys.stderr),
 ) -> Outcome:
-    """Train a run, or go on with it where it was interrupted, and publish its path as a store at ``output``.
+    """Train a run or resume it from its last checkpoint, and publish its path at ``output``.
 
-    Training writes to ``scratch`` and moves the finished store into place by one rename. A run whose loss is not finite stops
-    there; its store is published with status ``diverged`` and the step. An interrupted run, gone on with, gives the bits of an
-    uninterrupted one on the same type of device and version of torch.
+    Training writes to ``scratch``; one rename moves the finished store into place. A run stops at
+    the first step whose loss is not finite: its store is published with status ``diverged`` and
+    that step. A resumed run gives the bits of an uninterrupted one on the same type of device with
+    the same version of torch.
 
     Parameters
     ----------
     scratch
-        The run's own folder for what is not finished; one process at a time works in it.
+        The run's own folder for unfinished work; only one process at a time works in it.
     restart
-        Discard what ``scratch`` holds and begin at step 0.
+        Discard what ``scratch`` holds and start at step 0.
     checkpoint_every
         Seconds between two checkpoints; 0: only when a signal asks for one.
     report
-        Called after every step with the steps done, the steps in all and a short text for a person.
-    tell
-        Called with a line for a person about what is out of the ordinary, such as a continued run.
+        Called after every step with the steps done, the total number of steps, and a short text to
+        show.
+    notify
+        Called with a line about anything unusual, such as a resumed run.
 
     Raises
     ------
@@ -90,23 +93,24 @@ def train_run(
     RunLockedError
         If another process trains this run.
     Interrupted
-        After SIGTERM, SIGUSR1 or SIGINT: a checkpoint is written, and the same call goes on from it.
+        After SIGTERM, SIGUSR1 or SIGINT: a checkpoint is written, and the same call resumes from
+        it.
     """
     output, scratch = Path(output), Path(scratch)
     working = scratch / "trajectory.zarr"
     refuse_existing(output, overwrite=overwrite)
-    with storage_errors(working), interruptions() as interruption, run_lock(scratch, tell) as lock:
+    with storage_errors(working), watch_signals() as interruption, run_lock(scratch, notify) as lock:
         refuse_existing(output, overwrite=overwrite)  # the process that held the lock may have published it
         if restart:
-            _clear(scratch)
-        outcome = _finished(working, settings)
+            _discard_unfinished(scratch)
+        outcome = _finished_outcome(working, settings)
         if outcome is None:
             with claim_device(device) as chosen:
                 dataset = load(settings.data, data_root, download=download, device=chosen)
-                training = _Training(settings, dataset, scratch, chosen, tell)
-                with repeatable(settings.training, chosen), product_precision(settings.training):
-                    outcome = training.run(lock, interruption, checkpoint_every, report)
-        interruption.deferred = True  # the rest takes no time, and none of it can be done by halves
+                session = _Session(settings, dataset, scratch, chosen, notify)
+                with repeatable(settings.training, chosen), float32_precision(settings.training):
+                    outcome = session.train(lock, interruption, checkpoint_every, report)
+        interruption.deferred = True  # the rest takes no time and must not be left half done
         lock.check()
         sync_files(working)
         discard(scratch / "checkpoints")
@@ -116,48 +120,48 @@ def train_run(
     return outcome
 
 
-class _Training:
-    """One session of a run's training, from its beginning or from a checkpoint to its end or to a signal."""
+class _Session:
+    """One session of a run: from step 0 or a checkpoint, to the end or to a signal."""
 
-    def __init__(self, settings: RunSettings, dataset: Dataset, scratch: Path, device: torch.device, tell: Tell) -> None:
+    def __init__(self, settings: RunSettings, dataset: Dataset, scratch: Path, device: torch.device, notify: Notify) -> None:
         self._settings = settings
         self._dataset = dataset
         self._working, self._checkpoints = scratch / "trajectory.zarr", scratch / "checkpoints"
         self._device = device
-        self._tell = tell
+        self._notify = notify
         self._batches = build_batches(settings, dataset)
         self._steps = settings.training.steps or self._batches.steps_per_epoch * (settings.training.epochs or 0)
         self._windows = plan_windows(settings.recording.windows, settings.recording.window_length, self._steps)
 
-    def run(self, lock: Lock, interruption: Interruption, checkpoint_every: float, report: Report) -> Outcome:
+    def train(self, lock: Lock, interruption: Interruption, checkpoint_every: float, report: ProgressCallback) -> Outcome:
         """Train to the end; see `train_run`."""
         settings = self._settings
-        checkpoint = self._newest()
+        checkpoint = self._usable_checkpoint()
         sessions = (checkpoint["sessions"] if checkpoint else []) + [provenance(settings.training, self._device)]
         seed_globals(settings.seed, "weights")
-        model = lay_out(build_model(settings, self._dataset).to(self._device), settings.training)
-        walk = Walk(settings, model, self._batches, self._device)
+        model = to_memory_format(build_model(settings, self._dataset).to(self._device), settings.training)
+        state = TrainingState(settings, model, self._batches, self._device)
         if checkpoint:
-            walk.restore(checkpoint["walk"])
+            state.load_state_dict(checkpoint["walk"])  # the key of the training state in checkpoints of this version
         recorder = self._recorder(model, sessions, checkpoint["recorder"] if checkpoint else None)
         sessions[-1]["first_step"] = recorder.completed
         if checkpoint:
-            self._tell(f"going on at step {recorder.completed} of {recorder.steps}")
-        slow = slow_here(settings.training, self._device)
-        if slow:
-            self._tell(slow)
-        differing = bits_may_differ(sessions)
-        if differing:
-            self._tell(f"the bits may differ from those of an uninterrupted run: {'; '.join(differing)}")
+            self._notify(f"resuming at step {recorder.completed} of {recorder.steps}")
+        warning = precision_warning(settings.training, self._device)
+        if warning:
+            self._notify(warning)
+        differences = session_differences(sessions)
+        if differences:
+            self._notify(f"the bits may differ from those of an uninterrupted run: {'; '.join(differences)}")
 
         synced: set[tuple[Path, int]] = set()
 
         def save() -> None:
             lock.check()
-            state = {"settings": settings.model_dump(mode="json"), "sessions": sessions}
-            state |= {"walk": walk.state(), "recorder": recorder.state()}
-            synced.update(sync_files(self._working, synced))  # or a machine that loses power would keep the checkpoint alone
-            write_checkpoint(self._checkpoints, recorder.completed, state)
+            content = {"settings": settings.model_dump(mode="json"), "sessions": sessions}
+            content |= {"walk": state.state_dict(), "recorder": recorder.state()}
+            synced.update(sync_files(self._working, synced))  # or a loss of power could leave only the checkpoint
+            write_checkpoint(self._checkpoints, recorder.completed, content)
 
         due = time.monotonic() + (checkpoint_every or math.inf)
 
@@ -166,30 +170,30 @@ class _Training:
             if interruption.signal is not None and recorder.completed < recorder.steps:
                 save()
                 where = f"at step {recorder.completed} of {recorder.steps}"
-                raise Interrupted(f"interrupted {where}; checkpoint written; run again to go on", interruption.signal)
+                raise Interrupted(f"interrupted {where}; checkpoint written; run again to resume", interruption.signal)
             if time.monotonic() >= due:
                 save()
                 due = time.monotonic() + checkpoint_every
 
         interruption.deferred = True
         with recorder:
-            status = walk_on(settings, walk, self._dataset, recorder, report=report, between_steps=between_steps)
+            status = train_steps(settings, state, self._dataset, recorder, report=report, between_steps=between_steps)
             ending = {"diverged_at": recorder.completed} if status == DIVERGED else {}
             recorder.finish(status, provenance=_provenance(sessions), **ending)
-        return Outcome(status, recorder.completed, walk.position.test_accuracy)
+        return Outcome(status, recorder.completed, state.position.test_accuracy)
 
-    def _newest(self) -> dict[str, Any] | None:
-        """Return the checkpoint to go on from, or None where training begins at step 0."""
-        checkpoint = newest_checkpoint(self._checkpoints, self._tell)
+    def _usable_checkpoint(self) -> dict[str, Any] | None:
+        """Return the checkpoint to resume from, or None to start at step 0."""
+        checkpoint = newest_checkpoint(self._checkpoints, self._notify)
         if checkpoint is None:
             return None
         refuse_other_settings(
-            self._checkpoints.parent, _of_today(checkpoint["settings"]), self._settings.model_dump(mode="json")
+            self._checkpoints.parent, _with_new_defaults(checkpoint["settings"]), self._settings.model_dump(mode="json")
         )
         if not self._working.exists():
-            self._tell(f"{self._working} is gone, so its checkpoints are of no use; beginning anew")
+            self._notify(f"{self._working} is missing, so its checkpoints are useless; starting again from step 0")
             return None
-        for leftover in self._working.rglob("*.partial"):  # of zarr's writing, when the process was killed in the midst of it
+        for leftover in self._working.rglob("*.partial"):  # of a write by zarr during which the process was killed
             leftover.unlink()
         return checkpoint
 
@@ -219,33 +223,33 @@ class _Training:
 
 
 def _provenance(sessions: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what the store says of its making: the last session, and all of them with the step that each began at."""
+    """Return the store's provenance: the last session, and all sessions with their first steps."""
     return {key: value for key, value in sessions[-1].items() if key != "first_step"} | {"sessions": sessions}
 
 
-def _finished(working: Path, settings: RunSettings) -> Outcome | None:
-    """Return the outcome of a store that only waits to be published, or None where there is none."""
+def _finished_outcome(working: Path, settings: RunSettings) -> Outcome | None:
+    """Return the outcome of a finished store that was not published, or None if there is none."""
     try:
         group = open_store(working, KIND, VERSION)
     except AnodiffError:
         return None
     attributes: dict[str, Any] = dict(group.attrs)
-    refuse_other_settings(working.parent, _of_today(attributes["settings"]), settings.model_dump(mode="json"))
+    refuse_other_settings(working.parent, _with_new_defaults(attributes["settings"]), settings.model_dump(mode="json"))
     measured = np.asarray(group["test_accuracy"][:])  # type: ignore[index]
     measured = measured[np.isfinite(measured)]
     accuracy = float(measured[-1]) if len(measured) else math.nan
     return Outcome(attributes["status"], attributes["steps_completed"], accuracy)
 
 
-def _of_today(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return stored settings with those that their anodiff did not know yet at their defaults."""
+def _with_new_defaults(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return stored settings, with defaults for those that did not exist at the time."""
     try:
         return RunSettings.model_validate(settings).model_dump(mode="json")
     except ValidationError:
         return settings
 
 
-def _clear(scratch: Path) -> None:
-    """Discard a training in progress: its checkpoints first, since they are of no use without the store."""
+def _discard_unfinished(scratch: Path) -> None:
+    """Discard an unfinished run: first its checkpoints, which are useless without the store."""
     discard(scratch / "checkpoints")
     discard(scratch / "trajectory.zarr")

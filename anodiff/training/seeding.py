@@ -1,4 +1,4 @@
-"""One seed, several independent streams: changing how much randomness one part draws leaves the others alone."""
+"""How does one seed give several independent streams? If one draws more, others do not change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STREAMS = ("weights", "order", "augmentation", "noise", "recording")
 
 
 def stream_seed(seed: int, stream: str) -> int:
-    """Return the 64-bit seed of one stream of a run, from numpy's SeedSequence of (seed, number of the stream)."""
+    """Return a stream's 64-bit seed, from numpy's SeedSequence of (seed, number of the stream)."""
     sequence = np.random.SeedSequence([seed, STREAMS.index(stream)])
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
@@ -23,7 +23,7 @@ def generator(seed: int, stream: str, device: torch.device | str = "cpu") -> tor
 
 
 def seed_globals(seed: int, stream: str) -> None:
-    """Seed the global generators of torch, numpy and Python, which a user's network may draw from (dropout does)."""
+    """Seed the global generators of torch, numpy and Python, from which a network may draw."""
     number = stream_seed(seed, stream)
     torch.manual_seed(number)
     np.random.seed(np.random.SeedSequence(number).generate_state(4))
@@ -31,7 +31,7 @@ def seed_globals(seed: int, stream: str) -> None:
 
 
 def global_states(device: torch.device) -> dict[str, Any]:
-    """Return the states of the global generators as tensors and plain values, torch's on the CPU and on ``device``."""
+    """Return the states of the global generators (torch's on the CPU and ``device``), for saving."""
     numpy: Any = np.random.get_state(legacy=False)
     key = torch.from_numpy(numpy["state"]["key"].astype(np.int64))
     states: dict[str, Any] = {
@@ -45,7 +45,7 @@ def global_states(device: torch.device) -> dict[str, Any]:
 
 
 def restore_global_states(states: dict[str, Any], device: torch.device) -> None:
-    """Put the global generators back into the states that `global_states` gave."""
+    """Restore the states that `global_states` returned."""
     torch.set_rng_state(states["torch"])
     numpy = states["numpy"]
     np.random.set_state(

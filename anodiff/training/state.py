@@ -1,6 +1,7 @@
-"""What is all that moves while a network trains? With it put back, training goes on as if nothing had happened, bit for bit.
+"""What changes while a network trains? All of it is saved, so a resumed run has the bits of an
+uninterrupted one.
 
-The learning rate is not of it, for it is a function of the step alone.
+The learning rate is not saved, because it depends on the step alone.
 """
 
 from __future__ import annotations
@@ -16,30 +17,31 @@ from anodiff.data import Batches
 from anodiff.errors import ConfigError
 from anodiff.settings.run import RunSettings
 from anodiff.training.gradients import gradient_norm
-from anodiff.training.optimisers import build_optimiser, is_plain
+from anodiff.training.optimisers import build_optimiser
 from anodiff.training.seeding import generator, global_states, restore_global_states
 from anodiff.training.vector import ParameterVector
 
-#: Outputs of the network that are held until it is counted which of them are right: many steps of a small network at once.
-HELD = 2**16
+#: Numbers in the outputs that are kept until correct predictions are counted: many steps of a small network at once.
+MAX_PENDING_OUTPUTS = 2**16
 
 
 @dataclasses.dataclass
 class Position:
-    """How far a training is, and what the epoch in progress has summed up.
+    """Where in the data a run is, and the sums over the current epoch.
 
     Attributes
     ----------
     epoch
-        The epoch in progress, from 0.
+        The current epoch, from 0.
     batch
         Batches of it that are done.
     order
         State of the order's generator before the epoch was drawn.
     seen, loss_sum, correct
-        Samples of the epoch so far, the sum of their losses, and how many were classified rightly.
+        Samples of the epoch so far, the sum of their losses, and how many were classified
+        correctly.
     test_accuracy
-        The last that was measured.
+        The last one measured.
     """
 
     epoch: int = 0
@@ -51,30 +53,30 @@ class Position:
     test_accuracy: float = math.nan
 
 
-class Walk:
-    """A network in training: its weights and buffers, the optimiser's memory, every generator, and the position.
+class TrainingState:
+    """A network in training: weights, buffers, the optimiser's memory, generators and position.
 
-    The model's parameters become views of one vector where they can, see `anodiff.training.vector`; what they hold stays. A
-    parameter that the loss does not depend on has the gradient 0 then.
+    If possible, the model's parameters become views of one vector, see `anodiff.training.vector`;
+    their values stay. A parameter that the loss does not depend on then has the gradient 0.
     """
 
     def __init__(self, settings: RunSettings, model: nn.Module, batches: Batches, device: torch.device) -> None:
         self.model = model
         self.batches = batches
-        self._vector = ParameterVector.of(list(model.parameters()))
+        self._vector = ParameterVector.from_parameters(list(model.parameters()))
         self._parameters = list(model.parameters()) if self._vector is None else [self._vector.parameter]
-        self._plain = self._vector is not None and is_plain(settings.optimiser)
+        self._is_plain_sgd = settings.optimiser.is_plain_sgd
         self.optimiser = build_optimiser(settings.optimiser, self._parameters)
         self.augmentation = generator(settings.seed, "augmentation", device)
         self.noise = generator(settings.seed, "noise", device)
         self.position = Position()
         self._device = device
         self._correct = torch.zeros((), dtype=torch.int64, device=device)
-        self._held: list[tuple[Tensor, Tensor]] = []
-        self._held_numbers = 0
+        self._pending: list[tuple[Tensor, Tensor]] = []
+        self._pending_outputs = 0
 
-    def clear_gradients(self) -> None:
-        """Forget the gradients of the step before."""
+    def zero_grad(self) -> None:
+        """Reset the gradients of the previous step."""
         if self._vector is not None:
             self._vector.gradient.zero_()
         else:
@@ -82,43 +84,44 @@ class Walk:
                 parameter.grad = None
 
     def gradient_norm(self) -> Tensor | float:
-        """Return the Euclidean norm of the gradient of the last backward pass; a GPU's as a tensor, without waiting for it."""
+        """Return the Euclidean norm of the gradient; on a GPU a tensor, not waited for."""
         return gradient_norm(self._parameters)
 
     def step(self, rate: float) -> None:
-        """Take an optimiser's step at this learning rate."""
-        if self._vector is not None and self._plain:
-            self._vector.values.add_(self._vector.gradient, alpha=-rate)  # torch's optimisers take longer to begin than to step
+        """Take an optimiser step with this learning rate."""
+        if self._vector is not None and self._is_plain_sgd:
+            # w ← w − η g; torch's optimiser takes longer to begin than this takes
+            self._vector.values.add_(self._vector.gradient, alpha=-rate)
             return
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.step()
 
-    def classified(self, outputs: Tensor, labels: Tensor) -> None:
-        """Note a batch's outputs (B, classes) and labels (B,); no step waits for the count."""
-        self._held.append((outputs.detach(), labels))
-        self._held_numbers += outputs.numel()
-        if self._held_numbers >= HELD:
-            self._count()
+    def add_predictions(self, outputs: Tensor, labels: Tensor) -> None:
+        """Keep a batch's outputs (B, classes) and labels (B,); many batches are counted at once."""
+        self._pending.append((outputs.detach(), labels))
+        self._pending_outputs += outputs.numel()
+        if self._pending_outputs >= MAX_PENDING_OUTPUTS:
+            self._count_pending()
 
-    def correct(self) -> int:
-        """Return how many samples of the epoch were classified rightly so far."""
-        if self._held:
-            self._count()
+    def count_correct(self) -> int:
+        """Return how many samples of the epoch have been classified correctly so far."""
+        if self._pending:
+            self._count_pending()
         return int(self._correct)
 
     def next_epoch(self) -> None:
-        """Go to the next epoch's beginning."""
+        """Go to the beginning of the next epoch."""
         self.position = Position(self.position.epoch + 1, test_accuracy=self.position.test_accuracy)
         self._correct.zero_()
 
-    def state(self) -> dict[str, Any]:
-        """Return all that moves, as tensors and plain values."""
-        position = dataclasses.replace(self.position, correct=self.correct())
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that changes, as tensors and plain values."""
+        position = dataclasses.replace(self.position, correct=self.count_correct())
         return {
             "device": self._device.type,
             "model": self.model.state_dict(),
-            "buffers": dict(self.model.named_buffers()),  # those too that a state_dict leaves out
+            "buffers": dict(self.model.named_buffers()),  # includes those that a state_dict leaves out
             "optimiser": self.optimiser.state_dict(),
             "generators": {
                 "global": global_states(self._device),
@@ -128,18 +131,19 @@ class Walk:
             "position": vars(position),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Put back all that moves.
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore everything that changes.
 
         Raises
         ------
         ConfigError
-            If the state comes from another type of device, whose random numbers cannot go on here.
+            If the state comes from another type of device, whose random numbers cannot continue
+            here.
         """
         if state["device"] != self._device.type:
             raise ConfigError(
-                f"this training was begun on {state['device']} and cannot go on, with the same random numbers, on "
-                f"{self._device.type}; run it where there is a {state['device']} device, or add --restart to begin anew"
+                f"this run was started on {state['device']} and cannot resume with the same random numbers on "
+                f"{self._device.type}; run it on a {state['device']} device, or add --restart to start again from step 0"
             )
         self.model.load_state_dict(state["model"])
         with torch.no_grad():
@@ -154,8 +158,8 @@ class Walk:
         if self.position.order is not None:
             self.batches.restore(self.position.order)
 
-    def _count(self) -> None:
-        outputs, labels = (torch.cat(held) for held in zip(*self._held, strict=True))
+    def _count_pending(self) -> None:
+        outputs, labels = (torch.cat(tensors) for tensors in zip(*self._pending, strict=True))
         self._correct += (outputs.argmax(1) == labels).sum()
-        self._held.clear()
-        self._held_numbers = 0
+        self._pending.clear()
+        self._pending_outputs = 0

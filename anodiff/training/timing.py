@@ -1,4 +1,4 @@
-"""How long does a step of a run take here? A few real steps, recorded as the run's would be, then thrown away."""
+"""How long does a step of a run take here? Measured over a few real, recorded steps."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from anodiff.data import Augmentation, Dataset, load
 from anodiff.settings.run import RunSettings
 from anodiff.training.device import provenance, repeatable
 from anodiff.training.gpus import claim_device
-from anodiff.training.loop import build_batches, build_loss, build_model, evaluate, walk_on
-from anodiff.training.precision import forward_of, lay_out, product_precision
+from anodiff.training.loop import build_batches, build_loss, build_model, evaluate, train_steps
+from anodiff.training.precision import build_forward, float32_precision, to_memory_format
 from anodiff.training.seeding import seed_globals
-from anodiff.training.state import Walk
+from anodiff.training.state import TrainingState
 from anodiff.trajectory import TrajectoryRecorder, Window, updates_give_gradients
 
-#: Steps of the trial that says how many are measured, and how many of the first do not count: they warm the device up.
+#: Steps of the trial that decides how many are measured, and the first steps that do not count: they warm the device up.
 TRIAL, WARM_UP = 12, 4
 
-#: Steps measured at most.
-LONGEST = 1024
+#: Most steps that are measured.
+MAX_STEPS = 1024
 
-#: Learning rate of the measured steps: so small that none diverges, which would end the measurement.
-RATE = 1e-6
+#: Learning rate of the measured steps, too small for any to diverge, which would end the measurement.
+LEARNING_RATE = 1e-6
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a few steps took.
+    """How long a few steps took.
 
     Attributes
     ----------
     device
-        On what.
+        The device's name.
     steps
-        How many were measured.
+        Number of steps measured.
     step
-        Seconds a step, recording and writing included.
+        Seconds per step, recording and writing included.
     evaluation
         Seconds for the loss over the test set.
     test_samples
         Samples in it.
     loading
-        Seconds to load the data set and to build the network.
+        Seconds to load the data set and build the network.
     """
 
     device: str
@@ -60,43 +60,44 @@ class Measurement:
 def measure(
     settings: RunSettings, *, data_root: str | Path, scratch: str | Path, device: str = "auto", seconds: float = 3.0
 ) -> Measurement:
-    """Train a run for about so many seconds, with every step recorded, in a temporary folder on the disk of ``scratch``.
+    """Train a run for about this many seconds, with every step recorded.
 
-    Gradient noise is left out: it is measured at some steps only.
+    It uses a temporary folder in ``scratch``. Gradient noise is left out, because it is measured at
+    some steps only.
 
     Raises
     ------
     DatasetMissingError, ConfigError, StorageError
-        As a training of the run would.
+        As training the run would.
     """
     settings = settings.model_copy(
         update={
             "recording": settings.recording.model_copy(update={"noise_every": 0}),
             "training": settings.training.model_copy(update={"evaluate_every": 10**9}),
-            "optimiser": settings.optimiser.model_copy(update={"learning_rate": RATE}),
+            "optimiser": settings.optimiser.model_copy(update={"learning_rate": LEARNING_RATE}),
         }
     )
     Path(scratch).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".plan-", dir=scratch) as folder, claim_device(device) as chosen:
         start = time.perf_counter()
         dataset = load(settings.data, data_root, device=chosen)
-        with repeatable(settings.training, chosen), product_precision(settings.training):
+        with repeatable(settings.training, chosen), float32_precision(settings.training):
             build_model(settings, dataset).to(chosen)
             loading = time.perf_counter() - start
-            trial, _ = _walk(settings, dataset, chosen, Path(folder, "trial.zarr"), TRIAL)
-            steps = max(TRIAL, min(LONGEST, int(seconds / trial)))
-            step, evaluation = _walk(settings, dataset, chosen, Path(folder, "path.zarr"), WARM_UP + steps)
-        named = str(provenance(settings.training, chosen)["device"])
-    return Measurement(named, steps, step, evaluation, len(dataset.test_labels), loading)
+            trial, _ = _time_steps(settings, dataset, chosen, Path(folder, "trial.zarr"), TRIAL)
+            steps = max(TRIAL, min(MAX_STEPS, int(seconds / trial)))
+            step, evaluation = _time_steps(settings, dataset, chosen, Path(folder, "path.zarr"), WARM_UP + steps)
+        name = str(provenance(settings.training, chosen)["device"])
+    return Measurement(name, steps, step, evaluation, len(dataset.test_labels), loading)
 
 
-def _walk(settings: RunSettings, dataset: Dataset, device: torch.device, path: Path, steps: int) -> tuple[float, float]:
-    """Take some steps from the beginning, record them, and return the seconds a step and those of an evaluation."""
+def _time_steps(settings: RunSettings, dataset: Dataset, device: torch.device, path: Path, steps: int) -> tuple[float, float]:
+    """Take and record first steps; return the seconds per step and those of an evaluation."""
     training, recording = settings.training, settings.recording
     batches = build_batches(settings, dataset)
     seed_globals(settings.seed, "weights")
-    model = lay_out(build_model(settings, dataset).to(device), training)
-    walk = Walk(settings, model, batches, device)
+    model = to_memory_format(build_model(settings, dataset).to(device), training)
+    state = TrainingState(settings, model, batches, device)
     windows = [Window(0, steps)]
     recorder = TrajectoryRecorder(
         model,
@@ -109,30 +110,30 @@ def _walk(settings: RunSettings, dataset: Dataset, device: torch.device, path: P
         gradient_coordinates=0 if updates_give_gradients(settings, windows) else recording.gradient_coordinates,
     )
     criterion, augment = build_loss(training.loss, dataset.classes), Augmentation(settings.data, dataset)
-    forward = forward_of(model, training, device)
-    began = 0.0
+    forward = build_forward(model, training, device)
+    start = 0.0
 
-    def note(done: int, total: int, message: str) -> None:
-        nonlocal began
+    def start_after_warm_up(done: int, total: int, message: str) -> None:
+        nonlocal start
         if done == WARM_UP:
-            _wait(device)
-            began = time.perf_counter()
+            _synchronise(device)
+            start = time.perf_counter()
 
-    def evaluated() -> float:
-        start = time.perf_counter()
+    def time_evaluation() -> float:
+        before = time.perf_counter()
         evaluate(model, lambda batch: forward(augment.normalise(batch)), criterion, dataset, training.batch_size)
-        return time.perf_counter() - start
+        return time.perf_counter() - before
 
-    evaluated()
-    evaluation = evaluated()
+    time_evaluation()
+    evaluation = time_evaluation()
     with recorder:
-        walk_on(settings, walk, dataset, recorder, report=note)
+        train_steps(settings, state, dataset, recorder, report=start_after_warm_up)
         recorder.finish()
-    _wait(device)
-    elapsed = time.perf_counter() - began - evaluation  # the walk ends with an evaluation
+    _synchronise(device)
+    elapsed = time.perf_counter() - start - evaluation  # training ends with an evaluation
     return max(elapsed, 1e-9) / max(1, recorder.completed - WARM_UP), evaluation
 
 
-def _wait(device: torch.device) -> None:
+def _synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,6 +1,7 @@
-"""All parameters of a network in one vector, and their gradients in another: then norm and step are one operation each.
+"""How are gradient norm and step one operation each? Parameters and gradients are one vector each.
 
-The pitfall: a small network's step is short, and a dozen operations for as many tensors took a tenth of it.
+The pitfall: a small network's step is short, and a dozen operations for as many tensors took a
+tenth of it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from torch import nn
 
 
 class ParameterVector:
-    """A network's parameters and gradients, of which the network's own tensors have become views.
+    """A network's parameters in one vector and its gradients in another.
+
+    The network's own tensors become views of them.
 
     Attributes
     ----------
     parameter
-        All parameters, shape (P,), with their gradients as its ``grad``: what an optimiser may step, for its rule treats every
-        number alike.
+        All parameters, shape (P,), with their gradients as ``grad``. An optimiser may step it
+        instead of the network's parameters, because its rule treats all numbers alike.
     values, gradient
         The same two as plain tensors.
     """
@@ -28,25 +31,26 @@ class ParameterVector:
         self.values, self.gradient = torch.empty(size), torch.zeros(size)
         offset = 0
         for parameter in parameters:
-            place = parameter.shape, parameter.stride(), offset
-            view = self.values.as_strided(*place)
+            layout = parameter.shape, parameter.stride(), offset
+            view = self.values.as_strided(*layout)
             view.copy_(parameter.detach())
             parameter.data = view
-            parameter.grad = self.gradient.as_strided(*place)
+            parameter.grad = self.gradient.as_strided(*layout)
             offset += parameter.numel()
         self.parameter = nn.Parameter(self.values)
         self.parameter.grad = self.gradient
 
     @classmethod
-    def of(cls, parameters: Sequence[nn.Parameter]) -> ParameterVector | None:
-        """Lay parameters out in one vector, in their order, each with the strides it has; None where they cannot be.
+    def from_parameters(cls, parameters: Sequence[nn.Parameter]) -> ParameterVector | None:
+        """Put parameters into one vector, or return None if that is impossible.
 
-        They cannot be where they are not all trained, in float32 and each in memory of its own without gaps. On a GPU they stay
-        as they are: there an optimiser steps all tensors by a few launches, adding each gradient to a vector would be one more,
-        and products want aligned weights. The values stay bit for bit.
+        Their order, strides and values stay. It is possible if all are trained, float32, on the
+        CPU, and each in its own memory without gaps. On a GPU they stay as they are: there an
+        optimiser steps all tensors by a few launches, adding each gradient to a vector would take
+        one more, and products need aligned weights.
         """
         memory = {parameter.untyped_storage().data_ptr() for parameter in parameters}
-        fit = len(memory) == len(parameters) and all(
+        possible = len(memory) == len(parameters) and all(
             parameter.requires_grad
             and parameter.dtype == torch.float32
             and parameter.device.type == "cpu"
@@ -54,4 +58,4 @@ class ParameterVector:
             and (parameter.is_contiguous() or parameter.is_contiguous(memory_format=torch.channels_last))
             for parameter in parameters
         )
-        return cls(parameters) if fit else None
+        return cls(parameters) if possible else None

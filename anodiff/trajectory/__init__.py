@@ -1,4 +1,8 @@
-"""The path through weight space as a Zarr store: which points are kept, how they are written and read."""
+"""Which points of a path are kept, and how are they written and read as a Zarr store?
+
+Public: `TrajectoryRecorder` writes a store, `open_trajectory` reads one as a `Trajectory`; windows
+say which points are kept.
+"""
 
 from anodiff.trajectory.recorder import TrajectoryRecorder
 from anodiff.trajectory.store import Trajectory, open_trajectory

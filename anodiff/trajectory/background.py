@@ -1,4 +1,4 @@
-"""Who compresses, multiplies and writes while the training goes on? One thread, whose errors come back to the training."""
+"""What compresses, multiplies and writes while the network trains? One background thread."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from anodiff.storage.stores import storage_errors
 Job = Callable[[], None]
 
 
-class Background:
-    """A thread that does jobs in the order of their submission.
+class BackgroundThread:
+    """A thread that does jobs in the order in which they were submitted.
 
-    The first error ends the work: later jobs are left out, and each further call here raises it again. What the file system
-    refuses is a `StorageError` about ``path`` in one line.
+    After the first error no further job is done, and each further call raises that error again. If
+    the file system refuses a write, the error is a `StorageError` of one line about ``path``.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="anodiff-recorder")
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="anodiff-recorder")
         self._error: BaseException | None = None
         self._stopped = threading.Event()
 
     def submit(self, job: Job) -> Future[None]:
-        """Queue a job; what comes back is done when the job is. Who submits bounds the queue, by the memory that jobs hold.
+        """Queue a job and return its future. The caller limits the queue, because jobs hold memory.
 
         Raises
         ------
@@ -34,24 +34,24 @@ class Background:
             The error of an earlier job.
         """
         self.check()
-        return self._thread.submit(self._do, job)
+        return self._executor.submit(self._run, job)
 
     def wait(self, job: Future[None] | None = None) -> None:
         """Wait for a job, or for all that were submitted; raise the first error of any."""
-        (self._thread.submit(lambda: None) if job is None else job).result()
+        (self._executor.submit(lambda: None) if job is None else job).result()
         self.check()
 
     def check(self) -> None:
-        """Raise the first error of any job that has been done."""
+        """Raise the first error of the jobs done so far."""
         if self._error is not None:
             raise self._error
 
     def stop(self) -> None:
-        """Leave out the jobs that have not begun, and join the thread. It raises nothing."""
+        """Cancel the jobs that have not begun, and join the thread, without raising an error."""
         self._stopped.set()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _do(self, job: Job) -> None:
+    def _run(self, job: Job) -> None:
         if self._error is not None or self._stopped.is_set():
             return
         try:

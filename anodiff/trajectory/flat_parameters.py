@@ -1,4 +1,4 @@
-"""Where does a network stand? All of its parameters in one row, in their order, by one flattening."""
+"""What is a network's point in weight space? All its parameters in one vector, in their order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Point:
-    """The position of a model: ``parameters``, flattened one after another, in float32.
+class FlatParameters:
+    """A model's parameters, flattened one after another, in float32.
 
-    Flat views of the parameters are made once and as often as one of them moves to other memory: making them anew every step
-    would cost a small network more than the copy itself. Parameters that are one vector already are copied as such.
+    Flat views of the parameters are made once, and again only if one of them moves to other memory.
+    Making them at every step would cost a small network more than the copy itself. Parameters that
+    are one vector already are copied as such.
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
@@ -25,45 +26,45 @@ class Point:
         self._vector: Tensor | None = None
         self._views: list[Tensor] | None = None
 
-    def write(self, row: Tensor) -> None:
-        """Put the position into ``row``, shape (size,), float32, on the device of the first parameter."""
+    def copy_to(self, row: Tensor) -> None:
+        """Copy the values to ``row``, shape (size,), float32, on the first parameter's device."""
         import torch
 
         addresses = [parameter.data_ptr() for parameter in self.parameters]
         if addresses != self._addresses:
-            self._addresses, self._vector = addresses, in_one_piece(self.parameters)
+            self._addresses, self._vector = addresses, contiguous_vector(self.parameters)
             self._views = self._flat_views()
         if self._vector is not None:
             row.copy_(self._vector)
         else:
-            torch.cat(self._views if self._views is not None else self._pieces(), out=row)
+            torch.cat(self._views if self._views is not None else self._flat_copies(), out=row)
 
     def _flat_views(self) -> list[Tensor] | None:
-        """Return views, or None where a parameter can only be copied."""
+        """Return views, or None if a parameter can only be copied."""
         import torch
 
-        plain = all(
+        possible = all(
             parameter.is_contiguous() and parameter.dtype == torch.float32 and parameter.device == self.device
             for parameter in self.parameters
         )
-        return [parameter.detach().view(-1) for parameter in self.parameters] if plain else None
+        return [parameter.detach().view(-1) for parameter in self.parameters] if possible else None
 
-    def _pieces(self) -> list[Tensor]:
+    def _flat_copies(self) -> list[Tensor]:
         import torch
 
         return [parameter.detach().reshape(-1).to(self.device, torch.float32) for parameter in self.parameters]
 
 
-def in_one_piece(tensors: Sequence[Tensor | None]) -> Tensor | None:
-    """Return the vector that float32 tensors are, where they lie one after another in the same memory; None elsewhere.
+def contiguous_vector(tensors: Sequence[Tensor | None]) -> Tensor | None:
+    """Return float32 tensors as one vector if they follow each other in the same memory, else None.
 
     Examples
     --------
     >>> import torch
     >>> whole = torch.arange(6.0)
-    >>> in_one_piece([whole[:2].view(1, 2), whole[2:]])
+    >>> contiguous_vector([whole[:2].view(1, 2), whole[2:]])
     tensor([0., 1., 2., 3., 4., 5.])
-    >>> in_one_piece([whole[:2], whole[3:]]) is None
+    >>> contiguous_vector([whole[:2], whole[3:]]) is None
     True
     """
     import torch

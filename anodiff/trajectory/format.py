@@ -1,8 +1,9 @@
-"""The names and the layout of trajectory.zarr, in one place; docs/format.md tells the same to people.
+"""Which arrays does trajectory.zarr hold, and how are they laid out? docs/format.md describes the
+same for users.
 
-Chunks hold many steps of a block of parameters and are stored with time running fastest (the transpose codec before Blosc
-with bit-shuffle): neighbouring steps of one weight share their high bits. A shard is one file: all parameters of a few
-hundred steps.
+A chunk holds many steps of a block of parameters, with time running fastest (the transpose codec
+before Blosc with bit-shuffle), because neighbouring steps of a weight share their high bits. A
+shard is one file: all parameters of a few hundred steps.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from anodiff.storage.compression import compressors
 KIND = "anodiff trajectory"
 VERSION = 1
 
-#: What a row of the weights is: every parameter, or a random projection of them; or there are no weights, but Gram matrices.
+#: What is stored of each point: every parameter, a random projection of them, or no weights but Gram matrices.
 FULL, SKETCH, NONE = "full", "sketch", "none"
 
 #: What a Gram matrix is, in trajectory.zarr without weights and in geometry.zarr.
@@ -40,23 +41,23 @@ EPOCH_SERIES = {
     "test_accuracy": "fraction of the test set classified correctly after the epoch; NaN where not measured",
 }
 
-#: Columns and rows of a chunk, at most: large ones, since a training is held up by their number, not their size.
+#: Most columns and rows of a chunk. Chunks are large, because their number slows training down, not their size.
 CHUNK_PARAMETERS = 4096
 CHUNK_SAMPLES = 256
 
-#: Bound on the bytes of a shard.
+#: Most bytes of a shard.
 BUFFER_BYTES = 2**29
 
-#: From so many updates on a Gram matrix, summed in float64 all the same, is stored in float32: at 10⁴ it takes 400 MB.
+#: A Gram matrix of this many updates or more is summed in float64 but stored in float32: at 10⁴ it takes 400 MB.
 FLOAT32_FROM = 5000
 
 
 def sample_layout(samples: int | None, columns: int, *, dimension: str = "parameter", dtype: str = "float32") -> dict[str, Any]:
-    """Return shape, chunks, shards and codecs of an array with a row per sample, for ``zarr.Group.create_array``.
+    """Return the layout of an array with a row per sample, for ``zarr.Group.create_array``.
 
-    A shard is what the recorder gathers in memory: 256 samples of all columns, fewer where these exceed 512 MiB. Its chunks are
-    equally wide, so that hardly any column is there for filling up. Where the number of samples is not known yet (None), there
-    are none, until the array is resized.
+    A shard is what the recorder collects in memory: 256 samples of all columns, or fewer if these
+    exceed 512 MiB. Its chunks are equally wide, so that hardly any column is padding. If the number
+    of samples is not known yet (None), the array is empty until it is resized.
     """
     rows = max(1, min(CHUNK_SAMPLES, BUFFER_BYTES // (np.dtype(dtype).itemsize * columns)))
     rows = rows if samples is None else min(rows, samples)
@@ -75,7 +76,7 @@ def sample_layout(samples: int | None, columns: int, *, dimension: str = "parame
 
 
 def gram_layout(windows: int, updates: int) -> dict[str, Any]:
-    """Return shape, chunks and codecs of the Gram matrices of windows of up to so many updates, for ``create_array``."""
+    """Return the layout of the Gram matrices of windows of at most ``updates``, likewise."""
     return {
         "shape": (windows, updates, updates),
         "chunks": (1, min(updates, 256), updates),

@@ -1,4 +1,4 @@
-"""What is the gradient at a few parameters? A random sample of its entries, the same parameters at every step."""
+"""What is the gradient at a few parameters? A random sample, the same at every step."""
 
 from __future__ import annotations
 
@@ -9,57 +9,59 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anodiff.trajectory.flat_parameters import in_one_piece
+from anodiff.trajectory.flat_parameters import contiguous_vector
 
 
 class GradientSample:
-    """A sample of coordinates, uniform over all parameters without replacement, and how to read the gradient there.
+    """A sample of gradient entries, drawn uniformly from all parameters without replacement.
 
     Parameters
     ----------
     parameters
         The model's parameters, in the order in which they are flattened.
     count
-        Size of the sample; all coordinates where there are fewer.
+        Size of the sample; all entries if there are fewer.
     seed
-        Tells the sample completely.
+        Determines the sample.
 
     Attributes
     ----------
     coordinates
-        Indices of the sampled parameters in the flattened point, rising, shape (coordinate,), int64.
+        Indices of the sampled parameters in the flattened point, increasing, shape (coordinate,),
+        int64.
     """
 
     def __init__(self, parameters: Sequence[Tensor], count: int, *, seed: int = 0) -> None:
         ends = np.cumsum([parameter.numel() for parameter in parameters])
         total = int(ends[-1])
-        generator = np.random.default_rng([seed, 1])  # not the stream of a projection of the same seed
+        generator = np.random.default_rng([seed, 1])  # not the stream of a projection with the same seed
         self.coordinates: NDArray[np.int64] = np.sort(generator.choice(total, min(count, total), replace=False, shuffle=False))
         self._parameters = list(parameters)
         self._index = torch.from_numpy(self.coordinates).to(parameters[0].device)
         self._addresses: list[int | None] = []
         self._vector: Tensor | None = None
         self._joined: Tensor | None = None
-        self._taken = torch.empty(len(self.coordinates), device=parameters[0].device)
-        self._places: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._sample = torch.empty(len(self.coordinates), device=parameters[0].device)
+        self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
         start = 0
         for parameter, end in zip(parameters, ends, strict=True):
             stop = int(np.searchsorted(self.coordinates, end))
             if stop > start:
                 index = torch.from_numpy(self.coordinates[start:stop] - (end - parameter.numel())).to(parameter.device)
-                self._places.append((parameter, index, self._taken[start:stop]))
+                self._parts.append((parameter, index, self._sample[start:stop]))
             start = stop
 
-    def read(self, row: Tensor) -> None:
-        """Put the gradient's sampled entries into ``row``, shape (coordinate,), float32, on the first parameter's device.
+    def copy_to(self, row: Tensor) -> None:
+        """Copy the sampled entries to ``row``, shape (coordinate,), float32.
 
-        They are NaN where a parameter has no gradient. Nothing waits for the device.
+        The row is on the first parameter's device, which is not waited for. Entries of a parameter
+        without a gradient are NaN.
         """
         gradients = [parameter.grad for parameter in self._parameters]
         addresses = [None if gradient is None else gradient.data_ptr() for gradient in gradients]
         if addresses != self._addresses:
-            self._addresses, self._vector = addresses, in_one_piece(gradients)
-            self._joined = _room_for_all(gradients) if self._vector is None else None
+            self._addresses, self._vector = addresses, contiguous_vector(gradients)
+            self._joined = _joining_buffer(gradients) if self._vector is None else None
         with torch.no_grad():
             if self._joined is not None:
                 torch.cat([gradient.view(-1) for gradient in gradients if gradient is not None], out=self._joined)
@@ -67,7 +69,7 @@ class GradientSample:
             if whole is not None:
                 torch.take(whole, self._index, out=row)
                 return
-            for parameter, index, part in self._places:
+            for parameter, index, part in self._parts:
                 gradient = parameter.grad
                 if gradient is None:
                     part.fill_(torch.nan)
@@ -75,17 +77,20 @@ class GradientSample:
                     torch.take(gradient, index, out=part)
                 else:
                     part.copy_(torch.take(gradient, index))
-            row.copy_(self._taken)
+            row.copy_(self._sample)
 
 
-def _room_for_all(gradients: Sequence[Tensor | None]) -> Tensor | None:
-    """Return memory to join gradients in, on a GPU, where this is one launch and reading each apart is many; None elsewhere."""
-    there = [gradient for gradient in gradients if gradient is not None]
-    plain = len(there) == len(gradients) and all(
+def _joining_buffer(gradients: Sequence[Tensor | None]) -> Tensor | None:
+    """Return memory to join the gradients in, or None.
+
+    Only on a GPU: there, joining them is one launch, and sampling each separately is many.
+    """
+    present = [gradient for gradient in gradients if gradient is not None]
+    possible = len(present) == len(gradients) and all(
         gradient.device.type == "cuda"
-        and gradient.device == there[0].device
+        and gradient.device == present[0].device
         and gradient.dtype == torch.float32
         and gradient.is_contiguous()
-        for gradient in there
+        for gradient in present
     )
-    return torch.empty(sum(gradient.numel() for gradient in there), device=there[0].device) if plain else None
+    return torch.empty(sum(gradient.numel() for gradient in present), device=present[0].device) if possible else None

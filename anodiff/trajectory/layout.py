@@ -1,4 +1,4 @@
-"""What does a trajectory.zarr hold before its first point? And: is the store at a path the one that a recorder would make?"""
+"""What is in a trajectory.zarr before its first point, and can a recorder resume in it?"""
 
 from __future__ import annotations
 
@@ -26,47 +26,49 @@ from anodiff.trajectory.format import (
     gram_layout,
     sample_layout,
 )
-from anodiff.trajectory.windows import Plan, Window
+from anodiff.trajectory.store import one_line
+from anodiff.trajectory.windows import Window, WindowPlan
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Attributes that a store must share with the recorder that goes on with it.
+#: Attributes that must be the same for a recorder to resume in a store.
 IDENTITY = ("format_version", "steps", "representation", "sketch", "parameters", "plan")
 
 
-def about_recording(named: Sequence[tuple[str, Tensor]], representation: str, plan: Plan) -> dict[str, Any]:
-    """Return the attributes that say what is recorded of a model's parameters, and that a store to go on with must share."""
+def recording_attributes(named: Sequence[tuple[str, Tensor]], representation: str, plan: WindowPlan) -> dict[str, Any]:
+    """Return the attributes that say what is recorded of a model's named parameters."""
     if representation not in (FULL, SKETCH, NONE):
-        raise ConfigError(f"weights {representation!r}; give full, sketch or none")
+        raise ConfigError(f"weights is {representation!r}; give full, sketch or none")
     offsets = np.cumsum([0, *(parameter.numel() for _, parameter in named)])
     table = [
         {"name": name, "shape": list(parameter.shape), "offset": int(offset)}
         for (name, parameter), offset in zip(named, offsets[:-1], strict=True)
     ]
-    about: dict[str, Any] = {"steps": plan.steps, "parameters": table, "representation": representation}
+    attributes: dict[str, Any] = {"steps": plan.steps, "parameters": table, "representation": representation}
     if plan.steps is None:
-        about["plan"] = {"windows": plan.kind or window_table(plan.windows).tolist(), "window_length": plan.window_length}
-    return about
+        attributes["plan"] = {"windows": plan.kind or window_table(plan.windows).tolist(), "window_length": plan.window_length}
+    return attributes
 
 
 def create_trajectory(
     path: Path,
-    plan: Plan,
+    plan: WindowPlan,
     columns: int,
     attributes: dict[str, Any],
     *,
     epochs: int | None,
     coordinates: NDArray[np.int64] | None,
 ) -> zarr.Group:
-    """Make the empty store of a path whose points have ``columns`` numbers each; an unfinished one there is replaced.
+    """Create the empty store of a path whose points have ``columns`` numbers each.
 
-    What depends on a length that is not known yet is left empty, or left out, until `write_lengths`.
+    It replaces an unfinished store. Arrays whose length is not known yet are empty, or do not
+    exist, until `set_lengths`.
 
     Parameters
     ----------
     attributes
-        Of the root: ``steps``, ``parameters``, ``representation`` and what else is known.
+        Attributes of the root: ``steps``, ``parameters``, ``representation`` and others.
     coordinates
         The sampled coordinates of the gradient, shape (coordinate,); None without a sample.
     """
@@ -84,18 +86,18 @@ def create_trajectory(
         group.create_array("gram", **layout, attributes={"long_name": GRAM, "units": "1"})
     elif attributes["representation"] == SKETCH:
         layout = sample_layout(samples, columns, dimension="component", dtype="float64")
-        about: dict[str, Any] = {"long_name": "random projection of the network parameters", "units": "1"}
-        group.create_array("weights", **layout, attributes=about)
+        meaning = "random projection of the network parameters"
+        group.create_array("weights", **layout, attributes={"long_name": meaning, "units": "1"})
     else:
-        about = {"long_name": "network parameters", "units": "1"}
-        group.create_array("weights", **sample_layout(samples, columns), attributes=about)
+        layout = sample_layout(samples, columns)
+        group.create_array("weights", **layout, attributes={"long_name": "network parameters", "units": "1"})
     if coordinates is not None:
         _create_gradient_sample(group, samples, coordinates)
     return group
 
 
-def write_lengths(group: zarr.Group, windows: Sequence[Window], kept: NDArray[np.int64], steps: int, epochs: int) -> None:
-    """Give everything that hung on an unknown length, of the run or of its epochs, the length that came out."""
+def set_lengths(group: zarr.Group, windows: Sequence[Window], kept: NDArray[np.int64], steps: int, epochs: int) -> None:
+    """Set the lengths of all arrays once the numbers of steps and epochs are known."""
     if "windows" not in group:
         _create_tables(group, windows, kept)
     for name in ("weights", "gradient_sample"):
@@ -112,50 +114,60 @@ def write_lengths(group: zarr.Group, windows: Sequence[Window], kept: NDArray[np
 
 def reopen_trajectory(
     path: Path,
-    plan: Plan,
+    plan: WindowPlan,
     attributes: Mapping[str, Any],
     *,
     epochs: int | None,
     coordinates: NDArray[np.int64] | None,
 ) -> zarr.Group:
-    """Open the unfinished store at ``path`` for writing, after checking that `create_trajectory` would make the same.
+    """Open the unfinished store at ``path`` for writing.
 
-    What a killed writer left of files half written is removed.
+    It must be the one that `create_trajectory` would create. Half-written files of a killed writer
+    are removed.
 
     Raises
     ------
     StoreMissingError, StoreFormatError
-        If there is no store, it is damaged, of another kind, or finished already.
+        If there is no store, or it is damaged, of another kind, or finished.
     ConfigError
-        If it is of another recording: what differs.
+        If it is of another recording; the message says what differs.
     """
     if not path.exists():
-        raise StoreMissingError(f"{path}: no such store to go on with; begin anew, without the state")
+        raise StoreMissingError(f"{path}: no such store to resume; start again, without 'resume'")
     try:
         group = zarr.open_group(path, mode="r+", use_consolidated=False)
-        there: dict[str, Any] = dict(group.attrs)
+        stored: dict[str, Any] = dict(group.attrs)
         arrays = dict(group.arrays())
         tables = {name: np.asarray(arrays[name][:]) for name in ("windows", "epoch", "coordinate") if name in arrays}
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise StoreFormatError(f"{path}: damaged, so a recording cannot go on in it: {reason}; begin anew") from None
-    if there.get("kind") != KIND:
-        raise StoreFormatError(f"{path}: holds no {KIND}, so a recording cannot go on in it")
-    if there.get("status") != RUNNING:
-        raise StoreFormatError(f"{path}: a recording that is finished already ({there.get('status')}), to be opened as it is")
-    here = {"format_version": VERSION, **attributes}
-    differing = [name for name in IDENTITY if there.get(name) != here.get(name)]
-    differing += ["windows"] * (here["steps"] is not None and not _same(tables.get("windows"), window_table(plan.windows)))
-    differing += ["gradient coordinates"] * (not _same(tables.get("coordinate"), coordinates))
-    differing += ["epochs"] * (len(tables.get("epoch", ())) != (epochs or 0))
-    missing = [name for name in ("gram" if here["representation"] == NONE else "weights", *STEP_SERIES) if name not in arrays]
+        raise _damaged(path, one_line(error)) from None
+    if stored.get("kind") != KIND:
+        raise StoreFormatError(f"{path}: holds no {KIND}, so a recording cannot resume in it; start again, without 'resume'")
+    if stored.get("status") != RUNNING:
+        raise StoreFormatError(f"{path}: this recording is already finished ({stored.get('status')}); open it as it is")
+    expected = {"format_version": VERSION, **attributes}
+    differing = [name for name in IDENTITY if stored.get(name) != expected.get(name)]
+    if expected["steps"] is not None and not _same(tables.get("windows"), window_table(plan.windows)):
+        differing.append("windows")
+    if not _same(tables.get("coordinate"), coordinates):
+        differing.append("gradient coordinates")
+    if len(tables.get("epoch", ())) != (epochs or 0):
+        differing.append("epochs")
     if differing:
-        raise ConfigError(f"{path}: the store there is of another recording, with other {', '.join(differing)}; begin anew")
+        raise ConfigError(
+            f"{path}: the store there is of another recording, with other {', '.join(differing)}; start again, without 'resume'"
+        )
+    required = ("gram" if expected["representation"] == NONE else "weights", *STEP_SERIES)
+    missing = [name for name in required if name not in arrays]
     if missing:
-        raise StoreFormatError(f"{path}: damaged, so a recording cannot go on in it: no {missing[0]}; begin anew")
+        raise _damaged(path, f"no {missing[0]}")
     for leftover in path.rglob("*.partial"):
         leftover.unlink()
     return group
+
+
+def _damaged(path: Path, reason: str) -> StoreFormatError:
+    return StoreFormatError(f"{path}: damaged, so a recording cannot resume in it: {reason}; start again, without 'resume'")
 
 
 def _same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
@@ -168,13 +180,8 @@ def window_table(windows: Sequence[Window]) -> NDArray[np.int64]:
 
 
 def _create_gradient_sample(group: zarr.Group, samples: int | None, coordinates: NDArray[np.int64]) -> None:
-    group.create_array(
-        "coordinate",
-        data=coordinates,
-        compressors=compressors(),
-        dimension_names=("coordinate",),
-        attributes={"long_name": "index of the parameter whose gradient is sampled", "units": "1"},
-    )
+    meaning = {"long_name": "index of the parameter whose gradient is sampled", "units": "1"}
+    _create_table(group, "coordinate", coordinates, ("coordinate",), meaning)
     group.create_array(
         "gradient_sample",
         **sample_layout(samples, len(coordinates), dimension="coordinate"),
@@ -186,33 +193,27 @@ def _create_gradient_sample(group: zarr.Group, samples: int | None, coordinates:
 
 
 def _create_tables(group: zarr.Group, windows: Sequence[Window], kept: NDArray[np.int64]) -> None:
-    group.create_array(
-        "step",
-        data=kept,
-        compressors=compressors(),
-        dimension_names=("sample",),
-        attributes={"long_name": "optimiser step of the sample; 0 is the initial point", "units": "optimiser steps"},
-    )
-    group.create_array(
-        "windows",
-        data=window_table(windows),
-        compressors=compressors(),
-        dimension_names=("window", "window_field"),
-        attributes={
-            "long_name": "start, length and stride of each window",
-            "fields": ["start", "length", "stride"],
-            "units": "optimiser steps",
-        },
-    )
+    meaning = {"long_name": "optimiser step of the sample; 0 is the initial point", "units": "optimiser steps"}
+    _create_table(group, "step", kept, ("sample",), meaning)
+    fields = ["start", "length", "stride"]
+    about: dict[str, Any] = {"long_name": "start, length and stride of each window", "fields": fields}
+    _create_table(group, "windows", window_table(windows), ("window", "window_field"), about | {"units": "optimiser steps"})
 
 
 def _create_epochs(group: zarr.Group, epochs: int) -> None:
+    meaning = {"long_name": "number of the epoch, from 1", "units": "epochs"}
+    _create_table(group, "epoch", np.arange(1, epochs + 1), ("epoch",), meaning)
+
+
+def _create_table(
+    group: zarr.Group, name: str, values: NDArray[np.int64], dimensions: tuple[str, ...], attributes: dict[str, Any]
+) -> None:
     group.create_array(
-        "epoch",
-        data=np.arange(1, epochs + 1),
+        name,
+        data=values,
         compressors=compressors(),
-        dimension_names=("epoch",),
-        attributes={"long_name": "number of the epoch, from 1", "units": "epochs"},
+        dimension_names=dimensions,
+        attributes=attributes,
         overwrite=True,
     )
 

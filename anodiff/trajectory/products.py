@@ -1,8 +1,8 @@
-"""How are the products of updates summed, so that their digits last? In blocks of parameters.
+"""How are the products of updates summed without losing digits? In blocks of parameters.
 
-The pitfall: a float32 sum over millions of products loses digits, and float64 products cost twice the time or more. So the
-products of a few thousand parameters are summed in float32, and these sums in float64. The geometry of a stored path and
-the recorder that stores no weights share this.
+The pitfall: a float32 sum over millions of products loses digits, and float64 products take twice
+the time or more. So the products of a few thousand parameters are summed in float32, and these sums
+in float64. The geometry of a stored path and the recorder that stores no weights share this code.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from threadpoolctl import ThreadpoolController
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Columns whose products are summed in float32 before they enter the float64 total.
+#: Columns whose products are summed in float32 before they are added to the float64 total.
 PRODUCT_COLUMNS = 8192
 
-#: The same where torch multiplies: its libraries may add all columns up one by one, numpy's keeps many partial sums.
+#: The same for torch, whose libraries may add columns one by one; numpy's keeps many partial sums.
 TORCH_COLUMNS = 512
 
-#: Float32 sums that torch holds at a time, so that a GPU gets many parts of the columns by one launch.
+#: Float32 sums that torch holds at a time, so that one launch gives a GPU many blocks of columns.
 SUMS_AT_ONCE = 2**24
 
 
 def add_products(total: Any, left: Any, right: Any) -> None:
-    """Add to ``total`` (K, L) the products left · rightᵀ of differences (K, P) and (L, P), of numpy or of torch.
+    """Add left · rightᵀ to ``total`` (K, L) for differences (K, P) and (L, P), of numpy or torch.
 
-    Where both are the same array, numpy calls the symmetric rank-k product, half the work.
+    If both are the same array, numpy uses the symmetric rank-k product, which is half the work.
     """
     if not isinstance(left, np.ndarray):
         _add_by_torch(total, left, right)
@@ -57,15 +57,15 @@ def _add_by_torch(total: Tensor, left: Tensor, right: Tensor) -> None:
 
 @cache
 def blas() -> ThreadpoolController:
-    """Return the controller of numpy's matrix products: how many threads they may use, and how to limit them for a while."""
+    """Return the controller that counts and limits the threads of numpy's matrix products."""
     return ThreadpoolController().select(user_api="blas")
 
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Let torch multiply float32 as float32: a process that allows TF32 would lose half of the digits.
+    """Let torch multiply float32 as float32; with TF32 half of the digits would be lost.
 
-    It holds for the whole process, so enter it only where no other thread multiplies.
+    This affects the whole process, so no other thread may multiply meanwhile.
     """
     import torch
 

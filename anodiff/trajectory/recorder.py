@@ -1,7 +1,8 @@
-"""Writes the path of a training loop, any training loop, to a store: one point per optimiser step.
+"""How does any training loop record its path? One point per optimiser step, in a store.
 
-The pitfall: a missing Zarr chunk reads as the fill value. So everything unwritten is NaN, the number of completed steps is an
-attribute, and a store without its final status is refused by every reader.
+The pitfall: a missing Zarr chunk reads as the fill value. So everything unwritten is NaN, the
+number of completed steps is an attribute, and every reader refuses a store without its final
+status.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.settings.run import SKETCH_SIZE
+from anodiff.settings.run import DEFAULT_DEVICE_MEMORY, DEFAULT_SKETCH_SIZE, DEFAULT_WINDOW_LENGTH
 from anodiff.storage.stores import COMPLETE, finish_store, storage_errors
-from anodiff.trajectory.background import Background
-from anodiff.trajectory.flat_parameters import Point
+from anodiff.trajectory.background import BackgroundThread
+from anodiff.trajectory.flat_parameters import FlatParameters
 from anodiff.trajectory.format import EPOCH_SERIES, FULL, NONE, SKETCH, STEP_SERIES
-from anodiff.trajectory.layout import about_recording, create_trajectory, reopen_trajectory, write_lengths
+from anodiff.trajectory.layout import create_trajectory, recording_attributes, reopen_trajectory, set_lengths
 from anodiff.trajectory.samples import Samples
 from anodiff.trajectory.series import Series
-from anodiff.trajectory.windows import Plan, Window
+from anodiff.trajectory.windows import Window, WindowPlan
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,11 +35,12 @@ if TYPE_CHECKING:
 
 
 class TrajectoryRecorder:
-    """Record a model's parameters after every optimiser step, and what is known of each step and epoch.
+    """Record a model's parameters after every optimiser step, and series such as the loss.
 
-    The position is ``model.parameters()``, flattened in their order, without buffers such as running statistics. Cost per step:
-    one flattening. A thread compresses and writes meanwhile; where it cannot keep pace, training waits. Its errors come back at
-    the next call here. Memory: twice 256 points of all parameters (at most twice 512 MiB); with ``weights="none"`` all updates
+    A point is ``model.parameters()``, flattened in their order, without buffers such as running
+    statistics. The cost per step is one flattening. A thread compresses and writes meanwhile; if it
+    cannot keep up, training waits. Its errors are raised by the next call of the recorder. Memory:
+    twice 256 points of all parameters (at most twice 512 MiB); with ``weights="none"`` all updates
     of a window.
 
     Parameters
@@ -48,39 +50,43 @@ class TrajectoryRecorder:
     path
         Where the store is made; an unfinished one there is replaced.
     steps
-        Length of the run in optimiser steps, where it is known.
+        Length of the run in optimiser steps, if known.
     windows
         Which points are kept: ``contiguous`` or ``log``, see `plan_windows`, or a list of windows.
     window_length
         Length of the windows of ``contiguous`` and ``log``, in optimiser steps.
     epochs
-        Length of the epoch series, where it is known.
+        Length of the epoch series, if known.
     weights
-        ``full``: every parameter of every kept point; ``sketch``: a random projection of each, see `anodiff.trajectory.sketch`;
-        ``none``: no weights, but the update Gram matrix of each window, see `anodiff.trajectory.running_gram`.
+        ``full``: every parameter of every kept point; ``sketch``: a random projection of each, see
+        `anodiff.trajectory.sketch`; ``none``: no weights, but the update Gram matrix of each
+        window, see `anodiff.trajectory.running_gram`.
     sketch_size
         Numbers kept of each point of a sketch, a multiple of 4; it implies ``sketch``.
     gradient_coordinates
-        Keep the gradient at so many randomly chosen parameters, for every kept point but the last; see `record`.
+        Keep the gradient at this many randomly chosen parameters, for every kept point except the
+        last; see `record`.
     seed
         Seed of the projection and of the choice of parameters.
     device_memory
-        With ``none``: MiB that updates may take on the model's device, where this is not the CPU.
+        With ``none``: MiB that updates may take on the model's device, if this is not the CPU.
     attributes
         Further root attributes: settings, provenance.
     resume
-        A `state` of an earlier recorder of the same run, whose unfinished store at ``path`` is gone on with: what is recorded
-        then gives the bits of a recording that nothing has interrupted. What the earlier one wrote beyond the state is written
-        again. The model must stand where it stood. Attributes given here replace the store's when it is finished.
+        A `state` of an earlier recorder of the same run, to resume in its unfinished store at
+        ``path``. The store then has the bits of an uninterrupted recording. What the earlier
+        recorder wrote after the state is written again. The model must have the weights that it had
+        at the state. Attributes given here replace the store's when it is finished.
 
     Raises
     ------
     ConfigError
-        If there is nothing to record, ``sketch_size`` does not fit the model, or ``resume`` is of another recording.
+        If there is nothing to record, ``sketch_size`` does not fit the model, or ``resume`` is of
+        another recording.
     StoreMissingError, StoreFormatError
-        If there is no store to go on with, or it is damaged.
+        If there is no store to resume in, or it is damaged.
     StorageError
-        If the file system refuses: then, or at any later call.
+        If the file system refuses a write, here or at any later call.
 
     Examples
     --------
@@ -106,13 +112,13 @@ class TrajectoryRecorder:
         *,
         steps: int | None = None,
         windows: Literal["contiguous", "log"] | Sequence[Window] = "contiguous",
-        window_length: int = 1000,
+        window_length: int = DEFAULT_WINDOW_LENGTH,
         epochs: int | None = None,
         weights: Literal["full", "sketch", "none"] = "full",
         sketch_size: int | None = None,
         gradient_coordinates: int = 0,
         seed: int = 0,
-        device_memory: float = 1024,
+        device_memory: float = DEFAULT_DEVICE_MEMORY,
         attributes: Mapping[str, Any] | None = None,
         resume: Mapping[str, Any] | None = None,
     ) -> None:
@@ -124,8 +130,8 @@ class TrajectoryRecorder:
         self.completed = 0
         self.finished = False
         self._epochs = epochs
-        self._plan = Plan(windows, window_length, steps)
-        self._point = Point([parameter for _, parameter in named])
+        self._plan = WindowPlan(windows, window_length, steps)
+        self._parameters = FlatParameters([parameter for _, parameter in named])
         self._series, self._epoch_series = Series(STEP_SERIES), Series(EPOCH_SERIES)
         self._flushed: dict[str, int] = {}
         self._epoch_count = 0
@@ -136,106 +142,113 @@ class TrajectoryRecorder:
         if representation == SKETCH:
             from anodiff.trajectory.sketch import Sketch
 
-            size = SKETCH_SIZE if sketch_size is None else sketch_size
-            sketch = Sketch(self._point.size, size, seed=seed, device=self._point.device)
+            size = DEFAULT_SKETCH_SIZE if sketch_size is None else sketch_size
+            sketch = Sketch(self._parameters.size, size, seed=seed, device=self._parameters.device)
         gradient: GradientSample | None = None
         if gradient_coordinates:
             from anodiff.trajectory.gradients import GradientSample
 
-            gradient = GradientSample(self._point.parameters, gradient_coordinates, seed=seed)
+            gradient = GradientSample(self._parameters.parameters, gradient_coordinates, seed=seed)
         self._attributes = dict(attributes or {})
-        about_sketch = {"sketch": sketch.about} if sketch else {}
-        identity = about_recording(named, representation, self._plan) | about_sketch
+        identity = recording_attributes(named, representation, self._plan) | ({"sketch": sketch.attributes} if sketch else {})
         coordinates = gradient.coordinates if gradient else None
         with storage_errors(self.path):
             if resume is None:
                 header = {"coordinates": "step", "steps_completed": 0, **identity, **self._attributes}
-                columns = sketch.size if sketch else self._point.size
+                columns = sketch.size if sketch else self._parameters.size
                 self._group = create_trajectory(self.path, self._plan, columns, header, epochs=epochs, coordinates=coordinates)
             else:
                 self._group = reopen_trajectory(self.path, self._plan, identity, epochs=epochs, coordinates=coordinates)
-        self._background = Background(self.path)
+        self._background = BackgroundThread(self.path)
         self._grams: RunningGrams | None = None
         if weights == NONE:
             from anodiff.trajectory.running_gram import RunningGrams
 
             memory = device_memory * 2**20
-            self._grams = RunningGrams(self._plan, self._point, self._group, self.path, self._background, memory=memory)
-        self._samples = Samples(self._plan, self._point, self._group, self.path, self._background, sketch, gradient)
+            self._grams = RunningGrams(self._plan, self._parameters, self._group, self.path, self._background, memory=memory)
+        self._samples = Samples(self._plan, self._parameters, self._group, self.path, self._background, sketch, gradient)
         if resume is None:
             self._keep_point()
         else:
-            self._restore(resume)
+            self._load_state(resume)
 
     @property
     def steps(self) -> int:
-        """Length of the run in optimiser steps: as planned, or without a plan as far as it has come."""
+        """Length of the run in optimiser steps: as planned, or else the steps so far."""
         return self.completed if self._steps is None else self._steps
 
     def record(self, **values: float | Tensor) -> None:
-        """Note what is known of the optimiser step just taken (see `STEP_SERIES`) and keep the point that it led to.
+        """Record the values of the step just taken (see `STEP_SERIES`) and the point after it.
 
-        Values are numbers, or tensors of one element, which are fetched from their device later, many at once. Call it after
-        ``optimiser.step()`` and before ``zero_grad()``: a sample of the gradient is taken from the parameters' ``.grad``, which
-        then is still that of the step, at the point before it; where ``.grad`` is None, the sample is NaN.
+        Values are numbers or tensors of one element. Tensors are fetched from their device later,
+        many at once. Call this after ``optimiser.step()`` and before ``zero_grad()``: the gradient
+        is sampled from the parameters' ``.grad``, which is then still that of the step, at the
+        point before it. If ``.grad`` is None, the sample is NaN.
 
         Raises
         ------
         ConfigError
-            If there is no room for a further step, or no series of a name.
+            If the run has no further step, or a series is unknown.
         StorageError
-            If the file system has refused what was recorded earlier.
+            If the file system refused an earlier write.
         """
         self._background.check()
-        if self.completed == self._steps or self.finished:
-            raise ConfigError(f"the recorder was made for {self.completed} steps; there is no room for a further one")
-        self._series.note(self.completed, values)
+        if self.finished:
+            raise ConfigError(f"{self.path}: the recording is already finished")
+        if self.completed == self._steps:
+            raise ConfigError(f"{self.path}: the recorder was made for {self._steps} steps; give it a larger 'steps'")
+        self._series.add(self.completed, values)
         self._samples.keep_gradient(self.completed)
         self.completed += 1
         self._keep_point()
 
     def record_epoch(self, epoch: int, **values: float | Tensor) -> None:
-        """Note what is known of an epoch (see `EPOCH_SERIES`), counted from 0."""
+        """Record values of an epoch (see `EPOCH_SERIES`), counted from 0."""
         if self._epochs is not None and not 0 <= epoch < self._epochs:
-            raise ConfigError(f"the recorder was made for {self._epochs} epochs; there is no epoch {epoch}, counted from 0")
-        self._epoch_series.note(epoch, values)
+            raise ConfigError(
+                f"{self.path}: the recorder was made for {self._epochs} epochs; there is no epoch {epoch}, counted from 0"
+            )
+        self._epoch_series.add(epoch, values)
         self._epoch_count = max(self._epoch_count, epoch + 1)
 
     def flush_series(self, name: str = "loss") -> NDArray[np.float32]:
-        """Return the values of a series since the last call, shape (steps,), waiting for the device that computes them.
+        """Return the values of a series since the last call, shape (steps,).
 
-        A loop that hands its losses over as tensors may so look every now and then whether they are finite.
+        It waits for the device. A loop that passes its losses as tensors can use it now and then to
+        check that they are finite.
         """
-        values = self._series.get(name, self.completed)[self._flushed.get(name, 0) :]
+        values = self._series.values(name, self.completed)[self._flushed.get(name, 0) :]
         self._flushed[name] = self.completed
         return values
 
     def state(self) -> dict[str, Any]:
-        """Return all that is not yet in the store's files, as tensors and plain values: what ``resume`` takes.
+        """Return everything that is not yet in the store's files, for ``resume``.
 
-        `torch.load` reads it back with ``weights_only=True``. It waits until the background has written all that is whole:
-        these files are with the operating system then, not synced to the disk. With ``weights="none"`` the state holds every
-        update of the windows that the run is within.
+        It is tensors and plain values; `torch.load` reads it back with ``weights_only=True``. The
+        call waits until the background thread has written all complete shards. These files are then
+        with the operating system, but not synced to the disk. With ``weights="none"`` the state
+        holds every update of the current windows.
         """
         self._background.wait()
         return {
             "completed": self.completed,
-            "step_series": self._series.state(self.completed),
-            "epoch_series": self._epoch_series.state(self._epoch_count),
-            "samples": self._samples.state(),
-            "grams": self._grams.state() if self._grams else None,
+            "step_series": self._series.state_dict(self.completed),
+            "epoch_series": self._epoch_series.state_dict(self._epoch_count),
+            "samples": self._samples.state_dict(),
+            "grams": self._grams.state_dict() if self._grams else None,
         }
 
     def finish(self, status: str = COMPLETE, **attributes: Any) -> None:
         """Write what is still in memory and mark the store as finished.
 
-        A run that has ended before ``steps`` is as long as it came to be, ``steps_completed``; what it did not reach stays NaN.
+        If a run ended before ``steps``, ``steps_completed`` says where; values that it did not
+        reach stay NaN.
         """
         if self.finished:
-            raise ConfigError(f"{self.path}: the recording is finished already")
+            raise ConfigError(f"{self.path}: the recording is already finished")
         if self._steps is None and not self.completed:
             raise ConfigError(f"{self.path}: no step was recorded, so there is no path")
-        windows, kept, steps = self._plan.ending(self.completed)
+        windows, kept, steps = self._plan.final(self.completed)
         self._samples.flush()
         if self._grams:
             self._grams.finish(windows)
@@ -243,10 +256,10 @@ class TrajectoryRecorder:
         epochs = self._epoch_count if self._epochs is None else self._epochs
         with storage_errors(self.path):
             if self._steps is None or self._epochs is None:
-                write_lengths(self._group, windows, kept, steps, epochs)
+                set_lengths(self._group, windows, kept, steps, epochs)
             for series, length in ((self._series, self.completed), (self._epoch_series, self._epoch_count)):
                 for name in series.names:
-                    self._group[name][:length] = series.get(name, length)  # type: ignore[index]
+                    self._group[name][:length] = series.values(name, length)  # type: ignore[index]
             ending = {"steps": steps, "steps_completed": self.completed}
             finish_store(self._group, status, **(self._attributes | ending | attributes))
         self.finished = True
@@ -256,9 +269,9 @@ class TrajectoryRecorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Finish after a clean end; after an error leave the store unfinished, so that no reader takes it for whole.
+        """Finish the store; after an error leave it unfinished, so that readers refuse it.
 
-        The background thread has ended either way.
+        The background thread ends in either case.
         """
         try:
             if kind is None and not self.finished:
@@ -266,17 +279,17 @@ class TrajectoryRecorder:
         finally:
             self._background.stop()
 
-    def _restore(self, state: Mapping[str, Any]) -> None:
+    def _load_state(self, state: Mapping[str, Any]) -> None:
         self.completed = int(state["completed"])
         self._plan.extend(self.completed)
-        self._series.restore(state["step_series"])
-        self._epoch_series.restore(state["epoch_series"])
+        self._series.load_state_dict(state["step_series"])
+        self._epoch_series.load_state_dict(state["epoch_series"])
         self._epoch_count = max(map(len, state["epoch_series"].values()))
-        self._samples.restore(state["samples"])
+        self._samples.load_state_dict(state["samples"])
         if self._grams:
-            self._grams.restore(state["grams"], self.completed)
+            self._grams.load_state_dict(state["grams"], self.completed)
 
     def _keep_point(self) -> None:
         self._samples.keep_point(self.completed)
         if self._grams:
-            self._grams.visit(self.completed)
+            self._grams.add_point(self.completed)

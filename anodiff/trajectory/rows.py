@@ -1,4 +1,4 @@
-"""Writes an array row by row, whole shards at a time, while the next rows are being filled."""
+"""How is an array written row by row? Whole shards at a time, while the next rows are filled."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 
-from anodiff.trajectory.background import Background
+from anodiff.trajectory.background import BackgroundThread
 from anodiff.trajectory.shards import ShardFiles
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-#: Bound on the rows that are gathered on another device before they travel to the host, in bytes; there are two such blocks.
-STAGED_BYTES = 2**26
+#: Most bytes of rows that are collected on another device before they are copied to the host; there are two such blocks.
+STAGING_BYTES = 2**26
 
 
 class RowWriter:
-    """Take rows in rising order; one that is left out is NaN.
+    """Write rows in increasing order; rows that are left out are NaN.
 
-    Two shards in the host's memory change places: one is filled, the other compressed and written. Whoever fills faster than
-    the disk takes it waits. Rows of another device are gathered there and travel in blocks, and hold nothing up.
+    The host's memory holds two shards: one is filled while the other is compressed and written. If
+    writing is slower, filling waits. Rows of another device are collected there and copied in
+    blocks, without waiting.
 
     Parameters
     ----------
     files
-        Where shards go.
+        Where shards are written.
     dtype
-        Of the rows, that of the array.
+        Of the rows and the array.
     device
         Where rows are filled.
     background
         Compresses and writes.
     """
 
-    def __init__(self, files: ShardFiles, dtype: torch.dtype, device: torch.device, background: Background) -> None:
+    def __init__(self, files: ShardFiles, dtype: torch.dtype, device: torch.device, background: BackgroundThread) -> None:
         import torch
 
         self._files, self._background = files, background
@@ -50,13 +51,15 @@ class RowWriter:
         self._jobs: list[Future[None] | None] = [None, None]
         self._filling = 0
         self._start = self._stop = 0
-        self._staged = None
+        self._staging = None
         if device.type != "cpu":
-            self._staged = _Staged(files.rows, files.columns, dtype, device)
-        self._rows = [shard.unbind(0) for shard in self._shards]  # views made once: slicing costs as much as a copy
+            self._staging = _StagingBuffer(files.rows, files.columns, dtype, device)
+        self._rows = [shard.unbind(0) for shard in self._shards]  # views made once: slicing takes as long as a copy
 
     @classmethod
-    def of(cls, group: zarr.Group, name: str, path: Path, device: torch.device, background: Background) -> RowWriter:
+    def for_array(
+        cls, group: zarr.Group, name: str, path: Path, device: torch.device, background: BackgroundThread
+    ) -> RowWriter:
         """Return the writer of an array of the store at ``path``."""
         import torch
 
@@ -67,81 +70,81 @@ class RowWriter:
     def row(self, number: int) -> Tensor:
         """Return the memory of a row, on the device, to be filled before the next call."""
         if number >= self._start + self._files.rows:
-            self._hand_over()
+            self._submit_shard()
             self._start = self._stop = number - number % self._files.rows
-        place = number - self._start
+        index = number - self._start
         if number > self._stop:
-            self._land()
-            self._shards[self._filling][self._stop - self._start : place] = math.nan
+            self._send_staged()
+            self._shards[self._filling][self._stop - self._start : index] = math.nan
         self._stop = number + 1
-        if self._staged is None:
-            return self._rows[self._filling][place]
-        return self._staged.row(self._shards[self._filling], place)
+        if self._staging is None:
+            return self._rows[self._filling][index]
+        return self._staging.row(self._shards[self._filling], index)
 
     def flush(self) -> None:
-        """Hand over what is held; it is in its file when the background has been waited for."""
+        """Submit all rows for writing; wait for the background thread before reading them."""
         if self._stop > self._start:
-            self._hand_over()
+            self._submit_shard()
             self._start = self._stop
 
-    def state(self) -> dict[str, Any]:
-        """Return what is held and not yet handed over: number of the first row, and the rows, shape (rows, columns)."""
-        self._land()
-        if self._staged is not None:
-            self._staged.wait()
+    def state_dict(self) -> dict[str, Any]:
+        """Return the number of the first row not submitted yet, and all such rows."""
+        self._send_staged()
+        if self._staging is not None:
+            self._staging.wait()
         return {"start": self._start, "rows": self._shards[self._filling][: self._stop - self._start].clone()}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; what is in the files from its first row on is removed, whole or torn."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume from a state; files of its first row and later ones are removed."""
         self._start = int(state["start"])
         self._stop = self._start + len(state["rows"])
         self._shards[self._filling][: len(state["rows"])] = state["rows"]
         self._files.discard_from(self._start // self._files.rows)
 
-    def _land(self) -> None:
-        if self._staged is not None:
-            self._staged.send()
+    def _send_staged(self) -> None:
+        if self._staging is not None:
+            self._staging.send()
 
-    def _hand_over(self) -> None:
-        """Give the shard to the background and take the other one, as soon as that is written."""
-        self._land()
+    def _submit_shard(self) -> None:
+        """Submit the filled shard for writing, and switch to the other once that is written."""
+        self._send_staged()
         rows = self._shards[self._filling][: self._stop - self._start].numpy()
-        arrived = self._staged.arrival() if self._staged is not None else None
-        job = partial(self._write, self._start // self._files.rows, rows, arrived)
+        copied = self._staging.copied() if self._staging is not None else None
+        job = partial(self._write, self._start // self._files.rows, rows, copied)
         self._jobs[self._filling] = self._background.submit(job)
         self._filling = 1 - self._filling
-        before = self._jobs[self._filling]
-        if before is not None:
-            self._background.wait(before)
+        previous = self._jobs[self._filling]
+        if previous is not None:
+            self._background.wait(previous)
 
-    def _write(self, shard: int, rows: Any, arrived: torch.cuda.Event | None) -> None:
-        if arrived is not None:
-            arrived.synchronize()
+    def _write(self, shard: int, rows: Any, copied: torch.cuda.Event | None) -> None:
+        if copied is not None:
+            copied.synchronize()
         self._files.write(shard, rows)
 
 
-class _Staged:
-    """Two blocks of rows on a device: one is filled while the other travels."""
+class _StagingBuffer:
+    """Two blocks of rows on a device: one is filled while the other is copied to the host."""
 
     def __init__(self, rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> None:
         import torch
 
-        size = max(1, min(rows, STAGED_BYTES // (columns * dtype.itemsize)))
+        size = max(1, min(rows, STAGING_BYTES // (columns * dtype.itemsize)))
         self._blocks = [torch.empty((size, columns), dtype=dtype, device=device) for _ in range(2)]
         self._rows = [block.unbind(0) for block in self._blocks]
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._sent: list[torch.cuda.Event | None] = [None, None]
-        self._filling = self._count = self._place = 0
+        self._filling = self._count = self._first = 0
         self._shard: Tensor | None = None
 
-    def row(self, shard: Tensor, place: int) -> Tensor:
-        """Return the memory of the row that will travel to ``shard[place]``."""
+    def row(self, shard: Tensor, index: int) -> Tensor:
+        """Return the memory of the row that will be copied to ``shard[index]``."""
         import torch
 
-        if self._count == len(self._rows[0]) or (self._count and place != self._place + self._count):
+        if self._count == len(self._rows[0]) or (self._count and index != self._first + self._count):
             self.send()
         if not self._count:
-            self._shard, self._place = shard, place
+            self._shard, self._first = shard, index
             sent = self._sent[self._filling]
             if sent is not None:
                 torch.cuda.current_stream(self._blocks[0].device).wait_event(sent)
@@ -149,12 +152,12 @@ class _Staged:
         return self._rows[self._filling][self._count - 1]
 
     def send(self) -> None:
-        """Let the filled rows travel."""
+        """Start copying the filled rows."""
         import torch
 
         if not self._count or self._shard is None:
             return
-        target = self._shard[self._place : self._place + self._count]
+        target = self._shard[self._first : self._first + self._count]
         block = self._blocks[self._filling][: self._count]
         if self._stream is None:
             target.copy_(block)
@@ -165,11 +168,11 @@ class _Staged:
                 self._sent[self._filling] = self._stream.record_event()
         self._filling, self._count = 1 - self._filling, 0
 
-    def arrival(self) -> torch.cuda.Event | None:
-        """Return what has happened when all that was sent has arrived; None where it has."""
+    def copied(self) -> torch.cuda.Event | None:
+        """Return the event that all rows sent so far are copied; None if they already are."""
         return None if self._stream is None else self._stream.record_event()
 
     def wait(self) -> None:
-        """Wait until all that was sent has arrived."""
+        """Wait until all rows sent so far are copied."""
         if self._stream is not None:
             self._stream.synchronize()

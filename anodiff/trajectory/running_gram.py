@@ -1,13 +1,12 @@
-"""What are the update Gram matrices of a run, if no weights are stored? They are summed up while the network trains.
+"""How are Gram matrices computed without stored weights? Update by update, while the run trains.
 
-A matrix is held while the run is within its window, see `anodiff.trajectory.window_gram`, and written to the store at the
-window's end. Differences are taken in float32 and their products summed as `anodiff.trajectory.products` tells, as in the
-geometry of a stored path.
+A matrix is in memory while the run is in its window, see `anodiff.trajectory.window_gram`, and is
+written to the store at the window's end. Differences are taken in float32, and their products are
+summed as in the geometry of a stored path, see `anodiff.trajectory.products`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,72 +15,75 @@ import numpy as np
 import zarr
 
 from anodiff.errors import ConfigError
+from anodiff.storage.memory import require_memory
 from anodiff.storage.stores import remove
-from anodiff.trajectory.background import Background
-from anodiff.trajectory.flat_parameters import Point
+from anodiff.trajectory.background import BackgroundThread
+from anodiff.trajectory.flat_parameters import FlatParameters
 from anodiff.trajectory.window_gram import WindowGram
-from anodiff.trajectory.windows import Plan, Window
+from anodiff.trajectory.windows import Window, WindowPlan
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Updates of a block, at most: from so many on the products run at the processor's speed.
+#: Most updates of a block; with this many the products run at the processor's full speed.
 BLOCK_UPDATES = 64
 
 
 class RunningGrams:
-    """The Gram matrices of all windows of a run, of which those that the run is within are summed up.
+    """The Gram matrices of all windows of a run; those of the current windows are being summed up.
 
     Parameters
     ----------
     plan
         The windows.
-    point
-        The position of the model.
+    parameters
+        The model's parameters.
     group, path
-        The store, in whose array ``gram`` finished matrices go, shape (window, update, update).
+        The store, in whose array ``gram`` finished matrices are written, shape (window, update,
+        update).
     memory
-        Bytes that updates may take on the device; of no meaning on the CPU.
+        Bytes that updates may take on the device.
     bounded
-        Whether ``memory`` counts: not on the CPU, unless told so.
+        Whether ``memory`` is a limit; by default not on the CPU.
 
     Raises
     ------
     ConfigError
-        If a window's updates do not fit in the machine's memory, or not two of them on the device.
+        If a window's updates do not fit in the machine's memory, or not even two on the device.
     """
 
     def __init__(
         self,
-        plan: Plan,
-        point: Point,
+        plan: WindowPlan,
+        parameters: FlatParameters,
         group: zarr.Group,
         path: Path,
-        background: Background,
+        background: BackgroundThread,
         *,
         memory: float,
         bounded: bool | None = None,
     ) -> None:
-        self._plan, self._point, self._background = plan, point, background
+        self._plan, self._parameters, self._background = plan, parameters, background
         array: Any = group["gram"]
         self._array = array.with_config({"write_empty_chunks": True})  # a matrix of NaN was computed; it must not look missing
         self._folder = path / "gram"
-        self._bounded = point.device.type != "cpu" if bounded is None else bounded
-        together = _most_at_once(plan.windows)
-        _check_fits(max(window.updates for window in plan.windows) * together, point.size)
-        self._blocks: tuple[int, int | None] = (BLOCK_UPDATES, None)
-        if self._bounded:
-            self._blocks = _blocks_on_device(max(window.updates for window in plan.windows), point.size, memory / together)
-        self._spare: list[Tensor] = []
+        bounded = parameters.device.type != "cpu" if bounded is None else bounded
+        overlap, updates = _largest_overlap(plan.windows), max(window.updates for window in plan.windows)
+        what = f"recording {overlap * updates} updates of {parameters.size} parameters without weights"
+        require_memory(what, 4 * overlap * updates * parameters.size, "shorten the windows, or record a sketch")
+        self._block_sizes: tuple[int, int | None] = (BLOCK_UPDATES, None)
+        if bounded:
+            self._block_sizes = _blocks_on_device(updates, parameters.size, memory / overlap)
+        self._free_blocks: list[Tensor] = []
         self._open: dict[int, WindowGram] = {}
         self._order = _by_start(plan.windows)
         self._next = 0
 
-    def visit(self, step: int) -> None:
-        """Take the point that the model stands at, after so many steps, into all windows that it belongs to."""
+    def add_point(self, step: int) -> None:
+        """Add the current point, after ``step`` steps, to all windows that contain it."""
         for number, gram in list(self._open.items()):
             if (step - gram.window.start) % gram.window.stride == 0:
-                gram.add(self._point)
+                gram.add_update(self._parameters)
                 if gram.updates == gram.window.updates:
                     self._write(number, self._open.pop(number))
         self._plan.extend(step)
@@ -92,7 +94,7 @@ class RunningGrams:
             self._next += 1
 
     def finish(self, windows: list[Window]) -> None:
-        """Write what is known of the windows of a run that has ended, once they are known."""
+        """Write the matrices of the last windows of a run that has ended."""
         for number, gram in self._open.items():
             if number < len(windows) and windows[number].updates == gram.updates > 0:
                 self._write(number, gram)
@@ -101,17 +103,17 @@ class RunningGrams:
         if self._plan.open_ended:
             self._array.resize((len(windows), updates, updates))
 
-    def state(self) -> dict[str, Any]:
-        """Return what is not in the files; the background has been waited for."""
-        return {"next": self._next, "open": {number: gram.state() for number, gram in self._open.items()}}
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is not in the files yet; call it after waiting for the background thread."""
+        return {"next": self._next, "open": {number: gram.state_dict() for number, gram in self._open.items()}}
 
-    def restore(self, state: Mapping[str, Any], step: int) -> None:
-        """Go on from the state after ``step`` steps; files of windows that were not finished then are removed."""
+    def load_state_dict(self, state: Mapping[str, Any], step: int) -> None:
+        """Resume from the state after ``step`` steps, and remove the files of later windows."""
         self._plan.extend(step)
         self._order = _by_start(self._plan.windows)
         self._next = int(state["next"])
-        for number, one in state["open"].items():
-            self._begin(int(number)).restore(one)
+        for number, gram in state["open"].items():
+            self._begin(int(number)).load_state_dict(gram)
         finished = {str(number) for number in set(self._order[: self._next]) - set(self._open)}
         for folder in self._folder.glob("c/*"):
             if folder.name not in finished:
@@ -119,7 +121,7 @@ class RunningGrams:
 
     def _begin(self, number: int) -> WindowGram:
         window = self._plan.windows[number]
-        gram = WindowGram(window, self._point, self._background, self._spare, *self._blocks)
+        gram = WindowGram(window, self._parameters, self._background, self._free_blocks, *self._block_sizes)
         self._open[number] = gram
         return gram
 
@@ -137,15 +139,18 @@ class RunningGrams:
 
 
 def _blocks_on_device(updates: int, parameters: int, memory: float) -> tuple[int, int]:
-    """Return the rows of a block and how many full blocks stay on the device, beside the one being filled and a visitor."""
+    """Return the rows of a block and the number of full blocks that stay on the device.
+
+    Two more blocks need room: the one being filled and one copied back from the host.
+    """
     row = 4 * parameters
     left = memory - 2 * row - 8 * updates**2  # two points, and G itself
     rows = min(BLOCK_UPDATES, int(left // (3 * row)))
     if rows < 1:
         needed = (5 * row + 8 * updates**2) / 2**20
         raise ConfigError(
-            f"recording.device_memory: a window of {updates} updates of {parameters} parameters takes {needed:.0f} MiB on the "
-            f"device at least, and has {memory / 2**20:.0f}; give more, shorten the windows, or let fewer overlap"
+            f"recording.device_memory: a window of {updates} updates of {parameters} parameters needs {needed:.0f} MiB or more "
+            f"on the device, but has {memory / 2**20:.0f}; give more, shorten the windows, or let fewer overlap"
         )
     return rows, int(left // (rows * row)) - 2
 
@@ -155,18 +160,8 @@ def _by_start(windows: list[Window]) -> list[int]:
     return sorted(range(len(windows)), key=lambda number: windows[number].start)
 
 
-def _most_at_once(windows: list[Window]) -> int:
-    """Return the largest number of windows that a step belongs to."""
+def _largest_overlap(windows: list[Window]) -> int:
+    """Return the largest number of windows that contain the same update."""
     starts = np.sort([window.start for window in windows])
     ends = np.sort([window.start + window.length for window in windows])
     return int((np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")).max())
-
-
-def _check_fits(updates: int, parameters: int) -> None:
-    needed = 4 * updates * parameters
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise ConfigError(
-            f"without weights the {updates} updates of a window of {parameters} parameters are held in memory, "
-            f"{needed / 2**30:.0f} GiB of the machine's {there / 2**30:.0f}; shorten the windows, or record a sketch"
-        )

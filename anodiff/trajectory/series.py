@@ -1,4 +1,4 @@
-"""One number for every step or epoch, such as the loss: kept without waiting for the device that computes it."""
+"""How is a number kept for every step or epoch, such as the loss, without waiting for a device?"""
 
 from __future__ import annotations
 
@@ -14,82 +14,82 @@ from anodiff.errors import ConfigError, did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Values of a device that are fetched at once.
-FETCHED = 256
+#: Values that are fetched from a device at once.
+FETCHED_AT_ONCE = 256
 
 
 class Series:
-    """Numbers by name, counted from 0; NaN where nothing was noted, in float32.
+    """Numbers by name and index, in float32; NaN where none was added.
 
     Parameters
     ----------
     names
-        Of the series.
+        Names of the series.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         self._values = {name: np.full(1024, math.nan, np.float32) for name in names}
-        self._pending: dict[str, _Pending] = {}
-        self._later: list[tuple[int, Mapping[str, Any]]] = []
+        self._on_device: dict[str, _DeviceValues] = {}
+        self._queued: list[tuple[int, Mapping[str, Any]]] = []
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the series are called."""
+        """Names of the series."""
         return tuple(self._values)
 
-    def note(self, number: int, values: Mapping[str, Any]) -> None:
-        """Note the values of step or epoch ``number``: numbers, or tensors of one element, which may stay on their device.
+    def add(self, index: int, values: Mapping[str, Any]) -> None:
+        """Add values of a step or epoch, from 0: numbers, or tensors of one element on any device.
 
         Raises
         ------
         ConfigError
-            If there is no series of a name.
+            If a series is unknown.
         """
         if not values.keys() <= self._values.keys():
             name = next(name for name in values if name not in self._values)
             raise ConfigError(f"no series is called {name!r}; {did_you_mean(name, self._values)}")
-        self._later.append((number, values))
-        if len(self._later) == FETCHED or any(type(value) is not float for value in values.values()):
-            self._sort_in()
+        self._queued.append((index, values))
+        if len(self._queued) == FETCHED_AT_ONCE or any(type(value) is not float for value in values.values()):
+            self._store_queued()
 
-    def _sort_in(self) -> None:
-        """Put what was noted where it belongs: of plain numbers many at once, for a step between others has cold caches."""
-        if self._later:
-            self._grow(1 + max(number for number, _ in self._later))
-        for number, values in self._later:
-            self._sort_in_one(number, values)
-        self._later.clear()
-
-    def _sort_in_one(self, number: int, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            if not hasattr(value, "detach"):
-                self._values[name][number] = value
-            elif value.device.type == "cpu":
-                self._values[name][number] = value.item()
-            else:
-                if name not in self._pending:
-                    self._pending[name] = _Pending(value)
-                if self._pending[name].add(number, value):
-                    self._fetch(name)
-
-    def get(self, name: str, length: int) -> NDArray[np.float32]:
-        """Return the first ``length`` values of a series, shape (length,); it waits for the device."""
-        self._sort_in()
+    def values(self, name: str, length: int) -> NDArray[np.float32]:
+        """Return the first ``length`` values of a series, waiting for the device."""
+        self._store_queued()
         self._fetch(name)
         self._grow(length)
         return self._values[name][:length].copy()
 
-    def state(self, length: int) -> dict[str, Any]:
+    def state_dict(self, length: int) -> dict[str, Any]:
         """Return the first ``length`` values of all series, as tensors."""
         import torch
 
-        return {name: torch.from_numpy(self.get(name, length)) for name in self._values}
+        return {name: torch.from_numpy(self.values(name, length)) for name in self._values}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume from a state."""
         for name, values in state.items():
             self._grow(len(values))
             self._values[name][: len(values)] = values.numpy()
+
+    def _store_queued(self) -> None:
+        """Store the queued values, many at once: between two training steps the caches are cold."""
+        if self._queued:
+            self._grow(1 + max(index for index, _ in self._queued))
+        for index, values in self._queued:
+            for name, value in values.items():
+                self._store(index, name, value)
+        self._queued.clear()
+
+    def _store(self, index: int, name: str, value: Any) -> None:
+        if not hasattr(value, "detach"):
+            self._values[name][index] = value
+        elif value.device.type == "cpu":
+            self._values[name][index] = value.item()
+        else:
+            if name not in self._on_device:
+                self._on_device[name] = _DeviceValues(value)
+            if self._on_device[name].add(index, value):
+                self._fetch(name)
 
     def _grow(self, length: int) -> None:
         for name, values in self._values.items():
@@ -98,28 +98,28 @@ class Series:
                 self._values[name] = np.concatenate([values, more])
 
     def _fetch(self, name: str) -> None:
-        if name in self._pending:
-            numbers, values = self._pending[name].take()
-            self._values[name][numbers] = values
+        if name in self._on_device:
+            indices, values = self._on_device[name].take()
+            self._values[name][indices] = values
 
 
-class _Pending:
-    """Values of one series that are still on their device: copies, for a loop may reuse its tensors."""
+class _DeviceValues:
+    """Values of one series still on their device: copies, because a loop may reuse its tensors."""
 
     def __init__(self, like: Tensor) -> None:
         import torch
 
-        self._values = torch.empty(FETCHED, dtype=torch.float32, device=like.device)
-        self._places = self._values.unbind(0)
-        self._numbers: list[int] = []
+        self._values = torch.empty(FETCHED_AT_ONCE, dtype=torch.float32, device=like.device)
+        self._elements = self._values.unbind(0)
+        self._indices: list[int] = []
 
-    def add(self, number: int, value: Tensor) -> bool:
-        """Note a value; return whether there is room for no further one."""
-        self._places[len(self._numbers)].copy_(value.detach().reshape(()))
-        self._numbers.append(number)
-        return len(self._numbers) == len(self._places)
+    def add(self, index: int, value: Tensor) -> bool:
+        """Add a value; return whether the memory is now full."""
+        self._elements[len(self._indices)].copy_(value.detach().reshape(()))
+        self._indices.append(index)
+        return len(self._indices) == len(self._elements)
 
     def take(self) -> tuple[list[int], NDArray[np.float32]]:
-        values = self._values[: len(self._numbers)].cpu().numpy().copy()
-        numbers, self._numbers = self._numbers, []
-        return numbers, values
+        values = self._values[: len(self._indices)].cpu().numpy().copy()
+        indices, self._indices = self._indices, []
+        return indices, values

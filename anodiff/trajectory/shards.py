@@ -1,9 +1,10 @@
-"""How does a shard become a file while a training runs beside it? By few, large calls that leave the interpreter free.
+"""How is a shard written while a run trains? By few, large calls that release the interpreter.
 
-zarr-python's own writing takes thousands of small steps for a shard, each of which may hold up the training's thread: it cost
-a small network 40 % of its speed. What is written here is what zarr would write, after Zarr's specification: each chunk through
-the array's codecs (transposition, Blosc, CRC32C), the chunks one after another, then an index of their offsets and lengths with
-a checksum of its own. A file appears under its name whole or not at all.
+zarr-python takes thousands of small steps to write a shard, each of which may delay the training
+thread: that cost a small network 40 % of its speed. The files are those that zarr would write,
+following Zarr's specification: each chunk through the array's codecs (transpose, Blosc, CRC32C),
+the chunks one after another, then an index of their offsets and lengths with its own checksum. A
+file appears under its name whole or not at all.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from anodiff.storage.compression import BLOSC
 
 
 class ShardFiles:
-    """Writes the shards of an array that `anodiff.trajectory.format.sample_layout` has laid out: a row of shards, time fastest.
+    """Writes the shards of an array with the layout of `anodiff.trajectory.format.sample_layout`.
 
     Parameters
     ----------
     array
-        Two-dimensional, shards as wide as the array.
+        Two-dimensional, with shards as wide as the array.
     folder
-        Where its files lie.
+        The array's folder.
     """
 
     def __init__(self, array: zarr.Array, folder: Path) -> None:
@@ -37,10 +38,10 @@ class ShardFiles:
         self._folder = folder
         self._width = array.chunks[1]
         self._codec = Blosc(cname=BLOSC["cname"], clevel=BLOSC["clevel"], shuffle=Blosc.BITSHUFFLE)
-        self._chunk = np.empty((self._width, self.rows), array.dtype)  # turned: time fastest
+        self._chunk = np.empty((self._width, self.rows), array.dtype)  # transposed: time runs fastest
 
     def write(self, shard: int, rows: NDArray[np.floating]) -> None:
-        """Write the shard of that number, shape (up to ``self.rows``, columns); what is missing of its rows becomes NaN."""
+        """Write a shard, shape (up to ``self.rows``, columns); missing rows become NaN."""
         file = self.path(shard)
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(f".{uuid.uuid4().hex}.partial")
@@ -48,7 +49,7 @@ class ShardFiles:
         try:
             with partial.open("wb") as opened:
                 for first in range(0, self.columns, self._width):
-                    chunk = self._codec.encode(self._turned(rows[:, first : first + self._width]))
+                    chunk = self._codec.encode(self._transposed(rows[:, first : first + self._width]))
                     opened.write(chunk)
                     opened.write(_checksum(chunk))
                     index.append((offset, len(chunk) + 4))
@@ -65,21 +66,21 @@ class ShardFiles:
         return self._folder / "c" / str(shard) / "0"
 
     def discard_from(self, shard: int) -> None:
-        """Remove the files of that shard and all later ones, whole or torn."""
+        """Remove the files of that shard and all later ones, damaged or not."""
         for folder in self._folder.glob("c/*"):
             if folder.name.isdecimal() and int(folder.name) >= shard:
                 for file in folder.iterdir():
                     file.unlink()
                 folder.rmdir()
 
-    def _turned(self, part: NDArray[np.floating]) -> NDArray[np.floating]:
+    def _transposed(self, block: NDArray[np.floating]) -> NDArray[np.floating]:
         import torch
 
-        rows, columns = part.shape
+        rows, columns = block.shape
         if rows < self.rows or columns < self._width:
             self._chunk.fill(np.nan)
-        turned = torch.from_numpy(self._chunk)[:columns, :rows]
-        turned.copy_(torch.from_numpy(part).T)  # three times as fast as numpy, which goes along rows of one side alone
+        transposed = torch.from_numpy(self._chunk)[:columns, :rows]
+        transposed.copy_(torch.from_numpy(block).T)  # three times as fast as numpy, which copies along one axis only
         return self._chunk
 
 

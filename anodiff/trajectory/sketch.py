@@ -1,24 +1,28 @@
-"""How is a point kept in a thousand numbers, so that distances between points survive? By a sparse random projection S.
+"""How can a thousand numbers keep the distances between points? By a sparse random projection S.
 
-S has ``size`` rows in four blocks. In each block a parameter goes to one random row, with a random sign and weight 1/√4 (the
-sparse embedding of Kane and Nelson, "Sparser Johnson-Lindenstrauss transforms", J. ACM 61 (2014) 4; a single block is the
-CountSketch of Charikar, Chen and Farach-Colton, 2002). For every x, over draws of S,
+S has ``size`` rows in four blocks. Each block adds a parameter to one random row, with a random
+sign and weight 1/√4 (the sparse embedding of Kane and Nelson, "Sparser Johnson-Lindenstrauss
+transforms", J. ACM 61 (2014) 4; a single block is the CountSketch of Charikar, Chen and
+Farach-Colton, 2002). For every x, over draws of S,
 
     E |S x|² = |x|²,    Var |S x|² ≤ (2/size) (|x|⁴ − Σ_i x_i⁴).
 
-For |S x|² − |x|² = (1/4) Σ_blocks Σ_{i≠j} σ_i σ_j x_i x_j [i and j in the same row]; the terms of different pairs are
-uncorrelated, as are those of different blocks, and two parameters share a row with a probability of at most 4/size. So a
-squared distance has the relative standard deviation √(2/size) or less, whatever the number of parameters.
+Reason: |S x|² − |x|² = (1/4) Σ_blocks Σ_{i≠j} σ_i σ_j x_i x_j [i and j in the same row]. The terms
+of different pairs are uncorrelated, as are those of different blocks, and two parameters share a
+row with a probability of at most 4/size. So the relative standard deviation of a squared distance
+is at most √(2/size), whatever the number of parameters.
 
 Pitfalls:
 
-- One S serves a whole run. Its error is not noise from step to step: distances along one direction are all wrong by the same
-  factor. Exponents suffer less from it than prefactors.
-- An inner product is right within |x||y|/√size, however small it is itself: a cosine below 1/√size (3 % at 1,024) is not
-  resolved.
-- The Gram matrix of T updates has rank ``size`` at most, and its small eigenvalues are wrong long before T reaches ``size``:
-  for path PCA beyond the leading components choose ``size`` much larger than T.
-- A component of the sketch is a sum over many parameters, so nearly Gaussian: tails of single entries cannot be read from it.
+- A whole run has one S. Its error is not noise from step to step: distances along one direction are
+  all wrong by the same factor. This affects exponents less than prefactors.
+- An inner product is accurate to |x||y|/√size, however small it is: a cosine below 1/√size (3 % at
+  1,024) is not resolved.
+- The Gram matrix of T updates has at most rank ``size``, and its small eigenvalues are wrong long
+  before T reaches ``size``. For path PCA beyond the leading components choose ``size`` much larger
+  than T.
+- A component of the sketch is a sum over many parameters, so it is nearly Gaussian and says nothing
+  about the tails of single entries.
 """
 
 from __future__ import annotations
@@ -32,29 +36,31 @@ from torch import Tensor
 
 from anodiff.errors import ConfigError
 
-#: Blocks of S: entries other than 0 in each of its columns.
+#: Blocks of S, which is the number of nonzero entries in each of its columns.
 NONZEROS = 4
 
-#: Parameters that share a permutation: so many float32 numbers lie in a processor's cache.
+#: Parameters that share a permutation: this many float32 numbers fit in a processor's cache.
 CHUNK = 2**16
 
 
 class Sketch:
     """The projection S of points with ``parameters`` coordinates to ``size`` numbers.
 
-    It is applied by gathering and dense sums, never by scattered additions, so that the same bits come out again on one type of
-    device. Parameters are cut into chunks; within a chunk a permutation, the same for all chunks, deals them evenly to the rows
-    of a block, and each chunk turns the rows by a random shift of its own. Memory: 4 bytes per parameter (signs). Sums are in
-    float64, so that differences of neighbouring points, a ten-thousandth of their length or less, keep their digits.
+    It gathers entries and sums them densely, without scattered additions, so the bits are
+    repeatable on one type of device. Parameters are split into chunks. A permutation, the same for
+    all chunks, deals a chunk's parameters evenly to the rows of a block, and each chunk shifts the
+    rows cyclically by its own random number. Memory: 4 bytes per parameter (signs). Sums are in
+    float64, so that differences of neighbouring points, 10⁻⁴ of their length or less, keep their
+    digits.
 
     Parameters
     ----------
     parameters, size
         Columns and rows of S; ``size`` is a multiple of 4 and below ``parameters``.
     seed
-        Tells S completely.
+        Determines S.
     device
-        Where the points lie.
+        Device of the points.
 
     Raises
     ------
@@ -89,17 +95,17 @@ class Sketch:
         signs *= 2
         signs -= 1
         self._orders, self._shifts, self._signs = (torch.from_numpy(one).to(device) for one in (orders, shifts, signs))
-        self._numbers = torch.arange(self._rows, device=device)
-        self._at_once = 1 if torch.device(device).type == "cpu" else max(1, 2**24 // self._chunk)
+        self._row_numbers = torch.arange(self._rows, device=device)
+        self._chunks_at_once = 1 if torch.device(device).type == "cpu" else max(1, 2**24 // self._chunk)
 
     @property
     def relative_error(self) -> float:
-        """Standard deviation of |S x|² / |x|² over draws of S, at most: √(2/size)."""
+        """Upper bound of the standard deviation of |S x|² / |x|² over draws of S: √(2/size)."""
         return math.sqrt(2 / self.size)
 
     @property
-    def about(self) -> dict[str, Any]:
-        """What makes S again, and its error, as plain values."""
+    def attributes(self) -> dict[str, Any]:
+        """What S can be made from again, and its error, as plain values."""
         return {"size": self.size, "nonzeros": NONZEROS, "seed": self.seed, "relative_error": self.relative_error}
 
     def __call__(self, point: Tensor) -> Tensor:
@@ -114,20 +120,20 @@ class Sketch:
             raise ValueError(f"point: expected shape ({self.parameters},), got {tuple(point.shape)}")
         total = torch.zeros(NONZEROS, self._rows, dtype=torch.float64, device=point.device)
         chunks = self._signs.shape[1]
-        for first in range(0, chunks, self._at_once):
-            last = min(first + self._at_once, chunks)
+        for first in range(0, chunks, self._chunks_at_once):
+            last = min(first + self._chunks_at_once, chunks)
             piece = point[first * self._chunk : last * self._chunk]
             missing = (last - first) * self._chunk - len(piece)
             if missing:
                 piece = torch.nn.functional.pad(piece, (0, missing))
             piece = piece.view(last - first, self._chunk)
             sums = torch.stack([self._row_sums(piece, block, first, last) for block in range(NONZEROS)])  # (block, chunk, row)
-            turned = (self._numbers - self._shifts[:, first:last]) % self._rows
-            total += sums.gather(2, turned).sum(1)
+            shifted = (self._row_numbers - self._shifts[:, first:last]) % self._rows
+            total += sums.gather(2, shifted).sum(1)
         return total.view(-1) / math.sqrt(NONZEROS)
 
     def _row_sums(self, piece: Tensor, block: int, first: int, last: int) -> Tensor:
-        """Return the signed sums of each chunk's rows, not yet turned, shape (chunks, rows), float64."""
+        """Return the signed row sums of each chunk before the shift, (chunks, rows), float64."""
         signed = piece * self._signs[block, first:last]
         dealt = signed.index_select(1, self._orders[block]).view(len(piece), self._rows, -1)
         return dealt.sum(2, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Reads trajectory.zarr, after checking that it is whole."""
+"""How is a trajectory.zarr read? After checking that all its files are there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from anodiff.storage.stores import open_store
 from anodiff.trajectory.format import FULL, KIND, NONE, VERSION
 from anodiff.trajectory.windows import Window, read_windows
 
-#: What reading a damaged chunk raises: a checksum that differs, or a codec that cannot make sense of it.
+#: Errors of reading a damaged chunk: a wrong checksum, or a codec that cannot decode it.
 DAMAGE = (ValueError, RuntimeError)
 
 
@@ -31,13 +31,13 @@ class Trajectory:
     Attributes
     ----------
     steps, steps_completed
-        Optimiser steps planned and taken; fewer are taken where the run diverged.
+        Optimiser steps planned and taken; fewer are taken if the run diverged.
     status
         ``complete`` or ``diverged``.
     windows
-        The stretches whose points were to be kept.
+        The windows whose points are kept.
     fingerprint
-        What tells this store from one that replaced it: inode, time of change and size of its root metadata.
+        Inode, time of change and size of the root metadata, which differ if the store is replaced.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Trajectory:
 
     @property
     def weights(self) -> zarr.Array:
-        """The points, shape (samples, parameters), float32; of a sketch (samples, components), float64.
+        """The points, (samples, parameters), float32; of a sketch (samples, components), float64.
 
         Raises
         ------
@@ -58,12 +58,12 @@ class Trajectory:
             If the run stored none.
         """
         if self.representation == NONE:
-            raise ConfigError(f"{self.path}: recorded with weights: none, so it holds Gram matrices and no point")
+            raise ConfigError(f"{self.path}: recorded with weights: none, so it holds Gram matrices and no points")
         return self.array("weights")
 
     @property
     def representation(self) -> str:
-        """What a row of the weights is: ``full``, every parameter, or ``sketch``, a random projection; ``none``: no weights."""
+        """What is stored of each point: every parameter (``full``), a ``sketch``, or ``none``."""
         return str(self.group.attrs.get("representation", FULL))
 
     @property
@@ -74,12 +74,12 @@ class Trajectory:
 
     @cached_property
     def kept_steps(self) -> NDArray[np.int64]:
-        """Optimiser step of each sample, rising, shape (samples,)."""
-        with _damage_in_one_line(self.path, "step"):
+        """Optimiser step of each sample, increasing, shape (samples,)."""
+        with _damage_errors(self.path, "step"):
             return np.asarray(self.array("step")[:], np.int64)
 
     def parameter_name(self, column: int) -> str:
-        """Return what a column of the weights is, such as ``layer.weight[3, 0]``."""
+        """Return the name of a column of the weights, such as ``layer.weight[3, 0]``."""
         if self.representation != FULL:
             return f"component {column} of the sketch"
         table: list[dict[str, Any]] = self.group.attrs["parameters"]  # type: ignore[assignment]
@@ -100,37 +100,37 @@ class Trajectory:
 
     def series(self, name: str) -> NDArray[np.float32]:
         """Return a per-step or per-epoch series, see docs/format.md."""
-        with _damage_in_one_line(self.path, name):
+        with _damage_errors(self.path, name):
             return np.asarray(self.array(name)[:], np.float32)
 
     def points(self, window: Window, columns: slice = slice(None)) -> NDArray[Any]:
         """Return the window's points, shape (updates + 1, columns), float32; of a sketch float64.
 
-        They come with time running fastest (Fortran order), as they are stored.
+        Time runs fastest (Fortran order), as in the store.
 
         Raises
         ------
         StoreFormatError
-            If a chunk is damaged: its checksum differs. It is named.
+            If a chunk is damaged: its checksum is wrong. The message names it.
         """
         return self._samples("weights", window, columns)
 
     def gradient_sample(self, window: Window) -> NDArray[np.float32]:
-        """Return the gradient at the sampled parameters, at each of the window's points, shape (updates + 1, coordinates).
+        """Return the sampled gradient at each of the window's points, (updates + 1, coordinates).
 
         Raises
         ------
         KeyError
-            If the run kept none.
+            If the run stored none.
         StoreFormatError
             If a chunk is damaged.
         """
         return self._samples("gradient_sample", window, slice(None))
 
     def gram(self, number: int) -> NDArray[np.float64]:
-        """Return the update Gram matrix of a window by its number, where the run stored these instead of weights.
+        """Return the update Gram matrix of a window, by its number, shape (updates, updates).
 
-        Shape (updates, updates).
+        A run has these if it stored no weights.
 
         Raises
         ------
@@ -140,11 +140,11 @@ class Trajectory:
             If a chunk is damaged.
         """
         updates = self.windows[number].updates
-        with _damage_in_one_line(self.path, f"gram of window {number}"):
+        with _damage_errors(self.path, f"gram of window {number}"):
             return np.asarray(self.array("gram")[number, :updates, :updates], np.float64)
 
     def check_unchanged(self) -> None:
-        """Check that the store is still the one that was opened; it costs one look at a file.
+        """Check that the store is still the one that was opened, from one file's metadata.
 
         Raises
         ------
@@ -160,7 +160,7 @@ class Trajectory:
 
     def _samples(self, name: str, window: Window, columns: slice) -> NDArray[Any]:
         stored = self.weights if name == "weights" else self.array(name)
-        array = stored.with_config({"order": "F"})  # as stored: nothing is transposed
+        array = stored.with_config({"order": "F"})  # as stored, so nothing is transposed
         rows = np.searchsorted(self.kept_steps, window.steps)
         first, last = int(rows[0]), int(rows[-1])
         try:
@@ -171,7 +171,7 @@ class Trajectory:
         return block if len(block) == len(rows) else block[rows - first]
 
     def _name_damage(self, array: zarr.Array, rows: slice, columns: slice, error: Exception) -> NoReturn:
-        """Read a selection chunk by chunk and raise an error that names the first one that cannot be read."""
+        """Raise an error that names the first chunk of a selection that cannot be read."""
         reason, where = error, "some chunk"
         for chunk in _chunks(array, rows, columns):
             try:
@@ -183,27 +183,27 @@ class Trajectory:
                 reason, where = found, f"chunk {chunk} in the file {file}, of steps {steps[0]}–{steps[-1]},"
                 break
         raise StoreFormatError(
-            f"{self.path}: {array.basename}: {where} is damaged: {_told(reason)}; train the run again"
+            f"{self.path}: {array.basename}: {where} is damaged: {one_line(reason)}; train the run again"
         ) from None
 
 
 def open_trajectory(path: str | Path) -> Trajectory:
-    """Open a trajectory and check that its files hold all the points that it says it has.
+    """Open a trajectory, after checking that the files of all its points are there.
 
     Raises
     ------
     StoreMissingError, StoreFormatError, IncompleteStoreError
-        In one line.
+        With a message of one line.
     """
     path = Path(path)
     fingerprint = _fingerprint(path) if (path / "zarr.json").is_file() else (0, 0, 0)
     group = open_store(path, KIND, VERSION)
     attributes: dict[str, Any] = dict(group.attrs)
-    with _damage_in_one_line(path, "windows"):
+    with _damage_errors(path, "windows"):
         windows = read_windows(group)
     steps, completed = int(attributes["steps"]), int(attributes["steps_completed"])
     trajectory = Trajectory(path, group, str(attributes["status"]), steps, completed, windows, fingerprint)
-    missing = missing_files(trajectory)
+    missing = _missing_files(trajectory)
     if missing:
         raise IncompleteStoreError(
             f"{path}: {len(missing)} of its files are missing or empty, the first is {missing[0]}; train the run again"
@@ -212,8 +212,8 @@ def open_trajectory(path: str | Path) -> Trajectory:
     return trajectory
 
 
-def missing_files(trajectory: Trajectory) -> list[str]:
-    """Return the files of windows, steps, weights, Gram matrices and gradients that should be there and are not, or empty."""
+def _missing_files(trajectory: Trajectory) -> list[str]:
+    """Return the files of all arrays except the series that are missing or empty."""
     steps, completed = trajectory.kept_steps, trajectory.steps_completed
     tables, samples = ["windows", "step"], {}
     if trajectory.representation != NONE:
@@ -241,12 +241,12 @@ def _check_steps(trajectory: Trajectory) -> None:
     samples = len(steps) if trajectory.representation == NONE else trajectory.weights.shape[0]
     if len(steps) != samples:
         raise StoreFormatError(f"{trajectory.path}: {len(steps)} steps for {samples} samples; train the run again")
-    falls = np.flatnonzero(np.diff(steps) <= 0)
-    if len(falls):
-        before, after = steps[falls[0]], steps[falls[0] + 1]
-        kind = "duplicate" if before == after else "falling"
+    not_increasing = np.flatnonzero(np.diff(steps) <= 0)
+    if len(not_increasing):
+        before, after = steps[not_increasing[0]], steps[not_increasing[0] + 1]
+        kind = "duplicate" if before == after else "decreasing"
         raise StoreFormatError(
-            f"{trajectory.path}: {kind} steps: sample {falls[0] + 1} is of step {after}, the one before of step {before}; "
+            f"{trajectory.path}: {kind} steps: sample {not_increasing[0] + 1} has step {after}, the one before {before}; "
             "train the run again"
         )
 
@@ -264,12 +264,14 @@ def _chunks(array: zarr.Array, rows: slice, columns: slice) -> Iterator[tuple[in
 
 
 @contextmanager
-def _damage_in_one_line(path: Path, name: str) -> Iterator[None]:
+def _damage_errors(path: Path, name: str) -> Iterator[None]:
+    """Turn errors of reading a damaged array into one that names it."""
     try:
         yield
     except DAMAGE as error:
-        raise StoreFormatError(f"{path}: {name} is damaged: {_told(error)}; train the run again") from None
+        raise StoreFormatError(f"{path}: {name} is damaged: {one_line(error)}; train the run again") from None
 
 
-def _told(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return an error's message as one line, or its type if it has no message."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,7 +1,7 @@
-"""Which points of a run are kept, and do they tell its gradients?
+"""Which points of a run are kept, and can its gradients be computed from them?
 
-A window is a stretch of optimiser steps; its first point's step is the waiting time t_w. Windows may overlap or share an
-end; each point is stored once.
+A window is a range of optimiser steps; the step of its first point is the waiting time t_w. Windows
+may overlap or share an end; each point is stored once.
 """
 
 from __future__ import annotations
@@ -38,17 +38,18 @@ class Window:
         return self.start + self.stride * np.arange(self.updates + 1, dtype=np.int64)
 
     def reached(self, steps_completed: int) -> bool:
-        """Return whether a run of so many completed steps went on until the window's end."""
+        """Return whether a run of this many completed steps reached the window's end."""
         return self.start + self.length <= steps_completed
 
 
 def plan_windows(
     windows: Literal["contiguous", "log"] | Sequence[WindowSettings], window_length: int, steps: int
 ) -> list[Window]:
-    """Lay the windows of a run of ``steps`` optimiser steps out, ordered by start.
+    """Return the windows of a run of ``steps`` optimiser steps, ordered by start.
 
-    ``contiguous`` covers the whole run, with a shorter last window where ``window_length`` does not divide it; ``log`` puts
-    windows of ``window_length`` at waiting times 0, 1, 2, 4, 8 … times it, as far as they fit.
+    ``contiguous`` covers the whole run, with a shorter last window if ``window_length`` does not
+    divide it. ``log`` puts windows of ``window_length`` at waiting times 0, 1, 2, 4, 8 … times it,
+    as many as fit.
 
     Raises
     ------
@@ -75,28 +76,29 @@ def plan_windows(
 
 
 def kept_steps(windows: Sequence[Window]) -> NDArray[np.int64]:
-    """Return the optimiser steps whose points are stored, rising, each once, shape (samples,)."""
+    """Return the steps whose points are stored, increasing, each once, shape (samples,)."""
     return np.unique(np.concatenate([window.steps for window in windows]))
 
 
-class Plan:
-    """Which points of a run are kept, known as the run goes on, even where nobody knows how long it will be.
+class WindowPlan:
+    """The windows and kept points of a run, even if its length is not known beforehand.
 
     Parameters
     ----------
     windows
         ``contiguous`` or ``log``, see `plan_windows`, or the windows themselves, in any order.
     window_length
-        Of ``contiguous`` and ``log``.
+        Length of the windows of ``contiguous`` and ``log``.
     steps
-        Length of the run; None where it is not known.
+        Length of the run; None if not known.
 
     Attributes
     ----------
     windows
-        All windows of the run; of one whose length is not known, those that end at step ``horizon`` or before.
+        All windows of the run; if its length is not known, those that end at step ``horizon`` or
+        before.
     kept
-        The steps whose points are kept, rising.
+        The steps whose points are kept, increasing.
 
     Raises
     ------
@@ -106,7 +108,7 @@ class Plan:
 
     def __init__(self, windows: Literal["contiguous", "log"] | Sequence[Window], window_length: int, steps: int | None) -> None:
         if isinstance(windows, str) and windows not in ("contiguous", "log"):
-            raise ConfigError(f"windows {windows!r}; give contiguous, log, or a list of Window")
+            raise ConfigError(f"windows is {windows!r}; give contiguous, log, or a list of Window")
         self.kind = windows if isinstance(windows, str) else None
         self.window_length = window_length
         self.steps = steps
@@ -130,18 +132,19 @@ class Plan:
         return self.kind is not None and self.steps is None
 
     def extend(self, step: int) -> None:
-        """Lay out the windows of an open-ended run as far as beyond ``step``."""
+        """Plan the windows of an open-ended run to beyond ``step``."""
         if step >= self.horizon:
             horizon = self.window_length * 2 ** max(2, (step // self.window_length + 1).bit_length())
             self.windows = plan_windows(self.kind, self.window_length, horizon)  # type: ignore[arg-type]
             self.horizon = horizon
             self.kept = kept_steps(self.windows)
 
-    def ending(self, completed: int) -> tuple[list[Window], NDArray[np.int64], int]:
-        """Return windows, kept steps and length of a run that ended after so many steps.
+    def final(self, completed: int) -> tuple[list[Window], NDArray[np.int64], int]:
+        """Return windows, kept steps and length of a run that ended after this many steps.
 
-        Of a run whose length was not known, these are what they would be had it been; points of a logarithmic window that it
-        did not finish are kept without a window. Windows that were asked for one by one stay, and the length reaches their end.
+        If its length was not known, they are the same as if it had been. Points of an unfinished
+        logarithmic window are kept without a window. Windows given as a list stay, and the length
+        reaches their end.
         """
         if self.steps is not None:
             return self.windows, self.kept, self.steps
@@ -159,18 +162,18 @@ def read_windows(group: zarr.Group) -> tuple[Window, ...]:
 
 
 def updates_give_gradients(settings: RunSettings, windows: Sequence[Window]) -> bool:
-    """Return whether the kept points give every gradient: g_k = −(w_{k+1} − w_k) / η_k, up to the rounding of the weights.
+    """Return whether the kept points give every gradient: g_k = −(w_{k+1} − w_k) / η_k.
 
-    So it is for plain SGD (momentum 0, weight decay 0), full weights, and windows that are all of stride 1.
+    They do, up to the rounding of the weights, for plain SGD (momentum 0, weight decay 0), full
+    weights, and windows that all have stride 1.
     """
-    optimiser = settings.optimiser
-    plain = optimiser.name == "sgd" and not optimiser.momentum and not optimiser.weight_decay
-    return plain and settings.recording.weights == "full" and all(window.stride == 1 for window in windows)
+    full = settings.recording.weights == "full"
+    return settings.optimiser.is_plain_sgd and full and all(window.stride == 1 for window in windows)
 
 
 def _check_end(window: Window, steps: int) -> None:
     if window.start + window.length > steps:
         raise ConfigError(
             f"recording.windows: the window from step {window.start} to {window.start + window.length} ends beyond "
-            f"the run's {steps} steps; train longer or move the window"
+            f"the run's {steps} steps; train longer, or move the window"
         )

@@ -1,4 +1,4 @@
-"""Each command by hand: help, the whole road, and every mistake in one line with exit status 2."""
+"""Each command by hand: help, the stages from training to page, and every mistake in one line with exit status 2."""
 
 import os
 import shlex
@@ -30,7 +30,7 @@ def command(*arguments, cwd=ROOT, **environment):
 
 
 def refused(*arguments, **options):
-    """The one line that a command is refused with."""
+    """The one line with which a command is refused."""
     finished = command(*arguments, **options)
     lines = finished.stderr.strip().splitlines()
     assert finished.returncode == 2, finished.stderr
@@ -58,7 +58,7 @@ def test_help_names_every_command_and_every_command_has_help():
 
 
 def example(name):
-    """The words of a command's example, behind the command's own name."""
+    """The words of a command's example after the command's name."""
     text = typer.main.get_command(app).commands[name].help
     return shlex.split(text.split("Example: ")[1].splitlines()[0])[2:]
 
@@ -70,7 +70,7 @@ def test_every_example_is_a_line_that_its_command_takes(name):
 
 
 @pytest.mark.parametrize(
-    ("typed", "proposed"),
+    ("typed", "completions"),
     [
         (["anodiff", "fig"], ["figures"]),
         (["anodiff", "figures", "ms"], ["msd"]),
@@ -81,21 +81,21 @@ def test_every_example_is_a_line_that_its_command_takes(name):
         (["anodiff", "inspect", "results/s/runs/b"], ["results/s/runs/b/"]),
     ],
 )
-def test_the_shell_proposes_commands_kinds_and_runs(typed, proposed, tmp_path):
+def test_the_shell_completes_commands_kinds_and_runs(typed, completions, tmp_path):
     for run in ("a", "b"):
         (tmp_path / "results/s/runs" / run).mkdir(parents=True)
     asked = {"_ANODIFF_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(typed), "COMP_CWORD": str(len(typed) - 1)}
     line = [sys.executable, "-c", "import sys; sys.argv[0] = 'anodiff'; from anodiff.cli.app import main; main()"]
     finished = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=os.environ | asked)
     found = finished.stdout.split()
-    assert found[: len(proposed)] == proposed or proposed[0] in found, finished.stderr
+    assert found[: len(completions)] == completions or completions[0] in found, finished.stderr
 
 
 def test_completion_can_be_shown():
     assert "_ANODIFF_COMPLETE" in CliRunner().invoke(app, ["--show-completion", "bash"], prog_name="anodiff").output
 
 
-def test_the_whole_road_by_hand(run_yaml, tmp_path):
+def test_all_stages_can_be_run_by_hand(run_yaml, tmp_path):
     run = run_yaml.parent
     steps = [
         ("train", run_yaml),
@@ -114,7 +114,7 @@ def test_the_whole_road_by_hand(run_yaml, tmp_path):
     assert "complete" in described
     assert "weights" in described
     for step in steps:
-        assert "exists already" in refused(*step, cwd=tmp_path)
+        assert "already exists" in refused(*step, cwd=tmp_path)
     assert command("geometry", run / "trajectory.zarr", "--overwrite").returncode == 0
 
 
@@ -147,7 +147,7 @@ def test_a_file_system_that_refuses_to_write_is_one_line_and_publishes_nothing(r
     command = [sys.executable, "-c", limited, "train", str(run_yaml)]
     finished = subprocess.run(command, capture_output=True, text=True, cwd=run_yaml.parent)
     assert finished.returncode == 2, finished.stderr
-    line = finished.stderr.strip().splitlines()[-1]  # behind a line of progress, for the path is written at the end
+    line = finished.stderr.strip().splitlines()[-1]  # after a line of progress, because the path is written at the end
     assert "File too large" in line
     assert "nothing was published" in line
     assert not (run_yaml.parent / "trajectory.zarr").exists()

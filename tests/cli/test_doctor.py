@@ -1,4 +1,4 @@
-"""What the doctor says of a machine that is well, and of one that lacks something: each with what mends it."""
+"""What the doctor says about a machine that is well, and about one that lacks something: each with how to fix it."""
 
 import os
 import stat
@@ -6,18 +6,18 @@ import stat
 import pytest
 
 from anodiff.cli import doctor
-from anodiff.cli.doctor import OK, PROBLEM, WARN, examine, is_broken
+from anodiff.cli.doctor import OK, PROBLEM, WARN, check_all, has_problem
 
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A function that examines this machine with folders of ours; it returns the findings by name."""
-    monkeypatch.setattr(doctor, "DISK", 0)
+    """A function that checks this machine with folders of the test; it returns the findings by name."""
+    monkeypatch.setattr(doctor, "LOW_DISK", 0)
 
     def look(**folders):
         places = {"data_root": tmp_path / "data", "results": tmp_path / "results", "scratch": tmp_path / "scratch"}
-        found = examine(**(places | folders))
-        assert all(finding.mend for finding in found if finding.status != OK)
+        found = check_all(**(places | folders))
+        assert all(finding.fix for finding in found if finding.status != OK)
         return {finding.name: finding for finding in found}
 
     return look
@@ -32,7 +32,7 @@ def program(folder, name, text):
 
 def test_a_machine_that_runs_the_tests_is_not_broken_and_nothing_is_left_behind(machine, tmp_path):
     found = machine()
-    assert not is_broken(list(found.values()))
+    assert not has_problem(list(found.values()))
     assert found["packages"].status == OK
     assert "writable" in found["results: folder"].found
     assert list(tmp_path.iterdir()) == []
@@ -46,8 +46,8 @@ def test_a_folder_that_refuses_is_a_problem(machine, tmp_path, monkeypatch):
     found = machine()
     assert found["results"].status == PROBLEM
     assert "Permission denied" in found["results"].found
-    assert "paths.results" in found["results"].mend
-    assert is_broken(list(found.values()))
+    assert "paths.results" in found["results"].fix
+    assert has_problem(list(found.values()))
 
 
 def test_files_that_cannot_be_locked_are_a_warning(machine, monkeypatch):
@@ -60,7 +60,7 @@ def test_files_that_cannot_be_locked_are_a_warning(machine, monkeypatch):
 
 
 def test_a_full_disk_is_a_warning(machine, monkeypatch):
-    monkeypatch.setattr(doctor, "DISK", 1e30)
+    monkeypatch.setattr(doctor, "LOW_DISK", 1e30)
     assert machine()["results: folder"].status == WARN
 
 
@@ -72,7 +72,7 @@ def test_missing_and_old_packages_are_a_problem(machine, monkeypatch):
     assert "no-such-package is missing" in found.found
     assert "needed: >=999" in found.found
     assert "never" not in found.found
-    assert "pip install" in found.mend
+    assert "pip install" in found.fix
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_missing_and_old_packages_are_a_problem(machine, monkeypatch):
 def test_slurm_is_asked_and_not_waited_for(machine, tmp_path, monkeypatch, answer, status, said):
     program(tmp_path / "bin", "sinfo", answer)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setattr(doctor, "PATIENCE", 0.5)
+    monkeypatch.setattr(doctor, "SLURM_TIMEOUT", 0.5)
     found = machine()["slurm"]
     assert (found.status, said in found.found) == (status, True)
 
@@ -95,7 +95,7 @@ def test_data_sets_are_found_where_torchvision_has_them(machine, tmp_path):
     file = tmp_path / "data/cifar-10-batches-py/data_batch_1"
     file.parent.mkdir(parents=True)
     file.touch()
-    found = [finding for finding in examine(data_root=tmp_path / "data") if finding.name == "data: files"]
+    found = [finding for finding in check_all(data_root=tmp_path / "data") if finding.name == "data: files"]
     assert [finding.status for finding in found] == [OK, WARN]
     assert found[0].found.startswith("cifar10 in ")
     assert found[1].found.startswith("cifar100, mnist, fashion_mnist not in ")

@@ -9,6 +9,7 @@ import zarr
 from scipy.io import loadmat
 
 from anodiff.cli import export as module
+from anodiff.cli import export_arrays
 from anodiff.cli.export import CONTENTS, export
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreFormatError, StoreMissingError
 from anodiff.trajectory import Window
@@ -50,7 +51,7 @@ def test_blocks_of_any_size_give_the_same_file(record_path, tmp_path, monkeypatc
     path = record_path(points, [Window(0, 300), Window(400, 200, 2)])
     stored = zarr.open_group(path, mode="r")["weights"][...]
     for block_bytes in (1, 10**6, 10**9):
-        monkeypatch.setattr(module, "BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr(export_arrays, "BLOCK_BYTES", block_bytes)
         export(path, tmp_path / "x.h5", overwrite=True)
         with h5py.File(tmp_path / "x.h5") as file:
             same_bits(file["weights"][()], stored)

@@ -9,7 +9,7 @@ from anodiff.cli import progress as module
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that one sets."""
+    """A clock that the test sets."""
     now = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     return now
@@ -21,36 +21,36 @@ def test_a_log_has_a_line_now_and_then_and_one_at_the_end(clock, capsys):
             clock[0] += 0.025
             report(done, 1000, f"loss {done}")
     assert capsys.readouterr().err.splitlines() == [
-        "train: 400/1000 steps in 10 s, 40/s, 15 s left  loss 400",
-        "train: 800/1000 steps in 20 s, 40/s, 5 s left  loss 800",
-        "train: 1000/1000 steps in 25 s, 40/s  loss 1000",
+        "train: 400/1000 steps in 10 s, 40.0/s, 15 s left  loss 400",
+        "train: 800/1000 steps in 20 s, 40.0/s, 5 s left  loss 800",
+        "train: 1000/1000 steps in 25 s, 40.0/s  loss 1000",
     ]
 
 
-def test_a_training_that_goes_on_is_as_fast_as_since_then(clock, capsys):
+def test_the_rate_of_a_resumed_training_is_that_since_it_resumed(clock, capsys):
     with module.progress("train", "steps") as report:
         for done in range(5000, 5012):
             report(done, 6000, "")
             clock[0] += 1.0
-    assert capsys.readouterr().err.splitlines() == ["train: 5010/6000 steps in 10 s, 1/s, 16 min 30 s left"]
+    assert capsys.readouterr().err.splitlines() == ["train: 5010/6000 steps in 10 s, 1.00/s, 16 min 30 s left"]
 
 
 def test_the_rate_follows_a_machine_that_slows_down(clock):
     pace = module.Pace()
     for second in range(300):
-        fast = pace.at(100 * second, float(second))
+        fast = pace.update(100 * second, float(second))
     for second in range(300, 400):
-        slow = pace.at(29_900 + (second - 299), float(second))
+        slow = pace.update(29_900 + (second - 299), float(second))
     assert fast == pytest.approx(100)
     assert slow == pytest.approx(1)
 
 
-def test_a_phase_that_begins_anew_has_its_own_rate(clock):
+def test_a_phase_that_starts_again_has_its_own_rate(clock):
     pace = module.Pace()
-    pace.at(0, 0.0)
-    assert pace.at(625, 5.0) == 125
-    assert pace.at(25, 6.0) == 0  # of the next slice nothing is known yet
-    assert pace.at(75, 7.0) == 50
+    pace.update(0, 0.0)
+    assert pace.update(625, 5.0) == 125
+    assert pace.update(25, 6.0) == 0  # nothing is known about the next slice yet
+    assert pace.update(75, 7.0) == 50
 
 
 def test_every_line_of_a_log_can_be_read_back(clock, capsys):
@@ -63,12 +63,12 @@ def test_every_line_of_a_log_can_be_read_back(clock, capsys):
     assert [(line.done, line.total, line.unit) for line in read] == [
         (done, 200_000, "steps") for done in (1, 2, 50_000, 200_000)
     ]
-    assert [line.rate for line in read] == ["", "20 s each", "1250/s", "3333/s"]
+    assert [line.rate for line in read] == ["", "20 s each", "1.25 k/s", "3.33 k/s"]
     assert read[0].left == read[-1].left == ""
     assert read[2].left == "2 min 00 s"
 
 
-def test_a_terminal_shows_how_far_how_fast_and_how_long_still(clock, monkeypatch):
+def test_a_terminal_shows_progress_rate_and_time_left(clock, monkeypatch):
     text = io.StringIO()
     monkeypatch.setattr(module, "Console", lambda stderr: Console(file=text, force_terminal=True, width=200, color_system=None))
     with module.progress("train", "steps") as report:
@@ -76,7 +76,7 @@ def test_a_terminal_shows_how_far_how_fast_and_how_long_still(clock, monkeypatch
             report(done, 200, "loss [1]")
             clock[0] += 0.5
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.getvalue())
-    assert "100/200 steps in 50 s, 2/s, 50 s left  loss [1]" in " ".join(shown.split("\r")[-1].split(" ")).replace("━", "")
+    assert "100/200 steps in 50 s, 2.00/s, 50 s left  loss [1]" in " ".join(shown.split("\r")[-1].split(" ")).replace("━", "")
 
 
 def test_progress_leaves_standard_output_to_results(capsys):

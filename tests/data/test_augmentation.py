@@ -37,13 +37,13 @@ def augmentation(images: Tensor, **settings) -> Augmentation:
 
 
 def reference(image: Tensor, data: Dataset) -> Tensor:
-    """ToTensor and Normalize of one image, by torchvision."""
+    """Apply torchvision's ToTensor and Normalize to one image."""
     brightness = image.float() / 255 if image.dtype == torch.uint8 else image
     return Normalize(data.mean.flatten().tolist(), data.std.flatten().tolist())(brightness)
 
 
 def candidates(image: Tensor, data: Dataset, shift: int, flip: bool) -> dict[tuple[int, int, bool], Tensor]:
-    """All that torchvision's RandomCrop(SIZE, padding=shift), RandomHorizontalFlip and Normalize can make of it."""
+    """Return every result of torchvision's RandomCrop(SIZE, padding=shift), RandomHorizontalFlip and Normalize."""
     padded = vision.pad(image, [shift] * 4)
     outcomes = {}
     for top in range(2 * shift + 1):
@@ -55,7 +55,7 @@ def candidates(image: Tensor, data: Dataset, shift: int, flip: bool) -> dict[tup
 
 
 def which(output: Tensor, outcomes: dict[tuple[int, int, bool], Tensor]) -> tuple[int, int, bool]:
-    """Return the one outcome that an output is; fail where it is none or several."""
+    """Return the outcome that equals an output; fail if none or several do."""
     close = [key for key, outcome in outcomes.items() if torch.allclose(output, outcome, atol=1e-5)]
     assert len(close) == 1
     return close[0]
@@ -98,7 +98,7 @@ def test_every_output_is_one_of_torchvisions_crops_and_flips_of_its_image(kind, 
         assert any(torch.allclose(output, outcome, atol=1e-5) for outcome in outcomes)
 
 
-def test_what_moves_in_is_normalised_black():
+def test_shifts_fill_with_normalised_black():
     images = torch.full((100, 3, SIZE, SIZE), 200, dtype=torch.uint8)
     images[50:] = 100
     data = dataset(images)
@@ -145,7 +145,7 @@ def test_noise_is_standard_normal_times_its_standard_deviation_after_normalisati
     assert added.std().item() == pytest.approx(0.3, rel=0.02)
 
 
-def test_noise_falls_on_black_that_moved_in_as_well():
+def test_filled_black_is_noisy_too():
     images = torch.full((50, 1, SIZE, SIZE), 255, dtype=torch.uint8)
     seen = augmentation(images, shift=3, noise=0.5)(images, seeded())
     assert len(seen.unique()) > 0.99 * seen.numel()
@@ -153,7 +153,7 @@ def test_noise_falls_on_black_that_moved_in_as_well():
 
 @KINDS
 @pytest.mark.parametrize("settings", [{}, {"noise": 0.1}, {"shift": 2, "flip": True, "noise": 0.1}])
-def test_stored_images_stay_as_they_are(kind, settings):
+def test_stored_images_are_not_modified(kind, settings):
     images = random_images(kind)
     before = images.clone()
     augmentation(images, **settings)(images, seeded())

@@ -100,7 +100,7 @@ def test_a_subset_has_the_wanted_size_and_comes_from_the_training_set():
     assert torch.equal(part.test_images, full.test_images)
 
 
-def test_a_smaller_subset_lies_in_a_larger_one():
+def test_a_smaller_subset_is_part_of_a_larger_one():
     assert rows(digits(train_samples=50).train_images) <= rows(digits(train_samples=100).train_images)
 
 
@@ -197,7 +197,7 @@ def test_cluster_centres_are_spread_by_the_separation(separation):
     dataset = clusters(samples=10_000, classes=classes, image_size=16, separation=separation)
     means = torch.stack([dataset.train_images[dataset.train_labels == label].mean(0) for label in range(classes)])
     per_class = len(dataset.train_labels) / classes
-    # 20 x 256 means of 400 points each: their variance is the centres' own and what is left of the points'
+    # 20 x 256 means of 400 points each: their variance is the centres' plus that of a mean of points
     expected = (separation**2 + 1 / per_class) ** 0.5
     assert means.std().item() == pytest.approx(expected, rel=0.05)
 

@@ -81,7 +81,7 @@ def test_published_mnist_kinds_have_their_known_sizes_and_moments(name, mean, st
         ("fashion_mnist", "FashionMNIST", "FashionMNIST"),
     ],
 )
-def test_missing_files_are_told_in_one_line_with_the_command_that_downloads_them(name, kind, folder, tmp_path):
+def test_missing_files_are_reported_in_one_line_with_the_command_that_downloads_them(name, kind, folder, tmp_path):
     message = refusal(DataSettings(name=name), tmp_path)
     assert message.startswith(f"{name}: {folder}")
     assert f"not found in {tmp_path};" in message
@@ -92,14 +92,14 @@ def test_missing_files_are_told_in_one_line_with_the_command_that_downloads_them
 @pytest.mark.parametrize("folder", ["plain", "with space", "it's $HOME's", 'a "quoted" one'])
 def test_the_command_survives_the_shell(folder, tmp_path):
     message = refusal(DataSettings(name="mnist"), tmp_path / folder)
-    _, _, code = shlex.split(message.partition("type: ")[2])
+    _, _, code = shlex.split(message.partition("run: ")[2])
     called: list[str] = []
     code = code.replace("import torchvision; torchvision.datasets.MNIST", "record")
     exec(code, {"record": lambda root, download: called.append(root)})
     assert called == [str(tmp_path / folder)]
 
 
-def test_a_relative_root_is_told_as_an_absolute_path(tmp_path, monkeypatch):
+def test_a_relative_root_is_reported_as_an_absolute_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert f"MNIST({str(tmp_path / 'data')!r}," in refusal(DataSettings(name="mnist"), Path("data"))
 
@@ -111,7 +111,7 @@ def test_a_single_missing_file_is_named(tmp_path):
     assert message.startswith("mnist: MNIST/raw/t10k-labels-idx1-ubyte not found in")
 
 
-def test_a_failed_download_is_told_in_one_line(tmp_path, monkeypatch):
+def test_a_failed_download_is_reported_in_one_line(tmp_path, monkeypatch):
     def fail(*arguments, **keywords):
         raise RuntimeError("Error downloading:\nTried a mirror, got:\nno route")
 
@@ -156,15 +156,15 @@ def test_mnist_files_are_read_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 3, 500])
-def test_a_truncated_mnist_file_is_told_in_one_line(length, tmp_path):
+def test_a_truncated_mnist_file_is_reported_in_one_line(length, tmp_path):
     images = write_mnist(tmp_path) / "train-images-idx3-ubyte"
     images.write_bytes(images.read_bytes()[:length])
     message = refusal(DataSettings(name="mnist"), tmp_path)
     assert message.startswith(f"mnist: damaged or unreadable: a file in {images.parent} (")
-    assert "delete that folder and type: python -c" in message
+    assert "delete that folder and run: python -c" in message
 
 
-def test_images_and_labels_of_different_number_are_told_in_one_line(tmp_path):
+def test_images_and_labels_of_different_number_are_reported_in_one_line(tmp_path):
     raw = write_mnist(tmp_path)
     shutil.copy(raw / "t10k-labels-idx1-ubyte", raw / "train-labels-idx1-ubyte")
     assert "20 images, 10 labels" in refusal(DataSettings(name="mnist"), tmp_path)
@@ -185,7 +185,7 @@ COLOURS = {"ants": (200, 10, 10), "bees": (10, 200, 10)}
 
 
 def write_images(root: Path, size: tuple[int, int] = (20, 12)) -> DataSettings:
-    """Write images of one colour a class: 3 a class to train on, 2 to test."""
+    """Write images with one colour per class: 3 per class for training, 2 for testing."""
     for part, count in (("train", 3), ("test", 2)):
         for name, colour in COLOURS.items():
             folder = root / "insects" / part / name
@@ -224,14 +224,14 @@ def test_grey_images_become_three_equal_channels(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
-def test_a_missing_part_of_an_image_folder_is_told_in_one_line(part, tmp_path):
+def test_a_missing_part_of_an_image_folder_is_reported_in_one_line(part, tmp_path):
     settings = write_images(tmp_path)
     shutil.rmtree(tmp_path / "insects" / part)
     message = refusal(settings, tmp_path)
     assert message.startswith(f"image_folder: there is no folder {tmp_path / 'insects' / part};")
 
 
-def test_differing_classes_of_train_and_test_are_told_in_one_line(tmp_path):
+def test_differing_classes_of_train_and_test_are_reported_in_one_line(tmp_path):
     settings = write_images(tmp_path)
     (tmp_path / "insects" / "test" / "bees").rename(tmp_path / "insects" / "test" / "beess")
     message = refusal(settings, tmp_path)
@@ -248,7 +248,7 @@ def test_an_image_folder_of_one_class_or_none_is_refused_in_one_line(tmp_path):
     assert "two or more" in refusal(settings, tmp_path)
 
 
-def test_a_class_without_images_is_told_in_one_line(tmp_path):
+def test_a_class_without_images_is_reported_in_one_line(tmp_path):
     settings = write_images(tmp_path)
     for image in (tmp_path / "insects" / "train" / "bees").iterdir():
         image.rename(image.with_suffix(".text"))

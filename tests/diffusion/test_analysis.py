@@ -1,4 +1,4 @@
-"""From recorded points to curves and exponents, held against the points themselves."""
+"""From recorded points to curves and exponents, compared with the points."""
 
 import math
 
@@ -8,13 +8,14 @@ import pytest
 import reference
 import xarray as xr
 
-from anodiff.diffusion.analysis import analyse, diffusion, open_diffusion
-from anodiff.diffusion.columns import COLUMNS, CURVES, WINDOW_COLUMNS
+from anodiff.diffusion.analysis import analyse, compute_diffusion, open_diffusion
+from anodiff.diffusion.columns import CURVES, EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
 from anodiff.errors import IncompleteStoreError, OutputExistsError, StoreFormatError, StoreMissingError
-from anodiff.geometry import geometry, open_geometry
+from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.settings.stages import AnalysisSettings
+from anodiff.simulation.processes import brownian
 from anodiff.trajectory import Window
 
 SETTINGS = AnalysisSettings(long_lags=(20, 80))
@@ -22,10 +23,10 @@ SETTINGS = AnalysisSettings(long_lags=(20, 80))
 
 @pytest.fixture
 def analysed(record_path, tmp_path):
-    """Return a function from points to their curves and table, through the stores."""
+    """Return a function from points to their curves and their table, by way of the stores."""
 
     def run(points, windows=None, settings=SETTINGS, **keywords):
-        geometry(record_path(points, windows, **keywords), tmp_path / "geometry.zarr")
+        compute_geometry(record_path(points, windows, **keywords), tmp_path / "geometry.zarr")
         found = analyse(open_geometry(tmp_path / "geometry.zarr"), settings)
         return found.curves, found.exponents
 
@@ -37,7 +38,7 @@ def straight(steps):
 
 
 def test_curves_are_the_displacements_of_the_windows_own_points(analysed):
-    points = reference.brownian_path(0, 120, 5)
+    points = brownian(120, 5, 0)
     windows = [Window(0, 100), Window(40, 80, 4)]
     curves, _ = analysed(points, windows)
     for number, window in enumerate(windows):
@@ -63,7 +64,7 @@ def test_a_straight_path_has_exponent_two_in_every_measure(analysed):
 
 
 def test_strided_windows_have_lags_in_optimiser_steps(analysed):
-    points = straight(200) + np.resize([0.0, 10.0], 201)[:, None]  # detours at odd steps, which the window does not keep
+    points = straight(200) + np.resize([0.0, 10.0], 201)[:, None]  # detours at odd steps, which the window omits
     curves, table = analysed(points, [Window(0, 200, 10)])
     assert curves.lag.values.tolist() == [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 120, 130, 140, 160, 180]
     np.testing.assert_allclose(curves.msd[0], 25.0 * curves.lag**2, rtol=1e-6)
@@ -72,8 +73,8 @@ def test_strided_windows_have_lags_in_optimiser_steps(analysed):
     assert row["beta_long"] == pytest.approx(2)
 
 
-def test_the_long_lag_exponent_is_the_slope_between_the_lags_set(analysed):
-    points = reference.brownian_path(1, 100, 5)
+def test_the_long_lag_exponent_is_the_slope_over_the_long_lags(analysed):
+    points = brownian(100, 5, 1)
     _, table = analysed(points)
     lags = np.arange(20, 81)
     expected = slope(lags, reference.mean_squared_displacement(points)[lags])
@@ -88,7 +89,7 @@ def test_a_window_shorter_than_the_long_lags_has_no_long_lag_exponent(analysed):
 
 
 def test_the_largest_local_exponent_comes_with_its_lag(analysed):
-    curves, table = analysed(reference.brownian_path(2, 200, 50, drift=2.0))
+    curves, table = analysed(brownian(200, 50, 2, drift=2.0))
     row = table.iloc[0]
     assert row["beta_max"] == curves.beta.max()
     assert row["beta_max"] == curves.beta.sel(lag=row["beta_max_lag"]).item()
@@ -130,14 +131,14 @@ def test_a_diverged_run_keeps_what_it_finished(analysed):
 
 
 @pytest.mark.parametrize("updates", [1, 2, 3, 5, 6, 8, 10, 12])
-def test_windows_of_a_few_updates_are_analysed_or_say_why_not(analysed, updates):
+def test_windows_of_a_few_updates_have_exponents_or_a_reason(analysed, updates):
     _, table = analysed(straight(100), [Window(0, 100), Window(99 - updates, updates)])
     row = table.iloc[1]
     assert "too few lags" in row["note"] or row["beta_max"] == pytest.approx(2)
     assert table["beta_max"][0] == pytest.approx(2)
 
 
-def test_a_path_there_and_back_has_no_local_exponent_and_says_so(analysed):
+def test_a_path_there_and_back_has_no_local_exponent_but_a_note(analysed):
     points = np.resize([[0.0], [1.0]], (3, 1))
     _, table = analysed(points)
     assert math.isnan(table["beta_max"].item())
@@ -146,19 +147,19 @@ def test_a_path_there_and_back_has_no_local_exponent_and_says_so(analysed):
 
 @pytest.fixture
 def outputs(record_path, tmp_path):
-    """A geometry, and where its analysis goes."""
+    """A geometry, and the paths of its analysis."""
     path = record_path(straight(100), [Window(0, 60), Window(0, 100, 5)], epochs=4, attributes={"steps_per_epoch": 30})
-    geometry(path, tmp_path / "geometry.zarr")
+    compute_geometry(path, tmp_path / "geometry.zarr")
     return tmp_path / "geometry.zarr", *(tmp_path / "out" / name for name in ("diffusion.zarr", "exponents.csv", "tails.csv"))
 
 
 def test_the_files_hold_what_was_analysed(outputs):
     source, store, *tables = outputs
-    diffusion(source, store, *tables, SETTINGS)
+    compute_diffusion(source, store, *tables, SETTINGS)
     found = analyse(open_geometry(source), SETTINGS)
     xr.testing.assert_identical(open_diffusion(store), found.curves)
     for table, rows, columns in zip(
-        tables, (found.exponents, found.tails), (COLUMNS, WINDOW_COLUMNS | TAIL_COLUMNS), strict=True
+        tables, (found.exponents, found.tails), (EXPONENT_COLUMNS, WINDOW_COLUMNS | TAIL_COLUMNS), strict=True
     ):
         written = pd.read_csv(table)
         assert list(written) == list(columns)
@@ -166,9 +167,9 @@ def test_the_files_hold_what_was_analysed(outputs):
     assert found.tails["quantity"].tolist() == 2 * list(QUANTITIES)
 
 
-def test_the_curves_open_labelled_without_further_argument(outputs):
+def test_the_curves_open_labelled_without_extra_arguments(outputs):
     source, store, *tables = outputs
-    diffusion(source, store, *tables, SETTINGS)
+    compute_diffusion(source, store, *tables, SETTINGS)
     opened = xr.open_zarr(store)  # warnings are errors
     assert {name: opened[name].dims for name in CURVES} == dict.fromkeys(CURVES, ("window", "lag"))
     assert set(opened.coords) == {"lag", "waiting_time", "epoch", "epoch_step"}
@@ -183,10 +184,10 @@ def test_any_output_that_exists_is_refused_before_anything_is_written(outputs, e
     source, store, *tables = outputs
     store.parent.mkdir()
     (store.parent / existing).write_text("old")
-    with pytest.raises(OutputExistsError, match=f"{existing} exists already"):
-        diffusion(source, store, *tables, SETTINGS)
+    with pytest.raises(OutputExistsError, match=f"{existing} already exists"):
+        compute_diffusion(source, store, *tables, SETTINGS)
     assert [entry.name for entry in store.parent.iterdir()] == [existing]
-    diffusion(source, store, *tables, SETTINGS, overwrite=True)
+    compute_diffusion(source, store, *tables, SETTINGS, overwrite=True)
     assert open_diffusion(store).sizes["window"] == 2
 
 
@@ -198,23 +199,23 @@ def test_a_failing_analysis_leaves_nothing(outputs, monkeypatch):
 
     monkeypatch.setattr(xr.Dataset, "to_zarr", fail)
     with pytest.raises(ZeroDivisionError):
-        diffusion(source, store, *tables, SETTINGS)
+        compute_diffusion(source, store, *tables, SETTINGS)
     assert list(store.parent.iterdir()) == []
 
 
-def test_curves_of_another_kind_or_absent_are_refused(outputs, tmp_path):
+def test_curves_of_another_kind_or_missing_ones_are_refused(outputs, tmp_path):
     source, *_ = outputs
     with pytest.raises(StoreFormatError, match="expected an anodiff diffusion"):
         open_diffusion(source)
     with pytest.raises(StoreMissingError, match="no such store"):
         open_diffusion(tmp_path / "nothing.zarr")
     with pytest.raises(StoreFormatError, match="expected an anodiff geometry"):
-        diffusion(tmp_path / "trajectory.zarr", tmp_path / "a", tmp_path / "b", tmp_path / "c", SETTINGS)
+        compute_diffusion(tmp_path / "trajectory.zarr", tmp_path / "a", tmp_path / "b", tmp_path / "c", SETTINGS)
 
 
 def test_curves_without_their_status_are_refused(outputs):
     source, store, *tables = outputs
-    diffusion(source, store, *tables, SETTINGS)
+    compute_diffusion(source, store, *tables, SETTINGS)
     metadata = (store / "zarr.json").read_text()
     (store / "zarr.json").write_text(metadata.replace('"status": "complete"', '"status": "running"'))
     with pytest.raises(IncompleteStoreError):

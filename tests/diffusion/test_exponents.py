@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
 from anodiff.diffusion.regimes import NOTHING_FITTED, fit_regimes
 from anodiff.geometry import PathGeometry
 from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
+from anodiff.simulation.processes import brownian
 from anodiff.trajectory import Window
 
 LAGS = logarithmic_lags(1000, 20, 0.9)
@@ -19,13 +19,13 @@ widths = st.floats(0.01, 2)
 
 
 @given(exponents, prefactors, widths, st.integers(2, 300))
-def test_a_power_law_has_its_exponent_at_all_lags_the_ends_included(exponent, prefactor, width, updates):
+def test_a_power_law_has_its_exponent_at_all_lags_including_the_ends(exponent, prefactor, width, updates):
     msd = prefactor * np.arange(updates + 1.0) ** exponent
     np.testing.assert_allclose(local_exponents(msd, np.arange(1, updates + 1), width), exponent, atol=1e-7)
 
 
 @pytest.mark.parametrize("ratio", [0.01, 0.1, 1.0], ids="v²/2dD={}".format)
-def test_drift_and_noise_have_the_exponent_in_closed_form(ratio):
+def test_drift_and_noise_have_their_exponent_in_closed_form(ratio):
     lags = np.arange(10, 800)
     tau = np.arange(1001.0)
     measured = local_exponents(ratio * tau**2 + tau, lags, 0.05)
@@ -33,14 +33,14 @@ def test_drift_and_noise_have_the_exponent_in_closed_form(ratio):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_drifting_brownian_path_crosses_over_as_in_closed_form(seed):
+def test_a_drifting_brownian_path_crosses_over_as_its_closed_form(seed):
     msd = brownian_msd(seed, dimensions=1000, drift=3.0)
     lags = LAGS[LAGS <= 500]
     expected = 1 + 9 * lags / (9 * lags + 1000)
     np.testing.assert_allclose(local_exponents(msd, lags, 0.25), expected, atol=0.05)
 
 
-def test_the_local_exponent_sees_only_its_surroundings():
+def test_the_local_exponent_depends_only_on_nearby_lags():
     tau = np.arange(1001.0)
     msd = np.where(tau < 100, tau, tau**2 / 100)
     low, high = local_exponents(msd, np.array([50, 200]), 0.25)
@@ -49,19 +49,19 @@ def test_the_local_exponent_sees_only_its_surroundings():
 
 
 @given(exponents, prefactors, widths)
-def test_the_operator_of_local_slopes_finds_a_power_laws_exponent(exponent, prefactor, width):
+def test_the_matrix_of_local_slopes_finds_the_exponent_of_a_power_law(exponent, prefactor, width):
     msd = prefactor * LAGS.astype(float) ** exponent
     np.testing.assert_allclose(local_slopes(LAGS, width) @ np.log(msd), exponent, atol=1e-7)
 
 
-def test_the_operator_of_local_slopes_agrees_with_the_local_exponents():
+def test_the_matrix_of_local_slopes_agrees_with_the_local_exponents():
     msd = brownian_msd(0, dimensions=1000, drift=3.0)
     np.testing.assert_allclose(local_slopes(LAGS, 0.25) @ np.log(msd[LAGS]), local_exponents(msd, LAGS, 0.25), atol=0.02)
 
 
-def test_all_octaves_of_lags_weigh_the_same_in_a_slope():
+def test_all_octaves_of_lags_have_the_same_weight_in_a_slope():
     tau = np.arange(100, 10_001)
-    # The mean slope of the parabola (ln τ)² evenly over ln τ is ln 100 + ln 10,000; evenly over τ it is near 2 ln 10,000.
+    # The slope of the parabola (ln τ)², averaged over ln τ, is ln 100 + ln 10,000; averaged over τ it is near 2 ln 10,000.
     assert slope(tau, np.exp(np.log(tau) ** 2)) == pytest.approx(6 * math.log(10), rel=0.01)
 
 
@@ -118,12 +118,12 @@ def test_too_few_displacements_are_not_fitted(msd):
 
 
 def brownian_msd(seed, *, dimensions, drift=0.0):
-    steps = np.diff(reference.brownian_path(seed, 1000, dimensions, drift=drift), axis=0)
+    steps = np.diff(brownian(1000, dimensions, seed, drift=drift), axis=0)
     return time_averaged_msd(PathGeometry(steps @ steps.T, Window(0, 1000)).squared_displacements)
 
 
 def test_brownian_motion_in_a_thousand_dimensions_is_one_regime_of_exponent_one():
     fits = [fit_regimes(LAGS, brownian_msd(seed, dimensions=1000)[LAGS]) for seed in range(12)]
-    assert sum(fit.count == 1 for fit in fits) >= 11  # over 100 seeds, 96 are
+    assert sum(fit.count == 1 for fit in fits) >= 11  # 96 of 100 seeds
     assert np.mean([fit.first for fit in fits]) == pytest.approx(1, abs=0.01)
     assert all(abs(fit.second - 1) < 0.1 for fit in fits)

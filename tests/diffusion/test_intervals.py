@@ -1,78 +1,50 @@
-"""Intervals at nominal 95 %, counted over fractional Brownian paths of known exponent."""
-
-import math
+"""Intervals by inverting a test, compared with their closed forms."""
 
 import numpy as np
 import pytest
+from scipy.stats import chi2, norm
 
-from anodiff.diffusion.exponents import local_exponents
-from anodiff.diffusion.intervals import measure
-from anodiff.geometry import path_geometry
-from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
-from anodiff.simulation.processes import brownian, fractional_brownian
+from anodiff.diffusion.intervals import invert
 
-LAGS = logarithmic_lags(1000, 20, 0.9)
+TRUTHS = np.linspace(-3, 3, 25)[:, None]
 
 
-def measured(points, seed=0, lags=LAGS, long=(200, 900)):
-    path = path_geometry(points)
-    msd = time_averaged_msd(path.squared_displacements)
-    return measure(path, msd, lags, local_exponents(msd, lags, 0.25), 0.25, long, seed)
+def quantiles(distribution, count=4001):
+    """Draws with exactly the quantiles of the distribution."""
+    return distribution.ppf((np.arange(count) + 0.5) / count)
 
 
-def covers(interval, truth):
-    return interval.low <= truth <= interval.high
+def test_a_shift_of_fixed_error_gives_the_known_interval():
+    drawn = TRUTHS[:, :, None] + 0.4 * quantiles(norm)
+    low, high = invert(np.array([0.7]), TRUTHS, drawn)
+    np.testing.assert_allclose([low[0], high[0]], 0.7 + 0.4 * norm.ppf([0.025, 0.975]), atol=2e-3)
 
 
-@pytest.mark.parametrize(("hurst", "dimensions"), [(0.25, 1000), (0.5, 1000), (0.75, 1000), (0.5, 1), (0.75, 3)])
-def test_intervals_of_fractional_brownian_exponents_cover_the_truth(hurst, dimensions):
-    seeds = 20
-    results = [measured(fractional_brownian(1000, dimensions, seed, hurst=hurst), seed) for seed in range(seeds)]
-    # Of 20 intervals that cover with a probability of 0.95, fewer than 16 do so three times in 10,000.
-    single = [result.first for result in results if result.regimes.count == 1]
-    assert len(single) >= 0.8 * seeds
-    assert sum(covers(interval, 2 * hurst) for interval in single) >= len(single) - 4
-    bands = np.array([(result.beta_low[9] <= 2 * hurst) & (2 * hurst <= result.beta_high[9]) for result in results])
-    assert bands.sum() >= seeds - 4
-    assert np.ptp([interval.value for interval in single]) < 0.35  # the intervals are not merely wide
+def test_bias_is_removed():
+    drawn = TRUTHS[:, :, None] + 1.5 + 0.4 * quantiles(norm)
+    low, high = invert(np.array([0.7]), TRUTHS, drawn)
+    assert (low[0] + high[0]) / 2 == pytest.approx(0.7 - 1.5, abs=2e-3)
 
 
-def test_more_dimensions_make_narrower_intervals():
-    widths = []
-    for dimensions in (1, 10, 100):
-        interval = measured(brownian(1000, dimensions, 0)).first
-        widths.append(interval.high - interval.low)
-    np.testing.assert_allclose(np.array(widths[:-1]) / widths[1:], math.sqrt(10), rtol=0.5)
+def test_the_interval_of_a_variance_is_exact():
+    truths = np.linspace(-3, 3, 200)[:, None]  # ln σ²; s² (n − 1) / σ² has the χ² distribution
+    drawn = truths[:, :, None] + np.log(quantiles(chi2(9)) / 9)
+    low, high = invert(np.array([0.2]), truths, drawn)
+    np.testing.assert_allclose([low[0], high[0]], 0.2 - np.log(chi2(9).ppf([0.975, 0.025]) / 9), atol=3e-3)
 
 
-def test_the_largest_local_exponent_is_freed_of_its_bias():
-    results = [measured(brownian(1000, 20, seed), seed) for seed in range(20)]
-    assert np.mean([result.largest.value for result in results]) > 1.1  # the largest of many is too large
-    known = [result.largest for result in results if math.isfinite(result.largest.low)]
-    assert all(interval.low < interval.value for interval in known)
+def test_an_error_that_grows_with_the_truth_makes_the_upper_side_longer():
+    scale = np.exp(0.5 * TRUTHS)[:, :, None]
+    low, high = invert(np.array([0.0]), TRUTHS, TRUTHS[:, :, None] + 0.3 * scale * quantiles(norm))
+    assert high[0] > -low[0] > 0
 
 
-def test_a_crossover_is_found_within_its_interval():
-    rates = np.random.default_rng(0).normal(size=2000) * 0.12
-    points = brownian(1000, 2000, 1) + np.arange(1001)[:, None] * rates  # crosses over where drift² τ² = 2 d D τ
-    result = measured(points)
-    assert result.regimes.count == 2
-    assert covers(result.crossover, result.crossover.value)
-    assert 20 < result.crossover.value < 200
-    assert result.first.high < 1.4 < result.second.low
+def test_beyond_the_simulated_truths_the_error_is_constant():
+    drawn = TRUTHS[:, :, None] + 0.4 * quantiles(norm)
+    low, high = invert(np.array([9.0]), TRUTHS, drawn)
+    np.testing.assert_allclose([low[0], high[0]], 9 + 0.4 * norm.ppf([0.025, 0.975]), atol=2e-3)
 
 
-def test_a_fit_ends_where_few_independent_samples_are_left():
-    one, many = (measured(brownian(1000, dimensions, 3)) for dimensions in (1, 1000))
-    assert one.regimes.fit_to < 200
-    assert many.regimes.fit_to == 900
-    assert many.samples[0] > 100 * one.samples[0]
-    assert one.beta_high[-1] - one.beta_low[-1] > 1 > many.beta_high[-1] - many.beta_low[-1]
-
-
-def test_the_same_path_has_the_same_intervals():
-    points = brownian(300, 3, 0)
-    lags = logarithmic_lags(300, 20, 0.9)
-    one, two = (measured(points, lags=lags, long=(20, 200)) for _ in range(2))
-    assert one.first == two.first
-    np.testing.assert_array_equal(one.beta_low, two.beta_low)
+def test_what_was_not_measured_has_no_interval():
+    drawn = TRUTHS[:, :, None] + quantiles(norm)
+    assert np.isnan(invert(np.array([np.nan]), TRUTHS, drawn)).all()

@@ -27,25 +27,25 @@ def test_fractional_brownian_motion_with_random_signs_is_brownian(hurst):
 
 
 @pytest.mark.parametrize("hurst", [0.25, 0.75])
-def test_shuffled_updates_have_the_msd_of_their_mean_products(hurst):
+def test_shuffled_updates_have_the_msd_that_follows_from_mean_products(hurst):
     path = path_geometry(fractional_brownian(300, 1000, 0, hurst=hurst))
     same = np.diagonal(path.gram).mean()
-    different = (path.gram.sum() - np.trace(path.gram)) / (300 * 299)  # over draws all pairs are alike
+    different = (path.gram.sum() - np.trace(path.gram)) / (300 * 299)  # in the mean over draws, all pairs are alike
     curves = null_curves(path, LAGS, draws=40, steps_per_epoch=None, generator=np.random.default_rng(0))
     expected = LAGS * same + LAGS * (LAGS - 1) * different
     np.testing.assert_allclose(np.exp(curves["shuffled"].log_msd).mean(axis=0), expected, rtol=0.02)
 
 
-def test_shuffling_keeps_a_drift_and_random_signs_and_detrending_do_not():
+def test_shuffling_keeps_a_drift_but_random_signs_and_detrending_do_not():
     curves = drawn(brownian(300, 1000, 0, drift=3.0))
     tau = LAGS[LAGS <= 60]
     expected = 1 + 9 * tau / (9 * tau + 1000)
     np.testing.assert_allclose(exponents(curves, "shuffled")[LAGS <= 60], expected, atol=0.05)
     np.testing.assert_allclose(exponents(curves, "sign_randomised")[LAGS <= 60], 1, atol=0.05)
-    assert exponents(curves, "detrended")[LAGS == 60] < 1  # a bridge, which must come back
+    assert exponents(curves, "detrended")[LAGS == 60] < 1  # a bridge, which returns to its start
 
 
-def test_shuffling_within_epochs_keeps_what_is_slower():
+def test_shuffling_within_epochs_keeps_slower_changes():
     bends = np.repeat(np.random.default_rng(0).normal(size=(30, 500)), 10, axis=0)  # a straight line in each epoch of 10
     noise = np.random.default_rng(1).normal(size=(300, 500))
     points = np.vstack([np.zeros(500), np.cumsum(bends + noise, axis=0)])
@@ -55,7 +55,7 @@ def test_shuffling_within_epochs_keeps_what_is_slower():
     assert exponents(curves, "shuffled")[lag] < 1.15
 
 
-def test_each_null_that_can_be_drawn_is():
+def test_every_possible_null_is_drawn():
     points = brownian(300, 5, 0)
     assert set(drawn(points)) == set(NULLS)
     assert set(drawn(points, steps_per_epoch=None)) == set(NULLS) - {"permuted_within_epoch"}

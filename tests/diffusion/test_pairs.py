@@ -22,7 +22,7 @@ def dimension(points):
     return path_dimension(by_contour(points), UNKNOWN).value
 
 
-def test_a_straight_path_has_dimension_one_whatever_its_steps():
+def test_a_straight_path_has_dimension_one_for_any_steps():
     steps = np.random.default_rng(0).uniform(0.1, 3, 200)
     points = np.outer(np.concatenate([[0], np.cumsum(steps)]), [3.0, 4.0])
     assert dimension(points) == pytest.approx(1, abs=0.02)  # means in bins of a tenth of a decade
@@ -38,8 +38,8 @@ def test_a_fractional_brownian_path_has_dimension_one_over_its_hurst_exponent(hu
 
 
 @pytest.mark.parametrize("hurst", [0.25, 0.5, 0.75])
-def test_steps_of_many_lengths_do_not_change_the_dimension(hurst):
-    # In three dimensions lengths vary; pairs a contour of one step apart are single short or long steps, and Δr² = s².
+def test_variable_step_lengths_do_not_change_the_dimension(hurst):
+    # In three dimensions lengths vary. Pairs one step of contour apart are single short or long steps with Δr² = s².
     found = [dimension(fractional_brownian(1000, 3, seed, hurst=hurst)) for seed in range(10)]
     assert np.mean(found) == pytest.approx(1 / hurst, rel=0.1)
 
@@ -56,7 +56,7 @@ def test_the_jackknife_leaves_out_the_pairs_of_one_stretch():
     points = brownian(99, 3, 1)
     squares = reference.squared_displacements(points)
     distances = np.sqrt(squares)
-    binned = bin_pairs(distances, squares**0.3, 10)
+    binned = bin_pairs(distances, squares**0.3)
     smallest = np.log10(distances[distances > 0].min())
     for stretch in (0, 4):
         kept = [i for i in range(100) if i // 10 != stretch]
@@ -84,7 +84,7 @@ def test_bins_hold_the_means_of_all_pairs_in_them():
 
 
 def test_every_step_counts_once():
-    # Contour lengths once counted one step too many for every start but the first.
+    # Off by one, contour lengths would count one step too many for every start except the first.
     path = path_geometry(np.arange(30.0)[:, None])
     found = displacement_by_contour(path.squared_displacements, path.contour_length)
     assert (found.centres[0], found.means[0], found.pairs[0]) == pytest.approx((3, 9, 27))
@@ -114,14 +114,14 @@ def test_points_without_a_loss_are_left_out():
     assert loss_difference_by_distance(path.squared_displacements, losses).pairs.sum() == 100 * 99 / 2
 
 
-def test_pairs_that_coincide_or_none_at_all_give_no_exponent_and_no_warning():
-    nothing = bin_pairs(np.zeros((50, 50)), np.ones((50, 50)), 10)
+def test_coinciding_or_missing_pairs_give_no_exponent_and_no_warning():
+    nothing = bin_pairs(np.zeros((50, 50)), np.ones((50, 50)))
     assert len(nothing.centres) == 0
     assert math.isnan(nothing.exponent.value)
     assert math.isnan(path_dimension(nothing, UNKNOWN).value)
 
 
-def test_the_loss_roughness_is_fitted_up_to_what_the_path_goes_in_a_tenth_of_the_window():
+def test_the_loss_roughness_is_fitted_up_to_the_distance_covered_in_a_tenth_of_the_window():
     squares = path_geometry(brownian(1000, 50, 0)).squared_displacements
     found = loss_difference_by_distance(squares, np.random.default_rng(0).normal(size=1001).cumsum())
     reach = math.sqrt(np.mean([squares[start, start + 100] for start in range(901)]))

@@ -1,4 +1,4 @@
-"""Power laws with their own beginning, and other laws beside them, against exact values and the package powerlaw."""
+"""Power laws and their comparison with other laws, against exact values and the package powerlaw."""
 
 import contextlib
 import inspect
@@ -25,7 +25,7 @@ with warnings.catch_warnings():
 
 
 def fitted_by_powerlaw(values, discrete):
-    # Version 2 refuses exponents above 3 unless told; both print and warn as they search.
+    # Version 2 rejects exponents above 3 by default. Both versions print and warn while they search.
     known = inspect.signature(powerlaw.Fit).parameters
     wide = {"parameter_ranges": {"alpha": (1, 1000)}} if "parameter_ranges" in known else {}
     return powerlaw.Fit(values, discrete=discrete, estimate_discrete=False, verbose=0, **wide)
@@ -42,9 +42,9 @@ SAMPLES = {
 }
 
 
-@pytest.mark.parametrize("seed", [7, 9])  # where the best log-normal is near its limit, powerlaw stops short or underflows
+@pytest.mark.parametrize("seed", [7, 9])  # if the best log-normal is near its limit, powerlaw fails
 @pytest.mark.parametrize("name", SAMPLES)
-def test_fit_and_comparison_are_those_of_the_package_powerlaw(name, seed):
+def test_fit_and_comparison_equal_those_of_the_package_powerlaw(name, seed):
     draw, discrete = SAMPLES[name]
     values = draw(np.random.default_rng(seed)).astype(float)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -53,7 +53,7 @@ def test_fit_and_comparison_are_those_of_the_package_powerlaw(name, seed):
         ratios = {
             law: other.distribution_compare("power_law", law, normalized_ratio=True) for law in ("exponential", "lognormal")
         }
-    found = fit_power_law(values, discrete, candidates=300, fewest=3)
+    found = fit_power_law(values, discrete, candidates=300, min_tail=3)
     close = {"rel": 1e-4} if discrete else {"rel": 1e-9}  # powerlaw maximises to a tolerance of 1e-4
     assert found.x_min == other.xmin
     assert found.tail == len(other.data)
@@ -109,7 +109,7 @@ def test_hills_index_is_one_less_than_the_exponent_of_the_density():
 
 @settings(deadline=None)
 @given(st.floats(1e-6, 1e6))
-def test_a_unit_scales_x_min_and_leaves_the_rest(unit):
+def test_a_unit_scales_only_x_min(unit):
     values = np.abs(np.random.default_rng(17).standard_t(3, 400))
     found, scaled = (fit_power_law(factor * values) for factor in (1, unit))
     assert scaled.x_min == pytest.approx(unit * found.x_min)
@@ -133,7 +133,7 @@ def test_a_discrete_exponent_maximises_the_exact_likelihood():
 # Comparisons
 
 
-def test_the_comparison_finds_the_law_that_values_have():
+def test_the_comparison_favours_the_law_of_the_values():
     generator = np.random.default_rng(19)
     against_power_law = [
         compare_tails(values, fit_power_law(values, x_min=1))
@@ -142,13 +142,13 @@ def test_the_comparison_finds_the_law_that_values_have():
     assert against_power_law[0].exponential.ratio < -5
     assert against_power_law[1].log_normal.ratio < -5
     assert against_power_law[1].log_normal.p_value < 1e-5
-    heavy = pareto(generator, 3, 20_000)  # below 2 the ratio's variance is infinite, and the test weak
+    heavy = pareto(generator, 3, 20_000)  # below 2 the ratio has infinite variance
     assert compare_tails(heavy, fit_power_law(heavy, x_min=1)).exponential.ratio > 4
     waits = generator.geometric(0.2, 2000)
     assert compare_tails(waits, fit_power_law(waits, discrete=True, x_min=1)).exponential.ratio < -5
 
 
-def test_the_log_normal_is_that_of_largest_likelihood_above_x_min():
+def test_the_log_normal_maximises_the_likelihood_above_x_min():
     values = np.exp(np.random.default_rng(20).normal(0.3, 0.9, 2000))
     law = fit_power_law(values, x_min=1)
     tail = values[values >= 1]
@@ -165,17 +165,17 @@ def test_the_log_normal_is_that_of_largest_likelihood_above_x_min():
     assert compare_tails(values, law).log_normal.ratio == pytest.approx(slow, abs=1e-5)
 
 
-def test_a_pareto_tail_is_never_less_like_a_log_normal_than_like_a_power_law():
+def test_a_power_law_is_never_likelier_than_the_best_log_normal():
     generator = np.random.default_rng(21)
     ratios = []
     for _ in range(100):
         values = pareto(generator, 1.5, 200)
         ratios.append(compare_tails(values, fit_power_law(values, x_min=1)).log_normal.ratio)
-    assert max(ratios) == 0  # the power law is the limit of log-normals, and sometimes the best of them
+    assert max(ratios) == 0  # the power law is the limit of log-normals, and sometimes the best one
     assert 0.3 < np.mean(np.array(ratios) == 0) < 0.8
 
 
-def test_no_log_normal_is_likelier_where_the_comparison_says_the_power_law_is_the_best_of_them():
+def test_at_ratio_zero_no_log_normal_is_likelier_than_the_power_law():
     values = pareto(np.random.default_rng(5), 1.5, 300)
     law = fit_power_law(values)
     assert compare_tails(values, law).log_normal.ratio == 0
@@ -189,8 +189,8 @@ def test_no_log_normal_is_likelier_where_the_comparison_says_the_power_law_is_th
                 assert (frozen.logpdf(tail) - frozen.logsf(law.x_min)).sum() < best
 
 
-def test_vuongs_ratio_is_standard_normal_for_two_laws_equally_near():
-    # Neither law is true of a mixture of both; its weight is such that neither is nearer, by quadrature.
+def test_vuongs_ratio_is_standard_normal_for_two_equally_good_laws():
+    # Neither law holds for a mixture of both. Quadrature finds the weight at which both are equally near.
     index, rate = 6, 3
 
     def excess(weight):

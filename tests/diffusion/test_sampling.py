@@ -1,4 +1,4 @@
-"""The theory of sampling errors, held against the scatter of simulated paths."""
+"""The theory of sampling errors, compared with the scatter of simulated paths."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def law(exponent, prefactor=1.0):
 
 
 def relative_msds(hurst, dimensions, seeds):
-    """Time-averaged MSDs over the exact ones, shape (seeds, lags)."""
+    """Time-averaged MSDs divided by the exact ones, shape (seeds, lags)."""
     paths = (fractional_brownian(T, dimensions, seed, hurst=hurst) for seed in range(seeds))
     return np.array([path_geometry(path).mean_squared_displacement(LAGS) for path in paths]) / (
         dimensions * LAGS ** (2 * hurst)
@@ -26,17 +26,17 @@ def relative_msds(hurst, dimensions, seeds):
 
 
 @pytest.mark.parametrize("hurst", [0.25, 0.5, 0.75])
-def test_the_covariance_of_msds_is_that_of_simulated_paths(hurst):
+def test_the_covariance_of_msds_equals_that_of_simulated_paths(hurst):
     dimensions = 4
     measured = np.cov(relative_msds(hurst, dimensions, 3000).T)
     expected = relative_covariance(LAGS, law(2 * hurst), T) / dimensions
     scale = np.sqrt(np.outer(np.diagonal(expected), np.diagonal(expected)))
-    np.testing.assert_allclose(measured / scale, expected / scale, atol=0.09)  # 1/√3000 times the variance's own scatter
+    np.testing.assert_allclose(measured / scale, expected / scale, atol=0.09)  # 1/√3000 times the scatter of the variance
 
 
-def test_the_variance_of_brownian_motions_msd_is_that_of_the_closed_form():
-    # Qian, Sheetz & Elson (1991), in two dimensions: Var / MSD² = (4 n² K + 2 K + n − n³) / (6 n K²) for n ≤ K starts; in one
-    # dimension twice that.
+def test_the_variance_of_the_msd_of_brownian_motion_has_its_closed_form():
+    # Qian, Sheetz & Elson (1991), in two dimensions: Var / MSD² = (4 n² K + 2 K + n − n³) / (6 n K²) for n ≤ K starts. In one
+    # dimension it is twice that.
     n, starts = LAGS[LAGS <= T // 2], T - LAGS[LAGS <= T // 2] + 1
     expected = 2 * (4 * n**2 * starts + 2 * starts + n - n**3) / (6 * n * starts**2)
     np.testing.assert_allclose(np.diagonal(relative_covariance(n, law(1.0), T)), expected, rtol=1e-9)
@@ -55,7 +55,7 @@ def test_the_effective_dimension_of_isotropic_motion_is_its_dimension(dimensions
         effective_dimension(path_geometry(fractional_brownian(T, dimensions, seed, hurst=hurst)), LAGS[:8])
         for seed in range(20)
     ]
-    # Errors are rather taken for too large than for too small: the dimension comes out somewhat low, never high.
+    # Errors may be overestimated but not underestimated: the dimension is somewhat low, never high.
     assert 0.7 * dimensions <= np.median(found) <= 1.1 * dimensions
 
 
@@ -73,7 +73,7 @@ def test_the_effective_dimension_counts_directions_by_their_variance():
 
 @pytest.mark.parametrize("dimension", [1.0, 2.6, 50.0])
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 1.5])
-def test_drawn_curves_scatter_as_the_theory_says(dimension, exponent):
+def test_drawn_curves_scatter_as_in_theory(dimension, exponent):
     covariance = relative_covariance(LAGS, law(exponent, 3.0), T)
     drawn = draw_log_msd(LAGS, law(exponent, 3.0), T, covariance, np.full(len(LAGS), dimension), 4000, np.random.default_rng(0))
     ratios = np.exp(drawn - np.log(3.0 * LAGS**exponent)[:, None])
@@ -89,7 +89,7 @@ def test_the_same_seed_draws_the_same_curves():
     np.testing.assert_array_equal(one, two)
 
 
-def test_the_time_averages_used_here_are_those_of_all_pairs():
+def test_the_msd_without_displacements_equals_the_time_average():
     path = path_geometry(brownian(T, 3, 0))
     np.testing.assert_allclose(
         path.mean_squared_displacement(LAGS), time_averaged_msd(path.squared_displacements)[LAGS], rtol=1e-12

@@ -1,4 +1,4 @@
-"""Stable laws fitted to samples of known ones, and against scipy's slow exact functions."""
+"""Stable laws fitted to samples of known laws, and compared with scipy's slow exact functions."""
 
 import math
 
@@ -14,18 +14,17 @@ from anodiff.diffusion.stable import (
     ALPHAS,
     BETAS,
     FREQUENCIES,
-    NO_LAW,
     QUANTILE_RATIOS,
-    StableLaw,
     fit_stable,
     fit_stable_with_intervals,
     parameters_of,
     quantile_start,
 )
+from anodiff.diffusion.stable_law import NO_LAW, StableLaw
 from anodiff.errors import ConfigError
 
-# Standard errors of a fit times √n, at scale 1, of alpha, scale and centre, from the covariance of the empirical characteristic
-# function, [Re φ(u + v) + Re φ(u − v)] / 2 − Re φ(u) Re φ(v), at beta = 0. Fisher's bounds are 0.7 to 0.9 of them.
+# Standard errors of alpha, scale and centre times √n, at scale 1 and beta = 0, from the covariance of the empirical
+# characteristic function, [Re φ(u + v) + Re φ(u − v)] / 2 − Re φ(u) Re φ(v). Fisher's bounds are 0.7 to 0.9 of them.
 ERRORS = {0.8: (1.3, 2.2, 1.7), 1.0: (1.5, 1.8, 1.8), 1.2: (1.7, 1.5, 1.8), 1.5: (1.9, 1.2, 1.9), 1.8: (1.7, 1.0, 1.9)}
 BETA_ERROR = {0.8: 2.7, 1.0: 3.0, 1.2: 3.1, 1.5: 3.9, 1.8: 8.0}
 
@@ -35,7 +34,7 @@ def sample(alpha, beta, size, seed, location=0.0, scale=1.0):
 
 
 def centre_of(alpha, beta, scale, location):
-    """S0's location, written out."""
+    """The location in S0, by its definition."""
     if alpha == 1:
         return location + beta * 2 / math.pi * scale * math.log(scale)
     return location + beta * scale * math.tan(math.pi * alpha / 2)
@@ -43,7 +42,7 @@ def centre_of(alpha, beta, scale, location):
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, -0.9])
 @pytest.mark.parametrize("alpha", [0.8, 1.0, 1.2, 1.5, 1.8])
-def test_a_sample_of_a_stable_law_gives_it_back(alpha, beta):
+def test_a_stable_law_is_recovered_from_a_sample(alpha, beta):
     n, scale, location = 40_000, 0.02, 3.0
     law = fit_stable(sample(alpha, beta, n, 0, location, scale))
     alpha_error, scale_error, centre_error = (4 * error / math.sqrt(n) for error in ERRORS[alpha])
@@ -58,10 +57,10 @@ def test_one_sided_laws_of_very_heavy_tails_keep_their_parameters(beta):
     law = fit_stable(sample(0.5, beta, 40_000, 4))
     assert law.alpha == pytest.approx(0.5, abs=0.03)
     assert law.beta == pytest.approx(beta, abs=0.06)
-    assert law.location == pytest.approx(0, abs=0.1)  # where the law begins, far from its median of 2.2
+    assert law.location == pytest.approx(0, abs=0.1)  # the law begins here, far from its median of 2.2
 
 
-def test_away_from_alpha_one_the_s1_location_is_known_as_well():
+def test_away_from_alpha_one_the_s1_location_is_recovered_too():
     assert fit_stable(sample(1.5, 0.5, 40_000, 1, 3.0, 2.0)).location == pytest.approx(3, abs=2 * 4 * 4 / 200)
 
 
@@ -79,9 +78,9 @@ def test_the_regression_is_exact_for_an_exact_characteristic_function(alpha, bet
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(0.8, 0.5), (1.0, 0.5), (1.5, -0.7), (2.0, 0.0)])
-def test_the_characteristic_function_is_that_of_scipys_density(alpha, beta):
+def test_the_characteristic_function_belongs_to_scipys_density(alpha, beta):
     law = StableLaw(alpha, beta, 2.0, 0.3)
-    # Inversion, p(x) = 1/π ∫ Re exp(−iux) φ(u) du, at some points.
+    # Inversion at some points: p(x) = 1/π ∫ Re exp(−iux) φ(u) du.
     for x in (-3.0, 0.0, 1.0, 8.0):
         density = integrate.quad(
             lambda u, x=x: (np.exp(-1j * u * x) * law.characteristic_function(u)).real, 0, 40, limit=400, epsabs=1e-9
@@ -90,7 +89,7 @@ def test_the_characteristic_function_is_that_of_scipys_density(alpha, beta):
         assert density / math.pi == pytest.approx(levy_stable.pdf(x, alpha, beta, 0.3, 2.0), abs=1e-6)
 
 
-def test_the_ratios_of_quantiles_are_those_of_scipys_quantiles():
+def test_the_ratios_of_quantiles_follow_from_scipys_quantiles():
     for row, alpha in zip(QUANTILE_RATIOS, ALPHAS, strict=True):
         for column, beta in enumerate(BETAS):
             q05, q25, q50, q75, q95 = levy_stable.ppf([0.05, 0.25, 0.5, 0.75, 0.95], alpha, beta)
@@ -100,9 +99,9 @@ def test_the_ratios_of_quantiles_are_those_of_scipys_quantiles():
 
 @pytest.mark.parametrize("beta", [-1.0, 0.0, 0.7])
 @pytest.mark.parametrize("alpha", [0.5, 0.9, 1.5, 2.0])
-def test_quantiles_give_a_rough_scale_whatever_the_shape(alpha, beta):
+def test_quantiles_give_a_rough_scale_for_any_shape(alpha, beta):
     _, scale = quantile_start(sample(alpha, beta, 20_000, 2, 5.0, 3.0))
-    assert scale == pytest.approx(3, rel=0.3)  # between the table's few skewnesses; without it 4.5 times as much
+    assert scale == pytest.approx(3, rel=0.3)  # the table has few skewnesses; without it the error is 4.5 times as large
 
 
 def test_a_sample_is_nearly_as_likely_under_the_fit_as_under_the_most_likely_law():
@@ -119,7 +118,7 @@ def test_a_sample_is_nearly_as_likely_under_the_fit_as_under_the_most_likely_law
     start = [alpha, beta, 1.0, centre_of(alpha, beta, 1, 2)]
     best = optimize.minimize(surprise, start, method="Nelder-Mead", options={"maxfev": 90, "xatol": 1e-2, "fatol": 1e-2})
     at_fit = surprise([law.alpha, law.beta, law.scale, law.centre])
-    # Twice the excess over the least is χ² with 4 degrees of freedom for the truth; a good fit is nearer than the truth may be.
+    # For the truth, twice the excess over the minimum is χ² with 4 degrees of freedom. A good fit has a smaller excess.
     assert at_fit - best.fun < 2
 
 
@@ -130,7 +129,7 @@ def test_a_sample_is_nearly_as_likely_under_the_fit_as_under_the_most_likely_law
     alpha=st.sampled_from([0.7, 1.3, 1.9]),
     mirror=st.booleans(),
 )
-def test_shift_scale_and_mirror_carry_over_to_the_law(shift, factor, alpha, mirror):
+def test_shift_scale_and_reflection_of_values_apply_to_the_law(shift, factor, alpha, mirror):
     values = sample(alpha, 0.5, 500, 7)
     law, sign = fit_stable(values), -1 if mirror else 1
     moved = fit_stable(sign * factor * values + shift)
@@ -168,7 +167,7 @@ def independent(alpha, steps, number, random):
 
 
 def scaled_by_step(alpha, steps, number, random):
-    """√A times Gaussians, A > 0 one stable value (α/2) a step: each value is stable, but those of a step share its scale."""
+    """√A times Gaussians, with one stable A > 0 (α/2) per step: each value is stable, but those of a step share a scale."""
     if alpha == 2:
         return 1 + 2 * math.sqrt(2) * random.normal(size=(steps, number))
     scale = math.cos(math.pi * alpha / 4) ** (2 / alpha)
@@ -178,7 +177,7 @@ def scaled_by_step(alpha, steps, number, random):
 
 @pytest.mark.parametrize("draw", [independent, scaled_by_step])
 @pytest.mark.parametrize("alpha", [1.0, 1.5, 2.0])
-def test_intervals_cover_the_law_as_often_as_they_say(draw, alpha):
+def test_intervals_cover_the_law_at_their_nominal_rate(draw, alpha):
     random = np.random.default_rng(11)
     fits = [fit_stable_with_intervals(draw(alpha, 300, 8, random), draws=200, seed=random) for _ in range(100)]
     for name, true in (("alpha", alpha), ("beta", 0), ("scale", 2), ("location", 1), ("centre", 1)):
@@ -186,7 +185,7 @@ def test_intervals_cover_the_law_as_often_as_they_say(draw, alpha):
         covering = sum(interval.low <= true <= interval.high for interval in intervals)
         # Of 100 intervals that cover with probability 0.92 or more, fewer than 83 do once in 400 times.
         assert covering >= 83, name
-    if alpha < 2:  # nor are they so wide as to say nothing
+    if alpha < 2:  # the intervals are not too wide either
         assert sum(fit.alpha.low <= alpha - 0.4 or fit.alpha.high >= alpha + 0.4 for fit in fits) < 50
 
 
@@ -203,7 +202,7 @@ def test_intervals_allow_for_correlation_between_steps():
     assert sum(fit.centre.low <= 0 <= fit.centre.high for fit in fits) >= 83
     exact = (1.5 * 1000 * (2 * 0.9 / (1 - 0.9**2)) ** 2) ** (1 / 3)  # Politis and White's rule: 51 steps
     assert np.mean([fit.block for fit in fits]) == pytest.approx(exact, rel=0.3)
-    # Independent steps would give a width of 2 · 1.96 · 1.6 · √½ / √1000, 0.14; the mean's is √19 times as wide.
+    # Independent steps would give a width of 2 · 1.96 · 1.6 · √½ / √1000 = 0.14. That of the mean is √19 times as wide.
     assert np.median([fit.centre.high - fit.centre.low for fit in fits]) > 0.35
 
 
@@ -227,7 +226,7 @@ def test_values_by_step_have_the_law_of_all_values(shape):
 
 
 @pytest.mark.parametrize("steps", [20, 203])
-def test_intervals_are_those_of_blocks_of_values_drawn_one_by_one(steps):
+def test_intervals_equal_those_of_blocks_drawn_one_by_one(steps):
     values = sample(1.4, 0.3, (steps, 4), 0)
     fit = fit_stable_with_intervals(values, draws=30, seed=9)
     middle, unit = quantile_start(values)
@@ -237,7 +236,7 @@ def test_intervals_are_those_of_blocks_of_values_drawn_one_by_one(steps):
         [fit.law.alpha, fit.law.beta, fit.law.scale, fit.law.location, fit.law.centre],
         rtol=1e-9,
     )
-    # Few independent blocks: their mean errs as Student's t does, and their scatter about their own mean lacks one of them.
+    # With few independent blocks, the error of their mean is Student's t, and the scatter about their mean lacks one block.
     blocks = steps / fit.block
     stretch = student.ppf(0.975, blocks - 1) / norm.ppf(0.975) / math.sqrt(1 - 1 / blocks)
     drawn = []
@@ -253,14 +252,14 @@ def test_intervals_are_those_of_blocks_of_values_drawn_one_by_one(steps):
     assert fit.alpha.low <= low[0] + 1e-9
 
 
-def test_just_below_alpha_two_where_few_values_tell_it_from_a_gaussian_intervals_cover_it_too():
+def test_intervals_cover_an_alpha_just_below_two():
     random = np.random.default_rng(8)
     fits = [fit_stable_with_intervals(independent(1.95, 200, 10, random), draws=200, seed=random) for _ in range(200)]
-    # Of 200 intervals that cover with probability 0.95, fewer than 182 do once in 100 times; plain percentiles have 0.88.
+    # Of 200 intervals that cover with probability 0.95, fewer than 182 do once in 100 times. Plain percentiles cover 0.88.
     assert sum(fit.alpha.low <= 1.95 <= fit.alpha.high for fit in fits) >= 182
 
 
-def test_the_seed_settles_the_interval():
+def test_the_seed_determines_the_interval():
     values = sample(1.4, 0.3, (100, 5), 0)
     first, same, other = (fit_stable_with_intervals(values, seed=seed).alpha for seed in (1, 1, 2))
     assert first == same
@@ -285,14 +284,14 @@ def test_few_steps_have_a_law_but_no_interval():
 
 
 @pytest.mark.parametrize("steps", [20, 21, 35])
-def test_the_fewest_steps_and_repeated_values_give_no_warning(steps):
+def test_few_steps_and_repeated_values_give_no_warning(steps):
     values = np.random.default_rng(0).integers(-2, 3, (steps, 2)).astype(float)
     fit = fit_stable_with_intervals(values, seed=0)
     assert fit.alpha.low <= fit.alpha.high <= 2
     assert -1 <= fit.beta.low <= fit.beta.high <= 1
 
 
-def test_what_cannot_be_fitted_is_refused():
+def test_invalid_values_are_refused():
     with pytest.raises(ConfigError, match=r"values: 1 of 40 are NaN or infinite"):
         fit_stable([math.nan] + [1.0] * 39)
     with pytest.raises(ConfigError, match=r"values: expected shape \(n,\), got \(2, 3\)"):

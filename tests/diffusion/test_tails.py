@@ -1,4 +1,4 @@
-"""Tail indices, power-law fits and their comparison with other laws, on values whose law is known and beside other programs."""
+"""Tail indices on values whose law is known."""
 
 import math
 
@@ -16,7 +16,7 @@ from anodiff.errors import ConfigError
 
 
 def dependent_pareto(generator, index, steps, entries):
-    """Pareto values; those of one step and of steps within about ten of each other go together."""
+    """Pareto values that are correlated within a step, and over about ten steps."""
     common = generator.normal(size=steps)
     for step in range(1, steps):
         common[step] = 0.9 * common[step - 1] + math.sqrt(1 - 0.9**2) * common[step]
@@ -37,7 +37,7 @@ def test_hills_inverse_is_unbiased_and_its_interval_exact_on_pareto_values(index
     covered(found, index)
 
 
-def test_hill_is_its_formula():
+def test_hills_index_follows_its_formula():
     values = np.random.default_rng(1).standard_t(3, 500)
     largest = sorted(np.abs(values), reverse=True)
     slow = 1 / np.mean([math.log(one / largest[25]) for one in largest[:25]])
@@ -51,7 +51,7 @@ def test_neither_order_nor_sign_nor_unit_changes_hill(random, unit, tail):
     assert hill(shuffled, tail).value == pytest.approx(hill(values, tail).value)
 
 
-def test_blocks_of_steps_widen_hills_interval_where_steps_depend_on_each_other_and_only_there():
+def test_blocks_of_steps_widen_hills_interval_only_if_steps_depend_on_each_other():
     generator = np.random.default_rng(3)
 
     def widening(values):
@@ -86,7 +86,7 @@ def test_hills_interval_over_blocks_covers_independent_values():
 
 
 @pytest.mark.parametrize("index", [1.2, 1.5, 1.8, 2.0])
-def test_the_log_moment_index_of_stable_values_is_theirs(index):
+def test_the_log_moment_index_of_stable_values_is_their_alpha(index):
     found = [log_moment_index(levy_stable.rvs(index, 0, size=4000, random_state=seed), seed=seed) for seed in range(200)]
     inverse = [1 / one.value for one in found]
     assert np.mean(inverse) == pytest.approx(1 / index, abs=4 * np.std(inverse) / math.sqrt(200))
@@ -101,13 +101,13 @@ def test_the_log_moment_index_of_gaussian_values_is_two():
     assert found.value == pytest.approx(2, abs=0.15)
 
 
-def test_a_location_and_skewness_leave_the_log_moment_index():
+def test_location_and_skewness_do_not_change_the_log_moment_index():
     found = log_moment_index(levy_stable.rvs(1.5, 0.9, loc=30, size=50_000, random_state=1))
     assert found.value == pytest.approx(1.5, abs=0.1)
     assert found.low < 1.5 < found.high
 
 
-def test_the_log_moment_index_is_its_formula():
+def test_the_log_moment_index_follows_its_formula():
     values = np.random.default_rng(6).standard_cauchy(200)
     order = np.random.default_rng(9).permutation(values)
     differences = [order[i] - order[i + 100] for i in range(100)]
@@ -117,14 +117,14 @@ def test_the_log_moment_index_is_its_formula():
 
 
 @given(st.floats(1e-6, 1e6), st.integers(0, 5))
-def test_a_unit_leaves_the_log_moment_index(unit, seed):
+def test_a_unit_does_not_change_the_log_moment_index(unit, seed):
     values = np.random.default_rng(7).standard_cauchy((40, 10))
     for block in (None, 8):
         found, scaled = (log_moment_index(factor * values, block=block, seed=seed) for factor in (1, unit))
         assert [scaled.value, scaled.low, scaled.high] == pytest.approx([found.value, found.low, found.high])
 
 
-def test_sums_within_blocks_see_the_index_of_stable_values_whose_scale_drifts():
+def test_sums_within_blocks_find_the_index_of_stable_values_with_a_drifting_scale():
     scales = np.exp(np.linspace(0, 4, 200))[:, None]
     values = scales * levy_stable.rvs(1.7, 0, size=(200, 200), random_state=2)
     assert log_moment_index(values).high < 1.7  # the pooled values are not stable
@@ -144,13 +144,13 @@ def test_gaussian_entries_of_different_variances_look_heavy_tailed_until_each_is
     assert hill(standardised, 2000).value > 5
 
 
-# What cannot be measured
+# Values without an index
 
 
 @pytest.mark.parametrize(
     "values", [[], [1.0], np.ones(100), np.zeros(50), np.full(50, np.nan), 1 + 1e-15 * np.arange(100)], ids=repr
 )
-def test_too_few_values_or_all_alike_give_nan(values):
+def test_too_few_or_equal_values_give_nan(values):
     assert math.isnan(hill(values, 10).value)
     law = fit_power_law(values)
     assert math.isnan(law.exponent.value)
@@ -162,7 +162,7 @@ def test_too_few_or_coinciding_values_have_no_log_moment_index(values):
     assert math.isnan(log_moment_index(values).value)
 
 
-def test_values_alike_but_for_one_step_have_no_discrete_exponent_and_huge_ones_give_no_warning():
+def test_nearly_equal_values_have_no_discrete_exponent_and_huge_ones_give_no_warning():
     assert math.isnan(fit_power_law(np.repeat([5000, 5001], 50), discrete=True).exponent.value)
     huge = np.floor(pareto(np.random.default_rng(26), 0.4, 300))
     law = fit_power_law(huge, discrete=True, x_min=20)
@@ -178,7 +178,7 @@ def test_zeros_and_missing_values_are_left_out():
     assert math.isfinite(log_moment_index(holed).value)
 
 
-def test_steps_after_divergence_leave_the_blocks_before_them():
+def test_steps_after_divergence_do_not_spoil_the_blocks_before_them():
     values = np.random.default_rng(24).standard_cauchy((100, 20))
     values[60:] = np.nan
     assert log_moment_index(values, block=10).low > 0.5
@@ -196,10 +196,10 @@ def test_steps_after_divergence_leave_the_blocks_before_them():
         (lambda x: fit_power_law(x, x_min=0), "x_min"),
         (lambda x: fit_power_law(np.round(x) + 1, discrete=True, x_min=1.5), "x_min"),
         (lambda x: compare_tails(x[:-1], fit_power_law(x)), "fitted to"),
-        (lambda x: fit_power_law(x, fewest=1), "fewest"),
+        (lambda x: fit_power_law(x, min_tail=1), "min_tail"),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused(call, word):
+def test_invalid_arguments_are_refused(call, word):
     with pytest.raises(ConfigError, match=word):
         call(np.linspace(0.1, 3, 50))
 

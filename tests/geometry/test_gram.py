@@ -1,4 +1,4 @@
-"""Everything follows from the update Gram matrix; here it is held against the points themselves."""
+"""The update Gram matrix and what follows from it, compared with the points."""
 
 import warnings
 
@@ -13,11 +13,11 @@ from hypothesis.extra.numpy import arrays
 
 from anodiff.errors import ConfigError
 from anodiff.geometry import PathGeometry, fourier_msd, path_geometry, update_gram
-from anodiff.geometry.gram import choose_device, column_blocks, columns_at_once
+from anodiff.geometry.gram import choose_device, column_blocks, columns_per_block
 from anodiff.geometry.msd import time_averaged_msd
 from anodiff.trajectory import Window
 
-#: Integer coordinates: float32 differences and products are exact, so that laws hold to the last bit or nearly so.
+#: Integer coordinates: float32 differences and products are exact, so laws hold to the bit or nearly.
 paths = st.tuples(st.integers(2, 12), st.integers(1, 6)).flatmap(
     lambda shape: arrays(np.float32, shape, elements=st.integers(-100, 100).map(np.float32))
 )
@@ -64,9 +64,9 @@ def test_the_gram_matrix_does_not_depend_on_blocks(walk, memory, product_columns
 
 @pytest.mark.parametrize("rows", [101, 1001, 10_001])
 @pytest.mark.parametrize("itemsize", [4, 8])
-def test_the_blocks_held_are_within_the_memory(rows, itemsize):
+def test_the_blocks_in_memory_fit_its_bound(rows, itemsize):
     memory = 2**30
-    columns = columns_at_once(rows, memory, itemsize)
+    columns = columns_per_block(rows, memory, itemsize)
     assert columns == 8192 or memory * 0.99 <= itemsize * 2 * rows * columns * 3
     assert itemsize * 2 * rows * columns * 3 <= memory
 
@@ -77,8 +77,8 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(monkeypatch):
     grams = []
     for threads in (1, 2, 16):
         monkeypatch.setattr("anodiff.geometry.gram.blas_threads", lambda threads=threads: threads)
-        grams += [update_gram(points), update_gram(points, memory=2**19)]  # as much as wanted, and short of it
-    assert columns_at_once(200, 2**19) < 128
+        grams += [update_gram(points), update_gram(points, memory=2**19)]  # with enough memory, and with little
+    assert columns_per_block(200, 2**19) < 128
     for plenty, short in zip(grams[2::2], grams[3::2], strict=True):
         np.testing.assert_array_equal(grams[0], plenty)
         np.testing.assert_array_equal(grams[1], short)
@@ -92,7 +92,7 @@ def test_every_column_is_read_once_and_in_order(parameters, rows, memory):
     assert [start for start, _ in blocks] == list(np.cumsum([0, *(block.shape[1] for _, block in blocks[:-1])]))
 
 
-def test_an_error_while_reading_ahead_is_the_callers(walk):
+def test_an_error_while_reading_ahead_reaches_the_caller(walk):
     class Broken:
         shape, dtype = (40, 30_000), np.dtype(np.float32)
 
@@ -110,9 +110,9 @@ def test_points_in_float64_are_multiplied_in_float64():
     np.testing.assert_allclose(path_geometry(points).gram, reference.gram(points), rtol=1e-12, atol=1e-12)
 
 
-def test_torchs_products_are_those_of_numpy(walk):
+def test_products_by_torch_equal_those_by_numpy(walk):
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")  # a process that allows less: the digits must be there all the same
+    torch.set_float32_matmul_precision("medium")  # the process allows less, but the digits must be there
     try:
         gram = update_gram(walk, device="cpu:0", memory=0)
         assert torch.get_float32_matmul_precision() == "medium"
@@ -122,7 +122,7 @@ def test_torchs_products_are_those_of_numpy(walk):
     np.testing.assert_allclose(gram, reference.gram(walk), rtol=1e-5, atol=1e-5)
 
 
-def test_a_device_that_is_not_there_is_one_line(monkeypatch):
+def test_a_missing_device_gives_one_line(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert choose_device("cpu") == "cpu"
     assert choose_device("auto") == "cpu"
@@ -139,7 +139,7 @@ def test_a_coordinate_that_is_not_finite_is_named(value):
         path_geometry(points, memory=0)
 
 
-def test_updates_whose_squares_overflow_are_told_from_weights_that_are_not_finite():
+def test_overflowing_squares_are_distinguished_from_weights_that_are_not_finite():
     points = np.array([[0.0], [1e30]], np.float32)
     with pytest.raises(ConfigError, match="overflow float32"):
         path_geometry(points)
@@ -147,19 +147,19 @@ def test_updates_whose_squares_overflow_are_told_from_weights_that_are_not_finit
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 3), (4, 0), (2, 2, 2)])
-def test_what_is_no_path_is_refused(shape):
+def test_an_array_that_is_not_a_path_is_refused(shape):
     with pytest.raises(ConfigError, match=r"expected \(points, parameters\)"):
         path_geometry(np.zeros(shape))
 
 
-def test_the_fourier_msd_is_that_of_the_gram_matrix(walk):
+def test_the_fourier_msd_equals_that_of_the_gram_matrix(walk):
     expected = msd(walk)
     for memory in (0, 10_000, 2**29):
         np.testing.assert_allclose(fourier_msd(walk, memory=memory), expected, rtol=1e-5)
 
 
 @given(paths)
-def test_the_fourier_msd_is_that_of_the_slow_loops(points):
+def test_the_fourier_msd_equals_that_of_slow_loops(points):
     expected = reference.mean_squared_displacement(points)
     np.testing.assert_allclose(fourier_msd(points), expected, atol=1e-9 * (1 + np.square(points).max()))
 
@@ -170,11 +170,11 @@ def test_the_fourier_msd_keeps_short_lags_far_from_the_origin():
     np.testing.assert_allclose(fourier_msd(points), reference.mean_squared_displacement(points), rtol=1e-9)
 
 
-def test_the_msd_is_that_of_mdanalysis():
-    # Of many particles in three dimensions: MDAnalysis averages over particles, we sum over coordinates.
+def test_the_msd_equals_that_of_mdanalysis():
+    # Many particles in three dimensions: MDAnalysis averages over particles, we sum over coordinates.
     points = np.cumsum(np.random.default_rng(2).normal(size=(60, 20, 3)), axis=0).astype(np.float32)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package's own
+        warnings.simplefilter("ignore")  # MDAnalysis itself warns
         import MDAnalysis
         from MDAnalysis.analysis.msd import EinsteinMSD
 
@@ -185,7 +185,7 @@ def test_the_msd_is_that_of_mdanalysis():
     np.testing.assert_allclose(ours / 20, theirs, rtol=1e-5, atol=1e-5)
 
 
-def test_the_msd_is_that_of_tidynamics(walk):
+def test_the_msd_equals_that_of_tidynamics(walk):
     expected = tidynamics.msd(walk.astype(np.float64))
     np.testing.assert_allclose(fourier_msd(walk), expected, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(msd(walk), expected, rtol=1e-5, atol=1e-9)
@@ -207,7 +207,7 @@ def test_short_lags_keep_their_accuracy_far_from_the_origin():
 def test_the_contour_length_is_the_sum_of_the_step_lengths_from_zero(walk):
     measured = measure(walk)
     assert measured.contour_length[0] == 0
-    assert measured.contour_length[1] == pytest.approx(np.linalg.norm(walk[1] - walk[0]))  # once, it was doubled here
+    assert measured.contour_length[1] == pytest.approx(np.linalg.norm(walk[1] - walk[0]))  # not doubled
     np.testing.assert_allclose(measured.contour_length, reference.contour_length(walk), rtol=1e-6)
     np.testing.assert_allclose(measured.step_lengths, np.diff(reference.contour_length(walk)), rtol=1e-6)
 
@@ -216,7 +216,7 @@ def test_gradient_descent_in_a_bowl_has_the_gram_matrix_in_closed_form():
     curvatures, rate, start = np.array([0.5, 1.0, 3.0]), 0.1, np.array([1.0, -2.0, 0.5])
     steps = np.arange(30)
     decay = (1 - rate * curvatures) ** steps[:, None]
-    # Δw_k = −η h (1 − η h)^k w_0 in each direction of curvature h
+    # Δw_k = −η h (1 − η h)^k w_0 in a direction of curvature h
     expected = np.einsum("d,kd,ld->kl", (rate * curvatures * start) ** 2, decay, decay)
     points = [start]
     for _ in steps:

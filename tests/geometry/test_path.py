@@ -1,4 +1,4 @@
-"""What follows from the Gram matrix, held against the points; and the nulls, by what they keep and what they destroy."""
+"""The geometry of a path, compared with its points; and what each null keeps and destroys."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def path(points):
     return path_geometry(points)
 
 
-def test_the_msd_at_some_lags_is_that_of_all_pairs(path, points):
+def test_the_msd_at_some_lags_is_the_mean_over_all_pairs(path, points):
     lags = np.array([1, 2, 5, 31, 60])
     np.testing.assert_allclose(path.mean_squared_displacement(lags), reference.mean_squared_displacement(points)[lags])
 
@@ -45,19 +45,19 @@ def test_the_autocorrelation_of_updates_is_the_mean_product_over_the_mean_square
 
 
 @pytest.mark.parametrize("hurst", [0.25, 0.75])
-def test_the_updates_of_fractional_brownian_motion_are_correlated_as_they_must(hurst):
+def test_the_updates_of_fractional_brownian_motion_have_their_exact_correlation(hurst):
     path = path_geometry(fractional_brownian(400, 2000, 3, hurst=hurst))
     lags = np.arange(1, 6)
     expected = ((lags + 1.0) ** (2 * hurst) + (lags - 1.0) ** (2 * hurst) - 2.0 * lags ** (2 * hurst)) / 2
     np.testing.assert_allclose(path.update_autocorrelation(lags), expected, atol=0.01)
 
 
-def test_the_angle_between_updates_is_that_of_the_turn():
+def test_the_angle_between_updates_is_the_angle_of_the_turn():
     corners = np.array([[0.0, 0], [1, 0], [1, 2], [1, 1], [1, 1], [5, 1]])
     np.testing.assert_allclose(path_geometry(corners).update_angles(), np.array([0.5, 1, np.nan, np.nan]) * np.pi)
 
 
-def test_principal_coordinates_are_those_of_the_points(path, points):
+def test_principal_coordinates_equal_the_pca_of_the_points(path, points):
     centred = points - points.mean(0)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
     found = path.principal_coordinates(3)
@@ -108,7 +108,7 @@ def test_shuffling_within_epochs_keeps_each_epochs_displacement(points):
     window = Window(13, 60)
     path = PathGeometry(path_geometry(points).gram, window)
     null = path.permuted_within_epoch(20, np.random.default_rng(0))
-    ends = [0, 7, 27, 47, 60]  # of the epochs that begin at steps 20, 40, 60
+    ends = [0, 7, 27, 47, 60]  # ends of the epochs that begin at steps 20, 40, 60
     np.testing.assert_allclose(null.squared_displacements[np.ix_(ends, ends)], path.squared_displacements[np.ix_(ends, ends)])
     assert not np.allclose(null.squared_displacements, path.squared_displacements)
 

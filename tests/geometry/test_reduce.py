@@ -1,11 +1,11 @@
-"""From a stored path to its geometry: window by window, whole or not at all."""
+"""From a stored path to its geometry: every window, complete or not at all."""
 
 import numpy as np
 import pytest
 import reference
 
 from anodiff.errors import OutputExistsError, StoreFormatError
-from anodiff.geometry import geometry, open_geometry
+from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.trajectory import Window, format
 
 
@@ -18,9 +18,9 @@ WINDOWS = [Window(0, 39), Window(3, 36, 4), Window(20, 10)]
 
 
 @pytest.mark.parametrize("memory", [1, 30_000, 2**29])
-def test_the_store_holds_each_windows_gram_matrix_whatever_the_memory(walk, record_path, tmp_path, monkeypatch, memory):
+def test_the_store_holds_each_windows_gram_matrix_for_any_memory_bound(walk, record_path, tmp_path, monkeypatch, memory):
     monkeypatch.setattr(format, "CHUNK_PARAMETERS", 8)
-    geometry(record_path(walk, WINDOWS), tmp_path / "geometry.zarr", memory=memory)
+    compute_geometry(record_path(walk, WINDOWS), tmp_path / "geometry.zarr", memory=memory)
     stored = open_geometry(tmp_path / "geometry.zarr")
     assert stored.windows == tuple(WINDOWS)
     for number, window in enumerate(WINDOWS):
@@ -30,13 +30,13 @@ def test_the_store_holds_each_windows_gram_matrix_whatever_the_memory(walk, reco
     np.testing.assert_array_equal(stored.group["point_step"][2], [*range(20, 31), *[-1] * 29])
     losses = 1 / (1.0 + np.arange(20, 31))
     np.testing.assert_allclose(stored.group["point_loss"][2], [*losses, *[np.nan] * 29], rtol=1e-6)
-    assert np.isnan(stored.group["point_loss"][0, 39])  # no batch is seen at the run's last point
+    assert np.isnan(stored.group["point_loss"][0, 39])  # the run's last point has no batch
     np.testing.assert_allclose(stored.point_series("loss", 2), losses, rtol=1e-6)
 
 
 def test_windows_that_the_run_did_not_finish_stay_nan(walk, record_path, tmp_path):
     path = record_path(walk[:31], WINDOWS, steps=39, status="diverged", diverged_at=30)
-    geometry(path, tmp_path / "geometry.zarr")
+    compute_geometry(path, tmp_path / "geometry.zarr")
     stored = open_geometry(tmp_path / "geometry.zarr")
     assert (stored.status, stored.steps_completed) == ("diverged", 30)
     assert [stored.reached(window) for window in WINDOWS] == [False, False, True]
@@ -46,18 +46,20 @@ def test_windows_that_the_run_did_not_finish_stay_nan(walk, record_path, tmp_pat
 
 def test_progress_counts_the_parameters_of_all_windows(walk, record_path, tmp_path):
     seen = []
-    geometry(record_path(walk, WINDOWS), tmp_path / "g.zarr", report=lambda done, total, message: seen.append((done, total)))
+    compute_geometry(
+        record_path(walk, WINDOWS), tmp_path / "g.zarr", report=lambda done, total, message: seen.append((done, total))
+    )
     assert seen == [(23, 69), (46, 69), (69, 69)]
 
 
-def test_an_existing_geometry_is_replaced_only_when_told_to(walk, record_path, tmp_path):
+def test_an_existing_geometry_is_replaced_only_with_overwrite(walk, record_path, tmp_path):
     path, output = record_path(walk), tmp_path / "geometry.zarr"
-    geometry(path, output)
+    compute_geometry(path, output)
     before = open_geometry(output).read(0).gram
     with pytest.raises(OutputExistsError, match="--overwrite"):
-        geometry(path, output)
+        compute_geometry(path, output)
     np.testing.assert_array_equal(open_geometry(output).read(0).gram, before)
-    geometry(record_path(2 * walk), output, overwrite=True)
+    compute_geometry(record_path(2 * walk), output, overwrite=True)
     np.testing.assert_array_equal(open_geometry(output).read(0).gram, 4 * before)
 
 
@@ -66,7 +68,7 @@ def test_a_damaged_path_leaves_no_geometry(walk, record_path, tmp_path):
     shard = path / "weights/c/0/0"
     shard.write_bytes(shard.read_bytes()[:-100] + bytes(100))
     with pytest.raises(StoreFormatError, match=r"weights: chunk \(0, 0\) in the file weights/c/0/0.*damaged"):
-        geometry(path, tmp_path / "geometry.zarr")
+        compute_geometry(path, tmp_path / "geometry.zarr")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["trajectory.zarr"]
 
 
@@ -75,14 +77,14 @@ def test_a_trajectory_is_no_geometry(walk, record_path):
         open_geometry(record_path(walk))
 
 
-def test_a_weight_that_is_not_finite_is_told_by_step_and_parameter(walk, record_path, tmp_path):
+def test_a_weight_that_is_not_finite_is_named_by_step_and_parameter(walk, record_path, tmp_path):
     points = walk.copy()
     points[25, 4] = np.nan
-    geometry(record_path(points, WINDOWS), tmp_path / "geometry.zarr", memory=0)
+    compute_geometry(record_path(points, WINDOWS), tmp_path / "geometry.zarr", memory=0)
     stored = open_geometry(tmp_path / "geometry.zarr")
     assert [stored.problem(number) for number in range(3)] == [
         "the weights are not finite: nan at step 25 in position[4]",
-        "",  # every fourth step only
+        "",  # this window holds only every fourth step
         "the weights are not finite: nan at step 25 in position[4]",
     ]
     assert np.isfinite(stored.read(1).gram).all()
@@ -95,19 +97,19 @@ def test_a_path_that_changes_while_being_read_leaves_no_geometry(walk, record_pa
         (path / "zarr.json").write_text((path / "zarr.json").read_text() + " ")
 
     with pytest.raises(StoreFormatError, match="changed while it was being read"):
-        geometry(path, tmp_path / "geometry.zarr", report=retrained)
+        compute_geometry(path, tmp_path / "geometry.zarr", report=retrained)
     assert [entry.name for entry in tmp_path.iterdir()] == ["trajectory.zarr"]
 
 
-def test_a_missing_chunk_of_the_geometry_is_told(walk, record_path, tmp_path):
-    geometry(record_path(walk), tmp_path / "geometry.zarr")
+def test_a_missing_chunk_of_the_geometry_is_reported(walk, record_path, tmp_path):
+    compute_geometry(record_path(walk), tmp_path / "geometry.zarr")
     (tmp_path / "geometry.zarr/gram/c/0/0/0").unlink()
     with pytest.raises(StoreFormatError, match="chunks of gram of window 0 are missing"):
         open_geometry(tmp_path / "geometry.zarr").read(0)
 
 
-def test_a_damaged_chunk_of_the_geometry_is_told(walk, record_path, tmp_path):
-    geometry(record_path(walk), tmp_path / "geometry.zarr")
+def test_a_damaged_chunk_of_the_geometry_is_reported(walk, record_path, tmp_path):
+    compute_geometry(record_path(walk), tmp_path / "geometry.zarr")
     chunk = tmp_path / "geometry.zarr/gram/c/0/0/0"
     chunk.write_bytes(chunk.read_bytes()[:-4] + bytes(4))
     with pytest.raises(StoreFormatError, match="gram of window 0 is damaged"):
@@ -116,18 +118,18 @@ def test_a_damaged_chunk_of_the_geometry_is_told(walk, record_path, tmp_path):
 
 def test_large_windows_are_stored_in_float32(walk, record_path, tmp_path, monkeypatch):
     path = record_path(walk)
-    geometry(path, tmp_path / "double.zarr")
+    compute_geometry(path, tmp_path / "double.zarr")
     monkeypatch.setattr("anodiff.trajectory.format.FLOAT32_FROM", 39)
-    geometry(path, tmp_path / "single.zarr")
+    compute_geometry(path, tmp_path / "single.zarr")
     double, single = (open_geometry(tmp_path / f"{name}.zarr") for name in ("double", "single"))
     assert [str(stored.group["gram"].dtype) for stored in (double, single)] == ["float64", "float32"]
     np.testing.assert_array_equal(single.read(0).gram, double.read(0).gram.astype(np.float32))
 
 
-def test_the_gradients_of_plain_sgd_are_the_updates_over_the_rate(walk, record_path, tmp_path):
+def test_the_gradients_of_plain_sgd_are_the_updates_over_the_learning_rate(walk, record_path, tmp_path):
     settings = {"training": {"steps": 39}, "recording": {"gradient_coordinates": 5}, "optimiser": {"learning_rate": 0.5}}
     path = record_path(walk, attributes={"settings": settings}, learning_rate=0.5)
-    geometry(path, tmp_path / "geometry.zarr", memory=0)
+    compute_geometry(path, tmp_path / "geometry.zarr", memory=0)
     stored = open_geometry(tmp_path / "geometry.zarr")
     chosen = stored.group["coordinate"][:]
     assert stored.group["gradient_sample"].attrs["source"] == "updates"
@@ -135,6 +137,6 @@ def test_the_gradients_of_plain_sgd_are_the_updates_over_the_rate(walk, record_p
     np.testing.assert_allclose(stored.gradients(0), -np.diff(walk[:, chosen], axis=0) / 0.5, rtol=1e-6)
 
 
-def test_without_settings_or_recorded_gradients_there_are_none(walk, record_path, tmp_path):
-    geometry(record_path(walk), tmp_path / "geometry.zarr")
+def test_without_settings_or_recorded_gradients_there_are_no_gradients(walk, record_path, tmp_path):
+    compute_geometry(record_path(walk), tmp_path / "geometry.zarr")
     assert open_geometry(tmp_path / "geometry.zarr").gradients(0) is None

@@ -1,4 +1,4 @@
-"""Roughness along a real small run, and the stages of the workflow on runs that ended in every way."""
+"""Roughness along a small real run, and all stages of the landscape on runs with every kind of ending."""
 
 import numpy as np
 import pandas as pd
@@ -7,19 +7,21 @@ import torch
 import xarray as xr
 
 from anodiff.errors import ConfigError, StoreMissingError
-from anodiff.geometry import geometry
-from anodiff.landscape import planes as stages
+from anodiff.geometry import compute_geometry
+from anodiff.landscape.curvature import measure_curvature
+from anodiff.landscape.planes import slice_planes
 from anodiff.landscape.roughness import measure_roughness
 from anodiff.landscape.roughness_store import ARRAYS, open_roughness
-from anodiff.landscape.run_surface import place
+from anodiff.landscape.run_surface import loss_surface_at
 from anodiff.landscape.slice_store import open_slice
 from anodiff.settings.run import RunSettings
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
-from anodiff.sweep.connections import COLUMNS, landscape_rows, rank_correlation
+from anodiff.sweep.connections import CURVATURE_COLUMNS, landscape_rows, rank_correlation
 from anodiff.training.run import train_run
 from anodiff.trajectory.store import open_trajectory
 
-QUICK = {"samples": 64, "directions": 4, "radii_per_decade": 2}
+LANDSCAPE = LandscapeSettings(samples=64)
+QUICK = {"directions": 4, "radii_per_decade": 2}
 
 
 def trained(folder, **changes):
@@ -30,7 +32,7 @@ def trained(folder, **changes):
         | changes
     )
     train_run(settings, folder / "trajectory.zarr", scratch=folder / "scratch", device="cpu")
-    geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
+    compute_geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
     return folder
 
 
@@ -39,10 +41,14 @@ def run(tmp_path_factory):
     return trained(tmp_path_factory.mktemp("run"))
 
 
+def measure(run, folder, at, landscape=LANDSCAPE, dtype=torch.float32, **settings):
+    rough = RoughnessSettings(at=at, **QUICK | settings)
+    outputs = folder / "r.zarr", folder / "r.csv"
+    return measure_roughness(run / "trajectory.zarr", *outputs, landscape, rough, dtype=dtype, device="cpu")
+
+
 def test_the_loss_of_a_network_is_smooth_at_distances_small_against_its_weights(run, tmp_path):
-    table = measure_roughness(
-        run / "trajectory.zarr", tmp_path / "r.zarr", tmp_path / "r.csv", steps=[0, 25], dtype=torch.float64, **QUICK
-    )
+    table = measure(run, tmp_path, [0, 25 / 40], dtype=torch.float64)
     assert table["step"].tolist() == [0, 0, 25, 25]
     assert table["directions"].tolist() == ["random", "path"] * 2
     assert ((table["roughness_exponent"] > 1.8) & (table["roughness_exponent"] < 2.4)).all()
@@ -56,65 +62,60 @@ def test_the_loss_of_a_network_is_smooth_at_distances_small_against_its_weights(
 
 
 def test_float32_has_the_floor_that_its_rounding_makes(run, tmp_path):
-    places = tmp_path / "single", tmp_path / "double"
-    for folder, dtype in zip(places, (torch.float32, torch.float64), strict=True):
-        folder.mkdir()
-        options = QUICK | {"decades": 8, "dtype": dtype}
-        measure_roughness(run / "trajectory.zarr", folder / "r.zarr", folder / "r.csv", steps=[25], **options)
-    single, double = (open_roughness(folder / "r.zarr") for folder in places)
+    folders = tmp_path / "single", tmp_path / "double"
+    for folder, dtype in zip(folders, (torch.float32, torch.float64), strict=True):
+        measure(run, folder, [25 / 40], dtype=dtype, decades=8)
+    single, double = (open_roughness(folder / "r.zarr") for folder in folders)
     assert 1e-9 < np.sqrt(single["rounding"][0]) < 1e-6
     assert np.sqrt(double["rounding"][0]) < 1e-14
     fitted = single.fit(0, "random").fitted
-    assert 0 < fitted.sum() < len(fitted)  # the smallest distances drown
+    assert 0 < fitted.sum() < len(fitted)  # the smallest distances are below rounding
     np.testing.assert_allclose(single.structure(0, "random")[fitted], double.structure(0, "random")[fitted], rtol=0.6)
     assert double.fit(0, "random").fitted.sum() > fitted.sum()
 
 
-def test_the_same_seed_gives_the_same_losses_on_any_number_of_workers(run, tmp_path):
-    for name, workers in (("a", 1), ("b", 2)):
-        measure_roughness(
-            run / "trajectory.zarr", tmp_path / f"{name}.zarr", tmp_path / f"{name}.csv", steps=[3], workers=workers, **QUICK
-        )
-    one, two = (open_roughness(tmp_path / f"{name}.zarr") for name in "ab")
+def test_the_same_seed_gives_the_same_losses_on_any_number_of_threads(run, tmp_path):
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            measure(run, tmp_path / str(number), [3 / 40])
+    finally:
+        torch.set_num_threads(threads)
+    one, two = (open_roughness(tmp_path / name / "r.zarr") for name in "12")
     np.testing.assert_array_equal(one["loss"], two["loss"])
 
 
 def test_refusals_write_nothing(run, tmp_path):
-    with pytest.raises(ConfigError, match=r"step 41 is not stored"):
-        measure_roughness(run / "trajectory.zarr", tmp_path / "r.zarr", tmp_path / "r.csv", steps=[41], **QUICK)
-    with pytest.raises(ConfigError, match="above 0"):
-        measure_roughness(run / "trajectory.zarr", tmp_path / "r.zarr", tmp_path / "r.csv", steps=[1], decades=0)
+    with pytest.raises(ConfigError, match="500 samples of a training set of 200"):
+        measure(run, tmp_path, [1], LandscapeSettings(samples=500))
     assert not list(tmp_path.iterdir())
 
 
-def plane_at_end(folder):
-    surface = place(folder / "trajectory.zarr", 40, samples=64)
-    return surface(surface.centre)
-
-
-def look(folder):
-    """Put a run's folder through all stages of the landscape."""
+def examine(folder):
+    """Run all stages of the landscape on a run's folder, and return the folder with their outputs."""
     planes = ["path_first", "path_last", "random", "hessian", "gradient"]
     settings = LandscapeSettings(samples=64, points=5, planes=planes)
     trajectory, landscape = folder / "trajectory.zarr", folder / "landscape"
-    stages.slices(trajectory, folder / "geometry.zarr", landscape / "slices", settings, device="cpu")
+    slice_planes(trajectory, folder / "geometry.zarr", landscape / "slices", settings, device="cpu")
     rough = RoughnessSettings(at=[0.0, 1.0], directions=3, decades=2)
-    stages.roughness(trajectory, landscape / "roughness.zarr", landscape / "roughness.csv", settings, rough, device="cpu")
+    measure_roughness(trajectory, landscape / "roughness.zarr", landscape / "roughness.csv", settings, rough, device="cpu")
     curved = CurvatureSettings(at=[0.0, 1.0], eigenvalues=2, probes=0, trace_products=0)
-    stages.curvature(trajectory, landscape / "curvature.zarr", settings, curved, device="cpu")
+    measure_curvature(trajectory, landscape / "curvature.zarr", settings, curved, device="cpu")
     return landscape
 
 
-def test_the_stages_look_at_fractions_of_a_run(run):
-    landscape = look(run)
+def test_the_stages_measure_at_fractions_of_a_run(run):
+    landscape = examine(run)
     plane = open_slice(landscape / "slices" / "path_last.zarr")
     assert plane.loss.shape == (5, 5)
     assert plane.path_steps.tolist()[-1] == 40
     assert open_slice(landscape / "slices" / "random.zarr").kind == "random"
     hessian, gradient = (open_slice(landscape / "slices" / f"{name}.zarr") for name in ("hessian", "gradient"))
     weights = open_trajectory(run / "trajectory.zarr").weights
+    surface = loss_surface_at(run / "trajectory.zarr", 40, LANDSCAPE)
     assert hessian.first[-1] == pytest.approx(np.linalg.norm(weights[40] - weights[20]), rel=1e-6)
-    assert hessian.loss[2, 2] == gradient.loss[2, 2] == plane_at_end(run)
+    assert hessian.loss[2, 2] == gradient.loss[2, 2] == surface(surface.centre)
     bent = [
         np.polyfit(axis, losses, 2)[0]
         for axis, losses in ((hessian.first, hessian.loss[2]), (hessian.second, hessian.loss.T[2]))
@@ -126,14 +127,14 @@ def test_the_stages_look_at_fractions_of_a_run(run):
     rows = landscape_rows(run, exponents)
     assert rows["beta_max"].tolist() == [1.5, 1.5, 0.5, 0.5]
     np.testing.assert_allclose(rows["sharpness"], rows["hessian_largest"] * 0.1 / 2)
-    assert set(COLUMNS) <= set(rows)
+    assert set(CURVATURE_COLUMNS) <= set(rows)
     with pytest.raises(StoreMissingError, match="anodiff roughness"):
         landscape_rows(run / "nowhere", exponents)
 
 
 def test_a_run_that_ended_before_its_first_window_has_an_empty_landscape(tmp_path):
     folder = trained(tmp_path, optimiser={"learning_rate": 1e30}, training={"steps": 40, "batch_size": 50, "loss": "mse"})
-    landscape = look(folder)
+    landscape = examine(folder)
     assert not list((landscape / "slices").iterdir())
     assert len(pd.read_csv(landscape / "roughness.csv")) == 0
     assert len(open_roughness(landscape / "roughness.zarr")["step"]) == 0

@@ -1,17 +1,23 @@
-"""The loss as a function of the weights: right, repeatable, and without a trace on the network it was taken from."""
+"""The loss as a function of the weights: correct and repeatable; the network it was taken from is unchanged."""
 
 import copy
+import shutil
 
 import numpy as np
 import pytest
 import torch
+import zarr
 from torch import nn
 
 from anodiff import models
 from anodiff.errors import ConfigError, StoreFormatError
-from anodiff.landscape import LossSurface, place
+from anodiff.landscape import LossSurface, loss_surface_at
+from anodiff.landscape.run_surface import points_near, stored_point
 from anodiff.settings.run import RunSettings
+from anodiff.settings.stages import LandscapeSettings
+from anodiff.storage.stores import finish_store
 from anodiff.training.run import train_run
+from anodiff.trajectory.store import open_trajectory
 
 CROSS_ENTROPY = nn.functional.cross_entropy
 
@@ -31,7 +37,7 @@ def flat(model):
 
 
 def slow_loss(model, point, images, labels, centre=None, batch_size=256):
-    """The obvious way: set the weights, set the statistics by training-mode passes, evaluate."""
+    """The obvious way: set the weights, estimate the statistics by passes in training mode, evaluate."""
     model = copy.deepcopy(model)
 
     def put(values):
@@ -67,11 +73,11 @@ def test_the_loss_is_that_of_the_network_in_evaluation_mode(name, options):
     point = centre + np.random.default_rng(0).normal(0, 0.02, len(centre))
     surface = LossSurface(model, images, labels, CROSS_ENTROPY, batch_size=32)
     assert surface(point) == pytest.approx(slow_loss(model, point, images, labels, centre, 32), rel=1e-5)
-    anew = LossSurface(model, images, labels, CROSS_ENTROPY, batch_size=32, batch_norm="per_point")
-    assert anew(point) == pytest.approx(slow_loss(model, point, images, labels, None, 32), rel=1e-5)
+    per_point = LossSurface(model, images, labels, CROSS_ENTROPY, batch_size=32, batch_norm="per_point")
+    assert per_point(point) == pytest.approx(slow_loss(model, point, images, labels, None, 32), rel=1e-5)
 
 
-def test_the_network_is_left_as_it_was():
+def test_the_given_network_does_not_change():
     model = network(width=4).train()
     before, images_labels = copy.deepcopy(model.state_dict()), samples()
     surface = LossSurface(model, *images_labels, CROSS_ENTROPY)
@@ -89,7 +95,7 @@ def test_a_point_has_the_same_loss_whatever_was_evaluated_before():
     assert surface(surface.centre) == first
 
 
-def test_folding_changes_nothing_but_the_last_bits():
+def test_folding_changes_only_the_last_bits():
     model, (images, labels) = network(width=4), samples()
     surface = LossSurface(model, images, labels, CROSS_ENTROPY, dtype=torch.float64)
     assert surface._folded is not None
@@ -100,10 +106,10 @@ def test_folding_changes_nothing_but_the_last_bits():
     assert surface(surface.centre + 0.01) == pytest.approx(folded, rel=1e-12)
 
 
-def test_points_together_have_the_losses_of_points_alone():
+def test_several_points_have_the_losses_of_each_alone():
     surface = LossSurface(network(width=4), *samples(), CROSS_ENTROPY, dtype=torch.float64, batch_size=25)
     points = surface.centre + np.random.default_rng(0).normal(0, 0.02, (3, surface.size))
-    np.testing.assert_allclose(surface.together(points), [surface(point) for point in points], rtol=1e-12)
+    np.testing.assert_allclose(surface.losses_at(points), [surface(point) for point in points], rtol=1e-12)
 
 
 def test_the_gradient_is_the_slope_of_the_loss():
@@ -113,11 +119,11 @@ def test_the_gradient_is_the_slope_of_the_loss():
     assert surface.gradient(surface.centre) @ direction == pytest.approx(slope, rel=1e-4)
 
 
-def test_scaling_the_weights_before_a_normalisation_changes_nothing_where_statistics_are_estimated_at_each_point():
+def test_with_statistics_of_each_point_the_scale_of_weights_before_a_normalisation_does_not_matter():
     surface = LossSurface(network(width=4), *samples(), CROSS_ENTROPY, batch_norm="per_point", dtype=torch.float64)
     scaled = surface.centre.copy()
     scaled[: int(np.prod(next(iter(surface.shapes.values()))))] *= 2
-    assert surface(scaled) == pytest.approx(surface(surface.centre), rel=1e-4)  # but for ε
+    assert surface(scaled) == pytest.approx(surface(surface.centre), rel=1e-4)  # except for ε
     held = LossSurface(network(width=4), *samples(), CROSS_ENTROPY, dtype=torch.float64)
     assert held(scaled) != pytest.approx(held(held.centre), rel=1e-2)
 
@@ -144,24 +150,50 @@ def run(tmp_path_factory):
     return folder / "trajectory.zarr"
 
 
-def test_a_run_is_placed_at_a_stored_step(run):
+def test_the_surface_of_a_run_is_centred_at_a_stored_step(run):
     before = torch.get_rng_state()
-    surface = place(run, 4, samples=100, seed=3)
+    settings = LandscapeSettings(samples=100, seed=3)
+    surface = loss_surface_at(run, 4, settings)
     assert torch.equal(torch.get_rng_state(), before)
     assert surface.samples == 100
-    assert surface(surface.centre) < place(run, 0, samples=100, seed=3)(place(run, 0).centre)
+    np.testing.assert_array_equal(surface.centre, stored_point(open_trajectory(run), 4))
+    assert surface(surface.centre) < loss_surface_at(run, 0, settings)(stored_point(open_trajectory(run), 0))
 
 
 def test_a_step_that_is_not_stored_is_refused_with_the_nearest(run):
     with pytest.raises(ConfigError, match="step 3 is not stored; the nearest are 2 and 4"):
-        place(run, 3)
+        loss_surface_at(run, 3, LandscapeSettings())
     with pytest.raises(ConfigError, match="step 100 is not stored; the nearest are 6"):
-        place(run, 100)
+        loss_surface_at(run, 100, LandscapeSettings())
     with pytest.raises(ConfigError, match="500 samples of a training set of 200"):
-        place(run, 4, samples=500)
+        loss_surface_at(run, 4, LandscapeSettings(samples=500))
 
 
-def test_another_network_than_the_stored_is_refused(run):
+def test_the_points_of_a_run_are_the_stored_ones_nearest_to_fractions_of_it(run):
+    found = points_near(open_trajectory(run), [0.0, 0.3, 0.4, 1.0])
+    assert list(found) == [0, 2, 6]
+    assert {window.start for window in found.values()} == {0}
+
+
+@pytest.fixture
+def with_settings(run, tmp_path):
+    """Return a function that copies the run's trajectory with other settings."""
+
+    def change(settings):
+        shutil.copytree(run, tmp_path / "trajectory.zarr")
+        group = zarr.open_group(tmp_path / "trajectory.zarr", mode="r+", use_consolidated=False)
+        finish_store(group, settings=settings)
+        return tmp_path / "trajectory.zarr"
+
+    return change
+
+
+def test_another_network_than_the_stored_one_is_refused(with_settings):
     settings = RunSettings.model_validate({"data": "digits", "model": "mlp3", "training": {"steps": 8}})
     with pytest.raises(StoreFormatError, match="are not those of the network"):
-        place(run, 4, settings=settings)
+        loss_surface_at(with_settings(settings.model_dump(mode="json")), 4, LandscapeSettings())
+
+
+def test_a_path_without_settings_is_refused_in_one_line(with_settings):
+    with pytest.raises(ConfigError, match="only runs of 'anodiff train' have a landscape"):
+        loss_surface_at(with_settings(None), 4, LandscapeSettings())

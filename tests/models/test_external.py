@@ -142,9 +142,9 @@ def test_building_leaves_search_path_mode_and_buffers_as_they_were(module):
     ("text", "options", "wanted"),
     [
         ("def groww(): pass", {}, "own_networks has no 'grow'; did you mean 'groww'?"),
-        ("grow = 3", {}, "grow is int, not something to call"),
+        ("grow = 3", {}, "grow is not callable but of type int"),
         ("def grow(): return 3", {}, "must return a torch.nn.Module, got int"),
-        ("def grow(hidden): pass", {}, "missing a required argument: 'hidden'; give it under options"),
+        ("def grow(hidden): pass", {}, "missing a required argument: 'hidden'; set it in model.options"),
         ("def grow(hidden=1): pass", {"hiden": 2}, "takes no option 'hiden'; did you mean 'hidden'?"),
         ("def grow(classes): pass", {"hidden": 2}, "takes no option 'hidden'; it takes none"),
         ("def grow(): return nn.Linear(3, 10)", {}, "does not take images of 1 x 28 x 28"),
@@ -157,7 +157,7 @@ def test_building_leaves_search_path_mode_and_buffers_as_they_were(module):
         ),
     ],
 )
-def test_what_is_wrong_with_a_factory_is_said_in_one_line(module, text, options, wanted):
+def test_a_wrong_factory_is_reported_in_one_line(module, text, options, wanted):
     module(text)
     assert wanted in message("own_networks:grow", **options)
 

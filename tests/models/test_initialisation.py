@@ -1,4 +1,4 @@
-"""The published initialisation, and what it does to networks that it was not made for."""
+"""The published initialisation, and its effect on networks that it was not made for."""
 
 import math
 

@@ -181,7 +181,7 @@ def test_the_same_seed_gives_the_same_network():
 
 
 @pytest.mark.parametrize("shortcut", [True, False])
-def test_a_block_whose_convolutions_give_nothing_is_the_identity_only_with_its_shortcut(shortcut):
+def test_a_block_with_zero_convolutions_is_the_identity_only_with_its_shortcut(shortcut):
     block = Block(4, 4, 1, nn.Identity() if shortcut else None, batch_norm=False)
     for parameter in block.body[-1].parameters():
         nn.init.zeros_(parameter)

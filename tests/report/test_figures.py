@@ -10,17 +10,9 @@ from matplotlib.colors import to_rgba
 
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
 from anodiff.report.figures.catalogue import FIGURES, FORMATS
-from anodiff.report.figures.drawing import draw
-from anodiff.report.figures.style import (
-    CONFIGURATIONS,
-    MOST_COLUMNS,
-    MOST_WINDOWS,
-    by_model,
-    labels,
-    publish,
-    save,
-    waiting_times,
-)
+from anodiff.report.figures.drawing import draw, publish, save
+from anodiff.report.figures.panels import MOST_COLUMNS, configuration_labels, group_by_model
+from anodiff.report.figures.style import CONFIGURATIONS, MOST_WINDOWS, waiting_times
 from anodiff.report.figures.sweep import curves, overview
 
 FUNCTIONS = {
@@ -48,7 +40,7 @@ def visible(figure):
 
 
 def legends(figure):
-    """The legends below the columns, which have a place of their own."""
+    """The legends below the columns."""
     return [panel.get_legend() for panel in figure.get_axes() if panel.get_legend()]
 
 
@@ -85,7 +77,7 @@ def test_each_configuration_has_a_panel_and_each_model_begins_a_row(kind, which)
         place = panel.get_subplotspec()
         assert place.colspan.start < MOST_COLUMNS
         starts.setdefault(panel.get_title("left").split(" · ")[0], (place.colspan.start))
-    assert starts == dict.fromkeys(by_model(runs), 0)
+    assert starts == dict.fromkeys(group_by_model(runs), 0)
 
 
 @pytest.mark.parametrize("kind", ["exponents", "tails", "learning"])
@@ -93,8 +85,8 @@ def test_each_configuration_has_a_panel_and_each_model_begins_a_row(kind, which)
 def test_each_model_has_a_column_of_two_panels(kind, which):
     runs = SWEEPS[which]()
     panels = visible(FUNCTIONS[kind](runs))
-    assert [panel.get_title("left") for panel in panels if panel.get_title("left")] == list(by_model(runs))
-    assert len(panels) == 2 * len(by_model(runs))
+    assert [panel.get_title("left") for panel in panels if panel.get_title("left")] == list(group_by_model(runs))
+    assert len(panels) == 2 * len(group_by_model(runs))
 
 
 def test_axes_name_their_quantity_and_unit():
@@ -226,7 +218,7 @@ def test_points_are_the_tables_with_a_line_through_the_means(function):
             np.testing.assert_array_equal(points.get_xdata(), tables[run.name]["waiting_time"])
             np.testing.assert_array_equal(points.get_ydata(), tables[run.name][column])
             assert points.get_linestyle() == "None"
-        for group in by_model(runs)["mlp3"].values():
+        for group in group_by_model(runs)["mlp3"].values():
             means = np.mean([tables[run.name][column] for run in group], axis=0)
             np.testing.assert_allclose(line(panel, group[0].group).get_ydata(), means)
         assert any(list(each.get_ydata()) == [reference] * 2 for each in panel.lines)
@@ -238,7 +230,7 @@ def test_waiting_times_over_many_scales_are_spread_logarithmically():
     assert {panel.get_xscale() for panel in visible(overview.exponents(sweep()))} == {"linear"}
 
 
-def test_learning_curves_are_the_stores_without_what_was_not_measured():
+def test_learning_curves_are_those_of_the_store_without_unmeasured_values():
     runs = sweep(["mlp3"], [64])
     for panel, quantity in zip(visible(overview.learning(runs)), ("loss", "accuracy"), strict=True):
         assert panel.get_yscale() == ("log" if quantity == "loss" else "linear")
@@ -259,7 +251,7 @@ def test_the_unit_of_the_loss_is_that_of_the_runs():
 def test_models_beyond_four_continue_below_with_the_same_axis():
     runs = sweep([f"mlp{depth}" for depth in range(3, 9)], [64], seeds=[0])
     panels = visible(overview.exponents(runs))
-    assert [panel.get_title("left") for panel in panels if panel.get_title("left")] == list(by_model(runs))
+    assert [panel.get_title("left") for panel in panels if panel.get_title("left")] == list(group_by_model(runs))
     for quantity in ("largest local exponent β", "exponent β over long lags\n(200–900 steps)"):
         assert sum(panel.get_ylabel() == quantity for panel in panels) == 2
     assert len({panel.get_ylim() for panel in panels}) == 2
@@ -278,7 +270,7 @@ def test_configurations_beyond_the_colours_differ_by_their_marker():
     ]
 
 
-def test_a_diverged_run_is_drawn_as_far_as_it_got_and_marked():
+def test_a_diverged_run_is_drawn_up_to_its_last_step_and_marked():
     runs = SWEEPS["one diverged"]()
     lost = next(run for run in runs if "diverged_at" in run.curves.attrs)
     for function in (curves.msd, curves.beta):
@@ -301,7 +293,7 @@ def test_a_panel_without_curves_says_why():
         assert panel.get_title("left").endswith("2 of 2 diverged at step 12")
 
 
-def test_labels_tell_what_differs_and_no_more():
+def test_labels_say_what_differs_and_no_more():
     runs = invented_sweep(
         {
             "model": [{"name": "mlp3", "width": 64}],
@@ -311,8 +303,11 @@ def test_labels_tell_what_differs_and_no_more():
             "seed": [0, 1],
         }
     )
-    ((name, model),) = by_model(runs).items()
-    assert (name, list(labels(model).values())) == ("mlp3", ["batch 64 · lr 1e-05", "batch 64 · lr 1e-05 · weightdecay1e-05"])
+    ((name, model),) = group_by_model(runs).items()
+    assert (name, list(configuration_labels(model).values())) == (
+        "mlp3",
+        ["batch 64 · lr 1e-05", "batch 64 · lr 1e-05 · weightdecay1e-05"],
+    )
 
 
 def test_long_titles_are_wrapped():
@@ -374,7 +369,7 @@ def test_what_cannot_be_drawn_is_one_line(run_folder, tmp_path):
     assert not (tmp_path / "msd.svg").exists()
 
 
-def test_the_reader_s_own_style_does_not_show(tmp_path):
+def test_the_user_s_own_style_has_no_effect(tmp_path):
     import matplotlib
 
     runs = SWEEPS["one run"]()

@@ -1,4 +1,4 @@
-"""Pictures of the landscape, of stores whose content is known."""
+"""Figures of the landscape and of the simplified model, drawn from data that are known."""
 
 import warnings
 from dataclasses import replace
@@ -7,16 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from invented import sweep
+from matplotlib.figure import Figure
 
-from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.errors import StoreMissingError
 from anodiff.landscape.curvature_store import Curvature
 from anodiff.landscape.roughness_store import RoughnessStore
 from anodiff.landscape.slice_store import Slice
 from anodiff.landscape.structure import ABOVE_FLOOR, FLOORS
-from anodiff.report.figures.landscape import panels as landscape
+from anodiff.report.figures.drawing import save
 from anodiff.report.figures.landscape import sweep as landscapes
+from anodiff.report.figures.landscape.panels import draw_plane
 from anodiff.report.figures.model import walkers as surfaces
-from anodiff.report.figures.style import save
+from anodiff.report.figures.style import styled
 from anodiff.settings.stages import SimplifiedModelSettings
 from anodiff.simulation.surfaces.ensemble import measure_ensembles
 from anodiff.sweep.connections import rank_correlation
@@ -36,20 +38,13 @@ def rough(slope=1.0, rounding=1e-16, points=2):
     loss = 1 + slope * RADII * np.array([1, -1])[:, None] * np.ones((points, 2, 4, 1, 1))
     arrays = {"step": np.arange(points) * 100, "loss_centre": np.ones(points), "loss": loss}
     arrays |= {"radius": np.tile(RADII, (points, 1)), "rounding": np.full(points, rounding)}
-    return RoughnessStore(arrays, ["random", "path"], {"seed": 0})
+    return RoughnessStore(arrays, {"kinds": ["random", "path"], "seed": 0})
 
 
-def curved(probes=1, points=3):
-    steps = np.arange(points) * 10
-    nodes = np.tile([-1.0, 0.0, 4.0], (points, probes, 1))
-    arrays = {"step": steps, "threshold": np.full(points, 20.0), "hessian_eigenvalue": np.array([[4.0, -1.0]] * points)}
-    arrays |= {"gauss_newton_eigenvalue": np.full((points, 2), 3.0), "density_node": nodes, "window_start": steps}
-    arrays |= {"density_weight": np.full(nodes.shape, 1 / 3), "lag": np.array([1, 2, 4])}
-    arrays |= {f"msd_{part}": np.array([[1.0, 2.0, 4.0]] * points) * share for part, share in PARTS.items()}
-    return Curvature(arrays, {"parameters": 100})
-
-
-PARTS = {"total": 1.0, "within": 0.75, "outside": 0.25}
+def curved():
+    """A curvature with a positive and a negative eigenvalue at three points."""
+    arrays = {"step": np.arange(3) * 10, "threshold": np.full(3, 20.0), "hessian_eigenvalue": np.array([[4.0, -1.0]] * 3)}
+    return Curvature(arrays | {"gauss_newton_eigenvalue": np.full((3, 2), 3.0)}, {"parameters": 100})
 
 
 def drawn(monkeypatch, name, *stores):
@@ -77,7 +72,7 @@ def test_structure_functions_of_all_runs_lie_within_the_shared_axis(monkeypatch)
     assert low <= FLOORS["difference"] * 1e-20 < high
 
 
-def test_what_is_shaded_is_what_is_not_fitted(monkeypatch):
+def test_only_values_outside_the_shaded_part_are_fitted(monkeypatch):
     store = rough(rounding=1e-6)
     panel = drawn(monkeypatch, "roughness", store).get_axes()[0]
     (shaded,) = panel.patches
@@ -110,23 +105,7 @@ def test_the_legend_of_the_curvature_is_not_cut_off(monkeypatch, runs, tmp_path)
     assert np.isnan(lines(figure.get_axes()[0], "rank 2")[0].get_ydata()).all()  # negative: not drawn
 
 
-def test_the_parts_of_the_motion_are_drawn_as_stored():
-    panel = landscape.motion(curved()).get_axes()[0]
-    for part, share in PARTS.items():
-        assert lines(panel, part)[0].get_ydata().tolist() == [share, 2 * share, 4 * share]
-
-
-def test_a_spectral_density_has_its_area_and_one_that_was_not_measured_is_refused():
-    panel = landscape.density(curved(), [0]).get_axes()[0]
-    (line,) = lines(panel, "point 0")
-    assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(1, abs=0.01)
-    with pytest.raises(ConfigError, match="probes of at least 1"):
-        landscape.density(curved(probes=0))
-    with pytest.raises(ConfigError, match="probes of at least 1"):
-        landscape.density(curved(points=0))
-
-
-def test_the_path_lies_on_the_plane_where_it_went(tmp_path):
+def test_the_path_is_drawn_on_the_plane(tmp_path):
     path = np.array([[-0.5, 0.2], [0.0, 0.1], [0.5, 0.4]])
     grid = np.linspace(-1, 1, 9)
     loss = grid[:, None] ** 2 + grid**2 + 0.1
@@ -134,23 +113,18 @@ def test_the_path_lies_on_the_plane_where_it_went(tmp_path):
     found = Slice(
         loss, grid, grid, "path", ("first", "second"), "weight unit", path, np.array([0, 5, 10]), np.array([0.7, 0.2]), 1, {}
     )
-    figure = landscape.plane(found)
-    panel = figure.get_axes()[0]
+    with styled():
+        figure = Figure()
+        panel = figure.subplots()
+        draw_plane(figure, panel, found)
     (line,) = lines(panel, "path")
     np.testing.assert_array_equal(line.get_xydata(), path)
     shown = panel.collections[0].get_array()
     assert shown.mask.sum() == 1
     assert shown[2, 5] == pytest.approx(loss[2, 5])
     assert "1 points without a finite loss" in panel.get_title(loc="left")
-    assert "70% of the variance; a random walk 61%" in panel.get_xlabel()
+    assert "70% of the variance (random walk: 61%)" in panel.get_xlabel()
     save(figure, tmp_path / "plane.png", ".png")
-
-
-def test_profiles_keep_their_losses():
-    grid = np.linspace(0, 1, 5)
-    one = Slice(1 + grid, grid, None, "line", ("between",), "distance", None, None, None, 0, {})
-    figure = landscape.profiles([one, one], ["a", "b"])
-    assert lines(figure.get_axes()[0], "b")[0].get_ydata().tolist() == (1 + grid).tolist()
 
 
 def cut(path, kind, unit, labels, loss):
@@ -161,7 +135,7 @@ def cut(path, kind, unit, labels, loss):
     return path, Slice(loss, grid, grid, kind, labels, unit, *on_it, 0, {})
 
 
-def test_each_plane_that_a_run_was_cut_along_has_a_panel_of_its_losses(monkeypatch, tmp_path):
+def test_each_slice_of_a_run_has_a_panel_of_its_losses(monkeypatch, tmp_path):
     runs = [replace(run, folder=tmp_path / run.name) for run in sweep(["mlp3", "vgg9", "alexnet"], [64], seeds=[0])]
     random, loss = np.random.default_rng(0), {}
     stores = {}
@@ -183,7 +157,7 @@ def test_each_plane_that_a_run_was_cut_along_has_a_panel_of_its_losses(monkeypat
         assert "weight units" in panel.get_xlabel()
         assert "weight units" in panel.get_ylabel()
         assert len(lines(panel, "path")) == ("path" in str(store.name))
-    assert [panel.texts[0].get_text() for panel in panels[3:]] == ["not cut", "no finished window", "no finished window"]
+    assert [panel.texts[0].get_text() for panel in panels[3:]] == ["not measured", "no finished window", "no finished window"]
     assert "largest curvature at the end" in panels[1].get_title(loc="left")
     with pytest.raises(StoreMissingError, match="anodiff landscape"):
         landscapes.planes([replace(runs[0], folder=tmp_path / "nowhere")])

@@ -14,18 +14,18 @@ import pytest
 from invented import page_sources, sweep
 from jinja2 import Environment, StrictUndefined
 
-from anodiff.diffusion.columns import COLUMNS
+from anodiff.diffusion.columns import EXPONENT_COLUMNS
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
 from anodiff.report.figures.catalogue import ALL_FIGURES, FIGURES
 from anodiff.report.figures.drawing import draw
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.report.page import write_page
-from anodiff.report.page.overview import lost_runs, model_summaries, read_table, run_rows
-from anodiff.report.page.tables import MOST_ROWS, meaning_of, page_table
+from anodiff.report.page.overview import diverged_runs, model_summaries, read_exponents, run_table
+from anodiff.report.page.tables import MAX_ROWS, page_table
 from anodiff.report.page.topics import TOPICS
 from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
-from anodiff.sweep.columns import RUN_COLUMNS
-from anodiff.sweep.tables import NAMING, write_tables
+from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS
+from anodiff.sweep.tables import write_tables
 
 VOID = {"meta", "img", "br", "link", "hr", "input", "mspace"}
 REPORT = Path(__file__).parents[2] / "workflow" / "report"
@@ -89,7 +89,7 @@ def pages(tmp_path):
 def invented_table(**columns):
     """A table as that of `anodiff tables`, with one run per entry of the columns unless they say otherwise."""
     number = len(next(iter(columns.values())))
-    usual = {column: [math.nan] * number for column in (*NAMING, *RUN_COLUMNS, *COLUMNS)}
+    usual = {column: [math.nan] * number for column in (*SETTING_COLUMNS, *RUN_COLUMNS, *EXPONENT_COLUMNS)}
     usual |= {"run": [f"run{index}" for index in range(number)], "model": ["mlp"] * number, "seed": [0] * number}
     return pd.DataFrame(
         usual | {"window": [0] * number, "waiting_time": [0] * number, "status": ["complete"] * number} | columns
@@ -117,7 +117,7 @@ def test_the_page_is_whole_html_with_every_claim_run_and_figure(pages):
     rows = page.rows("run-table")
     assert [row[0] for row in rows[1:]] == table["run"].unique().tolist()
     assert [text for _, text in page.all("figcaption")] == [
-        ALL_FIGURES[kind].caption.replace("t_w", "tw") for topic in TOPICS for kind in topic.kinds if kind in FIGURES
+        ALL_FIGURES[kind].caption.replace("t_w", "tw") for topic in TOPICS for kind in topic.figures if kind in FIGURES
     ]
     claims = [text for attributes, text in page.all("h4") if attributes.get("id", "").startswith("claim-")]
     assert claims == [f"{number} {claim.title}" for number, claim in CLAIMS.items()]
@@ -127,10 +127,10 @@ def test_the_page_is_whole_html_with_every_claim_run_and_figure(pages):
 
 
 def test_every_figure_has_its_topic():
-    placed = [kind for topic in TOPICS for kind in topic.kinds]
+    placed = [kind for topic in TOPICS for kind in topic.figures]
     assert len(placed) == len(set(placed))
     assert set(ALL_FIGURES) <= set(placed)
-    assert set(RUN_FIGURES) == {kind for topic in TOPICS for kind in topic.of_runs}
+    assert set(RUN_FIGURES) == {kind for topic in TOPICS for kind in topic.run_figures}
 
 
 def test_a_figure_that_no_topic_asks_for_is_shown_all_the_same(pages, monkeypatch):
@@ -165,10 +165,10 @@ def test_figures_of_runs_are_in_the_page_as_far_as_there_is_room(pages):
         "data": f"{run}/msd",
     }
     assert sheets[pages.runs[1].name]["figures"] == []
-    linked = written(pages, most_bytes=0)
+    linked = written(pages, max_bytes=0)
     assert json.loads(data_of(linked, "sheets"))[run]["figures"] == [{k: v for k, v in figure.items() if k != "data"}]
     assert f"packed-{run}" not in linked
-    assert "loaded from the folder runs beside it" in " ".join(Page(linked).all("footer")[0][1].split())
+    assert "loaded from the folder runs next to it" in " ".join(Page(linked).all("footer")[0][1].split())
     assert "loaded from the folder" not in html
     assert json.loads(data_of(written(pages, runs=None), "sheets"))[run]["figures"] == []
 
@@ -239,7 +239,7 @@ def test_the_table_of_runs_shows_the_first_and_the_last_window():
         beta_long_low=[0.7, 1.3, math.nan],
         beta_long_high=[0.9, 1.6, math.nan],
     )
-    runs = run_rows(table)
+    runs = run_table(table)
     heads = [column.heading for column in runs.columns]
     cells = [dict(zip(heads, row, strict=True)) for row in runs.rows]
     assert [cell["run"].text for cell in cells] == ["b", "a"]
@@ -254,7 +254,7 @@ def test_the_table_of_runs_shows_the_settings_that_tell_runs_of_a_model_apart():
     place = table.columns.get_loc("parameters")
     table.insert(place, "model.depth", [3, 3, 9])
     table.insert(place, "data.label_noise", [0.0, 0.2, 0.0])
-    heads = [column.heading for column in run_rows(table).columns]
+    heads = [column.heading for column in run_table(table).columns]
     assert "label noise" in heads
     assert "depth" not in heads
     assert "data" not in heads
@@ -269,17 +269,17 @@ def test_tables_hold_numbers_exactly_with_their_intervals_and_meanings(pages):
     titles = [column["title"] for column in shown["columns"]]
     cells = [row[titles.index("beta_max")] for row in shown["rows"]]
     assert cells[:3] == [[1.5349999999, 1.4, 1.6712], 1.5349999999, None]
-    ends = {f"{name}{end}" for name in COLUMNS for end in ("_low", "_high")} & set(COLUMNS)
+    ends = {f"{name}{end}" for name in EXPONENT_COLUMNS for end in ("_low", "_high")} & set(EXPONENT_COLUMNS)
     assert set(titles) == set(table.columns) - ends
     assert titles[0] == "run"
     meanings = {column["title"]: column["meaning"] for column in shown["columns"]}
-    assert meanings["beta_long"] == COLUMNS["beta_long"]
-    assert meanings["status"] == RUN_COLUMNS["status"]
-    assert meaning_of("learning_rate", COLUMNS) == "the run's setting optimiser.learning_rate"
+    assert meanings["beta_long"] == EXPONENT_COLUMNS["beta_long"].meaning
+    assert meanings["status"] == RUN_COLUMNS["status"].meaning
+    assert meanings["learning_rate"] == SETTING_COLUMNS["learning_rate"].meaning
 
 
 def test_of_a_table_too_long_each_run_shows_its_ends():
-    windows = MOST_ROWS // 2
+    windows = MAX_ROWS // 2
     runs = np.repeat(["a", "b", "c"], windows)
     table = invented_table(run=runs, window=np.tile(range(windows), 3), waiting_time=np.tile(range(windows), 3))
     shown = page_table("exponents", table)
@@ -295,7 +295,9 @@ def test_diverged_runs_are_marked_and_named_with_their_step(pages):
     (marked,) = [text for attributes, text in page.all("tr") if attributes.get("class") == "diverged"]
     assert marked.startswith(pages.lost)
     (warning,) = [text for attributes, text in page.all("p") if attributes.get("class") == "notice" and "diverged" in text]
-    assert warning == f"1 of 8 runs diverged, and is measured only in windows that ended before: {pages.lost} at step 1,200."
+    assert (
+        warning == f"1 of 8 runs diverged, and is measured only in windows that ended before that: {pages.lost} at step 1,200."
+    )
 
 
 def test_without_diverged_runs_none_are_spoken_of(pages):
@@ -339,7 +341,7 @@ def test_summaries_take_the_first_and_the_last_window_of_each_run():
     (summary,) = model_summaries(table.sample(frac=1, random_state=0))
     assert (summary.runs, summary.seeds) == (2, 2)
     assert (summary.early, summary.late, summary.accuracy) == ("1.25 – 1.50", "0.50 – 0.75", "0.80 – 0.90")
-    assert (summary.early_judged, summary.late_judged) == ("2 of 2", "2 of 2")
+    assert (summary.superdiffusive, summary.subdiffusive) == ("2 of 2", "2 of 2")
 
 
 @pytest.mark.parametrize(
@@ -348,9 +350,9 @@ def test_summaries_take_the_first_and_the_last_window_of_each_run():
 )
 def test_the_summary_does_not_claim_what_was_not_seen(exponents, early, late):
     (summary,) = model_summaries(invented_table(beta_long=exponents))
-    assert (summary.early_judged, summary.late_judged) == (early, late)
+    assert (summary.superdiffusive, summary.subdiffusive) == (early, late)
     (nothing,) = model_summaries(invented_table(beta_long=[np.nan] * 2))
-    assert (nothing.early_judged, nothing.late_judged, nothing.early) == ("not measured", "not measured", "–")
+    assert (nothing.superdiffusive, nothing.subdiffusive, nothing.early) == ("not measured", "not measured", "–")
 
 
 def test_a_diverged_run_has_no_last_window():
@@ -358,7 +360,7 @@ def test_a_diverged_run_has_no_last_window():
     table = invented_table(**columns, beta_long=[1.5, np.nan], status=["diverged"] * 2, steps_completed=[15] * 2)
     (summary,) = model_summaries(table)
     assert (summary.early, summary.late) == ("1.50", "–")
-    assert lost_runs(table) == [("a", 15)]
+    assert diverged_runs(table) == [("a", 15)]
 
 
 def test_models_keep_the_order_of_the_sweep():
@@ -399,9 +401,9 @@ def test_what_cannot_be_shown_is_one_line_and_leaves_no_page(pages, tmp_path):
         ([table, other], ConfigError, "other.csv: the page takes tables called exponents.csv, "),
         ([table, drawing], ConfigError, "other.svg: the page takes SVG files called msd.svg, beta.svg"),
         ([tmp_path / "msd.svg"], ConfigError, "the page needs the sweep's table exponents.csv"),
-        ([odd / "exponents.csv"], ConfigError, "exponents.csv: no table of a sweep, it has no column 'data'"),
-        ([table, odd / "claims.csv"], ConfigError, "claims.csv: no table of claims"),
-        ([table, odd / "tails.csv"], ConfigError, "tails.csv: no table"),
+        ([odd / "exponents.csv"], ConfigError, "exponents.csv: not a table of a sweep, it has no column 'data'"),
+        ([table, odd / "claims.csv"], ConfigError, "claims.csv: not a table of claims"),
+        ([table, odd / "tails.csv"], ConfigError, "tails.csv: not a table"),
     ):
         with pytest.raises(error, match=message) as caught:
             write_page(sources, pages.page, title="tiny")
@@ -426,7 +428,7 @@ def test_the_page_of_real_results(make_run, tmp_path):
 
 
 def test_the_table_is_read_as_it_was_written(pages):
-    assert read_table(pages.folder / "exponents.csv").equals(table_of(pages))
+    assert read_exponents(pages.folder / "exponents.csv").equals(table_of(pages))
 
 
 def test_the_bundled_library_has_its_licence_and_its_stated_size():
@@ -440,7 +442,7 @@ def test_the_bundled_library_has_its_licence_and_its_stated_size():
 
 @pytest.mark.parametrize("file", sorted(REPORT.glob("*.rst")), ids=lambda file: file.name)
 def test_the_report_s_texts_can_be_filled_in(file):
-    params = SimpleNamespace(runs=["a", "b"], kind="msd", caption=FIGURES["msd"].caption, title="tiny")
+    params = SimpleNamespace(kind="msd", caption=FIGURES["msd"].caption, title="tiny", row="each run", holds="numbers")
     job = SimpleNamespace(config={"sweep": {"name": "tiny"}}, params=params, wildcards=SimpleNamespace(kind="msd"))
     text = Environment(undefined=StrictUndefined, autoescape=False).from_string(file.read_text(encoding="utf-8"))
     filled = text.render(snakemake=job)

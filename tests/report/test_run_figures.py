@@ -1,18 +1,19 @@
-"""The figures of one run: they show what its stores hold, and nothing where these hold nothing."""
+"""The figures of one run show what its stores contain, and are left out if there is no data."""
 
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from anodiff.diffusion.analysis import diffusion
+from anodiff.diffusion.analysis import compute_diffusion
 from anodiff.diffusion.avalanches import loss_avalanches
-from anodiff.diffusion.fluctuations import moving_variance
 from anodiff.diffusion.jumps import describe_tails
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance
 from anodiff.errors import ConfigError, OutputExistsError
-from anodiff.geometry import geometry
+from anodiff.geometry import compute_geometry
 from anodiff.report.figures.catalogue import FORMATS
+from anodiff.report.figures.drawing import draw_run
 from anodiff.report.figures.lag_panels import chi_squared_scatter
 from anodiff.report.figures.run import ageing as run_ageing
 from anodiff.report.figures.run import diffusion as run_diffusion
@@ -22,7 +23,6 @@ from anodiff.report.figures.run import path as run_path
 from anodiff.report.figures.run import tails as run_tails
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.report.figures.run.data import RunData
-from anodiff.report.figures.run.drawing import draw_run
 from anodiff.report.figures.run.windows import drawn_windows
 from anodiff.settings.stages import AnalysisSettings
 from anodiff.settings.sweep import Config
@@ -30,7 +30,7 @@ from anodiff.sweep.results import read_run
 from anodiff.sweep.runs import sweep_runs
 from anodiff.training import train_run
 
-#: What the small run of the tests has no data for.
+#: Figures for which the small run of the tests has no data.
 ABSENT = {"hessian"}
 
 
@@ -43,9 +43,9 @@ def trained(folder, **settings):
     ((name, run),) = sweep_runs(config).items()
     place = folder / name
     train_run(run.settings, place / "trajectory.zarr", scratch=folder / "scratch", device="cpu")
-    geometry(place / "trajectory.zarr", place / "geometry.zarr")
+    compute_geometry(place / "trajectory.zarr", place / "geometry.zarr")
     outputs = (place / output for output in ("diffusion.zarr", "exponents.csv", "tails.csv"))
-    diffusion(place / "geometry.zarr", *outputs, AnalysisSettings(long_lags=(10, 50)))
+    compute_diffusion(place / "geometry.zarr", *outputs, AnalysisSettings(long_lags=(10, 50)))
     return place
 
 
@@ -87,12 +87,12 @@ def test_msd_and_beta_are_the_curves_of_the_store_with_their_intervals(run):
             drawn = line(panel, f"{kind}:{window}")
             np.testing.assert_array_equal(drawn.get_xdata(), curves["lag"].values[known])
             np.testing.assert_array_equal(drawn.get_ydata(), curves[kind].values[window][known])
-    band = panel.collections[0].get_paths()[0].vertices  # there along the lower end, back along the upper
+    band = panel.collections[0].get_paths()[0].vertices  # along the lower end and back along the upper
     np.testing.assert_allclose(np.nanmax(curves["beta_high"].values[0]), band[:, 1].max())
     np.testing.assert_allclose(np.nanmin(curves["beta_low"].values[0]), band[:, 1].min())
 
 
-def test_the_null_panels_hold_each_window_s_own_nulls(run):
+def test_the_null_panels_show_each_window_s_own_nulls(run):
     panels = run_diffusion.nulls(run).get_axes()
     for window, panel in enumerate(panels[:3]):
         for name in ("beta", "beta_shuffled", "beta_sign_randomised"):
@@ -100,7 +100,7 @@ def test_the_null_panels_hold_each_window_s_own_nulls(run):
             np.testing.assert_array_equal(line(panel, f"{window}:{name}").get_ydata(), values[np.isfinite(values)])
 
 
-def test_the_map_holds_every_window_and_marks_where_the_interval_holds_1(run):
+def test_the_map_shows_every_window_and_marks_where_the_interval_contains_1(run):
     curves = run.result.curves
     panel = run_map.beta_map(run).get_axes()[0]
     np.testing.assert_array_equal(panel.collections[0].get_array().filled(np.nan), curves["beta"].values)
@@ -134,7 +134,7 @@ def test_the_scatter_of_a_mean_of_squares_is_that_of_drawn_ones():
 
 def test_contour_and_loss_differences_are_the_means_over_pairs_with_lines_of_the_fitted_slope(run):
     geometries = run.geometries
-    for kind, column, sense in (
+    for kind, column, slope_of in (
         ("contour", "path_dimension", lambda d: 2 / d),
         ("loss_by_distance", "loss_roughness", lambda h: 2 * h),
     ):
@@ -150,7 +150,7 @@ def test_contour_and_loss_differences_are_the_means_over_pairs_with_lines_of_the
             np.testing.assert_allclose(points.get_xdata(), binned.centres)
             np.testing.assert_allclose(points.get_ydata(), binned.means)
             slope = np.diff(np.log(fit.get_ydata())) / np.diff(np.log(fit.get_xdata()))
-            np.testing.assert_allclose(slope, sense(run.result.exponents[column][window]))
+            np.testing.assert_allclose(slope, slope_of(run.result.exponents[column][window]))
         values = run.result.exponents[column] * (2 if column == "loss_roughness" else 1)
         np.testing.assert_allclose(line(right, column).get_ydata(), values)
 
@@ -168,7 +168,8 @@ def test_the_loss_is_drawn_step_by_step_with_each_window_s_avalanches(run):
     losses = run.series["loss"].astype(float)
     np.testing.assert_array_equal(line(top, "loss").get_ydata(), losses)
     np.testing.assert_array_equal(line(changes, "change").get_ydata(), np.abs(np.diff(losses)))
-    np.testing.assert_array_equal(line(variance, "variance").get_ydata(), moving_variance(losses, 18))
+    moving = pd.Series(losses.astype(float)).rolling(18).var().dropna()
+    np.testing.assert_allclose(line(variance, "variance").get_ydata(), moving, rtol=1e-9)
     measured = run.result.curves["test_accuracy"].dropna("epoch")
     np.testing.assert_array_equal(line(accuracy, "test_accuracy").get_ydata(), measured)
     found = [loss_avalanches(run.geometries.point_series("loss", window)) for window in range(3)]
@@ -179,12 +180,24 @@ def test_the_loss_is_drawn_step_by_step_with_each_window_s_avalanches(run):
     np.testing.assert_allclose(marks.get_ydata(), np.abs(np.diff(losses))[marks.get_xdata().astype(int)])
 
 
+def test_a_trend_adds_its_own_variance_to_the_moving_variance():
+    found = run_loss.moving_variance(0.3 * np.arange(100.0), 40)
+    np.testing.assert_allclose(found, 0.3**2 * 40 * 41 / 12)
+
+
+def test_the_moving_variance_is_nan_where_a_value_is_not_finite():
+    values = np.arange(10.0)
+    values[4] = np.inf
+    assert list(np.isnan(run_loss.moving_variance(values, 3))) == [2 <= first <= 4 for first in range(8)]
+    assert not len(run_loss.moving_variance(values, 11))
+
+
 def test_a_long_series_is_drawn_by_the_middle_and_range_of_its_stretches(run):
     values = np.arange(20_000.0)
     values[3] = np.nan
     (panel,) = [run_map.beta_map(run).get_axes()[0]]
     panel.clear()
-    run_loss.series(panel, np.arange(20_000), values, "black", "", "long")
+    run_loss.draw_series(panel, np.arange(20_000), values, "black", "", "long")
     drawn = line(panel, "long")
     np.testing.assert_allclose(drawn.get_xdata()[[0, -1]], [19.5, 19_979.5])
     np.testing.assert_allclose(drawn.get_ydata()[1:], drawn.get_xdata()[1:])
@@ -208,7 +221,7 @@ def test_distributions_are_of_the_values_that_the_table_describes(run):
     }
     table = run.result.tails.query("window == 1").set_index("quantity")
     for quantity in ("gradient", "standardised_gradient", "step_length", "noise_norm"):
-        values = run_tails.values_of(run, 1, quantity)
+        values = run_tails.read_values(run, 1, quantity)
         assert len(values) == rows[quantity]["values"] == table["values"][quantity]
         np.testing.assert_allclose(values.mean(), table["mean"][quantity], atol=1e-12)
 
@@ -218,7 +231,7 @@ def test_a_distribution_s_bars_and_curves_are_densities(run):
     row = {f"stable_{name}": value for name, value in {"alpha": 2, "beta": 0, "scale": 2**0.5, "location": 3}.items()}
     panel = run_map.beta_map(run).get_axes()[0]
     panel.clear()
-    run_tails.distribution(panel, values, row)
+    run_tails.draw_distribution(panel, values, row)
     x = line(panel, "gaussian").get_xdata()
     exact = np.exp(-((x - 3) ** 2) / 8) / np.sqrt(8 * np.pi)
     np.testing.assert_allclose(line(panel, "stable").get_ydata(), exact, atol=1e-5)
@@ -237,7 +250,7 @@ def test_quantities_that_were_not_measured_have_no_column(run):
     assert run_tails.gradients(RunData(dataclasses.replace(run.result, tails=tails[:0]))) is None
 
 
-def test_of_a_run_that_diverged_at_once_the_loss_is_drawn_and_nothing_else(tmp_path):
+def test_a_run_that_diverged_at_once_has_only_the_figure_of_the_loss(tmp_path):
     folder = trained(tmp_path, **{"optimiser.learning_rate": 1e30, "training.loss": "mse"})
     assert draw_run(folder) == ["loss"]
     assert {file.name for file in (folder / "figures").iterdir()} == {f"loss{end}" for end in FORMATS}

@@ -1,4 +1,4 @@
-"""Maps, long lags, ageing, pairs and dependence over a sweep: what is drawn are the data. Colours that everybody can tell."""
+"""Maps, long lags, ageing, pairs and dependence over a sweep show the data. Everybody can distinguish the colours."""
 
 import itertools
 
@@ -10,7 +10,9 @@ from matplotlib.colors import to_rgb
 from anodiff.diffusion.ergodicity import ageing_ratio, ergodicity_breaking
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance
 from anodiff.geometry import open_geometry
-from anodiff.report.figures.style import CONFIGURATIONS, DIVERGING, MARKERS, MOST_PANELS, save
+from anodiff.report.figures.drawing import save
+from anodiff.report.figures.panels import MOST_PANELS
+from anodiff.report.figures.style import CONFIGURATIONS, DIVERGING, MARKERS
 from anodiff.report.figures.sweep import ageing, columns, dependence, maps, overview, pairs
 from anodiff.report.figures.sweep.seeds import WindowKey, mean_curve, windows
 from anodiff.sweep.results import read_runs
@@ -52,7 +54,7 @@ def test_the_colours_of_configurations_differ_in_lightness_and_to_colour_blind_e
     assert lab(["#808080"])[0, 0] == pytest.approx(53.585, abs=1e-3)  # the published lightness of middle grey
 
 
-def test_both_sides_of_the_diverging_map_are_told_by_colour_blind_eyes_and_darken_from_the_middle():
+def test_colour_blind_eyes_distinguish_both_sides_of_the_diverging_map_which_darken_from_the_middle():
     low, high = (lab([DIVERGING(0.5 + side * step) for step in np.linspace(0, 0.5, 6)]) for side in (-1, 1))
     for side in (low, high):
         assert (np.diff(side[:, 0]) < 0).all()
@@ -67,7 +69,7 @@ def test_configurations_differ_in_colour_and_marker_at_once():
     assert [each.colour for each in column.configurations] == list(CONFIGURATIONS)
 
 
-def test_the_map_is_the_mean_over_seeds_with_hatches_where_1_or_the_null_is_within_the_interval():
+def test_the_map_is_the_mean_over_seeds_with_hatches_where_the_interval_contains_1_or_overlaps_the_null():
     runs = sweep(["mlp3"], [64], seeds=[0, 1])
     (panel,) = visible(maps.beta_map(runs))
     drawn = named(panel, "beta").get_array()
@@ -158,11 +160,11 @@ def test_pairs_are_those_of_the_geometry_with_the_exponents_of_the_table(make_ru
             np.testing.assert_array_equal(drawn.get_xdata(), binned.centres)
             np.testing.assert_array_equal(drawn.get_ydata(), binned.means)
         known = runs[0].exponents.dropna(subset=column)
-        said = [f"$t_w$ = {row.waiting_time}: {symbol} = {getattr(row, column):.2f}" for row in known.itertuples()]
-        assert [text.get_text() for text in panel.texts] == said
+        texts = [f"$t_w$ = {row.waiting_time}: {symbol} = {getattr(row, column):.2f}" for row in known.itertuples()]
+        assert [text.get_text() for text in panel.texts] == texts
 
 
-def test_dependence_joins_configurations_that_differ_in_one_axis_alone():
+def test_dependence_joins_configurations_that_differ_only_in_one_axis():
     runs = invented_sweep(
         {
             "model": ["resnet14", "resnet20", {"name": "mlp", "depth": 3}],
@@ -178,7 +180,7 @@ def test_dependence_joins_configurations_that_differ_in_one_axis_alone():
     assert [series.text for series in found["batch size"]] == ["resnet14 · lr 0.1", "resnet20 · lr 0.1", "mlp · lr 0.1"]
     assert found["learning rate"] == []
     figure = dependence.dependence(runs)
-    assert "learning rate: no two configurations differ in this alone" in figure._supxlabel.get_text()
+    assert "learning rate: no two configurations differ only in this" in figure._supxlabel.get_text()
     assert [panel.get_xlabel() for panel in visible(figure) if panel.get_xlabel()] == ["depth (layers)", "batch size (samples)"]
     for panel, column, window in ((visible(figure)[1], "beta_max", 0), (visible(figure)[3], "beta_long", -1)):
         drawn = named(panel, "mlp · lr 0.1")
@@ -193,7 +195,7 @@ def test_a_sweep_without_an_axis_says_so_in_a_line():
     assert "depth · batch size · learning rate" in figure.texts[0].get_text()
 
 
-def test_of_very_many_configurations_some_of_each_model_are_drawn_and_the_figure_says_how_many(tmp_path):
+def test_some_of_very_many_configurations_are_drawn_and_the_figure_says_how_many(tmp_path):
     runs = sweep(["mlp3", "vgg9", "resnet14"], range(1, 33), seeds=[0], starts=[0, 1000])
     figure = maps.beta_map(runs)
     panels = visible(figure)

@@ -1,4 +1,4 @@
-"""A wrong setting is one line: which key, what was given, what to write instead."""
+"""A wrong setting gives one line: which key, its value, what to write instead."""
 
 import json
 import re
@@ -21,7 +21,7 @@ RUN = {"training": {"steps": 100}}
 
 
 def refused(call, *arguments):
-    """The one line that a bad input is refused with."""
+    """Return the one line of the error for a bad input."""
     with pytest.raises(ConfigError) as refusal:
         call(*arguments)
     line = str(refusal.value)
@@ -37,7 +37,7 @@ def nested(dotted, value):
 
 
 def merged(dotted, value):
-    """RUN with one setting more."""
+    """Return RUN with one more setting."""
     (section, change), *_ = nested(dotted, value).items()
     return RUN | {section: RUN.get(section, {}) | change if isinstance(change, dict) else change}
 
@@ -147,8 +147,8 @@ def test_an_unknown_key_unlike_all_others_lists_the_known_ones():
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({}, "give either 'steps' or 'epochs'"),
-        ({"training": {"steps": 10, "epochs": 1}}, "give either 'steps' or 'epochs'"),
+        ({}, "set either 'steps' or 'epochs'"),
+        ({"training": {"steps": 10, "epochs": 1}}, "set either 'steps' or 'epochs'"),
         (merged("recording.windows", [{"start": 50, "length": 51}]), "from step 50 to 101 ends beyond the run's 100 steps"),
         (
             merged("recording.sketch_size", 512),
@@ -175,11 +175,11 @@ def test_an_unknown_key_unlike_all_others_lists_the_known_ones():
     ],
     ids=str,
 )
-def test_settings_at_odds_are_refused_in_one_line(values, expected):
+def test_conflicting_settings_are_refused_in_one_line(values, expected):
     assert expected in refused(validate, RunSettings, values, "run.yaml")
 
 
-def test_every_mistake_is_told_at_once():
+def test_all_mistakes_are_reported_together():
     values = {"training": {"steps": 0, "batch_size": 0}, "seed": -1}
     line = refused(validate, RunSettings, values, "run.yaml")
     assert all(key in line for key in ("training.steps", "training.batch_size", "seed"))
@@ -217,7 +217,7 @@ def test_a_sweep_name_is_a_plain_folder_name(name):
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_the_shipped_configs_are_valid_and_so_says_the_schema(path):
+def test_the_shipped_configs_are_valid_and_match_the_schema(path):
     assert sweep_runs(load_config(path))
     jsonschema.validate(yaml.safe_load(path.read_text()), json.loads(config_schema()))
 
@@ -250,7 +250,7 @@ def test_the_schema_refuses_unknown_keys_and_documents_every_field():
         ({"largest_lag": 0}, "greater than 0"),
         ({"largest_lag": 1.1}, "less than or equal to 1"),
         ({"slope_width": 0}, "greater than 0"),
-        ({"long_lags": [900, 200]}, r"must rise, as [200, 900] does"),
+        ({"long_lags": [900, 200]}, r"must increase, as in [200, 900]"),
         ({"long_lags": [200]}, "required"),
     ],
     ids=str,
@@ -259,7 +259,7 @@ def test_analysis_settings_are_bounded(values, expected):
     assert expected in refused(validate, AnalysisSettings, values, "--analysis")
 
 
-def test_analysis_settings_are_the_files_with_the_changes_over_them(tmp_path):
+def test_changes_override_the_analysis_settings_of_the_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("sweep: {name: s}\nanalysis: {slope_width: 0.5, largest_lag: 0.8}")
     assert load_stage(AnalysisSettings, "analysis", None) == AnalysisSettings()

@@ -1,4 +1,4 @@
-"""Names, options and their errors: what is known without torch."""
+"""Names and options of models, and their errors, without torch."""
 
 import inspect
 import subprocess
@@ -16,29 +16,27 @@ OWN = [key for key, family in FAMILIES.items() if family.options is not None]
 
 def message(name, **options):
     with pytest.raises(ConfigError) as caught:
-        models.check(name, options)
+        models.resolve_model(name, options)
     text = str(caught.value)
     assert "\n" not in text
     return text
 
 
 def test_importing_and_checking_does_not_import_torch():
-    script = "import sys; from anodiff import models; models.check('resnet14', {}); assert 'torch' not in sys.modules"
+    script = "import sys; from anodiff import models; models.resolve_model('mlp', {}); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", models.model_names())
 def test_every_listed_name_is_accepted(name):
-    models.check(name, {})
+    models.resolve_model(name, {})
 
 
 @pytest.mark.parametrize("key", OWN)
-def test_the_registry_states_the_defaults_of_the_builders(key):
+def test_the_registry_lists_the_keywords_of_the_builders_and_alone_has_their_defaults(key):
     parameters = inspect.signature(getattr(import_module(f"anodiff.models.{key}"), key)).parameters
-    defaults = {name: described.default for name, described in parameters.items()}
-    for from_the_data in ("channels", "size", "classes"):
-        assert defaults.pop(from_the_data) is inspect.Parameter.empty
-    assert defaults == {name: option.default for name, option in FAMILIES[key].options.items()}
+    assert list(parameters) == ["channels", "size", "classes", *FAMILIES[key].options]
+    assert {parameter.default for parameter in parameters.values()} == {inspect.Parameter.empty}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +63,7 @@ def test_vgg_depths_are_those_of_the_table():
 
 def test_densenet_depths_follow_the_layers_per_block():
     assert "depth must be 3n+4" in message("densenet41")
-    models.check("densenet43", {})
+    models.resolve_model("densenet43", {})
     assert "depth must be 6n+4 with bottlenecks" in message("densenet43", bottleneck=True)
 
 
@@ -94,12 +92,12 @@ def test_an_option_of_the_wrong_kind_or_out_of_bounds_is_refused(name, options, 
 
 
 def test_the_name_and_the_option_may_not_name_two_depths():
-    models.check("resnet14", {"depth": 14})
-    assert "depth is 14 by name, 20 by option" in message("resnet14", depth=20)
+    models.resolve_model("resnet14", {"depth": 14})
+    assert "depth is 14 in the name, 20 in the options" in message("resnet14", depth=20)
 
 
 def test_a_bare_name_takes_its_depth_from_the_option():
-    models.check("resnet", {"depth": 20})
+    models.resolve_model("resnet", {"depth": 20})
     assert "6n+2" in message("resnet", depth=21)
 
 
@@ -110,13 +108,13 @@ def test_an_external_name_must_have_one_of_two_forms(name):
     assert "torchvision:<name> or package.module:factory" in message(name)
 
 
-def test_of_an_external_name_only_the_syntax_is_checked():
-    models.check("torchvision:no_such_network", {"anything": 1})
-    models.check("no_such_package.module:factory", {"anything": 1})
+def test_only_the_syntax_of_an_external_name_is_checked():
+    models.resolve_model("torchvision:no_such_network", {"anything": 1})
+    models.resolve_model("no_such_package.module:factory", {"anything": 1})
 
 
 @pytest.mark.parametrize("option", ["channels", "size", "classes"])
-def test_what_the_data_set_says_is_no_option(option):
+def test_what_the_data_set_determines_is_no_option(option):
     assert f"leave option '{option}' out" in message("package.module:factory", **{option: 3})
 
 

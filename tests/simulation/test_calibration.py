@@ -1,4 +1,4 @@
-"""The calibration's truths, its counting, and what comes out at the command line."""
+"""The true values of the calibration, its statistics, and its command."""
 
 import math
 
@@ -8,12 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from anodiff.cli.app import app
+from anodiff.cli.calibration import write_calibration
 from anodiff.diffusion.intervals import Interval
 from anodiff.errors import ConfigError
-from anodiff.geometry.msd import logarithmic_lags
-from anodiff.simulation.calibration import paths as calibration
-from anodiff.simulation.calibration.paths import calibrate, known
-from anodiff.simulation.calibration.table import COLUMNS, wilson
+from anodiff.simulation.calibration.paths import calibrate, true_values
+from anodiff.simulation.calibration.table import CALIBRATION_COLUMNS, Truth, summary
 from anodiff.simulation.processes import PROCESSES, Process, brownian
 
 STEPS = 200
@@ -26,11 +25,11 @@ def table():
 
 
 def truths(name, dimensions=3):
-    return dict(known(PROCESSES[name], dimensions, STEPS, logarithmic_lags(STEPS, 20, 0.9)))
+    return dict(true_values(PROCESSES[name], dimensions, STEPS))
 
 
 def test_the_table_has_its_columns_and_a_row_for_each_estimator(table):
-    assert list(table) == list(COLUMNS)
+    assert list(table) == list(CALIBRATION_COLUMNS)
     assert set(table["process"]) == {"brownian", "fbm-0.75", "ctrw"}
     assert not table.duplicated(["process", "dimensions", "estimator"]).any()
     assert table.groupby("process")["gaussian"].first().to_dict() == {"brownian": True, "ctrw": False, "fbm-0.75": True}
@@ -53,7 +52,7 @@ def test_the_truth_of_drift_with_noise_is_its_local_exponent():
     assert found["beta at lag 100"].value == pytest.approx(1.5, abs=0.005)
 
 
-def test_an_exponent_known_at_infinite_times_only_is_called_so():
+def test_an_exponent_known_only_at_infinite_times_is_marked_asymptotic():
     assert {truth.source for truth in truths("attm").values()} == {"asymptotic"}
 
 
@@ -67,7 +66,7 @@ def test_estimates_of_gaussian_paths_are_near_the_truth(table):
 
 def test_coverage_counts_the_intervals_that_hold_the_truth():
     intervals = [Interval(1.0, 0.8, 1.2), Interval(1.5, 1.4, 1.6), Interval(0.9, math.nan, math.nan), Interval(1.1, 1.0, 1.3)]
-    row = calibration.summary("x", calibration.Truth(1.0), intervals)
+    row = summary("x", Truth(1.0), intervals)
     assert row["coverage"] == pytest.approx(2 / 3)
     assert row["with_interval"] == 0.75
     assert row["bias"] == pytest.approx(0.125)
@@ -77,11 +76,12 @@ def test_coverage_counts_the_intervals_that_hold_the_truth():
         assert abs(2 / 3 - end) / math.sqrt(end * (1 - end) / 3) == pytest.approx(1.96, abs=0.001)
 
 
-def test_no_interval_at_all_has_no_coverage():
-    assert np.isnan(wilson(0, 0)).all()
+def test_without_intervals_there_is_no_coverage():
+    row = summary("x", Truth(1.0), [Interval(1.0, math.nan, math.nan)])
+    assert np.isnan([row["coverage"], row["coverage_low"], row["coverage_high"]]).all()
 
 
-def test_the_same_seed_gives_the_same_table_and_another_another():
+def test_the_same_seed_gives_the_same_table_and_another_seed_another_one():
     def once(seed):
         return calibrate([PROCESSES["brownian"]], dimensions=(2,), paths=2, steps=100, seed=seed)
 
@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_table_and_another_another():
     assert not once(0)["mean"].equals(once(1)["mean"])
 
 
-def test_a_process_of_ones_own_is_measured():
+def test_a_process_of_your_own_is_measured():
     def twice(steps, dimensions, seed):
         return 2 * brownian(steps, dimensions, seed)
 
@@ -99,7 +99,7 @@ def test_a_process_of_ones_own_is_measured():
     assert table.loc["beta at lag 1", "mean"] == pytest.approx(1, abs=0.1)
 
 
-def test_the_command_writes_table_and_picture(tmp_path):
+def test_the_command_writes_table_and_figure(tmp_path):
     arguments = ["calibrate", "-o", str(tmp_path / "c.csv"), "--process", "brownian", "--dimensions", "2"]
     done = CliRunner().invoke(app, [*arguments, "--paths", "2", "--steps", "100"], catch_exceptions=False)
     assert done.exit_code == 0
@@ -113,12 +113,12 @@ def test_the_command_writes_table_and_picture(tmp_path):
         ({"names": ["brownien"]}, "did you mean 'brownian'"),
         ({"output": "c.txt"}, "must end in .csv"),
         ({"figure": "c.jpg"}, "must end in one of .svg"),
-        ({"paths": 1}, "give 2, 100 and 1 at least"),
+        ({"paths": 1}, "give at least 2, 100 and 1"),
     ],
 )
-def test_what_cannot_be_calibrated_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, changed, message):
+def test_invalid_arguments_give_one_line_and_leave_no_output(tmp_path, monkeypatch, changed, message):
     monkeypatch.chdir(tmp_path)
     usual = {"output": "c.csv", "figure": "c.svg", "names": [], "dimensions": [1], "paths": 2, "steps": 100, "seed": 0}
     with pytest.raises(ConfigError, match=message):
-        calibration.write_calibration(**(usual | changed))
+        write_calibration(**(usual | changed))
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Ensembles of walkers: what is measured of them, where it is known, and what is written."""
+"""Ensembles of walkers: their measurements where the result is known, and their store."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from anodiff.cli.app import app
 from anodiff.errors import StoreMissingError
 from anodiff.geometry.msd import logarithmic_lags
 from anodiff.settings.stages import SimplifiedModelSettings
-from anodiff.simulation.surfaces.ensemble import COLUMNS, kinds, largest_exponent, measure_ensembles
+from anodiff.simulation.surfaces.ensemble import MODEL_COLUMNS, largest_exponent, measure_ensembles, surface_kinds
 from anodiff.simulation.surfaces.store import open_model, write_model
 
 SMALL = {"points": 33, "surfaces": 2, "walkers": 60, "steps": 200, "hurst": [0.4, 0.8], "beside": []}
@@ -22,16 +22,16 @@ def measured():
 
 
 def test_every_kind_of_surface_has_a_row_for_each_surface(measured):
-    assert list(measured) == list(kinds(SimplifiedModelSettings(**SMALL)))
+    assert list(measured) == list(surface_kinds(SimplifiedModelSettings(**SMALL)))
     assert {"fractional, H = 0.4", "multifractional", "diamond-square, H = 0.8", "bowl", "shuffled"} <= set(measured)
     for ensemble in measured.values():
-        assert list(ensemble.rows) == list(COLUMNS)
+        assert list(ensemble.rows) == list(MODEL_COLUMNS)
         assert len(ensemble.rows) == 2
         assert ensemble.example.heights.std() == pytest.approx(0.1)
 
 
-def test_in_a_bowl_without_noise_everything_is_known():
-    """x falls by 1 − ηk a step: Δr² = <x_0²> (1 − (1 − ηk)^τ)², so that it starts with slope 2 and ends at rest."""
+def test_walkers_in_a_bowl_without_noise_follow_the_exact_solution():
+    """x decays by 1 − ηk per step: Δr² = <x_0²> (1 − (1 − ηk)^τ)², so it starts with slope 2 and ends at rest."""
     settings = SimplifiedModelSettings(**SMALL | {"noise": 0.0, "interpolation": 3, "learning_rate": 0.2, "points": 129})
     bowl = next(ensemble for ensemble in measure_ensembles(settings) if ensemble.kind == "bowl")
     x = bowl.example.coordinates
@@ -43,7 +43,7 @@ def test_in_a_bowl_without_noise_everything_is_known():
 
 
 def test_the_largest_exponent_of_brownian_walkers_is_one():
-    """The maximum over half decades itself is 1.14 here: chance alone would look like superdiffusion."""
+    """The plain maximum over half decades is 1.14 here: chance alone would look like superdiffusion."""
     random, lags = np.random.default_rng(0), logarithmic_lags(1000, 20, 1.0)
     found = []
     for _ in range(40):
@@ -53,7 +53,7 @@ def test_the_largest_exponent_of_brownian_walkers_is_one():
     assert np.mean(found) == pytest.approx(1, abs=0.04)
 
 
-def test_the_largest_exponent_of_straight_paths_is_two_and_of_resting_ones_unknown():
+def test_the_largest_exponent_is_two_for_straight_paths_and_nan_for_resting_ones():
     lags = logarithmic_lags(200, 20, 1.0)
     straight = np.arange(201)[:, None, None] * np.random.default_rng(0).normal(size=(5, 2))
     assert largest_exponent(straight, lags) == pytest.approx(2)
@@ -67,7 +67,7 @@ def test_late_displacement_starts_at_its_own_waiting_time(measured):
         np.testing.assert_array_equal(known[:, 3], np.broadcast_to(ensemble.lags <= 100, known[:, 3].shape))
 
 
-def test_the_same_settings_give_the_same_rows_and_a_further_kind_changes_no_other(measured):
+def test_the_same_settings_give_the_same_rows_and_a_new_kind_changes_no_other(measured):
     again = measure_ensembles(SimplifiedModelSettings(**SMALL | {"hurst": [0.4, 0.6, 0.8]}))
     for ensemble in again:
         if ensemble.kind in measured:
@@ -81,17 +81,17 @@ def test_named_settings_are_the_published_ones_and_may_be_overridden():
     assert SimplifiedModelSettings(name="ly2025", noise=0.1).noise == 0.1
 
 
-def test_settings_beside_walk_on_the_same_surfaces():
+def test_further_presets_walk_on_the_same_surfaces():
     settings = SimplifiedModelSettings(**SMALL | {"hurst": [0.5], "beside": ["levy", "chen2021"]})
-    assert list(settings.each()) == ["chen2021", "levy"]
+    assert list(settings.by_name()) == ["chen2021", "levy"]
     found = measure_ensembles(settings)
     gaussian, levy = (next(one for one in found if one.setting == name) for name in ("chen2021", "levy"))
     np.testing.assert_array_equal(gaussian.example.heights, levy.example.heights)
     tails = [np.abs(np.diff(one.paths, axis=0)).max() for one in (gaussian, levy)]
-    assert tails[0] < 0.1 < tails[1]  # the largest step, of thousands with σ = 0.01: only Lévy-stable noise leaps
+    assert tails[0] < 0.1 < tails[1]  # the largest of thousands of steps with σ = 0.01: only Lévy-stable noise jumps
 
 
-def test_what_is_written_is_what_was_measured(tmp_path, measured):
+def test_the_store_holds_what_was_measured(tmp_path, measured):
     output, table = tmp_path / "simplified_model.zarr", tmp_path / "simplified_model.csv"
     write_model(SimplifiedModelSettings(**SMALL), output, table)
     for ensemble in open_model(output):
@@ -107,7 +107,7 @@ def test_what_is_written_is_what_was_measured(tmp_path, measured):
         open_model(tmp_path / "nothing.zarr")
 
 
-def test_the_command_takes_settings_and_refuses_others_in_one_line(tmp_path):
+def test_the_command_accepts_settings_and_refuses_invalid_ones_in_one_line(tmp_path):
     settings = "{points: 17, surfaces: 2, walkers: 20, steps: 100, hurst: [0.5], beside: []}"
     output = tmp_path / "model.zarr"
     result = CliRunner().invoke(app, ["simplified-model", "-o", str(output), "--settings", settings])

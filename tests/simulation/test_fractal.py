@@ -14,7 +14,7 @@ from anodiff.simulation.surfaces.fractal import METHODS, boxes, differences, rou
 @pytest.mark.parametrize("hurst", [0.2, 0.5, 0.9])
 def test_intervals_hold_the_hurst_exponent_of_profiles(method, hurst):
     found = [roughness_of(fractional_brownian(500, 1, seed, hurst=hurst)[:, 0], method) for seed in range(40)]
-    # Of 40 intervals that cover with a probability of 0.95, fewer than 33 do so once in 1000 times.
+    # Of 40 intervals that cover with probability 0.95, fewer than 33 do once in 1,000 times.
     assert sum(one.hurst.low <= hurst <= one.hurst.high for one in found) >= 33
     assert np.median([one.hurst.high - one.hurst.low for one in found]) < 0.35
     assert all(one.dimension.low <= one.dimension.high for one in found)
@@ -29,14 +29,14 @@ def test_intervals_hold_the_hurst_exponent_of_surfaces(method):
         assert np.mean([one.dimension.value for one in found]) == pytest.approx(2.4, abs=0.05)
 
 
-def test_smooth_graphs_come_out_smooth():
+def test_smooth_graphs_have_a_hurst_exponent_near_one():
     x = np.linspace(-1, 1, 1001)
     for method in METHODS:
         assert roughness_of(x**2, method).hurst.value == pytest.approx(1, abs=0.03)
         assert roughness_of(bowl(65).heights, method).hurst.high > 0.98
 
 
-def test_differences_are_those_of_a_plain_loop():
+def test_differences_equal_those_of_a_plain_loop():
     graph = np.random.default_rng(0).normal(size=(40, 37))
     lags, means = differences(graph, 1.5)
     assert lags.tolist() == [1, 2]
@@ -48,10 +48,10 @@ def test_differences_are_those_of_a_plain_loop():
 
 def test_a_straight_line_meets_as_many_boxes_as_it_is_long():
     sides, counts = boxes(np.linspace(0, 1, 129))
-    np.testing.assert_allclose(counts, 2 * 128 / sides, rtol=0.01)  # it passes through the corner of each: two a column
+    np.testing.assert_allclose(counts, 2 * 128 / sides, rtol=0.01)  # it passes through corners: two boxes per column
 
 
-def test_boxes_are_counted_as_by_looking_into_each():
+def test_the_count_of_boxes_equals_that_of_a_plain_loop():
     profile = fractional_brownian(128, 1, 3, hurst=0.4)[:, 0]
     sides, counts = boxes(profile)
     for side, count in zip(sides, counts, strict=True):
@@ -68,7 +68,7 @@ def test_without_an_estimate_there_is_a_reason(heights, reason):
     assert reason in found.reason
 
 
-def test_bad_arguments_are_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ConfigError, match="variogram"):
         roughness_of(np.arange(100.0), "variogam")
     with pytest.raises(ConfigError, match=r"shape \(3, 3, 3\)"):

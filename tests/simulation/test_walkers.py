@@ -1,4 +1,4 @@
-"""Walkers on surfaces where their motion is known."""
+"""Walkers on surfaces on which their motion is known."""
 
 import numpy as np
 import pytest
@@ -11,13 +11,13 @@ from anodiff.simulation.surfaces.walkers import interpolation, reflected
 FLAT = Surface(np.zeros((8, 8)), "flat", None, periodic=True)
 
 
-def test_bilinear_heights_are_scipys_and_gradients_their_differences():
+def test_bilinear_heights_equal_scipys_and_gradients_their_differences():
     surface = fractional_surface(33, 0, hurst=0.5)
     points = np.random.default_rng(0).uniform(-1, 1, (500, 2))
     heights, gradients = interpolation(surface, 1)(points)
     expected = RegularGridInterpolator((surface.coordinates, surface.coordinates), surface.heights)
     np.testing.assert_allclose(heights, expected(points), atol=1e-12)
-    inside = (np.abs((points + 1) / surface.spacing % 1 - 0.5) < 0.49).all(axis=1)  # not across a cell's edge
+    inside = (np.abs((points + 1) / surface.spacing % 1 - 0.5) < 0.49).all(axis=1)  # not across the edge of a cell
     for axis in (0, 1):
         step = np.zeros(2)
         step[axis] = 1e-6
@@ -26,7 +26,7 @@ def test_bilinear_heights_are_scipys_and_gradients_their_differences():
 
 
 @pytest.mark.parametrize("periodic", [False, True])
-def test_bicubic_gradients_are_those_of_the_heights_and_continuous(periodic):
+def test_bicubic_gradients_are_continuous_derivatives_of_the_heights(periodic):
     surface = fractional_surface(32, 0, hurst=0.5, periodic=periodic)
     look = interpolation(surface, 3)
     points = np.random.default_rng(0).uniform(-0.9, 0.9, (300, 2))
@@ -54,7 +54,7 @@ def test_without_noise_walkers_in_a_bowl_relax_exponentially_in_both_coordinates
     found = walk(bowl(65), walkers=2, steps=50, learning_rate=0.1, noise=0, seed=0, order=3, start=start)
     expected = 0.9 ** np.arange(51)[:, None, None] * start
     np.testing.assert_allclose(found.positions, expected, atol=1e-10)
-    np.testing.assert_allclose(found.gradients, expected[:-1], atol=1e-10)  # each coordinate has its own
+    np.testing.assert_allclose(found.gradients, expected[:-1], atol=1e-10)  # for each coordinate
     np.testing.assert_allclose(found.heights, (expected**2).sum(axis=2) / 2, atol=1e-10)
 
 
@@ -67,7 +67,7 @@ def test_on_a_flat_surface_gaussian_noise_is_brownian_motion():
 
 def test_in_a_bowl_noise_settles_at_the_known_variance():
     found = walk(bowl(129), walkers=4000, steps=200, learning_rate=0.1, noise=0.05, seed=0, order=3, start=(0, 0))
-    expected = 0.05**2 / (1 - 0.9**2)  # of an autoregression of first order
+    expected = 0.05**2 / (1 - 0.9**2)  # variance of a first-order autoregression
     assert found.positions[150:].var() == pytest.approx(expected, rel=0.03)
 
 
@@ -80,7 +80,7 @@ def test_levy_noise_has_its_tail_and_becomes_gaussian_at_two():
     assert np.percentile(np.abs(np.diff(near.positions, axis=0)), 68.27) == pytest.approx(0.01, rel=0.03)
 
 
-def test_reflection_is_that_of_a_mirror_however_far():
+def test_reflection_is_exact_for_any_distance():
     np.testing.assert_allclose(reflected(np.array([0.3, 1.2, -1.5, 3.1, -3.3, 5.2])), [0.3, 0.8, -0.5, -0.9, 0.7, 0.8])
 
 
@@ -112,7 +112,7 @@ def test_the_same_seed_gives_the_same_walk():
         ({"walkers": 10**9, "steps": 10**6}, "GiB are free"),
     ],
 )
-def test_bad_arguments_are_one_line(changes, message):
+def test_invalid_arguments_give_one_line(changes, message):
     with pytest.raises(ConfigError, match=message) as refused:
         walk(bowl(9), **({"walkers": 2, "steps": 3, "learning_rate": 0.1, "noise": 0.1, "seed": 0} | changes))
     assert "\n" not in str(refused.value)

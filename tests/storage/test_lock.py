@@ -1,4 +1,4 @@
-"""One process at a time works on a run, and a dead one stands in nobody's way."""
+"""One process at a time works on a run, and a dead process blocks nobody."""
 
 import errno
 import fcntl
@@ -38,12 +38,12 @@ def holder(tmp_path):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 0.5)
-    monkeypatch.setattr(module, "BEAT", 0.05)
+    monkeypatch.setattr(module, "TIMEOUT", 0.5)
+    monkeypatch.setattr(module, "HEARTBEAT", 0.05)
 
 
 def left_by(folder, **owner):
-    """A lock file that a process has left behind, and that no process of this machine holds."""
+    """Write the lock file of another process that no process on this machine holds."""
     folder.mkdir()
     default = {"token": "t", "process": 12, "host": "elsewhere", "since": "2026-01-01 00:00:00"}
     (folder / "lock").write_text(json.dumps(default | owner))
@@ -60,14 +60,14 @@ def test_the_lock_of_a_killed_process_is_taken_over_at_once(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert (tmp_path / "run" / "lock").exists()
-    told = []
-    with run_lock(tmp_path / "run", told.append):
+    lines = []
+    with run_lock(tmp_path / "run", lines.append):
         assert json.loads((tmp_path / "run" / "lock").read_text())["process"] == os.getpid()
-    assert told == [line for line in told if f"process {holder.pid}" in line and "has ended" in line]
-    assert len(told) == 1
+    assert lines == [line for line in lines if f"process {holder.pid}" in line and "has ended" in line]
+    assert len(lines) == 1
 
 
-def test_a_lock_given_up_leaves_nothing(tmp_path):
+def test_a_released_lock_leaves_nothing(tmp_path):
     with run_lock(tmp_path / "run"):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -76,15 +76,15 @@ def test_a_lock_given_up_leaves_nothing(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["kept"]
 
 
-def test_a_lock_is_given_up_after_an_error_too(tmp_path):
+def test_a_lock_is_released_after_an_error_too(tmp_path):
     with pytest.raises(ZeroDivisionError), run_lock(tmp_path / "run"):
         raise ZeroDivisionError
     with run_lock(tmp_path / "run"):
         pass
 
 
-def test_a_file_that_was_removed_under_the_lock_is_not_taken_for_it(tmp_path, monkeypatch):
-    """The second process opens the file, the first removes it and leaves, a third makes it anew: only the new one counts."""
+def test_a_lock_on_a_removed_file_does_not_count(tmp_path, monkeypatch):
+    """The second process opens the file, the first removes it and ends, a third makes a new one: only the new one counts."""
     taken, flock = [], fcntl.flock
 
     def removed_just_before(descriptor, operation):
@@ -99,17 +99,17 @@ def test_a_file_that_was_removed_under_the_lock_is_not_taken_for_it(tmp_path, mo
         held.check()
 
 
-def test_a_silent_holder_on_another_host_is_taken_for_dead_after_a_while(tmp_path, impatient):
+def test_a_holder_on_another_host_without_heartbeats_counts_as_dead_after_the_timeout(tmp_path, impatient):
     left_by(tmp_path / "run")
-    told, start = [], time.monotonic()
-    with run_lock(tmp_path / "run", told.append):
+    lines, start = [], time.monotonic()
+    with run_lock(tmp_path / "run", lines.append):
         assert 0.5 <= time.monotonic() - start < 5
-    assert len(told) == 2
-    assert "process 12 on host elsewhere" in told[0]
-    assert "no sign of life" in told[1]
+    assert len(lines) == 2
+    assert "process 12 on host elsewhere" in lines[0]
+    assert "no sign of life" in lines[1]
 
 
-def test_a_living_holder_on_another_host_is_heard_and_the_second_refused(tmp_path, impatient):
+def test_a_holder_on_another_host_with_heartbeats_refuses_the_second(tmp_path, impatient):
     left_by(tmp_path / "run")
     beating = threading.Timer(0.2, os.utime, [tmp_path / "run" / "lock"])
     beating.start()
@@ -120,7 +120,7 @@ def test_a_living_holder_on_another_host_is_heard_and_the_second_refused(tmp_pat
     assert json.loads((tmp_path / "run" / "lock").read_text())["process"] == 12
 
 
-def test_a_holder_gives_signs_of_life(tmp_path, impatient):
+def test_a_holder_sends_heartbeats(tmp_path, impatient):
     with run_lock(tmp_path / "run"):
         path = tmp_path / "run" / "lock"
         os.utime(path, (0, 0))
@@ -130,7 +130,7 @@ def test_a_holder_gives_signs_of_life(tmp_path, impatient):
         assert path.stat().st_mtime > 0
 
 
-def test_a_job_that_slurm_requeued_goes_on_at_once_on_another_node(tmp_path, monkeypatch):
+def test_a_requeued_slurm_job_takes_over_at_once_on_another_node(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     left_by(tmp_path / "run", job="77", restart=0)
@@ -140,17 +140,17 @@ def test_a_job_that_slurm_requeued_goes_on_at_once_on_another_node(tmp_path, mon
         assert json.loads((tmp_path / "run" / "lock").read_text())["restart"] == 1
 
 
-@pytest.mark.parametrize("owner", [{"job": "77", "restart": 1}, {"job": "76", "restart": 0}], ids=["same try", "other job"])
-def test_a_job_that_was_not_requeued_waits_for_a_sign_of_life(tmp_path, monkeypatch, impatient, owner):
+@pytest.mark.parametrize("owner", [{"job": "77", "restart": 1}, {"job": "76", "restart": 0}], ids=["same attempt", "other job"])
+def test_a_job_that_was_not_requeued_waits_for_heartbeats(tmp_path, monkeypatch, impatient, owner):
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     left_by(tmp_path / "run", **owner)
-    told = []
-    with run_lock(tmp_path / "run", told.append):
-        assert "no sign of life" in told[1]
+    lines = []
+    with run_lock(tmp_path / "run", lines.append):
+        assert "no sign of life" in lines[1]
 
 
-def test_without_the_kernels_lock_signs_of_life_decide(tmp_path, monkeypatch, impatient):
+def test_without_the_kernels_lock_heartbeats_decide(tmp_path, monkeypatch, impatient):
     def unsupported(descriptor, operation):
         raise OSError(errno.ENOTSUP, "not supported")
 
@@ -159,7 +159,7 @@ def test_without_the_kernels_lock_signs_of_life_decide(tmp_path, monkeypatch, im
         pass
 
 
-def test_a_holder_that_slept_through_a_take_over_stops_and_leaves_the_others_lock(tmp_path):
+def test_a_suspended_holder_that_lost_its_lock_stops_and_leaves_the_new_lock(tmp_path):
     with pytest.raises(RunLockedError, match=r"process 99 on host elsewhere.*taken this run over"):  # noqa: PT012, SIM117
         with run_lock(tmp_path / "run") as held:
             held.check()

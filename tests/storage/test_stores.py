@@ -1,4 +1,4 @@
-"""A result is in its place whole, or not at all."""
+"""A result is published whole, or not at all."""
 
 import os
 import shutil
@@ -119,7 +119,7 @@ def test_the_destination_appears_only_when_all_is_copied(folder, other_file_syst
 
 
 def test_a_folder_is_discarded_by_a_rename_first(folder, monkeypatch):
-    """A kill in the midst of removing must not leave half a folder under a name at which something whole is expected."""
+    """A kill during removal must not leave half a folder under the name of a whole one."""
 
     def killed(path):
         raise KeyboardInterrupt
@@ -147,7 +147,7 @@ def test_files_are_synced_once_for_each_change(folder):
 
 def test_publishing_refuses_to_replace(folder, tmp_path):
     (tmp_path / "made").mkdir()
-    with pytest.raises(OutputExistsError, match=r"made exists already; remove it, or add --overwrite$"):
+    with pytest.raises(OutputExistsError, match=r"made already exists; remove it, or add --overwrite$"):
         publish(folder, tmp_path / "made")
     assert (names(folder), names(tmp_path / "made")) == (["a"], [])
 
@@ -166,7 +166,7 @@ def fail_after(done):
 
 @pytest.mark.parametrize("write", [write_file, write_store])
 class TestWriting:
-    def test_nothing_stands_at_the_output_before_the_end(self, tmp_path, write):
+    def test_the_output_does_not_exist_before_the_end(self, tmp_path, write):
         output = tmp_path / "new" / "output"
         with writing(output) as temporary:
             write(temporary, "new")
@@ -179,7 +179,7 @@ class TestWriting:
             fail_after(write(temporary, "half"))
         assert names(tmp_path) == []
 
-    def test_what_a_killed_attempt_left_is_no_part_of_the_next(self, tmp_path, write):
+    def test_leftovers_of_a_killed_attempt_are_not_in_the_next(self, tmp_path, write):
         for leftover in (write_file, write_store):
             leftover(tmp_path / ".output.partial", "half")
             with writing(tmp_path / "output", overwrite=True) as temporary:
@@ -194,7 +194,7 @@ class TestWriting:
         assert names(tmp_path) == ["output"]
         assert (tmp_path / "output").read_text() == "old"
 
-    def test_the_old_is_replaced_when_told_to(self, tmp_path, write):
+    def test_overwrite_replaces_the_old(self, tmp_path, write):
         write_store(tmp_path / "output", "old")
         with writing(tmp_path / "output", overwrite=True) as temporary:
             write(temporary, "new")
@@ -275,5 +275,5 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     for _, message, left in lines:
         assert message.startswith(f"{full}/output: ") or message.startswith(f"{full}/.output.partial")
         assert message.count("No space left on device") == 1
-        assert message.endswith("; nothing was published, make room and run this again")
+        assert message.endswith("; nothing was published; free some space and run this again")
         assert left == "[]"

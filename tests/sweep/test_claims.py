@@ -4,11 +4,19 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, t
 
+from anodiff.diffusion.intervals import Interval
 from anodiff.errors import ConfigError, StoreMissingError
-from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS, claim_rows, verdicts
-from anodiff.sweep.hypothesis_tests import VERDICTS, difference_of_means, median_interval, sign_test, together
+from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS, claim_rows
+from anodiff.sweep.hypothesis_tests import (
+    VERDICTS,
+    combined_verdict,
+    judge_difference,
+    median_interval,
+    sign_test,
+    welch_interval,
+)
 from anodiff.sweep.tables import claims_table, write_tables
 
 
@@ -36,14 +44,26 @@ def test_five_values_have_no_interval():
     assert math.isnan(median_interval([1, 2, 3, 4, 5]).low)
 
 
-def test_a_difference_of_means_is_tested_by_ranks():
+def test_a_difference_of_two_samples_is_tested_by_ranks():
     one, other = [1.0, 2.0, 3.5, 4.0], [4.5, 5.0, 6.0]
-    difference, p = difference_of_means(one, other)
-    assert difference.value == pytest.approx(np.mean(one) - np.mean(other))
-    assert p == pytest.approx(2 / math.comb(7, 3))  # the most extreme of all ways to choose three ranks, two-sided
-    assert p == mannwhitneyu(one, other, method="exact").pvalue
-    assert difference.low < difference.value < difference.high
-    assert math.isnan(difference_of_means([1.0], other)[1])
+    judged = judge_difference(one, other, over="surfaces")
+    assert judged.interval.value == pytest.approx(np.mean(one) - np.mean(other))
+    assert judged.p == pytest.approx(2 / math.comb(7, 3))  # the most extreme of all ways to choose three ranks, two-sided
+    assert judged.p == mannwhitneyu(one, other, method="exact").pvalue
+    assert judged.n == 7
+    assert judge_difference([1.0], other, over="surfaces").verdict == "not measured"
+
+
+def test_welchs_interval_is_that_of_unequal_variances():
+    a, b = [1.0, 1.3, 0.9], [2.0, 2.9]
+    va, vb = np.var(a, ddof=1) / 3, np.var(b, ddof=1) / 2
+    freedom = (va + vb) ** 2 / (va**2 / 2 + vb**2 / 1)
+    reach = t.ppf(0.975, freedom) * np.sqrt(va + vb)
+    found = welch_interval(b, a)
+    assert found.value == pytest.approx(np.mean(b) - np.mean(a))
+    assert (found.low, found.high) == pytest.approx((found.value - reach, found.value + reach))
+    assert np.isnan([welch_interval(b, [1.0]).low, welch_interval(b, []).value]).all()
+    assert welch_interval([1.5, 1.5], [1.0, 1.0]) == Interval(0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +78,12 @@ def test_a_difference_of_means_is_tested_by_ranks():
     ],
 )
 def test_a_claim_holds_where_all_of_its_parts_do(parts, whole):
-    assert together(parts) == whole
+    assert combined_verdict(parts) == whole
+
+
+def verdicts(table):
+    """The verdict of each claim of a table."""
+    return {number: combined_verdict(rows["verdict"]) for number, rows in table.groupby("claim")}
 
 
 def exponents_of(early, late, *, runs=8, order=0.05, model="mlp"):
@@ -134,7 +159,7 @@ def test_what_the_sweep_does_not_hold_is_not_measured_and_says_why(tmp_path):
 
 def test_claims_are_judged_by_tables_alone(tmp_path):
     exponents_of(1.5, 0.8).to_csv(tmp_path / "exponents.csv")
-    with pytest.raises(ConfigError, match=r"no tails\.csv among the tables"):
+    with pytest.raises(ConfigError, match=r"no tails\.csv among the given tables"):
         claims_table([tmp_path / "exponents.csv"])
     with pytest.raises(ConfigError, match="claims are judged by"):
         claims_table([tmp_path / "runs"])

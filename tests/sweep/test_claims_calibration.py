@@ -9,7 +9,7 @@ from anodiff.diffusion.exponents import local_slopes
 from anodiff.diffusion.nulls import null_curves, superdiffusion_p
 from anodiff.geometry.msd import logarithmic_lags
 from anodiff.sweep.claims import diffusion_parts
-from anodiff.sweep.hypothesis_tests import together
+from anodiff.sweep.hypothesis_tests import combined_verdict
 
 STEPS, WIDTH = 120, 0.25
 LAGS = logarithmic_lags(STEPS, 20, 0.9)
@@ -52,7 +52,7 @@ def verdicts_of_sweeps(early, late, *, sweeps, runs=8):
     found = []
     for _ in range(sweeps):
         parts = [part["verdict"] for part in diffusion_parts(sweep(early, late, runs, random))]
-        found.append([*parts, together(parts)])
+        found.append([*parts, combined_verdict(parts)])
     table = pd.DataFrame(found, columns=["early", "order", "trend", "late", "whole"])
     return table.apply(lambda column: column.value_counts(normalize=True)).fillna(0)
 

@@ -1,16 +1,22 @@
-"""What jobs ask for: counted as the real network and data set have it, by the formulas of docs/cluster.md."""
+"""What jobs ask for, against the real networks, data sets, batches and arrays."""
 
-import math
 import os
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from anodiff.data import load
+from anodiff.diffusion.analysis import compute_diffusion
+from anodiff.geometry import compute_geometry
 from anodiff.models import build, count_parameters
+from anodiff.settings.data import DATASETS
 from anodiff.settings.run import RunSettings
+from anodiff.settings.stages import AnalysisSettings
 from anodiff.sweep import costs
+from anodiff.training.loop import build_batches
 
 
 def settings(**changes):
@@ -19,7 +25,7 @@ def settings(**changes):
 
 @pytest.mark.parametrize("name", ["mlp", "resnet14", "vgg9", "densenet40", "alexnet", "vit"])
 def test_parameters_are_those_of_the_network(name):
-    parameters, tensors = costs.weights(settings(model=name))
+    parameters, tensors = costs.network_size(settings(model=name))
     network = build(name, channels=3, size=32, classes=10)
     assert parameters == count_parameters(network)
     assert tensors == len(list(network.parameters()))
@@ -27,7 +33,7 @@ def test_parameters_are_those_of_the_network(name):
 
 def test_nothing_is_allocated_and_no_random_number_drawn():
     before = torch.get_rng_state()
-    costs.weights(settings(model={"name": "mlp", "width": 60_000}))  # 14 GB of weights
+    costs.network_size(settings(model={"name": "mlp", "width": 60_000}))  # 14 GB of weights
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -35,6 +41,7 @@ def test_nothing_is_allocated_and_no_random_number_drawn():
     "data",
     [
         "digits",
+        "gaussian_clusters",
         {"name": "gaussian_clusters", "clusters": {"samples": 333, "classes": 3, "image_size": 6}},
         {"name": "digits", "train_samples": 100},
         "cifar10",
@@ -54,28 +61,57 @@ def test_data_sets_hold_what_is_said_of_them(data):
     assert dataset.classes == held.classes
 
 
-def test_steps_of_epochs():
-    assert costs.steps(settings(training={"epochs": 3, "batch_size": 128})) == 3 * 391
-    assert costs.steps(settings(training={"epochs": 3, "batch_size": 128, "drop_last": True})) == 3 * 390
+def test_every_known_data_set_has_its_images():
+    for name in set(DATASETS) - {"gaussian_clusters"}:
+        assert name in costs.IMAGES
 
 
-def test_minutes_follow_the_formula_and_end_at_the_longest_job():
-    run = settings(model="resnet14", training={"steps": 100_000})
-    parameters, tensors = costs.weights(run)
-    seconds = 100_000 * (0.005 + 0.0002 * tensors + 25e-9 * parameters)
-    assert costs.training_minutes(run, 10_000) == 15 + math.ceil(2 * seconds / 60)
-    assert costs.training_minutes(run, 20) == 20
-    assert costs.geometry_minutes(run, 12) == 12
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_a_run_of_epochs_has_the_steps_of_its_batches(drop_last):
+    run = settings(
+        data={"name": "digits", "train_samples": 200}, training={"epochs": 3, "batch_size": 64, "drop_last": drop_last}
+    )
+    batches = build_batches(run, load(run.data, Path("data")))
+    assert costs.steps(run) == sum(1 for _ in range(3) for _ in batches.epoch())
 
 
-def test_memory_grows_with_what_is_held():
+def test_a_run_twice_as_long_asks_for_twice_the_time_up_to_the_longest_job():
+    none, short, long = (settings(model="resnet14", training={"steps": steps}) for steps in (2, 100_000, 200_000))
+    start, once, twice = (costs.training_minutes(run, 10**6) for run in (none, short, long))
+    assert twice - start == pytest.approx(2 * (once - start), abs=2)
+    for minutes in (costs.training_minutes, costs.geometry_minutes, costs.analysis_minutes, costs.landscape_minutes):
+        assert minutes(long, 10**6) > minutes(long, 12) == 12
+
+
+def test_memory_for_training_grows_with_the_weights_and_with_the_updates_held():
     small, large = settings(model="mlp"), settings(model={"name": "mlp", "width": 2000})
-    assert costs.training_memory(large) > costs.training_memory(small) > 3000
-    none = settings(recording={"weights": "none", "window_length": 2000})
-    parameters, _ = costs.weights(none)
-    without = settings(recording={"weights": "sketch", "sketch_size": 4, "window_length": 2000})
-    difference = costs.training_memory(none) - costs.training_memory(without)
-    assert difference == pytest.approx((4 * parameters * 2000 + 16 * 2000**2) / 1e6, abs=2)
-    long = settings(recording={"window_length": 10_000})
-    assert costs.geometry_memory(long) - 2000 == 4000
-    assert costs.analysis_memory(long) - 1500 == 9600
+    assert costs.training_memory(large) - costs.training_memory(small) > 40e-6 * (
+        costs.network_size(large)[0] - costs.network_size(small)[0]
+    )
+    held, sketched = (
+        settings(recording={"weights": weights, "window_length": 2000} | further)
+        for weights, further in (("none", {}), ("sketch", {"sketch_size": 4}))
+    )
+    updates = 4e-6 * costs.network_size(held)[0] * 2000
+    assert costs.training_memory(held) - costs.training_memory(sketched) > updates
+
+
+def test_a_window_fits_in_the_memory_that_its_jobs_ask_for(record_path, tmp_path):
+    """The arrays of a pass and of an analysis, traced, against what is asked for beyond the processes' own memory."""
+    updates, tiny = 500, settings(training={"steps": 2})
+    points = np.cumsum(np.random.default_rng(0).normal(size=(updates + 1, 30)), axis=0)
+    record_path(points, path=tmp_path / "trajectory.zarr")
+    run = settings(training={"steps": updates}, recording={"window_length": updates})
+    outputs = [tmp_path / name for name in ("diffusion.zarr", "exponents.csv", "tails.csv")]
+
+    def peak(work):
+        tracemalloc.start()
+        work()
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found / 1e6
+
+    geometry = peak(lambda: compute_geometry(tmp_path / "trajectory.zarr", tmp_path / "geometry.zarr"))
+    analysis = peak(lambda: compute_diffusion(tmp_path / "geometry.zarr", *outputs, AnalysisSettings(null_draws=4)))
+    assert geometry < costs.geometry_memory(run) - costs.geometry_memory(tiny)
+    assert analysis < costs.analysis_memory(run) - costs.analysis_memory(tiny)

@@ -3,13 +3,16 @@
 import json
 
 import pytest
+import torch
+from torch.nn.modules.module import register_module_forward_hook
 
+from anodiff.cli.app import app
 from anodiff.cli.plan_text import print_plan
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
 from anodiff.settings.sweep import Config
 from anodiff.sweep import costs
 from anodiff.sweep import plan as planning
-from anodiff.sweep.plan import curvature_passes, plan_sweep, roughness_passes, slice_passes
+from anodiff.sweep.plan import plan_sweep
 from anodiff.sweep.runs import sweep_runs
 
 
@@ -93,21 +96,69 @@ def test_a_training_beyond_the_longest_job_is_told(tmp_path):
         ),
         measuring=False,
     )
-    assert any("goes on over" in note and "longest_job = 10" in note for note in plan.notes)
+    assert any("continues over" in note and "longest_job = 10" in note for note in plan.notes)
 
 
-def test_passes_are_those_that_the_stages_make():
-    assert slice_passes(LandscapeSettings(points=25)) == 3 * 625
-    assert roughness_passes(RoughnessSettings(at=[0, 1], directions=3, decades=2, radii_per_decade=4)) == 2 * 2 * 3 * 2 * 9
-    with_gauss_newton, without = (CurvatureSettings(gauss_newton=both) for both in (True, False))
-    assert curvature_passes(with_gauss_newton) > curvature_passes(without)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The trajectory of a small run; its samples fit in one batch, so that a forward pass is one call of the network."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "run.yaml").write_text(
+        "data: {name: gaussian_clusters, clusters: {samples: 200}}\nmodel: {name: mlp, depth: 2, width: 8}\n"
+        "training: {batch_size: 20, steps: 30}\nrecording: {window_length: 30}\n"
+    )
+    for line in (f"train {folder}/run.yaml --device cpu", f"geometry {folder}/trajectory.zarr --device cpu"):
+        app(line.split(), standalone_mode=False)
+    return folder / "trajectory.zarr"
+
+
+def forward_passes(*command):
+    """How many forward passes a command takes: each calls the network's first layer, which flattens the images, once."""
+    calls = []
+    hook = register_module_forward_hook(lambda module, inputs, output: calls.append(isinstance(module, torch.nn.Flatten)))
+    try:
+        app([*map(str, command), "--device", "cpu"], standalone_mode=False)
+    finally:
+        hook.remove()
+    return sum(calls)
+
+
+def options(**settings):
+    """Settings as options of a command, landscape's with few samples."""
+    given = {"landscape": LandscapeSettings(samples=100)} | settings
+    return [word for name, value in given.items() for word in (f"--{name}", json.dumps(value.model_dump(mode="json")))]
+
+
+@pytest.mark.parametrize("planes", [None, ["random"], ["gradient", "path_last"]], ids=["default", "no products", "gradient"])
+def test_slices_take_the_planned_passes(trained, tmp_path, monkeypatch, planes):
+    """Each plane takes two passes more, which time it; a Hessian product contains one."""
+    monkeypatch.setattr(costs, "PRODUCT_PASSES", 1)
+    settings = LandscapeSettings(points=9, samples=100, **({"planes": planes} if planes else {}))
+    counted = forward_passes("landscape", trained, "-o", tmp_path / "slices", *options(landscape=settings))
+    grids = len(settings.planes) * 81
+    products, planned = counted - grids - 2 * len(settings.planes), costs.slice_passes(settings) - grids
+    assert (products == planned == 0) or 0.5 * products < planned < 1.2 * products
+
+
+def test_roughness_takes_the_planned_passes(trained, tmp_path):
+    """Each point takes some passes more, for the loss there and for its rounding error."""
+    settings = RoughnessSettings(at=[0, 1], directions=20, decades=2, radii_per_decade=4)
+    counted = forward_passes("roughness", trained, "-o", tmp_path / "roughness.zarr", *options(settings=settings))
+    assert 0.9 * counted < costs.roughness_passes(settings) < counted
+
+
+@pytest.mark.parametrize("changes", [{}, {"gauss_newton": False, "probes": 0}], ids=["default", "Hessian alone"])
+def test_curvature_takes_the_planned_passes(trained, tmp_path, monkeypatch, changes):
+    monkeypatch.setattr(costs, "PRODUCT_PASSES", 1)
+    settings = CurvatureSettings(**changes)
+    counted = forward_passes("curvature", trained, "-o", tmp_path / "curvature.zarr", *options(settings=settings))
+    assert 0.5 * counted < costs.curvature_passes(settings) < 1.2 * counted
 
 
 @pytest.mark.parametrize("weights", ["full", "sketch", "none"])
 def test_bytes_are_near_those_of_a_real_store(weights, tmp_path):
     """Random walks hardly compress: a store is at most what an estimate without compression says, and not far below."""
     import numpy as np
-    import torch
 
     from anodiff.cli.inspection import bytes_on_disk
     from anodiff.settings.run import RunSettings
@@ -116,7 +167,7 @@ def test_bytes_are_near_those_of_a_real_store(weights, tmp_path):
     values = {"data": "digits", "model": {"name": "mlp", "depth": 2, "width": 16}, "training": {"steps": 400}}
     recording = {"weights": weights, "window_length": 200} | ({"sketch_size": 256} if weights == "sketch" else {})
     settings = RunSettings.model_validate(values | {"recording": recording})
-    parameters = costs.weights(settings)[0]
+    parameters = costs.network_size(settings)[0]
     model = torch.nn.Linear(parameters, 1, bias=False)
     windows = [Window(0, 200), Window(200, 200)]
     options = {"sketch_size": 256} if weights == "sketch" else {}

@@ -3,18 +3,20 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from anodiff.cli.app import app
 from anodiff.diffusion.analysis import open_diffusion
-from anodiff.diffusion.columns import COLUMNS, WINDOW_COLUMNS
+from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreMissingError
-from anodiff.sweep.columns import RUN_COLUMNS
 from anodiff.sweep.results import read_run, read_runs
-from anodiff.sweep.tables import NAMING, configuration_table, ensemble_table, sweep_table, tails_table, write_tables
+from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS
+from anodiff.sweep.tables import TABLES, configuration_table, ensemble_table, exponents_table, tails_table, write_tables
 
 
 def table_of(*folders):
-    return sweep_table(read_runs(folders))
+    return exponents_table(read_runs(folders))
 
 
 def test_there_is_a_row_for_every_run_and_window_in_their_order(make_run):
@@ -28,18 +30,18 @@ def test_there_is_a_row_for_every_run_and_window_in_their_order(make_run):
 def test_the_rows_hold_the_runs_settings_and_end_and_the_windows_exponents(make_run):
     folder = make_run({"seed": 3, "training.batch_size": 32, "optimiser.learning_rate": 0.5, "model": "vgg9", "data": "mnist"})
     table = table_of(folder)
-    assert list(table) == ["run", "group", *NAMING, *list(RUN_COLUMNS)[2:], *COLUMNS]
+    assert list(table) == ["run", "group", *SETTING_COLUMNS, *list(RUN_COLUMNS)[2:], *EXPONENT_COLUMNS]
     about = table.iloc[0]
     assert about["run"] == folder.name == "vgg9-bs32-lr0.5-seed3-mnist"
     assert about["group"] == "vgg9-bs32-lr0.5-mnist"
-    assert about[list(NAMING)].tolist() == ["mnist", "vgg9", 32, 0.5, 3]
+    assert about[list(SETTING_COLUMNS)].tolist() == ["mnist", "vgg9", 32, 0.5, 3]
     assert (about["parameters"], about["status"], about["steps_completed"]) == (30, "complete", 60)
     assert math.isnan(about["diverged_at"])
     assert about["train_loss"] == pytest.approx(1 / 3)
     assert about["test_accuracy"] == pytest.approx(0.2)
     assert math.isnan(about["test_loss"])  # never measured
     assert table["note"].isna().all()
-    measured = [column for column in COLUMNS if column not in ("note", "flags")]
+    measured = [column for column in EXPONENT_COLUMNS if column not in ("note", "flags")]
     pd.testing.assert_frame_equal(table[measured], pd.read_csv(folder / "exponents.csv")[measured])
     assert table["beta_max"].tolist() == open_diffusion(folder / "diffusion.zarr").beta.max("lag").values.tolist()
 
@@ -52,7 +54,7 @@ def test_missing_runs_have_a_row_that_says_why(make_run, tmp_path):
     for table in (pd.read_csv(tmp_path / "partial.csv"), pd.read_parquet(tmp_path / "partial.parquet")):
         assert table["run"].tolist() == [finished.name] * 3 + ["failed", "waiting"]
         assert table["status"].tolist() == ["complete"] * 3 + ["missing"] * 2
-        assert table["note"].tolist()[3:] == ["train: cifar10 is not in data", "not begun"]
+        assert table["note"].tolist()[3:] == ["train: cifar10 is not in data", "not started"]
     write_tables([failed], tmp_path / "nothing.csv", logs=tmp_path / "logs")
     assert len(pd.read_csv(tmp_path / "nothing.csv")) == 1
     with pytest.raises(StoreMissingError):
@@ -63,7 +65,7 @@ def test_the_last_measured_value_stands_for_a_series(make_run):
     folder = make_run()
     run = read_run(folder)
     run.curves["test_loss"].values[:] = [3.0, 2.0, np.nan]
-    assert sweep_table([run])["test_loss"].tolist() == [2.0] * 3
+    assert exponents_table([run])["test_loss"].tolist() == [2.0] * 3
 
 
 def test_settings_that_differ_between_the_runs_are_columns_and_the_others_are_not(make_run):
@@ -133,7 +135,7 @@ def test_runs_of_any_settings_fit_in_one_table(make_run, tmp_path, one, other):
 @pytest.mark.parametrize("existing", ["table.csv", "table.parquet"])
 def test_an_existing_table_is_replaced_only_when_told_to(run_folder, tmp_path, existing):
     (tmp_path / existing).write_text("old")
-    with pytest.raises(OutputExistsError, match=f"{existing} exists already"):
+    with pytest.raises(OutputExistsError, match=f"{existing} already exists"):
         write_tables([run_folder], tmp_path / "table.csv")
     assert (tmp_path / existing).read_text() == "old"
     write_tables([run_folder], tmp_path / "table.csv", overwrite=True)
@@ -171,10 +173,10 @@ def test_no_runs_and_another_ending_are_refused(run_folder, tmp_path):
         write_tables([run_folder], tmp_path / "table.txt")
 
 
-def test_the_tails_stand_behind_what_the_run_is(make_run):
+def test_the_tails_follow_the_columns_of_the_run(make_run):
     folders = [make_run({"seed": seed}) for seed in (0, 1)]
     table = tails_table(read_runs(folders))
-    assert list(table) == ["run", "group", *NAMING, *list(RUN_COLUMNS)[2:], *WINDOW_COLUMNS, *TAIL_COLUMNS]
+    assert list(table) == ["run", "group", *SETTING_COLUMNS, *list(RUN_COLUMNS)[2:], *WINDOW_COLUMNS, *TAIL_COLUMNS]
     assert table["quantity"].tolist() == list(QUANTITIES) * 6  # 2 runs of 3 windows
     own = pd.read_csv(folders[1] / "tails.csv")
     assert table["values"].tolist()[18:] == own["values"].tolist()
@@ -221,9 +223,14 @@ def test_a_configuration_is_one_row_of_what_its_seeds_agree_on(make_run):
 
 def test_a_single_seed_is_said_to_have_no_scatter(make_run):
     table = ensemble_table(read_runs([make_run()]))
-    assert table["note"].iloc[0] == "1 seed reached the window; two at least have a scatter"
+    assert table["note"].iloc[0] == "1 seed reached the window; a scatter needs two"
     assert table["beta_max"].notna().all()
     assert table["beta_max_low"].isna().all()
+
+
+def test_the_command_s_help_names_every_kind_that_it_makes():
+    text = CliRunner().invoke(app, ["tables", "--help"], env={"COLUMNS": "200"}).output
+    assert [kind for kind, table in TABLES.items() if table.make and kind not in text] == []
 
 
 def test_an_unknown_table_is_refused(run_folder, tmp_path):

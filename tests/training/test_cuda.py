@@ -1,4 +1,4 @@
-"""On a GPU: a graph's replays are the same kernels, so the same bits; and what is recorded is what the network was."""
+"""On a GPU a replayed graph gives the same bits, and the recorded path is that of the network."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,13 @@ import torch
 from sameness import same_store
 
 from anodiff.errors import ConfigError
-from anodiff.geometry import geometry, open_geometry
+from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.models import FAMILIES, build
 from anodiff.settings.run import RunSettings
 from anodiff.training import train_run
-from anodiff.training.backward import differentiation
+from anodiff.training.backward import build_forward_backward
 from anodiff.training.device import repeatable
-from anodiff.training.state import Walk
+from anodiff.training.state import TrainingState
 from anodiff.training.timing import measure
 from anodiff.trajectory import TrajectoryRecorder, Window, open_trajectory
 from anodiff.trajectory.gradients import GradientSample
@@ -76,7 +76,7 @@ def arrays(path):
 
 
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
-def test_a_graph_gives_the_bits_of_kernel_after_kernel(train, changes):
+def test_a_graph_gives_the_bits_of_single_launches(train, changes):
     launched, replayed = (arrays(train(str(graph), changes, training={"cuda_graph": graph})) for graph in (False, True))
     assert launched.keys() == replayed.keys()
     for name, values in launched.items():
@@ -85,7 +85,7 @@ def test_a_graph_gives_the_bits_of_kernel_after_kernel(train, changes):
 
 
 @pytest.mark.parametrize("name", [family.examples[0] for family in FAMILIES.values() if ":" not in family.examples[0]])
-def test_a_graph_of_each_of_our_networks_gives_the_bits_of_kernel_after_kernel(name):
+def test_a_graph_of_each_of_our_networks_gives_the_bits_of_single_launches(name):
     settings = RunSettings.model_validate({"model": {"name": name}, "training": {"steps": 4, "batch_size": 16}})
     device = torch.device("cuda")
     random = torch.Generator(device).manual_seed(0)
@@ -95,14 +95,14 @@ def test_a_graph_of_each_of_our_networks_gives_the_bits_of_kernel_after_kernel(n
     with repeatable(settings.training, device):
         for graph in (False, "auto"):
             torch.manual_seed(0)
-            walk = Walk(settings, build(name, channels=3, size=32, classes=10).to(device), None, device)
+            state = TrainingState(settings, build(name, channels=3, size=32, classes=10).to(device), None, device)
             chosen = settings.model_copy(update={"training": settings.training.model_copy(update={"cuda_graph": graph})})
-            differentiate = differentiation(walk, walk.model, torch.nn.functional.cross_entropy, chosen, device)
+            forward_backward = build_forward_backward(state, state.model, torch.nn.functional.cross_entropy, chosen, device)
             losses = []
             for batch, answers in zip(images, labels, strict=True):
-                losses.append(differentiate(batch, answers)[1]())
-                walk.step(0.01)
-            ends.append((losses, [value.cpu() for value in walk.model.state_dict().values()]))
+                losses.append(forward_backward(batch, answers)[1]())
+                state.step(0.01)
+            ends.append((losses, [value.cpu() for value in state.model.state_dict().values()]))
     assert ends[0][0] == ends[1][0]
     assert len(set(ends[0][0])) == 4
     assert all(map(torch.equal, ends[0][1], ends[1][1]))
@@ -120,7 +120,7 @@ def test_the_same_settings_give_the_same_store_again(train, graph):
     same_store(first, second)
 
 
-def test_a_graph_of_a_network_that_asks_the_host_is_refused_in_one_line(train):
+def test_a_graph_of_a_network_that_waits_for_the_gpu_is_refused_in_one_line(train):
     with pytest.raises(ConfigError, match=r"training\.cuda_graph: .*; set it to false") as refused:
         train("asking", {"model": {"name": "test_cuda:asking"}}, training={"cuda_graph": True})
     assert "\n" not in str(refused.value)
@@ -143,7 +143,7 @@ def test_the_gradients_sample_is_of_the_gradient(layout):
         model.zero_grad()
         model(torch.randn(16, 3, 8, 8, device="cuda")).square().mean().backward()
         row = torch.empty(300, device="cuda")
-        sample.read(row)
+        sample.copy_to(row)
         whole = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
         assert torch.equal(row, whole[torch.from_numpy(sample.coordinates).cuda()])
 
@@ -173,7 +173,7 @@ def test_gram_matrices_summed_up_on_the_gpu_are_those_of_the_stored_path(tmp_pat
             none.record()
     last = torch.cat([parameter.detach().flatten() for parameter in model.parameters()]).cpu().numpy()
     assert open_trajectory(tmp_path / "full.zarr").group["weights"][-1].tobytes() == last.tobytes()
-    geometry(tmp_path / "full.zarr", tmp_path / "geometry.zarr")
+    compute_geometry(tmp_path / "full.zarr", tmp_path / "geometry.zarr")
     stored, summed = open_geometry(tmp_path / "geometry.zarr"), open_trajectory(tmp_path / "none.zarr")
     for number in range(len(windows)):
         expected = stored.read(number).gram

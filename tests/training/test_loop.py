@@ -1,4 +1,4 @@
-"""The recorded path is that of the training that the settings describe."""
+"""The recorded path is that of the training described by the settings."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_another_seed_gives_another_path(train):
 
 
 @pytest.mark.parametrize("model", [{}, {"name": "resnet8", "width": 2, "depth": None}], ids=["mlp", "resnet"])
-def test_measuring_the_noise_changes_no_path(train, model):
+def test_measuring_the_noise_does_not_change_the_path(train, model):
     quiet, _ = train("quiet", model=model)
     measured, _ = train("measured", model=model, recording={"window_length": 20, "noise_every": 7})
     np.testing.assert_array_equal(path_of(quiet), path_of(measured))
@@ -60,7 +60,7 @@ def test_measuring_the_noise_changes_no_path(train, model):
     assert np.isnan(quiet.series("noise_norm")).all()
 
 
-def test_the_order_of_the_samples_comes_where_the_images_are():
+def test_batch_indices_are_on_the_images_device():
     settings = RunSettings.model_validate(BASE)
     dataset = load(settings.data, "data").to("meta")
     assert {indices.device.type for indices in build_batches(settings, dataset).epoch()} == {"meta"}
@@ -162,7 +162,7 @@ def test_a_network_smaller_than_its_sketch_is_refused_with_both_numbers(train, t
     ],
     ids=["momentum", "adam", "plain"],
 )
-def test_gradients_are_sampled_where_the_updates_do_not_give_them(train, changed):
+def test_gradients_are_sampled_if_the_updates_do_not_give_them(train, changed):
     trajectory, _ = train(**changed)
     if "optimiser" not in changed:
         assert "gradient_sample" not in trajectory.group
@@ -175,7 +175,7 @@ def test_gradients_are_sampled_where_the_updates_do_not_give_them(train, changed
     assert (np.linalg.norm(sample[:-1], axis=1) <= norms).all()
 
 
-def test_no_gradient_is_sampled_where_none_is_asked_for(train):
+def test_no_gradient_is_sampled_if_the_settings_ask_for_none(train):
     trajectory, _ = train(optimiser={"momentum": 0.9}, recording={"gradient_coordinates": 0})
     assert "gradient_sample" not in trajectory.group
 
@@ -218,7 +218,7 @@ def test_the_squared_error_is_against_one_hot_targets():
     assert float(build_loss("mse", 3)(outputs, torch.tensor([0, 2]))) == pytest.approx(1 / 6)
 
 
-def test_global_state_is_as_before(train):
+def test_global_state_is_restored(train):
     torch.manual_seed(3)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     train(training={"batch_size": 100, "steps": 40, "threads": 2})
@@ -238,7 +238,7 @@ def test_bad_runs_are_refused_before_anything_is_written(train, tmp_path):
     assert not list(tmp_path.rglob("*.zarr"))
 
 
-def test_a_finished_path_is_not_replaced_without_being_told(train, tmp_path):
+def test_a_finished_path_is_not_replaced_without_overwrite(train, tmp_path):
     train()
     with pytest.raises(OutputExistsError, match="--overwrite"):
         train()

@@ -1,4 +1,4 @@
-"""What makes a step faster changes last bits, never what the path means."""
+"""Settings that make a step faster change its last bits, but not the meaning of the path."""
 
 import platform
 import shutil
@@ -11,7 +11,7 @@ import torch
 from anodiff.errors import ConfigError
 from anodiff.settings.run import RunSettings, TrainingSettings
 from anodiff.training import train_run
-from anodiff.training.precision import product_precision, slow_here
+from anodiff.training.precision import float32_precision, precision_warning
 from anodiff.trajectory import open_trajectory
 
 STEPS = 40
@@ -41,8 +41,8 @@ def points(tmp_path):
     return run
 
 
-def strays(path, other):
-    """Distance of two paths' last points as a fraction of how far they went."""
+def relative_distance(path, other):
+    """Distance between the last points of two paths, divided by the distance from start to end."""
     return np.linalg.norm(path[-1] - other[-1]) / np.linalg.norm(path[-1] - path[0])
 
 
@@ -56,37 +56,37 @@ def strays(path, other):
         ),
     ],
 )
-def test_the_path_is_the_same_walk_with_other_last_bits(points, training, within):
+def test_the_path_is_the_same_up_to_the_last_bits(points, training, within):
     plain, other = points(), points(**training)
     np.testing.assert_array_equal(plain[0], other[0])  # the same parameters in the same order
-    assert 0 < strays(plain, other) < within
+    assert 0 < relative_distance(plain, other) < within
     assert other.dtype == np.float32
     assert np.any(other.view(np.uint32) & 0xFFFF)  # not rounded to bfloat16's bits
 
 
-def test_products_have_the_precision_asked_for_and_the_caller_gets_its_own_back():
+def test_products_have_the_precision_of_the_settings_and_the_callers_is_restored():
     def now():
         return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
 
     before = now()
     for precision, expected in (("tf32", ("high", True)), ("float32", ("highest", False)), ("bf16", ("highest", False))):
-        with product_precision(TrainingSettings(precision=precision)):
+        with float32_precision(TrainingSettings(precision=precision)):
             assert now() == expected
         assert now() == before
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64" or not CPU_INFO.exists(), reason="needs an x86 processor's flags")
-def test_bf16_is_warned_of_where_the_processor_has_no_instructions_for_it():
+def test_bf16_gives_a_warning_if_the_processor_has_no_instructions_for_it():
     (flags, *_) = [set(line.split()) for line in CPU_INFO.read_text().splitlines() if line.startswith("flags")]
     known = {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags or "avx_ne_convert" in flags
-    line = slow_here(TrainingSettings(precision="bf16"), torch.device("cpu"))
+    line = precision_warning(TrainingSettings(precision="bf16"), torch.device("cpu"))
     assert known == (line is None), line
     assert known or "bf16" in line
-    assert slow_here(TrainingSettings(precision="tf32"), torch.device("cpu")) is None
-    assert slow_here(TrainingSettings(precision="bf16"), torch.device("meta")) is None
+    assert precision_warning(TrainingSettings(precision="tf32"), torch.device("cpu")) is None
+    assert precision_warning(TrainingSettings(precision="bf16"), torch.device("meta")) is None
 
 
-def test_a_network_that_cannot_be_compiled_is_one_line(points, monkeypatch):
+def test_a_network_that_cannot_be_compiled_is_refused_in_one_line(points, monkeypatch):
     def broken(*arguments, **keywords):
         raise torch._dynamo.exc.BackendCompilerFailed(lambda: None, OSError("no compiler here"), None)
 

@@ -1,4 +1,4 @@
-"""An interrupted training, gone on with, is the uninterrupted one, bit for bit."""
+"""A resumed run is the same as an uninterrupted one, bit for bit."""
 
 import os
 import random
@@ -52,7 +52,7 @@ def settings_of(changes):
 
 @pytest.fixture
 def train(tmp_path):
-    """Return a function that trains, and is sent a signal after each of ``stops``; it goes on until the run is done."""
+    """Return a function that trains, with a signal after each of ``stops``, and resumes until the run is done."""
 
     def run(name, changes, stops=(), number=signal.SIGTERM, **options):
         output, scratch = tmp_path / name / "trajectory.zarr", tmp_path / "scratch" / name
@@ -65,7 +65,7 @@ def train(tmp_path):
 
         while not output.exists():
             with suppress(Interrupted):
-                train_run(settings_of(changes), output, scratch=scratch, report=report, tell=lambda line: None, **options)
+                train_run(settings_of(changes), output, scratch=scratch, report=report, notify=lambda line: None, **options)
         assert left == []
         assert not scratch.exists()
         return output
@@ -81,14 +81,14 @@ def test_interrupted_is_uninterrupted(train, changes):
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler, g++")
-def test_compiled_it_is_the_same_again_whichever_size_of_batch_comes_first(train):
+def test_a_compiled_run_is_repeatable_whichever_batch_size_comes_first(train):
     changes = {"model": {"name": "mlp", "depth": 2, "width": 8}, "training": {"compile": True, "steps": 40}}
     sizes = open_trajectory(whole := train("whole", changes)).group.attrs["steps_per_epoch"]
-    assert sizes == 15  # of which the last is a batch of 37
+    assert sizes == 15  # the last batch has 37 samples
     same_store(whole, train("interrupted", changes, [14, 29]))
 
 
-def test_a_run_of_the_same_settings_that_was_never_interrupted_is_the_same_again(train):
+def test_a_second_run_with_the_same_settings_is_the_same(train):
     same_store(train("first", {}), train("second", {}))
 
 
@@ -111,7 +111,7 @@ def test_every_session_is_in_the_provenance(train):
     assert all(session["host"] == about["host"] for session in about["sessions"])
 
 
-def test_after_damage_of_the_newest_checkpoint_the_one_before_serves(train, tmp_path):
+def test_if_the_newest_checkpoint_is_damaged_the_previous_one_is_used(train, tmp_path):
     whole = train("whole", {})
     output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
     interrupt(scratch, output, at=100)
@@ -120,10 +120,10 @@ def test_after_damage_of_the_newest_checkpoint_the_one_before_serves(train, tmp_
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
-    told = []
-    train_run(settings_of({}), output, scratch=scratch, tell=told.append)
-    assert [line.split(str(newest))[-1] for line in told] == [
-        " is damaged; falling back to the one before", "going on at step 100 of 600"
+    logged = []
+    train_run(settings_of({}), output, scratch=scratch, notify=logged.append)
+    assert [line.split(str(newest))[-1] for line in logged] == [
+        " is damaged; falling back to the previous one", "resuming at step 100 of 600"
     ]  # fmt: skip
     same_store(whole, output)
 
@@ -133,12 +133,12 @@ def interrupt(scratch, output, at, changes=None, **options):
         if step == at:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Interrupted, match=f"interrupted at step {at} of 600; checkpoint written; run again to go on"):
-        train_run(settings_of(changes or {}), output, scratch=scratch, report=report, tell=lambda line: None, **options)
+    with pytest.raises(Interrupted, match=f"interrupted at step {at} of 600; checkpoint written; run again to resume"):
+        train_run(settings_of(changes or {}), output, scratch=scratch, report=report, notify=lambda line: None, **options)
 
 
 @pytest.mark.parametrize("damage", ["checkpoints", "store"])
-def test_where_nothing_is_left_to_go_on_from_it_begins_anew_and_says_so(train, tmp_path, damage):
+def test_without_anything_to_resume_from_the_run_starts_again_and_says_so(train, tmp_path, damage):
     output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
     interrupt(scratch, output, at=100)
     if damage == "checkpoints":
@@ -146,13 +146,13 @@ def test_where_nothing_is_left_to_go_on_from_it_begins_anew_and_says_so(train, t
             path.write_bytes(b"nothing")
     else:
         (scratch / "trajectory.zarr").rename(tmp_path / "moved")
-    told = []
-    train_run(settings_of({}), output, scratch=scratch, tell=told.append)
-    assert told[-1].endswith("beginning anew")
+    logged = []
+    train_run(settings_of({}), output, scratch=scratch, notify=logged.append)
+    assert logged[-1].endswith("starting again from step 0")
     same_store(train("whole", {}), output)
 
 
-def test_a_training_in_progress_with_other_settings_is_refused_with_the_setting(train, tmp_path):
+def test_an_unfinished_run_with_other_settings_is_refused_and_the_setting_named(train, tmp_path):
     output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
     interrupt(scratch, output, at=100)
     other = {"optimiser": {"learning_rate": 0.07}}
@@ -160,7 +160,7 @@ def test_a_training_in_progress_with_other_settings_is_refused_with_the_setting(
         train_run(settings_of(other), output, scratch=scratch)
     assert "\n" not in str(refused.value)
     assert not output.exists()
-    train_run(settings_of(other), output, scratch=scratch, restart=True, tell=lambda line: None)
+    train_run(settings_of(other), output, scratch=scratch, restart=True, notify=lambda line: None)
     same_store(train("whole", other), output)
 
 
@@ -169,10 +169,10 @@ def test_a_finished_store_that_was_never_published_is_published_without_a_step(t
     with monkeypatch.context() as patch:
         patch.setattr(module, "publish", lambda *arguments: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with pytest.raises(OSError, match="No space left"):
-            train_run(settings_of({}), output, scratch=scratch, tell=lambda line: None)
+            train_run(settings_of({}), output, scratch=scratch, notify=lambda line: None)
     with pytest.raises(ConfigError, match="seed is 0 there and 1 here"):
         train_run(settings_of({"seed": 1}), output, scratch=scratch)
-    monkeypatch.setattr(module, "walk_on", None)
+    monkeypatch.setattr(module, "train_steps", None)
     outcome = train_run(settings_of({}), output, scratch=scratch)
     assert (outcome.status, outcome.steps_completed) == ("complete", 600)
     assert 0 <= outcome.test_accuracy <= 1
@@ -181,12 +181,12 @@ def test_a_finished_store_that_was_never_published_is_published_without_a_step(t
     same_store(train("whole", {}), output)
 
 
-def test_checkpoints_are_written_every_so_many_seconds_and_change_nothing(train, monkeypatch):
+def test_checkpoints_are_written_at_the_given_interval_and_change_nothing(train, monkeypatch):
     written, write = [], module.write_checkpoint
 
-    def count(folder, step, state):
+    def count(folder, step, content):
         written.append(step)
-        return write(folder, step, state)
+        return write(folder, step, content)
 
     monkeypatch.setattr(module, "write_checkpoint", count)
     never = train("never", {}, checkpoint_every=0)
@@ -195,12 +195,12 @@ def test_checkpoints_are_written_every_so_many_seconds_and_change_nothing(train,
     assert written == list(range(1, 601))
 
 
-def test_another_device_type_is_refused_and_another_torch_is_told_and_recorded(tmp_path, monkeypatch):
+def test_another_device_type_is_refused_and_another_torch_is_logged_and_recorded(tmp_path, monkeypatch):
     output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
     interrupt(scratch, output, at=100, device="cpu")
     with monkeypatch.context() as patch:
-        patch.setattr(module, "newest_checkpoint", begun_on_cuda)
-        with pytest.raises(ConfigError, match=r"begun on cuda and cannot go on.* on cpu; .*--restart"):
+        patch.setattr(module, "newest_checkpoint", started_on_cuda)
+        with pytest.raises(ConfigError, match=r"started on cuda and cannot resume.* on cpu; .*--restart"):
             train_run(settings_of({}), output, scratch=scratch, device="cpu")
     original = module.provenance
 
@@ -209,22 +209,22 @@ def test_another_device_type_is_refused_and_another_torch_is_told_and_recorded(t
         return about | {"versions": about["versions"] | {"torch": "99.0"}}
 
     monkeypatch.setattr(module, "provenance", upgraded)
-    told = []
-    train_run(settings_of({}), output, scratch=scratch, tell=told.append, device="cpu")
-    assert told[-1] == f"the bits may differ from those of an uninterrupted run: torch {version('torch')}, then 99.0"
+    logged = []
+    train_run(settings_of({}), output, scratch=scratch, notify=logged.append, device="cpu")
+    assert logged[-1] == f"the bits may differ from those of an uninterrupted run: torch {version('torch')}, then 99.0"
     sessions = open_trajectory(output).group.attrs["provenance"]["sessions"]
     assert [session["versions"]["torch"] for session in sessions] == [version("torch"), "99.0"]
 
 
-def begun_on_cuda(folder, tell):
+def started_on_cuda(folder, notify):
     from anodiff.training.checkpoint import newest_checkpoint
 
-    found = newest_checkpoint(folder, tell)
+    found = newest_checkpoint(folder, notify)
     found["walk"]["device"] = "cuda"
     return found
 
 
-def test_the_callers_generators_are_left_alone(train):
+def test_the_callers_generators_are_restored(train):
     torch.manual_seed(3)
     np.random.seed(3)
     random.seed(3)
@@ -242,7 +242,7 @@ def command(folder, *options, **environment):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A run folder whose training takes far longer than a test."""
+    """A run folder whose run takes far longer than a test."""
     settings = settings_of({"model": {"name": "mlp", "depth": 2, "width": 8}, "training": {"steps": 10**6}})
     settings = settings.model_copy(update={"recording": settings.recording.model_copy(update={"windows": "log"})})
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
@@ -265,14 +265,14 @@ def test_a_signal_ends_the_command_with_a_checkpoint_one_line_and_its_status(fol
         lines = process.stderr.read().splitlines()
         assert process.wait() == status
     assert lines[-1].startswith("anodiff: interrupted at step ")
-    assert lines[-1].endswith(" of 1000000; checkpoint written; run again to go on")
+    assert lines[-1].endswith(" of 1000000; checkpoint written; run again to resume")
     step = lines[-1].split()[4]
     assert max(path.name for path in (scratch / "checkpoints").iterdir()).startswith(f"{int(step):012d}-")
     assert not (scratch / "lock").exists()
     assert not Path(folder / "trajectory.zarr").exists()
 
 
-def test_the_second_process_on_a_run_is_refused_and_the_first_goes_on(folder):
+def test_the_second_process_on_a_run_is_refused_and_the_first_continues(folder):
     with command(folder, ANODIFF_CHECKPOINT_EVERY="0.05") as first:
         wait_for(lambda: list(folder.glob("scratch/*/checkpoints/*.pt")), first)
         with command(folder) as second:
@@ -284,7 +284,7 @@ def test_the_second_process_on_a_run_is_refused_and_the_first_goes_on(folder):
         assert first.poll() is None
         first.send_signal(signal.SIGKILL)
     with command(folder, ANODIFF_CHECKPOINT_EVERY="0.05") as third:
-        told = third.stderr.readline()
-        assert f"taking the run over from process {first.pid}" in told
-        assert "going on at step" in third.stderr.readline()
+        line = third.stderr.readline()
+        assert f"taking the run over from process {first.pid}" in line
+        assert "resuming at step" in third.stderr.readline()
         third.send_signal(signal.SIGKILL)

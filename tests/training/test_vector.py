@@ -1,4 +1,4 @@
-"""Parameters in one vector train as parameters apart do, and a network that cannot be laid out so is left as it is."""
+"""Parameters in one vector train as separate ones do, and a network that cannot be one vector is left as it is."""
 
 import pytest
 import torch
@@ -6,10 +6,10 @@ from torch import nn
 
 from anodiff.settings.run import OptimiserSettings, RunSettings
 from anodiff.training.optimisers import build_optimiser
-from anodiff.training.state import Walk
+from anodiff.training.state import TrainingState
 from anodiff.training.vector import ParameterVector
 from anodiff.trajectory import TrajectoryRecorder
-from anodiff.trajectory.flat_parameters import Point, in_one_piece
+from anodiff.trajectory.flat_parameters import FlatParameters, contiguous_vector
 from anodiff.trajectory.gradients import GradientSample
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -36,45 +36,45 @@ def addresses(model):
     [{}, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}, {"name": "adam"}, {"name": "adamw", "weight_decay": 0.1}],
     ids=["plain", "momentum", "adam", "adamw"],
 )
-def test_a_walk_takes_the_steps_that_torchs_optimiser_takes_tensor_by_tensor(optimiser, layout):
-    rate, apart, together = 0.05, network(layout), network(layout)
+def test_steps_are_those_of_torchs_optimiser_tensor_by_tensor(optimiser, layout):
+    rate, separate, joined = 0.05, network(layout), network(layout)
     settings = OptimiserSettings.model_validate({"learning_rate": rate, **optimiser})
-    before = [parameter.detach().clone() for parameter in apart.parameters()]
-    walk = Walk(RunSettings(optimiser=settings, training={"steps": 5}), together, None, torch.device("cpu"))
-    assert all(map(torch.equal, together.parameters(), before))
-    step = build_optimiser(settings, apart.parameters())
+    before = [parameter.detach().clone() for parameter in separate.parameters()]
+    state = TrainingState(RunSettings(optimiser=settings, training={"steps": 5}), joined, None, torch.device("cpu"))
+    assert all(map(torch.equal, joined.parameters(), before))
+    step = build_optimiser(settings, separate.parameters())
     for seed in range(5):
-        apart.zero_grad()
-        walk.clear_gradients()
-        backward(apart, seed)
-        backward(together, seed)
-        whole = torch.nn.utils.get_total_norm([parameter.grad for parameter in apart.parameters()])
-        assert walk.gradient_norm() == pytest.approx(float(whole), rel=1e-4)
+        separate.zero_grad()
+        state.zero_grad()
+        backward(separate, seed)
+        backward(joined, seed)
+        whole = torch.nn.utils.get_total_norm([parameter.grad for parameter in separate.parameters()])
+        assert state.gradient_norm() == pytest.approx(float(whole), rel=1e-4)
         step.step()
-        walk.step(rate)
-    for one, other in zip(apart.parameters(), together.parameters(), strict=True):
+        state.step(rate)
+    for one, other in zip(separate.parameters(), joined.parameters(), strict=True):
         assert one.stride() == other.stride()
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=["contiguous", "channels last"])
-def test_point_and_gradient_sample_do_not_depend_on_where_the_parameters_lie(layout):
-    apart, together = network(layout), network(layout)
-    vector = ParameterVector.of(list(together.parameters()))
+def test_point_and_gradient_sample_do_not_depend_on_the_memory_of_the_parameters(layout):
+    separate, joined = network(layout), network(layout)
+    vector = ParameterVector.from_parameters(list(joined.parameters()))
     samples, points = [], []
-    for model in (apart, together):
+    for model in (separate, joined):
         backward(model, 0)
         parameters = list(model.parameters())
         sample = GradientSample(parameters, 50, seed=1)
         points.append(torch.empty(sum(parameter.numel() for parameter in parameters)))
         samples.append(torch.empty(50))
-        Point(parameters).write(points[-1])
-        sample.read(samples[-1])
+        FlatParameters(parameters).copy_to(points[-1])
+        sample.copy_to(samples[-1])
     assert torch.equal(*points)
     assert torch.equal(*samples)
-    assert torch.equal(points[0], torch.cat([parameter.detach().flatten() for parameter in apart.parameters()]))
+    assert torch.equal(points[0], torch.cat([parameter.detach().flatten() for parameter in separate.parameters()]))
     assert torch.equal(vector.values.sort().values, points[0].sort().values)
-    assert (in_one_piece(list(together.parameters())) is None) is (layout is torch.channels_last)
+    assert (contiguous_vector(list(joined.parameters())) is None) is (layout is torch.channels_last)
 
 
 def tied():
@@ -105,12 +105,12 @@ def with_gaps():
 def test_a_network_that_cannot_be_one_vector_is_left_as_it_is(make):
     model = make()
     before = addresses(model)
-    assert ParameterVector.of(list(model.parameters())) is None
+    assert ParameterVector.from_parameters(list(model.parameters())) is None
     assert addresses(model) == before
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_a_recorder_does_not_rearrange_a_network_that_is_not_ours(tmp_path):
+def test_a_recorder_does_not_move_the_parameters_of_a_users_network(tmp_path):
     model = network()
     before = addresses(model)
     with TrajectoryRecorder(model, tmp_path / "path.zarr", gradient_coordinates=10) as recorder:
@@ -119,9 +119,9 @@ def test_a_recorder_does_not_rearrange_a_network_that_is_not_ours(tmp_path):
     assert addresses(model) == before
 
 
-def test_weights_that_are_loaded_reach_the_vector():
+def test_loaded_weights_are_in_the_vector():
     model, other = network(), network()
-    vector = ParameterVector.of(list(model.parameters()))
+    vector = ParameterVector.from_parameters(list(model.parameters()))
     with torch.no_grad():
         other[4].weight.fill_(2.0)
     model.load_state_dict(other.state_dict())

@@ -1,4 +1,4 @@
-"""The thread that writes: it holds nothing up but what it must, its errors come back, and it always ends."""
+"""The background thread: training waits for it only if it must, its errors are raised, and it always ends."""
 
 import errno
 import gc
@@ -11,7 +11,7 @@ import torch
 
 from anodiff.errors import IncompleteStoreError, StorageError
 from anodiff.trajectory import TrajectoryRecorder, Window, format, open_trajectory
-from anodiff.trajectory.background import Background
+from anodiff.trajectory.background import BackgroundThread
 from anodiff.trajectory.shards import ShardFiles
 
 
@@ -55,25 +55,27 @@ def record(path, steps, model=None, **options):
             recorder.record()
 
 
-def test_a_disk_that_is_full_ends_the_recording_with_one_line(tmp_path, monkeypatch):
+def test_a_full_disk_ends_the_recording_with_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(ShardFiles, "write", full)
-    with pytest.raises(StorageError, match=r"^some/file: No space left on device; nothing was published, make room") as told:
+    with pytest.raises(
+        StorageError, match=r"^some/file: No space left on device; nothing was published; free some space"
+    ) as error:
         record(tmp_path / "t.zarr", 40)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     with pytest.raises(IncompleteStoreError):
         open_trajectory(tmp_path / "t.zarr")
 
 
 @pytest.mark.parametrize("call", ["record", "state", "finish"])
-def test_the_first_error_surfaces_at_the_next_call_and_at_every_later_one(tmp_path, monkeypatch, call):
+def test_the_first_error_is_raised_by_the_next_call_and_every_later_one(tmp_path, monkeypatch, call):
     monkeypatch.setattr(ShardFiles, "write", broken)
     model = Walker()
     recorder = TrajectoryRecorder(model, tmp_path / "t.zarr", steps=40, windows=[Window(0, 40)])
     with pytest.raises(ZeroDivisionError) as first:  # noqa: PT012
         for _ in range(8):
             model.step()
-            recorder.record()  # the eighth step begins a shard, so the one before goes to the thread
-        recorder._jobs = [recorder._background.wait()]
+            recorder.record()  # the eighth step begins a shard, so the previous one is submitted
+        recorder._background.wait()
     for _ in range(2):
         with pytest.raises(ZeroDivisionError) as again:
             getattr(recorder, call)()
@@ -91,7 +93,7 @@ def test_after_an_error_of_the_loop_the_thread_is_joined_and_its_last_file_is_wh
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_training_waits_when_two_shards_are_held_and_goes_on_when_one_is_written(tmp_path, monkeypatch):
+def test_training_waits_when_two_shards_are_in_memory_and_continues_when_one_is_written(tmp_path, monkeypatch):
     began, may_write, points = threading.Event(), threading.Semaphore(0), []
     write = ShardFiles.write
 
@@ -125,7 +127,7 @@ def test_training_waits_when_two_shards_are_held_and_goes_on_when_one_is_written
     np.testing.assert_array_equal(open_trajectory(tmp_path / "t.zarr").weights[:, 0], np.arange(41))
 
 
-def test_a_state_holds_what_no_file_holds_yet(tmp_path, monkeypatch):
+def test_a_state_holds_the_points_that_no_file_holds_yet(tmp_path, monkeypatch):
     write, written = ShardFiles.write, []
     monkeypatch.setattr(ShardFiles, "write", lambda *arguments: (write(*arguments), written.append(arguments[1])))
     model = Walker()
@@ -138,25 +140,25 @@ def test_a_state_holds_what_no_file_holds_yet(tmp_path, monkeypatch):
             assert state["rows"][:, 0].tolist() == list(range(8 * len(written), step + 2))
 
 
-def test_jobs_are_done_in_their_order_and_after_stopping_not_at_all(tmp_path):
-    done, go_on = [], threading.Event()
-    background = Background(tmp_path)
+def test_jobs_are_done_in_order_and_not_after_stopping(tmp_path):
+    done, release = [], threading.Event()
+    background = BackgroundThread(tmp_path)
     for number in range(100):
         background.submit(lambda number=number: done.append(number))
     background.wait()
     assert done == list(range(100))
-    background.submit(lambda: go_on.wait(60))
+    background.submit(lambda: release.wait(60))
     background.submit(lambda: done.append("later"))
     stopping = threading.Thread(target=background.stop)
     stopping.start()
     while not background._stopped.is_set():
         stopping.join(0.001)
-    go_on.set()
+    release.set()
     stopping.join(60)
     assert "later" not in done
 
 
-def test_a_recorder_that_is_dropped_leaves_no_thread(tmp_path):
+def test_a_deleted_recorder_leaves_no_thread(tmp_path):
     model = Walker()
     recorder = TrajectoryRecorder(model, tmp_path / "t.zarr", steps=40, windows=[Window(0, 40)])
     for _ in range(20):

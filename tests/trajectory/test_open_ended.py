@@ -1,4 +1,4 @@
-"""A loop whose length nobody knows beforehand leaves the store of one whose length was known."""
+"""A loop of unknown length leaves the same store as one whose length was known."""
 
 from contextlib import suppress
 
@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from anodiff.errors import ConfigError
-from anodiff.geometry import geometry, open_geometry
+from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.trajectory import TrajectoryRecorder, Window, format, open_trajectory
 
 
@@ -19,7 +19,7 @@ def small_chunks(monkeypatch):
 
 
 class Walker(torch.nn.Module):
-    """A model that stands where the step says."""
+    """A model whose weights depend on the step."""
 
     def __init__(self, step):
         super().__init__()
@@ -36,14 +36,14 @@ def record(path, taken, *, stop=(), **options):
     for until in (*stop, taken):
         model = Walker(state["completed"] if state else 0)
         with suppress(KeyboardInterrupt), TrajectoryRecorder(model, path, resume=state, **options) as recorder:
-            state = walk_on(model, recorder, until)
+            state = take_steps(model, recorder, until)
             if until != taken:
-                walk_on(model, recorder, until + 9)
+                take_steps(model, recorder, until + 9)
                 raise KeyboardInterrupt
     return path
 
 
-def walk_on(model, recorder, until):
+def take_steps(model, recorder, until):
     for step in range(recorder.completed, until):
         model.move(step)
         gradient = model.position.grad
@@ -72,7 +72,7 @@ def assert_same(one, other):
 @pytest.mark.parametrize("stop", [(), (1, 9, 20)], ids=["at once", "interrupted"])
 @pytest.mark.parametrize("taken", [2, 8, 12, 13, 24, 37])
 @pytest.mark.parametrize("weights", ["full", "sketch", "none"])
-def test_it_is_the_store_of_a_run_of_known_length(tmp_path, weights, taken, stop):
+def test_the_store_is_that_of_a_run_of_known_length(tmp_path, weights, taken, stop):
     options = {"windows": "contiguous", "window_length": 12, "weights": weights, "gradient_coordinates": 5}
     options |= {"sketch_size": 8} if weights == "sketch" else {}
     record(tmp_path / "known.zarr", taken, steps=taken, epochs=taken // 10, **options)
@@ -86,7 +86,7 @@ def test_logarithmic_windows_are_those_that_fit(tmp_path, weights):
     options = {"windows": "log", "window_length": 5, "weights": weights}
     for name, steps in (("known", 37), ("open", None)):
         record(tmp_path / f"{name}.zarr", 37, steps=steps, **options)
-        geometry(tmp_path / f"{name}.zarr", tmp_path / f"{name}-geometry.zarr")
+        compute_geometry(tmp_path / f"{name}.zarr", tmp_path / f"{name}-geometry.zarr")
     known, unknown = (open_geometry(tmp_path / f"{name}-geometry.zarr") for name in ("known", "open"))
     assert [window.start for window in unknown.windows] == [0, 5, 10, 20]
     assert known.windows == unknown.windows
@@ -95,19 +95,19 @@ def test_logarithmic_windows_are_those_that_fit(tmp_path, weights):
 
 @pytest.mark.parametrize("taken", [7, 20, 33])
 @pytest.mark.parametrize("weights", ["full", "none"])
-def test_a_loop_may_end_before_or_after_the_windows_that_were_asked_for(tmp_path, weights, taken):
+def test_a_loop_may_end_before_or_after_the_given_windows(tmp_path, weights, taken):
     windows = [Window(0, 10, 2), Window(4, 16)]
     path = record(tmp_path / "t.zarr", taken, windows=windows, weights=weights)
     trajectory = open_trajectory(path)
     assert trajectory.windows == tuple(windows)
     assert trajectory.steps_completed == taken
     assert trajectory.steps == max(taken, 20) == len(trajectory.series("loss"))
-    geometry(path, tmp_path / "geometry.zarr")
+    compute_geometry(path, tmp_path / "geometry.zarr")
     grams = [open_geometry(tmp_path / "geometry.zarr").read(number).gram for number in range(2)]
     assert [bool(np.isfinite(gram).all()) for gram in grams] == [taken >= 10, taken >= 20]
 
 
-def test_a_loop_that_ends_before_its_planned_length_leaves_what_there_is(tmp_path):
+def test_a_loop_that_ends_early_leaves_what_it_recorded(tmp_path):
     trajectory = open_trajectory(record(tmp_path / "t.zarr", 15, steps=40, windows="contiguous", window_length=10))
     assert (trajectory.status, trajectory.steps, trajectory.steps_completed) == ("complete", 40, 15)
     assert np.isfinite(trajectory.points(Window(0, 10))).all()
@@ -124,7 +124,7 @@ def test_the_default_is_the_whole_path_in_windows_of_a_thousand_steps(tmp_path):
     }
 
 
-def test_no_step_at_all_is_no_path(tmp_path):
+def test_a_path_without_a_step_is_refused(tmp_path):
     with (
         pytest.raises(ConfigError, match="no step was recorded"),
         TrajectoryRecorder(torch.nn.Linear(1, 1), tmp_path / "t.zarr"),
@@ -141,18 +141,18 @@ def test_no_step_at_all_is_no_path(tmp_path):
     ],
     ids=["unknown", "too long", "none"],
 )
-def test_windows_that_cannot_be_are_refused(tmp_path, options, reason):
+def test_impossible_windows_are_refused(tmp_path, options, reason):
     with pytest.raises(ConfigError, match=reason):
         TrajectoryRecorder(torch.nn.Linear(1, 1), tmp_path / "t.zarr", **options)
     assert not list(tmp_path.iterdir())
 
 
-def test_after_its_end_a_recorder_takes_no_further_step(tmp_path):
+def test_a_finished_recorder_refuses_a_further_step(tmp_path):
     with TrajectoryRecorder(torch.nn.Linear(1, 1), tmp_path / "t.zarr") as recorder:
         recorder.record()
-    with pytest.raises(ConfigError, match="no room for a further one"):
+    with pytest.raises(ConfigError, match="already finished"):
         recorder.record()
-    with pytest.raises(ConfigError, match="finished already"):
+    with pytest.raises(ConfigError, match="already finished"):
         recorder.finish()
 
 

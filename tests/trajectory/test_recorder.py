@@ -1,4 +1,4 @@
-"""What stands in the store is what was recorded, bit for bit, and nothing else."""
+"""The store holds what was recorded, bit for bit, and nothing else."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_a_point_is_all_parameters_of_the_model_flattened_in_their_order(tmp_pat
         np.testing.assert_array_equal(flat[parameter["offset"] :][: values.size], values.ravel())
 
 
-def test_series_hold_what_was_said_of_each_step_and_epoch_and_nan_elsewhere(tmp_path):
+def test_series_hold_the_values_of_each_step_and_epoch_and_nan_elsewhere(tmp_path):
     model = torch.nn.Linear(1, 1)
     with TrajectoryRecorder(model, tmp_path / "t.zarr", steps=3, windows=[Window(0, 2)], epochs=2) as recorder:
         recorder.record(loss=0.5, learning_rate=0.1)
@@ -91,7 +91,7 @@ def test_points_that_a_diverged_run_did_not_reach_are_nan(record_path, taken):
     assert [window.reached(trajectory.steps_completed) for window in windows] == [taken >= 20, False]
 
 
-def test_nothing_that_is_not_yet_written_reads_as_zero(tmp_path):
+def test_values_not_yet_written_do_not_read_as_zero(tmp_path):
     TrajectoryRecorder(torch.nn.Linear(2, 2), tmp_path / "t.zarr", steps=5, windows=[Window(0, 5)], epochs=2)
     floats = [array for _, array in zarr.open_group(tmp_path / "t.zarr").arrays() if array.dtype == "float32"]
     assert len(floats) == 9
@@ -100,15 +100,15 @@ def test_nothing_that_is_not_yet_written_reads_as_zero(tmp_path):
 
 @pytest.mark.parametrize("taken", [7, 8, 9])
 @pytest.mark.usefixtures("small_chunks")
-def test_a_run_whose_last_weights_are_not_numbers_is_whole(record_path, taken):
+def test_a_run_whose_last_weights_are_nan_is_complete(record_path, taken):
     points = np.ones((taken + 1, 5), np.float32)
-    points[-1] = np.nan  # at 8 steps it stands alone in its shard, and a chunk of nothing but NaN is easily taken for missing
+    points[-1] = np.nan  # at 8 steps it is alone in its shard, and a chunk of only NaN is easily taken for a missing one
     trajectory = open_trajectory(record_path(points, [Window(0, 40)], steps=40, status="diverged"))
     assert np.isfinite(trajectory.weights[:taken]).all()
 
 
 @pytest.mark.usefixtures("small_chunks")
-def test_time_runs_fastest_in_compressed_checked_chunks_and_a_shard_is_one_file(record_path):
+def test_time_runs_fastest_in_compressed_chunks_with_checksums_and_a_shard_is_one_file(record_path):
     path = record_path(awkward_points(40, 37))
     weights = open_trajectory(path).weights
     sharding = weights.metadata.to_dict()["codecs"][0]
@@ -177,7 +177,7 @@ def test_an_unfinished_store_is_replaced(record_path, tmp_path):
     np.testing.assert_array_equal(open_trajectory(record_path(points)).weights[:], points)
 
 
-def test_a_step_more_than_planned_is_refused(tmp_path):
+def test_a_step_beyond_the_planned_ones_is_refused(tmp_path):
     with TrajectoryRecorder(torch.nn.Linear(1, 1), tmp_path / "t.zarr", steps=1, windows=[Window(0, 1)]) as recorder:
         recorder.record()
         with pytest.raises(ConfigError, match="made for 1 steps"):
@@ -225,7 +225,7 @@ def test_a_sketched_path_is_the_sketch_of_each_of_its_points(tmp_path, windows):
     assert attributes["parameters"][1] == {"name": "1", "shape": [40], "offset": 10}
 
 
-def test_a_path_is_recorded_in_full_unless_told_otherwise(record_path):
+def test_a_path_is_recorded_in_full_by_default(record_path):
     trajectory = open_trajectory(record_path(POINTS))
     assert trajectory.representation == trajectory.group.attrs["representation"] == "full"
     assert "sketch" not in trajectory.group.attrs
@@ -242,7 +242,7 @@ WHOLE = (Window(0, 30),)
 
 
 def train(path, windows=WHOLE, *, optimiser=None, before_recording=None, model=None, steps=30, **options):
-    """Train a small network; return its path, opened, and what autograd gave at each point, shape (steps, P)."""
+    """Train a small network; return its path, opened, and the gradient by autograd at each point, shape (steps, P)."""
     generator = torch.Generator().manual_seed(0)
     model = model or torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
     optimiser = (optimiser or torch.optim.SGD)(model.parameters(), lr=0.5)
@@ -302,7 +302,7 @@ def test_for_plain_sgd_the_gradient_sample_is_minus_the_update_over_the_learning
     )
 
 
-def test_sampled_coordinates_rise_are_distinct_and_told_by_the_seed(tmp_path):
+def test_sampled_coordinates_increase_and_are_determined_by_the_seed(tmp_path):
     def sampled(name, **options):
         return train(tmp_path / name, **options)[0].array("coordinate")[:]
 
@@ -348,7 +348,7 @@ def test_the_sample_of_a_gradient_in_another_memory_order_is_that_of_its_values(
         parameter.grad = parameter.grad.contiguous(memory_format=torch.channels_last)
     sample = GradientSample([torch.zeros(9), parameter], 1000)
     row = torch.zeros(9 + parameter.numel())
-    sample.read(row)
+    sample.copy_to(row)
     np.testing.assert_array_equal(row, [*[np.nan] * 9, *range(1, 1 + parameter.numel())])
 
 

@@ -1,4 +1,4 @@
-"""A recording that was interrupted and gone on with is the recording that nobody disturbed, bit for bit."""
+"""A resumed recording is the same as an uninterrupted one, bit for bit."""
 
 import io
 import shutil
@@ -40,8 +40,8 @@ def recorder_of(model, path, windows, **options):
     return TrajectoryRecorder(model, path, steps=STEPS, windows=windows, epochs=2, **options)
 
 
-def go_on(model, recorder, until):
-    """Take steps by made-up gradients, which depend on the step alone, and record them."""
+def take_steps(model, recorder, until):
+    """Take and record steps with made-up gradients that depend on the step alone."""
     for step in range(recorder.completed, until):
         for number, parameter in enumerate(model.parameters()):
             generator = torch.Generator().manual_seed(1000 * step + number)
@@ -62,7 +62,7 @@ def through_a_file(state):
 def whole(path, windows, options):
     model = network()
     with recorder_of(model, path, windows, **options) as recorder:
-        go_on(model, recorder, STEPS)
+        take_steps(model, recorder, STEPS)
     return path
 
 
@@ -76,10 +76,10 @@ def test_interrupted_is_uninterrupted(tmp_path, windows, options, beyond):
         model = network()
         model.load_state_dict(weights[-1])
         with suppress(KeyboardInterrupt), recorder_of(model, path, windows, resume=states[-1], **options) as recorder:
-            go_on(model, recorder, stop)
+            take_steps(model, recorder, stop)
             states.append(through_a_file(recorder.state()))
             weights.append({name: value.clone() for name, value in model.state_dict().items()})
-            go_on(model, recorder, min(stop + beyond, STEPS))
+            take_steps(model, recorder, min(stop + beyond, STEPS))
             raise KeyboardInterrupt
     model.load_state_dict(weights[-1])
     with recorder_of(model, path, windows, resume=states[-1], **options) as recorder:
@@ -91,13 +91,13 @@ def interrupted(path, stop=13, windows=WINDOWS["contiguous"], **options):
     """Leave an unfinished store of ``stop`` steps behind; return its state and the model."""
     model = network()
     with suppress(KeyboardInterrupt), recorder_of(model, path, windows, **options) as recorder:
-        go_on(model, recorder, stop)
+        take_steps(model, recorder, stop)
         state = recorder.state()
         raise KeyboardInterrupt
     return state, model
 
 
-def test_torn_files_of_a_killed_writer_do_no_harm(tmp_path):
+def test_partial_files_of_a_killed_writer_do_no_harm(tmp_path):
     path = tmp_path / "run.zarr"
     state, model = interrupted(path)
     for shard, content in (("1", b"torn"), ("2", b"")):
@@ -106,16 +106,16 @@ def test_torn_files_of_a_killed_writer_do_no_harm(tmp_path):
     (path / "weights/c/1/0.0123abcd.partial").write_bytes(b"torn")
     (path / "weights/zarr.0123abcd.partial").write_bytes(b"{")
     with recorder_of(model, path, WINDOWS["contiguous"], resume=state) as recorder:
-        go_on(model, recorder, STEPS)
+        take_steps(model, recorder, STEPS)
     same_store(whole(tmp_path / "whole.zarr", WINDOWS["contiguous"], {}), path)
 
 
 def test_a_state_is_not_changed_by_what_is_recorded_later(tmp_path):
     model = network()
     with recorder_of(model, tmp_path / "run.zarr", WINDOWS["contiguous"], gradient_coordinates=11) as recorder:
-        go_on(model, recorder, 13)
+        take_steps(model, recorder, 13)
         state, copy = recorder.state(), through_a_file(recorder.state())
-        go_on(model, recorder, STEPS)
+        take_steps(model, recorder, STEPS)
     for kind in ("points", "gradients"):
         assert torch.equal(state["samples"][kind]["rows"], copy["samples"][kind]["rows"])
     assert torch.equal(state["step_series"]["loss"], copy["step_series"]["loss"])
@@ -132,33 +132,33 @@ def test_a_state_is_not_changed_by_what_is_recorded_later(tmp_path):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_going_on_in_the_store_of_another_recording_is_refused_with_what_differs(tmp_path, changes, named):
+def test_resuming_in_the_store_of_another_recording_is_refused_with_what_differs(tmp_path, changes, named):
     state, model = interrupted(tmp_path / "run.zarr")
     same = {"steps": STEPS, "windows": WINDOWS["contiguous"], "epochs": 2}
-    with pytest.raises(ConfigError, match=f"of another recording, with other {named}; begin anew") as refused:
+    with pytest.raises(ConfigError, match=f"of another recording, with other {named}; start again") as refused:
         TrajectoryRecorder(model, tmp_path / "run.zarr", **(same | changes), resume=state)
     assert "\n" not in str(refused.value)
 
 
-def test_going_on_with_another_network_is_refused(tmp_path):
+def test_resuming_with_another_network_is_refused(tmp_path):
     state, _ = interrupted(tmp_path / "run.zarr")
-    with pytest.raises(ConfigError, match="with other parameters; begin anew"):
+    with pytest.raises(ConfigError, match="with other parameters; start again"):
         recorder_of(torch.nn.Linear(2, 2), tmp_path / "run.zarr", WINDOWS["contiguous"], resume=state)
 
 
 @pytest.mark.parametrize(
     ("damage", "error", "reason"),
     [
-        (shutil.rmtree, StoreMissingError, "no such store to go on with"),
-        (lambda path: (path / "zarr.json").write_text("{"), StoreFormatError, "damaged, so a recording cannot go on in it"),
-        (lambda path: (path / "zarr.json").unlink(), StoreFormatError, "damaged, so a recording cannot go on in it"),
+        (shutil.rmtree, StoreMissingError, "no such store to resume"),
+        (lambda path: (path / "zarr.json").write_text("{"), StoreFormatError, "damaged, so a recording cannot resume in it"),
+        (lambda path: (path / "zarr.json").unlink(), StoreFormatError, "damaged, so a recording cannot resume in it"),
         (lambda path: (path / "weights/zarr.json").write_text("{"), StoreFormatError, "damaged, so a recording cannot"),
         (lambda path: (path / "windows/c/0/0").write_bytes(b"?"), StoreFormatError, "damaged, so a recording cannot"),
         (lambda path: (path / "windows/c/0/0").unlink(), ConfigError, "other windows"),
     ],
     ids=["gone", "torn metadata", "no metadata", "torn metadata of the weights", "torn windows", "no windows"],
 )
-def test_a_store_that_is_gone_or_damaged_is_told_in_one_line(tmp_path, damage, error, reason):
+def test_a_missing_or_damaged_store_is_refused_in_one_line(tmp_path, damage, error, reason):
     path = tmp_path / "run.zarr"
     state, model = interrupted(path)
     damage(path)
@@ -167,19 +167,19 @@ def test_a_store_that_is_gone_or_damaged_is_told_in_one_line(tmp_path, damage, e
     assert "\n" not in str(refused.value)
 
 
-def test_a_finished_recording_is_not_gone_on_with(tmp_path):
+def test_a_finished_recording_cannot_be_resumed(tmp_path):
     path = tmp_path / "run.zarr"
     state, model = interrupted(path)
     whole(path, WINDOWS["contiguous"], {})
-    with pytest.raises(StoreFormatError, match=r"finished already \(complete\)"):
+    with pytest.raises(StoreFormatError, match=r"already finished \(complete\)"):
         recorder_of(model, path, WINDOWS["contiguous"], resume=state)
     assert np.isfinite(open_trajectory(path).weights[:]).all()
 
 
-def test_attributes_given_when_going_on_stand_in_the_finished_store(tmp_path):
+def test_attributes_given_when_resuming_are_in_the_finished_store(tmp_path):
     path = tmp_path / "run.zarr"
     state, model = interrupted(path, attributes={"provenance": 1, "settings": 2})
     with recorder_of(model, path, WINDOWS["contiguous"], resume=state, attributes={"provenance": 3}) as recorder:
-        go_on(model, recorder, STEPS)
+        take_steps(model, recorder, STEPS)
     attributes = open_trajectory(path).group.attrs
     assert (attributes["provenance"], attributes["settings"]) == (3, 2)

@@ -1,4 +1,4 @@
-"""What docs/recording.md tells people to do, done."""
+"""The examples of docs/recording.md work."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def run(command, folder):
     return done.stdout
 
 
-def test_a_loop_that_is_not_ours_is_recorded_and_analysed(tmp_path):
+def test_a_users_loop_is_recorded_and_analysed(tmp_path):
     loop, notebook, *_ = blocks("python")
     commands, *_ = blocks("sh")
     (tmp_path / "loop.py").write_text(loop)
@@ -42,7 +42,7 @@ def test_a_loop_that_is_not_ours_is_recorded_and_analysed(tmp_path):
     assert exponents.beta_max.notna().all()
 
 
-def test_a_checkpoint_holds_the_recorder_as_told(tmp_path):
+def test_a_checkpoint_resumes_the_recorder(tmp_path):
     loop, _, save, load, *_ = blocks("python")
     before, _, body = loop.partition("with anodiff")
     body = "with anodiff" + body
@@ -65,7 +65,7 @@ DIGEST = "__import__('hashlib').sha256(anodiff.open_trajectory('{}.zarr').weight
 
 
 @pytest.mark.parametrize("name", ["lightning", "huggingface"])
-def test_the_callbacks_are_where_the_text_says(name):
+def test_the_callbacks_are_in_the_named_modules(name):
     (block,) = (block for block in blocks("python") if f"anodiff.trajectory.callbacks.{name}" in block)
     source = (ROOT / f"anodiff/trajectory/callbacks/{name}.py").read_text()
     assert "class TrajectoryCallback" in source

@@ -1,4 +1,4 @@
-"""Gram matrices summed up while a network trains are those of the path that it might have stored."""
+"""Gram matrices summed up while a network trains are those of its path."""
 
 import io
 from contextlib import suppress
@@ -11,13 +11,13 @@ import xarray as xr
 import zarr
 from sameness import same_store
 
-from anodiff.cli.inspection_text import describe
+from anodiff.cli.inspection_text import print_inspection
 from anodiff.errors import ConfigError, IncompleteStoreError, StoreFormatError
-from anodiff.geometry import geometry, open_geometry
+from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.trajectory import TrajectoryRecorder, Window, open_trajectory, running_gram
-from anodiff.trajectory.background import Background
-from anodiff.trajectory.flat_parameters import Point
-from anodiff.trajectory.windows import Plan
+from anodiff.trajectory.background import BackgroundThread
+from anodiff.trajectory.flat_parameters import FlatParameters
+from anodiff.trajectory.windows import WindowPlan
 
 STEPS, PARAMETERS = 40, 9000  # more than are summed in float32 at once
 
@@ -71,7 +71,7 @@ def recorded(path, points, *, taken=None, stop=(), steps=None, **options):
             state = through_a_file(recorder.state())
             if until != taken:
                 position = [parameter.detach().clone() for parameter in model.parameters()]
-                for point in points[recorder.completed + 1 : until + 15]:  # lost work of a predecessor that was killed
+                for point in points[recorder.completed + 1 : until + 15]:  # lost steps of a killed process
                     model.move(point)
                     recorder.record()
                 for parameter, before in zip(model.parameters(), position, strict=True):
@@ -88,16 +88,16 @@ def through_a_file(state):
 
 
 def assert_within(gram, expected, tolerance=1e-6):
-    """Each product within a part of the updates' lengths: the scale of its rounding."""
+    """Check each product to a fraction of the product of the two lengths, the scale of its rounding."""
     lengths = np.sqrt(np.diagonal(expected))
     assert (np.abs(gram - expected) / np.outer(lengths, lengths)).max() < tolerance
 
 
 @pytest.mark.parametrize("windows", WINDOWS.values(), ids=WINDOWS)
-def test_it_is_the_gram_matrix_of_the_points_and_the_geometry_of_the_stored_path(tmp_path, windows):
+def test_the_matrix_is_that_of_the_points_and_of_the_geometry_of_the_stored_path(tmp_path, windows):
     points = walk()
     none = open_trajectory(recorded(tmp_path / "none.zarr", points, windows=windows, weights="none"))
-    geometry(recorded(tmp_path / "full.zarr", points, windows=windows), tmp_path / "geometry.zarr")
+    compute_geometry(recorded(tmp_path / "full.zarr", points, windows=windows), tmp_path / "geometry.zarr")
     stored = open_geometry(tmp_path / "geometry.zarr")
     for number, window in enumerate(windows):
         gram = none.gram(number)
@@ -116,17 +116,17 @@ def test_long_sums_of_small_steps_keep_their_digits(tmp_path):
 
 @pytest.mark.parametrize("resident", [1, 3, 100], ids="{} blocks on the device".format)
 @pytest.mark.parametrize("windows", WINDOWS.values(), ids=WINDOWS)
-def test_where_updates_lie_does_not_matter(tmp_path, windows, resident):
+def test_the_place_of_the_updates_does_not_matter(tmp_path, windows, resident):
     points = walk()
-    together = running_gram._most_at_once(windows)
+    overlap = running_gram._largest_overlap(windows)
     updates = max(window.updates for window in windows)
-    memory = together * (8 * updates**2 + 4 * PARAMETERS * (2 + 6 * (resident + 2)))
-    assert running_gram._blocks_on_device(updates, PARAMETERS, memory / together) == (6, resident)
+    memory = overlap * (8 * updates**2 + 4 * PARAMETERS * (2 + 6 * (resident + 2)))
+    assert running_gram._blocks_on_device(updates, PARAMETERS, memory / overlap) == (6, resident)
     for number, gram in enumerate(summed(tmp_path, points, windows, memory=memory, bounded=True)):
         assert_within(gram, reference.gram(points[windows[number].steps]))
 
 
-def test_of_a_device_with_little_memory_it_takes_smaller_blocks(tmp_path):
+def test_on_a_device_with_little_memory_the_blocks_are_smaller(tmp_path):
     points = walk()
     memory = 8 * 40**2 + 4 * PARAMETERS * (2 + 3 * 2)
     assert running_gram._blocks_on_device(40, PARAMETERS, memory) == (2, 1)
@@ -135,16 +135,17 @@ def test_of_a_device_with_little_memory_it_takes_smaller_blocks(tmp_path):
 
 
 def summed(folder, points, windows, **options):
-    """Sum up as on another device, without a recorder."""
+    """Sum matrices up as on another device, without a recorder."""
     updates = max(window.updates for window in windows)
     group = zarr.create_group(folder)
     array = group.create_array("gram", shape=(len(windows), updates, updates), chunks=(1, 9, 9), dtype="float64")
-    model, background = Walker(points[0]), Background(folder)
-    plan = Plan(windows, 1000, len(points) - 1)
-    grams = running_gram.RunningGrams(plan, Point(list(model.parameters())), group, folder, background, **options)
+    model, background = Walker(points[0]), BackgroundThread(folder)
+    plan = WindowPlan(windows, 1000, len(points) - 1)
+    parameters = FlatParameters(list(model.parameters()))
+    grams = running_gram.RunningGrams(plan, parameters, group, folder, background, **options)
     for step, point in enumerate(points):
         model.move(point)
-        grams.visit(step)
+        grams.add_point(step)
     grams.finish(windows)
     background.stop()
     return [array[number, : window.updates, : window.updates] for number, window in enumerate(windows)]
@@ -174,12 +175,12 @@ def test_a_state_is_not_changed_by_what_is_recorded_later(tmp_path):
         assert torch.equal(block, copy)
 
 
-def test_downstream_the_store_is_as_good_as_one_with_weights(tmp_path):
+def test_the_geometry_is_the_same_as_that_of_a_store_with_weights(tmp_path):
     points, windows = walk(), WINDOWS["nested"]
     options = {"windows": windows, "gradient_coordinates": 7, "seed": 3, "epochs": 2}
     for weights in ("full", "none"):
         recorded(tmp_path / f"{weights}.zarr", points, weights=weights, attributes={"steps_per_epoch": 20}, **options)
-        geometry(tmp_path / f"{weights}.zarr", tmp_path / f"{weights}-geometry.zarr")
+        compute_geometry(tmp_path / f"{weights}.zarr", tmp_path / f"{weights}-geometry.zarr")
     full, none = (open_geometry(tmp_path / f"{weights}-geometry.zarr") for weights in ("full", "none"))
     assert sorted(full.group.array_keys()) == sorted(none.group.array_keys())
     for name in set(full.group.array_keys()) - {"gram"}:
@@ -200,22 +201,22 @@ def test_a_window_that_the_run_did_not_finish_stays_nan(tmp_path):
     assert trajectory.steps_completed == 30
     assert np.isfinite(trajectory.gram(0)).all()
     assert np.isnan(trajectory.array("gram")[1]).all()
-    geometry(path, tmp_path / "geometry.zarr")
+    compute_geometry(path, tmp_path / "geometry.zarr")
     assert np.isnan(open_geometry(tmp_path / "geometry.zarr").read(1).gram).all()
 
 
-def test_a_weight_that_is_not_finite_is_told_by_its_step(tmp_path):
+def test_a_weight_that_is_not_finite_is_named_by_its_step(tmp_path):
     points = walk()
     points[25, 4] = np.nan
     path = recorded(tmp_path / "t.zarr", points, windows=[Window(0, 20), Window(20, 20)], weights="none")
-    geometry(path, tmp_path / "geometry.zarr")
+    compute_geometry(path, tmp_path / "geometry.zarr")
     stored = open_geometry(tmp_path / "geometry.zarr")
     assert stored.problem(0) == ""
     assert stored.problem(1) == "the weights are not finite at step 25, or the squares of the updates overflow float32"
     assert np.isnan(stored.read(1).gram).any()
 
 
-def test_a_run_all_of_whose_weights_are_not_numbers_is_whole(tmp_path):
+def test_a_run_of_only_nan_weights_is_complete(tmp_path):
     points = np.full((41, PARAMETERS), np.nan, np.float32)
     assert np.isnan(open_trajectory(recorded(tmp_path / "t.zarr", points, weights="none")).gram(0)).all()
 
@@ -233,7 +234,7 @@ def test_a_lost_file_is_noticed_and_a_damaged_one_named(tmp_path):
         open_trajectory(path)
 
 
-def test_no_weights_are_there_and_asking_for_them_says_why(tmp_path):
+def test_reading_weights_that_were_not_stored_says_why(tmp_path):
     trajectory = open_trajectory(recorded(tmp_path / "t.zarr", walk(), weights="none"))
     assert trajectory.representation == "none"
     assert trajectory.parameters == PARAMETERS
@@ -242,11 +243,11 @@ def test_no_weights_are_there_and_asking_for_them_says_why(tmp_path):
         trajectory.points(Window(0, 40))
 
 
-def test_it_can_be_inspected_and_opened_by_xarray(tmp_path, capsys):
+def test_the_store_can_be_inspected_and_opened_by_xarray(tmp_path, capsys):
     path = recorded(tmp_path / "run" / "trajectory.zarr", walk(), weights="none")
-    describe(path)
+    print_inspection(path)
     (tmp_path / "run" / "run.yaml").write_text("")
-    describe(tmp_path / "run")
+    print_inspection(tmp_path / "run")
     said = capsys.readouterr().out
     (gram,) = [line for line in said.splitlines() if line.startswith("gram")]
     assert "float64  1 × 40 × 40  12.8 kB" in gram  # 40² · 8 bytes
@@ -257,17 +258,19 @@ def test_it_can_be_inspected_and_opened_by_xarray(tmp_path, capsys):
 
 
 def test_a_window_that_does_not_fit_is_refused_before_anything_is_recorded(tmp_path, monkeypatch):
-    monkeypatch.setattr(running_gram.os, "sysconf", lambda name: 1000)
-    with pytest.raises(ConfigError, match=r"held in memory, .* GiB of .*; shorten the windows, or record"):
+    monkeypatch.setattr("anodiff.storage.memory.available_memory", lambda: 1000)
+    with pytest.raises(
+        ConfigError, match=r"without weights needs .* GiB of memory, .* are free; shorten the windows, or record"
+    ):
         recorded(tmp_path / "t.zarr", walk(), weights="none")
-    with pytest.raises(ConfigError, match=r"recording.device_memory: .* takes 0 MiB on the device at least, and has 0"):
+    with pytest.raises(ConfigError, match=r"recording.device_memory: .* needs 0 MiB or more on the device, but has 0"):
         running_gram._blocks_on_device(40, PARAMETERS, 2**17)
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"weights": "some"}, "weights 'some'; give full, sketch or none"),
+        ({"weights": "some"}, "weights is 'some'; give full, sketch or none"),
         ({"weights": "none", "sketch_size": 8}, "sketch_size"),
     ],
     ids=["unknown", "sketch size"],

@@ -1,4 +1,4 @@
-"""Numbers of every step, whether they come as numbers or stay on a device for a while."""
+"""Values of every step are stored, whether they are numbers or tensors on a device."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from anodiff.trajectory.series import Series
 
 
 class Distant:
-    """A tensor on a device that is not the CPU, as far as a series can see; it may be asked for its value only when allowed."""
+    """Looks to a series like a tensor on another device than the CPU, whose value must not be waited for."""
 
     def __init__(self, value):
         self.value = torch.tensor(value)
@@ -30,8 +30,8 @@ class Elsewhere:
 
 
 @pytest.mark.parametrize("fetched", [1, 3, 256])
-def test_values_of_a_device_are_fetched_many_at_once_and_come_out_as_they_were(monkeypatch, fetched):
-    monkeypatch.setattr(series, "FETCHED", fetched)
+def test_values_on_a_device_are_fetched_many_at_once_and_unchanged(monkeypatch, fetched):
+    monkeypatch.setattr(series, "FETCHED_AT_ONCE", fetched)
     empty = torch.empty
     monkeypatch.setattr(torch, "empty", lambda *size, device, **options: empty(*size, **options))
     monkeypatch.setattr(Distant, "device", Elsewhere, raising=False)
@@ -39,36 +39,36 @@ def test_values_of_a_device_are_fetched_many_at_once_and_come_out_as_they_were(m
     expected = np.full(20, np.nan, np.float32)
     for step in range(20):
         if step % 5:
-            one.note(step, {"loss": Distant(1 / (1 + step)), "rate": 0.5})
+            one.add(step, {"loss": Distant(1 / (1 + step)), "rate": 0.5})
             expected[step] = 1 / (1 + step)
-    np.testing.assert_array_equal(one.get("loss", 20), expected)
-    np.testing.assert_array_equal(np.isnan(one.get("rate", 20)), np.isnan(expected))
+    np.testing.assert_array_equal(one.values("loss", 20), expected)
+    np.testing.assert_array_equal(np.isnan(one.values("rate", 20)), np.isnan(expected))
 
 
-def test_a_tensor_that_the_loop_uses_again_was_copied():
+def test_a_tensor_that_the_loop_reuses_is_copied():
     one = Series(["loss"])
     loss = torch.tensor(1.0)
-    one.note(0, {"loss": loss})
+    one.add(0, {"loss": loss})
     loss.fill_(2)
-    assert one.get("loss", 1) == [1]
+    assert one.values("loss", 1) == [1]
 
 
 @pytest.mark.parametrize("value", [0.1, np.float64(0.1), np.float32(0.1), torch.tensor(0.1), torch.tensor([0.1]), 1, True])
 def test_a_number_may_be_of_any_kind(value):
     one = Series(["loss"])
-    one.note(2000, {"loss": value})
-    assert one.get("loss", 2001)[2000] == np.float32(value)
-    assert np.isnan(one.get("loss", 2001)[:2000]).all()
+    one.add(2000, {"loss": value})
+    assert one.values("loss", 2001)[2000] == np.float32(value)
+    assert np.isnan(one.values("loss", 2001)[:2000]).all()
 
 
-def test_a_tensor_with_a_history_is_taken_without_it():
+def test_a_tensor_that_requires_grad_is_detached():
     parameter = torch.nn.Parameter(torch.ones(()))
     one = Series(["loss"])
-    one.note(0, {"loss": parameter * 2})
-    assert one.get("loss", 1) == [2]
+    one.add(0, {"loss": parameter * 2})
+    assert one.values("loss", 1) == [2]
 
 
-def test_an_unknown_name_is_told_with_the_one_that_was_meant(tmp_path):
+def test_an_unknown_series_is_refused_with_the_nearest_name(tmp_path):
     with TrajectoryRecorder(torch.nn.Linear(1, 1), tmp_path / "t.zarr", steps=1) as recorder:
         with pytest.raises(ConfigError, match="no series is called 'los'; did you mean 'loss'"):
             recorder.record(los=1.0)
@@ -77,7 +77,7 @@ def test_an_unknown_name_is_told_with_the_one_that_was_meant(tmp_path):
         recorder.record()
 
 
-def test_a_loop_can_look_at_its_losses_every_so_many_steps(tmp_path):
+def test_a_loop_can_read_its_latest_losses(tmp_path):
     model = torch.nn.Linear(1, 1)
     with TrajectoryRecorder(model, tmp_path / "t.zarr", steps=7) as recorder:
         seen = []

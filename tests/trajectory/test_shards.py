@@ -1,4 +1,4 @@
-"""The files that anodiff writes by itself are those that Zarr's specification asks for."""
+"""The shard files of anodiff follow Zarr's specification."""
 
 import numpy as np
 import pytest
@@ -31,8 +31,8 @@ def test_zarr_and_tensorstore_read_what_was_written(tmp_path, sizes, dtype):
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_zarr_itself_would_write_files_with_the_same_content(tmp_path, sizes):
-    """Chunk by chunk, from one file each: only their order in the file is free."""
+def test_zarr_would_write_the_same_chunks(tmp_path, sizes):
+    """Compared chunk by chunk, because the specification leaves their order in the file open."""
     values = np.random.default_rng(0).normal(size=sizes).astype(np.float32)
     layout = format.sample_layout(*sizes) | {"config": {"write_empty_chunks": True}}
     theirs, ours = (zarr.create_array(tmp_path / name, **layout) for name in ("theirs", "ours"))
@@ -52,7 +52,7 @@ def chunks_of(path, layout):
     return [content[offset : offset + length] for offset, length in index.tolist()]
 
 
-def test_rows_that_are_missing_are_nan(tmp_path, monkeypatch):
+def test_missing_rows_are_nan(tmp_path, monkeypatch):
     monkeypatch.setattr(format, "CHUNK_SAMPLES", 8)
     array = zarr.create_array(tmp_path / "a", **format.sample_layout(16, 5))
     files = ShardFiles(array, tmp_path / "a")
@@ -62,7 +62,7 @@ def test_rows_that_are_missing_are_nan(tmp_path, monkeypatch):
     assert np.isnan(array[11:]).all()
 
 
-def test_a_failed_write_leaves_the_file_that_was_there(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_earlier_file(tmp_path, monkeypatch):
     array = zarr.create_array(tmp_path / "a", **format.sample_layout(16, 5))
     files = ShardFiles(array, tmp_path / "a")
     files.write(0, np.ones((16, 5), np.float32))
@@ -73,7 +73,7 @@ def test_a_failed_write_leaves_the_file_that_was_there(tmp_path, monkeypatch):
     assert len(list((tmp_path / "a/c/0").iterdir())) == 1
 
 
-def test_chunks_are_equally_wide_so_that_little_is_filled_up():
+def test_chunks_are_equally_wide_with_little_padding():
     for columns in (1, 4095, 4096, 4097, 26_122, 43_490, 1_000_003):
         layout = format.sample_layout(1000, columns)
         width = layout["chunks"][1]

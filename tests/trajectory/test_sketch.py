@@ -72,7 +72,7 @@ def test_a_sketched_squared_length_is_unbiased_and_right_within_its_stated_error
     assert abs(lengths.mean() - 1) < 4 * bound / np.sqrt(draws)
     error = lengths.std() * np.sqrt(max(1, np.mean((lengths - lengths.mean()) ** 4) / lengths.var() ** 2 - 1) / draws) / 2
     assert lengths.std() < bound + 4 * error
-    assert lengths.std() > 0.6 * bound  # and the bound says something
+    assert lengths.std() > 0.6 * bound  # the bound is not far above
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -131,7 +131,7 @@ def test_a_small_update_of_large_weights_keeps_its_digits(relative):
     assert float(measured / sketch(update).square().sum()) == pytest.approx(1, abs=1e-13 / relative)
 
 
-def test_the_seed_tells_the_sketch_and_no_global_generator_is_touched():
+def test_the_seed_determines_the_sketch_and_no_global_generator_is_touched():
     point = normal(2000).float()
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
     first, again, other = (Sketch(2000, 64, seed=seed)(point) for seed in (7, 7, 8))
@@ -143,10 +143,10 @@ def test_the_seed_tells_the_sketch_and_no_global_generator_is_touched():
 
 @pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("at_once", [2, 3, 100])
-def test_chunks_taken_together_as_on_a_gpu_give_the_same_sketch(at_once):
+def test_several_chunks_at_once_as_on_a_gpu_give_the_same_sketch(at_once):
     sketch, point = Sketch(PARAMETERS, SIZE, seed=1), normal(PARAMETERS)
     one_by_one = sketch(point)
-    sketch._at_once = at_once
+    sketch._chunks_at_once = at_once
     torch.testing.assert_close(sketch(point), one_by_one, rtol=1e-13, atol=1e-13)
 
 

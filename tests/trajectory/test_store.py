@@ -1,4 +1,4 @@
-"""A store that is not whole is refused in one line, and a damaged one never yields wrong numbers."""
+"""An incomplete store is refused in one line, and a damaged one never gives wrong numbers."""
 
 import shutil
 
@@ -88,7 +88,7 @@ def with_a_duplicate_step(path):
     zarr.open_array(path / "step")[20] = 19
 
 
-def with_a_falling_step(path):
+def with_a_decreasing_step(path):
     zarr.open_array(path / "step")[20] = 3
 
 
@@ -108,7 +108,7 @@ def with_a_step_too_few(path):
         (an_array, StoreFormatError, "not a Zarr group"),
         (a_zarr_2_group, StoreFormatError, "anodiff has not written"),
         (another_kind, StoreFormatError, "holds an anodiff geometry; expected an anodiff trajectory"),
-        (another_version, StoreFormatError, "format version 0, this anodiff reads version 1"),
+        (another_version, StoreFormatError, "format version 0, but this anodiff reads version 1"),
         (unfinished, IncompleteStoreError, "has not finished"),
         (without_status, IncompleteStoreError, "has not finished"),
         (without_a_shard, IncompleteStoreError, "1 of its files are missing or empty, the first is weights/c/2/0"),
@@ -117,13 +117,13 @@ def with_a_step_too_few(path):
         (without_the_steps, IncompleteStoreError, "missing or empty, the first is step/"),
         (without_the_windows, IncompleteStoreError, "missing or empty, the first is windows/"),
         (without_an_array, IncompleteStoreError, "missing or empty, the first is windows/"),
-        (with_a_duplicate_step, StoreFormatError, "duplicate steps: sample 20 is of step 19, the one before of step 19"),
-        (with_a_falling_step, StoreFormatError, "falling steps: sample 20 is of step 3, the one before of step 19"),
+        (with_a_duplicate_step, StoreFormatError, "duplicate steps: sample 20 has step 19, the one before 19"),
+        (with_a_decreasing_step, StoreFormatError, "decreasing steps: sample 20 has step 3, the one before 19"),
         (with_a_step_too_few, StoreFormatError, "40 steps for 41 samples"),
     ],
     ids=lambda value: value.__name__ if callable(value) and not isinstance(value, type) else "",
 )
-def test_what_is_not_a_whole_trajectory_is_refused_in_one_line(path, change, kind, reason):
+def test_an_incomplete_trajectory_is_refused_in_one_line(path, change, kind, reason):
     change(path)
     with pytest.raises(kind, match=reason) as refused:
         open_trajectory(path)
@@ -132,7 +132,7 @@ def test_what_is_not_a_whole_trajectory_is_refused_in_one_line(path, change, kin
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.99], ids="at {} of the file".format)
-def test_a_flipped_byte_never_yields_numbers(path, place):
+def test_a_flipped_byte_never_gives_numbers(path, place):
     shard = path / "weights/c/1/0"
     content = bytearray(shard.read_bytes())
     content[int(place * len(content))] ^= 1
@@ -144,7 +144,7 @@ def test_a_flipped_byte_never_yields_numbers(path, place):
 
 
 @pytest.mark.parametrize("kept", [0.01, 0.5, 0.95], ids="{} of the file".format)
-def test_a_shard_cut_short_never_yields_numbers(path, kept):
+def test_a_truncated_shard_never_gives_numbers(path, kept):
     shard = path / "weights/c/4/0"
     content = shard.read_bytes()
     shard.write_bytes(content[: int(kept * len(content))])
@@ -201,7 +201,7 @@ def removed(path, record_path):
 
 
 @pytest.mark.parametrize("change", [replaced, rewritten, removed], ids=lambda change: change.__name__)
-def test_a_store_that_changes_while_it_is_read_is_told_from_the_one_opened(path, record_path, change):
+def test_a_store_that_changes_while_it_is_read_is_noticed(path, record_path, change):
     trajectory = open_trajectory(path)
     trajectory.points(Window(0, 40))
     trajectory.check_unchanged()

@@ -25,7 +25,7 @@ def test_contiguous_windows_hold_every_update_of_the_run_once(steps, length):
 
 
 @given(run_lengths, lengths)
-def test_contiguous_windows_have_the_given_length_but_for_a_shorter_last_one(steps, length):
+def test_contiguous_windows_have_the_given_length_except_a_shorter_last_one(steps, length):
     *first, last = plan_windows("contiguous", length, steps)
     assert all(window.length == length for window in first)
     assert 0 < last.length <= length
@@ -47,14 +47,14 @@ def test_explicit_windows_are_ordered_by_start():
     assert plan_windows(given_windows, 1000, 30) == [Window(0, 30, 3), Window(20, 10)]
 
 
-def test_a_window_beyond_the_run_is_refused_with_its_place():
+def test_a_window_beyond_the_run_is_refused_with_its_steps():
     with pytest.raises(ConfigError, match=r"from step 20 to 31 ends beyond the run's 30 steps.*") as refused:
         plan_windows([WindowSettings(start=0, length=30), WindowSettings(start=20, length=11)], 1000, 30)
     assert "\n" not in str(refused.value)
 
 
 @given(st.lists(windows, min_size=1, max_size=6))
-def test_kept_steps_are_the_union_of_the_windows_rising_and_each_once(several):
+def test_kept_steps_are_the_union_of_the_windows_increasing_and_each_once(several):
     kept = kept_steps(several)
     assert (np.diff(kept) > 0).all()
     assert set(kept.tolist()) == {step for window in several for step in window.steps.tolist()}
@@ -64,7 +64,7 @@ def test_a_window_is_reached_by_a_run_that_took_its_last_step():
     assert [Window(10, 20, 5).reached(steps) for steps in (0, 10, 29, 30, 31)] == [False, False, False, True, True]
 
 
-def test_windows_come_back_from_a_store_as_they_were(record_path):
+def test_windows_are_read_from_a_store_as_they_were_written(record_path):
     windows = [Window(0, 40, 8), Window(3, 36, 5)]
     trajectory = open_trajectory(record_path(np.zeros((41, 3)), windows))
     assert read_windows(trajectory.group) == trajectory.windows == tuple(windows)

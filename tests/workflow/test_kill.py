@@ -94,7 +94,7 @@ def test_a_run_killed_at_30_random_moments_is_the_undisturbed_run(execute, undis
         assert answer["status"] == (-signal.SIGKILL if kill and answer["status"] else 0), (folder / "log").read_text()
         killed += answer["status"] == -signal.SIGKILL
     same_store(whole, folder / "trajectory.zarr")
-    continued = sum(log.read_text().count("going on at step") for log in tmp_path.glob("run*/log"))
+    continued = sum(log.read_text().count("resuming at step") for log in tmp_path.glob("run*/log"))
     assert continued > KILLS / 3
 
 
@@ -219,7 +219,7 @@ def test_a_full_file_system_is_one_line_and_the_run_goes_on_when_there_is_space(
     finished = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
     assert finished.returncode == 0, finished.stderr + (kept / "second").read_text()
     (line,) = [line for line in (kept / "first").read_text().splitlines() if read_log_line(line) is None]
-    assert "No space left on device; nothing was published, make room and run this again" in line
+    assert "No space left on device; nothing was published; free some space and run this again" in line
     assert (kept / "status").read_text() == "2\n"
     assert (kept / "published").read_text() == "run.yaml\n"
     same_store(undisturbed[0], kept / "run" / "trajectory.zarr")
@@ -269,7 +269,7 @@ def test_a_signal_to_a_job_of_the_workflow_reaches_the_training_and_the_next_att
     (log,) = (tmp_path / "swept" / "results" / "killed" / "logs" / "train").iterdir()
     assert "interrupted at step" in log.read_text()
     assert start(command).wait() == 0
-    assert "going on at step" in log.read_text()
+    assert "resuming at step" in log.read_text()
 
 
 @pytest.mark.workflow

@@ -148,7 +148,7 @@ def came_through(process, folder, undisturbed, *, attempt, stores=STORES[:1], ta
     assert process.wait(timeout=600) == 0, (folder / "log").read_text()
     (run,) = same_results(undisturbed[1], folder, stores, tables)
     log = (folder / "results" / "long" / "logs" / "train" / f"{run}.log").read_text()
-    assert re.search(r"going on at step [1-9]", log)
+    assert re.search(r"resuming at step [1-9]", log)
     head = re.match(r"anodiff train: .*, host (\w+), SLURM job (\d+), GPU 0, attempt (\d+)\n", log)
     assert int(head[3]) == attempt
     return head[2], head[1]
@@ -194,7 +194,7 @@ def test_a_cancelled_job_is_tried_again(cluster, start, undisturbed, tmp_path):
     job = in_training(cluster, tmp_path)
     cluster.output("scancel", job)
     assert came_through(process, tmp_path, undisturbed, attempt=2)[0] != job
-    assert "checkpoint written; run again to go on" in (tmp_path / "log").read_text()  # the failed job's last lines
+    assert "checkpoint written; run again to resume" in (tmp_path / "log").read_text()  # the failed job's last lines
 
 
 def test_a_requeued_job_goes_on_under_its_number(cluster, start, undisturbed, tmp_path):

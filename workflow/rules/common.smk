@@ -1,4 +1,4 @@
-# What all rules share: the checked config, the sweep's runs, and where results go.
+# What all rules share: the checked config, the sweep's runs, and the results folder.
 
 import shlex
 import sys
@@ -9,10 +9,16 @@ from anodiff.sweep import costs
 from anodiff.settings.sweep import Config
 from anodiff.settings.loading import validate
 from anodiff.errors import AnodiffError
-from anodiff.report.figures.catalogue import ALL_FIGURES, FIGURES, GEOMETRY_FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.report.figures.catalogue import (
+    ALL_FIGURES,
+    FIGURES,
+    GEOMETRY_FIGURES,
+    LANDSCAPE_FIGURES,
+    MODEL_FIGURES,
+)
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.sweep.runs import landscape_runs, sweep_runs
-from anodiff.sweep.tables import JUDGED, TABLES
+from anodiff.sweep.tables import TABLES
 
 try:
     SETTINGS = validate(Config, config, "config")
@@ -23,8 +29,9 @@ except AnodiffError as error:
 
 RESULTS = f"{SETTINGS.paths.results}/{SETTINGS.sweep.name}"
 
-# Where things lie on this machine reaches the commands by the environment: as a parameter, a moved folder would retrain all.
-# The interpreter that runs Snakemake has anodiff: rules find it whether or not the environment is activated.
+# This machine's folders reach the commands through the environment. If they were parameters of
+# rules, a moved folder would retrain every run. PATH begins with the folder of the interpreter that
+# runs Snakemake, so rules find anodiff even if its environment is not activated.
 MACHINE = {
     "ANODIFF_SCRATCH": f"{SETTINGS.paths.scratch}/{SETTINGS.sweep.name}",
     "ANODIFF_DATA": SETTINGS.paths.data,
@@ -41,12 +48,15 @@ wildcard_constraints:
 
 
 def run_folders(runs):
-    """The folders of runs, as arguments of a command."""
+    """Return the folders of runs, as arguments of a command."""
     return expand(f"{RESULTS}/runs/{{run}}", run=runs)
 
 
-def asked_of_scheduler(estimate):
-    """An estimate of `anodiff.sweep.costs` for a run; within its job, where nobody asks and torch would be imported, 0."""
+def run_estimate(estimate):
+    """Return a function that gives the scheduler an estimate of `anodiff.sweep.costs` for a run.
+
+    Inside the run's job nobody needs it and it would import torch, so it is 0 there.
+    """
 
     def value(wildcards, attempt):
         return (
@@ -59,17 +69,15 @@ def asked_of_scheduler(estimate):
 
 
 def minutes(estimate):
-    """The time limit of a run's job."""
-    return asked_of_scheduler(
-        lambda settings, _: estimate(settings, SETTINGS.longest_job)
-    )
+    """Return a function that gives the time limit of a run's job."""
+    return run_estimate(lambda settings, _: estimate(settings, SETTINGS.longest_job))
 
 
-def more_each_time(estimate, settings, attempt):
-    """The memory of a run's job in MB: one that had too little gets more, up to three times."""
+def memory_for_attempt(estimate, settings, attempt):
+    """Return the memory of a run's job in MB; later attempts get more, up to three times."""
     return estimate(settings) * min(attempt, 3)
 
 
-def this_attempt(wildcards, attempt):
-    """For the how-manieth time a job is tried; its log begins with it."""
+def attempt_number(wildcards, attempt):
+    """Return which attempt of a job this is; its log begins with it."""
     return attempt

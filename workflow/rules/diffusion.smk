@@ -1,4 +1,5 @@
-# From geometry to curves and exponents; a change of the analysis settings redoes this and nothing before it.
+# From geometry to curves and exponents. If the analysis settings change, this stage runs again and
+# nothing before it does.
 
 
 rule diffusion:
@@ -18,11 +19,11 @@ rule diffusion:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: more_each_time(
+        mem_mb=lambda wildcards, attempt: memory_for_attempt(
             costs.analysis_memory, RUNS[wildcards.run].settings, attempt
         ),
         runtime=minutes(costs.analysis_minutes),
-        attempt=this_attempt,
+        attempt=attempt_number,
     params:
         analysis=SETTINGS.analysis.model_dump_json(),
     shell:

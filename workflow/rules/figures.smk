@@ -1,6 +1,7 @@
-# Figures over the sweep, of its landscapes and of the simplified model.
+# The figures of the sweep, of its landscapes and of the simplified model.
 
-# What each figure is drawn from: what has to be there, and the folders that the command is given, if not just that.
+# What each figure is drawn from: its inputs, and the folders that the command is given. None stands
+# for the inputs themselves.
 DRAWN = {
     kind: (expand(rules.diffusion.output, run=RUNS), run_folders(RUNS))
     for kind in FIGURES
@@ -45,7 +46,7 @@ for kind, (needed, drawn_from) in DRAWN.items():
         resources:
             mem_mb=2000,
             runtime=30,
-            attempt=this_attempt,
+            attempt=attempt_number,
         params:
             drawn_from=lambda wildcards, input, folders=drawn_from: folders or input,
             kind=kind,

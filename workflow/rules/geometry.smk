@@ -1,4 +1,4 @@
-# One streaming pass over the weights: the update Gram matrix of every window.
+# One streaming pass over the weights gives the update Gram matrix of every window.
 
 
 rule geometry:
@@ -16,11 +16,11 @@ rule geometry:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: more_each_time(
+        mem_mb=lambda wildcards, attempt: memory_for_attempt(
             costs.geometry_memory, RUNS[wildcards.run].settings, attempt
         ),
         runtime=minutes(costs.geometry_minutes),
-        attempt=this_attempt,
+        attempt=attempt_number,
     shell:
         "ANODIFF_ATTEMPT={resources.attempt} "
         "anodiff geometry {input:q} --output {output:q} --memory $(({resources.mem_mb} / 4)) > {log:q} 2>&1"

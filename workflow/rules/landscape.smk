@@ -1,7 +1,9 @@
-# The loss landscape along chosen runs: slices, roughness, curvature. A change of these settings trains nothing.
+# The loss landscape along chosen runs: slices, roughness, curvature. If these settings change,
+# nothing is trained again.
 
 LANDSCAPES = landscape_runs(RUNS, SETTINGS.landscape.seeds)
 LANDSCAPE = f"{RESULTS}/runs/{{run}}/landscape"
+LANDSCAPE_OPTION = ["--landscape", SETTINGS.landscape.model_dump_json()]
 
 
 rule landscape:
@@ -20,19 +22,21 @@ rule landscape:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=asked_of_scheduler(partial(more_each_time, costs.landscape_memory)),
+        mem_mb=run_estimate(partial(memory_for_attempt, costs.landscape_memory)),
         runtime=minutes(costs.landscape_minutes),
-        attempt=this_attempt,
+        attempt=attempt_number,
         device="auto",
     params:
-        landscape=SETTINGS.landscape.model_dump_json(),
+        command=lambda wildcards, input, output: shlex.join(
+            ["landscape", *input.trajectory, "--geometry", *input.geometry]
+            + ["--output", *output, *LANDSCAPE_OPTION]
+        ),
     shell:
         "ANODIFF_ATTEMPT={resources.attempt} OMP_NUM_THREADS={threads} "
-        "anodiff landscape {input.trajectory:q} --geometry {input.geometry:q} --output {output:q}"
-        " --landscape {params.landscape:q} --device {resources.device} > {log:q} 2>&1"
+        "anodiff {params.command} --device {resources.device} > {log:q} 2>&1"
 
 
-rule roughness:
+use rule landscape as roughness with:
     input:
         rules.train.output,
     output:
@@ -42,27 +46,14 @@ rule roughness:
         f"{RESULTS}/logs/roughness/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/roughness/{{run}}.tsv"
-    group:
-        "landscape"
-    conda:
-        "../envs/anodiff.yaml"
-    threads: 1
-    resources:
-        mem_mb=asked_of_scheduler(partial(more_each_time, costs.landscape_memory)),
-        runtime=minutes(costs.landscape_minutes),
-        attempt=this_attempt,
-        device="auto",
     params:
-        landscape=SETTINGS.landscape.model_dump_json(),
-        settings=SETTINGS.roughness.model_dump_json(),
-    shell:
-        "ANODIFF_ATTEMPT={resources.attempt} OMP_NUM_THREADS={threads} "
-        "anodiff roughness {input:q} --output {output.store:q} --table {output.table:q}"
-        " --landscape {params.landscape:q} --settings {params.settings:q}"
-        " --device {resources.device} > {log:q} 2>&1"
+        command=lambda wildcards, input, output: shlex.join(
+            ["roughness", *input, "--output", output.store, "--table", output.table]
+            + [*LANDSCAPE_OPTION, "--settings", SETTINGS.roughness.model_dump_json()]
+        ),
 
 
-rule curvature:
+use rule landscape as curvature with:
     input:
         rules.train.output,
     output:
@@ -71,24 +62,11 @@ rule curvature:
         f"{RESULTS}/logs/curvature/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/curvature/{{run}}.tsv"
-    group:
-        "landscape"
-    conda:
-        "../envs/anodiff.yaml"
-    threads: 1
-    resources:
-        mem_mb=asked_of_scheduler(partial(more_each_time, costs.landscape_memory)),
-        runtime=minutes(costs.landscape_minutes),
-        attempt=this_attempt,
-        device="auto",
     params:
-        landscape=SETTINGS.landscape.model_dump_json(),
-        settings=SETTINGS.curvature.model_dump_json(),
-    shell:
-        "ANODIFF_ATTEMPT={resources.attempt} OMP_NUM_THREADS={threads} "
-        "anodiff curvature {input:q} --output {output:q}"
-        " --landscape {params.landscape:q} --settings {params.settings:q}"
-        " --device {resources.device} > {log:q} 2>&1"
+        command=lambda wildcards, input, output: shlex.join(
+            ["curvature", *input, "--output", *output]
+            + [*LANDSCAPE_OPTION, "--settings", SETTINGS.curvature.model_dump_json()]
+        ),
 
 
 LANDSCAPE_STORES = [

@@ -1,4 +1,4 @@
-# The page of the sweep, which holds its claims, runs, figures and tables.
+# The page of the sweep: its claims, runs, figures and tables.
 
 PAGE_TABLES = expand(f"{RESULTS}/tables/{{kind}}.csv", kind=SWEEP_TABLES)
 if SETTINGS.simplified_model.enabled:
@@ -29,7 +29,7 @@ rule page:
     resources:
         mem_mb=2000,
         runtime=10,
-        attempt=this_attempt,
+        attempt=attempt_number,
     params:
         title=SETTINGS.sweep.name,
         runs=lambda wildcards: f"{RESULTS}/runs",

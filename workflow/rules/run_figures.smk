@@ -1,5 +1,5 @@
-# The figures of each run: a folder, since what a run has no data for is left out. Their group is their own: they wait for the
-# curvature, which waits for the geometry.
+# The figures of each run. The output is a folder, because figures without data are left out. The
+# rule has its own group, because it waits for the curvature, which waits for the geometry.
 
 
 rule run_figure:
@@ -22,11 +22,11 @@ rule run_figure:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: more_each_time(
+        mem_mb=lambda wildcards, attempt: memory_for_attempt(
             costs.analysis_memory, RUNS[wildcards.run].settings, attempt
         ),
         runtime=minutes(costs.analysis_minutes),
-        attempt=this_attempt,
+        attempt=attempt_number,
     params:
         folder=lambda wildcards: f"{RESULTS}/runs/{wildcards.run}",
         kinds=list(RUN_FIGURES),

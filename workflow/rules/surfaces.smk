@@ -1,4 +1,4 @@
-# The simplified model: walkers on generated surfaces, beside the sweep. It trains nothing and needs no run.
+# The simplified model: walkers on generated surfaces. This trains nothing and needs no run.
 
 
 rule simplified_model:
@@ -18,10 +18,12 @@ rule simplified_model:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: costs.model_memory(SETTINGS.simplified_model)
+        mem_mb=lambda wildcards, attempt: costs.simplified_model_memory(
+            SETTINGS.simplified_model
+        )
         * attempt,
-        runtime=costs.model_minutes(SETTINGS.simplified_model),
-        attempt=this_attempt,
+        runtime=costs.simplified_model_minutes(SETTINGS.simplified_model),
+        attempt=attempt_number,
     params:
         settings=SETTINGS.simplified_model.model_dump_json(),
     shell:

@@ -1,15 +1,21 @@
-# The whole sweep in tables: what each needs, and the folders that the command is given, if not just that.
+# The tables of the whole sweep: the inputs of each, and the folders that the command is given. None
+# stands for the inputs themselves.
 
 SWEEP_TABLES = {
     kind: (expand(rules.diffusion.output, run=RUNS), run_folders(RUNS))
-    for kind in TABLES
+    for kind, table in TABLES.items()
+    if table.made_from == "runs"
 }
 if LANDSCAPES:
     SWEEP_TABLES["landscape"] = LANDSCAPE_STORES, run_folders(LANDSCAPES)
 else:
     del SWEEP_TABLES["landscape"]
 
-JUDGED_BY = [f"{RESULTS}/tables/{kind}.csv" for kind in SWEEP_TABLES if kind in JUDGED]
+JUDGED_BY = [
+    f"{RESULTS}/tables/{kind}.csv"
+    for kind in SWEEP_TABLES
+    if TABLES[kind].for_claims != "unused"
+]
 if SETTINGS.simplified_model.enabled:
     JUDGED_BY.append(rules.simplified_model.output.table)
 SWEEP_TABLES["claims"] = JUDGED_BY, None
@@ -24,7 +30,7 @@ for kind, (needed, made_from) in SWEEP_TABLES.items():
         output:
             csv=report(
                 f"{RESULTS}/tables/{kind}.csv",
-                caption=f"../report/{kind}_table.rst",
+                caption="../report/table.rst",
                 category="Tables",
                 labels={"table": kind},
             ),
@@ -41,10 +47,12 @@ for kind, (needed, made_from) in SWEEP_TABLES.items():
         resources:
             mem_mb=2000,
             runtime=30,
-            attempt=this_attempt,
+            attempt=attempt_number,
         params:
             made_from=lambda wildcards, input, folders=made_from: folders or input,
             kind=kind,
+            row=TABLES[kind].row,
+            holds=TABLES[kind].holds,
         shell:
             "ANODIFF_ATTEMPT={resources.attempt} "
             "anodiff tables {params.made_from:q} --kind {params.kind} --output {output.csv:q} > {log:q} 2>&1"

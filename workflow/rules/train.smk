@@ -1,4 +1,5 @@
-# A run's settings become run.yaml; training reads only that, and publishes trajectory.zarr by one rename.
+# A run's settings become run.yaml. Training reads only this file, and publishes trajectory.zarr by
+# one rename.
 
 
 localrules:
@@ -31,11 +32,11 @@ rule train:
         "../envs/anodiff.yaml"
     threads: lambda wildcards: RUNS[wildcards.run].settings.training.threads
     resources:
-        mem_mb=asked_of_scheduler(partial(more_each_time, costs.training_memory)),
+        mem_mb=run_estimate(partial(memory_for_attempt, costs.training_memory)),
         runtime=minutes(costs.training_minutes),
-        attempt=this_attempt,
+        attempt=attempt_number,
         device="auto",
-    # exec, so that a scheduler's warning to the job reaches the training and not a shell around it
+    # exec, so that a scheduler's signal reaches the training and not the shell around it
     shell:
         "export ANODIFF_ATTEMPT={resources.attempt}; "
         "exec anodiff train {input:q} --output {output:q} --device {resources.device} > {log:q} 2>&1"

@@ -1,1 +1,4 @@
-"""The commands of the command line, one module a topic; each imports what it needs when it is called."""
+"""The commands, one module for each topic.
+
+A command imports heavy packages only when it is called.
+"""

@@ -1,40 +1,53 @@
-"""What the shell proposes behind a half-typed command: kinds of tables and figures, folders of runs, stages."""
+"""Which words can complete a half-typed command?
+
+Kinds of tables and figures, folders of runs, processes, contents.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
 def figure_kinds(incomplete: str) -> list[str]:
-    """Return the figures whose names begin so."""
+    """Return the figures of a sweep whose names begin with what is typed."""
     from anodiff.report.figures.catalogue import ALL_FIGURES
 
-    return _beginning(ALL_FIGURES, incomplete)
+    return _matches(ALL_FIGURES, incomplete)
+
+
+def run_figure_kinds(incomplete: str) -> list[str]:
+    """Return the figures of a run whose names begin with what is typed."""
+    from anodiff.report.figures.run.catalogue import RUN_FIGURES
+
+    return _matches(RUN_FIGURES, incomplete)
 
 
 def table_kinds(incomplete: str) -> list[str]:
-    """Return the tables whose names begin so."""
+    """Return the kinds of tables that `anodiff tables` makes whose names begin with what is typed."""
     from anodiff.sweep.tables import TABLES
 
-    return _beginning(TABLES, incomplete)
+    return _matches([kind for kind, table in TABLES.items() if table.make], incomplete)
 
 
 def process_names(incomplete: str) -> list[str]:
-    """Return the reference processes whose names begin so."""
+    """Return the reference processes whose names begin with what is typed."""
     from anodiff.simulation.processes import PROCESSES
 
-    return _beginning(PROCESSES, incomplete)
+    return _matches(PROCESSES, incomplete)
 
 
 def contents(incomplete: str) -> list[str]:
-    """Return what can be exported whose name begins so."""
+    """Return the contents that can be exported whose names begin with what is typed."""
     from anodiff.cli.export import CONTENTS
 
-    return _beginning(CONTENTS, incomplete)
+    return _matches(CONTENTS, incomplete)
 
 
-def folders_of_runs(incomplete: str) -> list[str]:
-    """Return paths that begin so; where nothing is typed yet the runs and sweeps under ``results``."""
+def run_folders(incomplete: str) -> list[str]:
+    """Return paths that begin with what is typed; if nothing is typed, the runs and sweeps in
+    ``results``.
+    """
     if not incomplete:
         runs = [*sorted(Path("results").glob("*/runs/*")), *sorted(Path("results").glob("*"))]
         if runs:
@@ -47,5 +60,5 @@ def folders_of_runs(incomplete: str) -> list[str]:
     return [f"{path}/" if path.is_dir() and path.suffix != ".zarr" else str(path) for path in found]
 
 
-def _beginning(names: object, incomplete: str) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]  # type: ignore[attr-defined]
+def _matches(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""This installation and machine: doctor, and the schema of a config file."""
+"""This installation and this machine: `doctor`, and the `schema` of a config file."""
 
 from __future__ import annotations
 
@@ -16,46 +16,53 @@ commands = typer.Typer(rich_markup_mode=None)
 @commands.command()
 def doctor(
     config: Annotated[
-        Path | None, typer.Option(help="Config file whose 'paths' section names the folders; the options below go before it.")
+        Path | None, typer.Option(help="Config file whose 'paths' section names the folders; the options below override it.")
     ] = None,
     data_root: Annotated[
         Path | None, typer.Option(envvar="ANODIFF_DATA", help="Folder of the data sets; default: data.")
     ] = None,
     results: Annotated[Path | None, typer.Option(help="Folder of results; default: results.")] = None,
-    scratch: Annotated[Path | None, typer.Option(help="Folder of trainings in progress; default: scratch.")] = None,
+    scratch: Annotated[Path | None, typer.Option(help="Folder of unfinished training; default: scratch.")] = None,
     json: Json = False,
 ) -> None:
-    """Check this installation and machine: versions, devices, memory, disks, locks, SLURM, data sets.
+    """Check this installation and machine.
 
-    A line for each check says ok, warn or problem, and what mends it. The exit status is 1 where there is a problem, which
-    nothing works with; a warning is of what some sweeps need.
+    The checks cover versions, devices, memory, disks, locks, SLURM and data sets. Each prints ok,
+    warn or problem, and how to fix it. With a problem nothing works, and the exit status is 1. A
+    warning concerns something that only some sweeps need.
 
     Example: anodiff doctor --config config/config.yaml
     """
-    from anodiff.cli.doctor import as_values, examine, is_broken, print_findings
+    from anodiff.cli.doctor import check_all, has_problem, print_findings
     from anodiff.settings.loading import load_config
 
     paths = load_config(config).paths if config is not None else None
-    findings = examine(
+    findings = check_all(
         data_root=data_root or Path(paths.data if paths else "data"),
         results=results or Path(paths.results if paths else "results"),
         scratch=scratch or Path(paths.scratch if paths else "scratch"),
     )
     if json:
-        import json as encoder
+        from dataclasses import asdict
 
-        typer.echo(encoder.dumps(as_values(findings), indent=2))
+        from anodiff.cli.console import print_json
+
+        print_json([asdict(finding) for finding in findings])
     else:
         print_findings(findings)
-    if is_broken(findings):
+    if has_problem(findings):
         raise typer.Exit(1)
 
 
 @commands.command()
 def schema(
-    form: Annotated[str, typer.Option("--format", help="json: the schema, for editors; markdown: config/README.md.")] = "json",
+    form: Annotated[
+        str, typer.Option("--format", help="json: the JSON schema, for editors; markdown: the reference, config/README.md.")
+    ] = "json",
 ) -> None:
-    """Print what a config file may hold; workflow/schemas/config.schema.json and config/README.md hold it.
+    """Print the settings that a config file may have.
+
+    The form is a JSON schema, or a reference in Markdown.
 
     Example: anodiff schema --format markdown
     """

@@ -1,28 +1,33 @@
-"""The commands that look at a run's loss landscape: slices, roughness, curvature."""
+"""The stages that examine a run's loss landscape: `landscape`, `roughness` and `curvature`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anodiff.cli.commands.options import DataRoot, Device, Overwrite
 from anodiff.cli.progress import progress
 
+if TYPE_CHECKING:
+    from anodiff.settings.stages import LandscapeSettings
+
 commands = typer.Typer(rich_markup_mode=None)
 
 Trajectory = Annotated[Path, typer.Argument(help="trajectory.zarr of a run with full weights.")]
-Config = Annotated[Path | None, typer.Option(help="Config file whose 'landscape', 'roughness' and 'curvature' sections hold.")]
-Landscape = Annotated[str, typer.Option(help='Landscape settings as YAML over the config\'s, such as "{samples: 1000}".')]
+Config = Annotated[Path | None, typer.Option(help="Config file with the sections 'landscape', 'roughness' and 'curvature'.")]
+Landscape = Annotated[
+    str, typer.Option(help='Landscape settings as YAML; they override the config, such as "{samples: 1000}".')
+]
 
 
 @commands.command()
 def landscape(
     trajectory: Trajectory,
-    geometry: Annotated[Path | None, typer.Option(help="Default: geometry.zarr beside the trajectory.")] = None,
+    geometry: Annotated[Path | None, typer.Option(help="Default: geometry.zarr next to the trajectory.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A folder; default: landscape/slices beside it.")
+        Path | None, typer.Option("--output", "-o", help="A folder; default: landscape/slices next to the trajectory.")
     ] = None,
     config: Config = None,
     landscape: Landscape = "{}",
@@ -30,18 +35,15 @@ def landscape(
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Slice the loss landscape in planes of the path and in a random one: trajectory.zarr, geometry.zarr -> slices/.
+    """Slice the loss landscape in planes of the path, the Hessian and a random one: trajectory.zarr, geometry.zarr -> slices/.
 
     Example: anodiff landscape results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr -o slices
     """
-    from anodiff.settings.loading import load_stage
-    from anodiff.settings.stages import LandscapeSettings
-
-    settings = load_stage(LandscapeSettings, "landscape", config, landscape)
-    from anodiff.landscape.planes import slices
+    settings = _landscape_settings(config, landscape)
+    from anodiff.landscape.planes import slice_planes
 
     with progress("landscape", "points") as report:
-        slices(
+        slice_planes(
             trajectory,
             geometry or trajectory.parent / "geometry.zarr",
             output or trajectory.parent / "landscape" / "slices",
@@ -56,11 +58,16 @@ def landscape(
 @commands.command()
 def roughness(
     trajectory: Trajectory,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: landscape/roughness.zarr beside it.")] = None,
-    table: Annotated[Path | None, typer.Option(help="Default: beside the store, as CSV.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The store; default: landscape/roughness.zarr next to the trajectory."),
+    ] = None,
+    table: Annotated[Path | None, typer.Option(help="The table, CSV; default: next to the store.")] = None,
     config: Config = None,
     landscape: Landscape = "{}",
-    settings: Annotated[str, typer.Option(help='Roughness settings as YAML, such as "{directions: 20}".')] = "{}",
+    settings: Annotated[
+        str, typer.Option(help='Roughness settings as YAML; they override the config, such as "{directions: 20}".')
+    ] = "{}",
     data_root: DataRoot = Path("data"),
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -70,20 +77,20 @@ def roughness(
     Example: anodiff roughness results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr -o roughness.zarr
     """
     from anodiff.settings.loading import load_stage
-    from anodiff.settings.stages import LandscapeSettings, RoughnessSettings
+    from anodiff.settings.stages import RoughnessSettings
 
-    whose = load_stage(LandscapeSettings, "landscape", config, landscape)
-    chosen = load_stage(RoughnessSettings, "roughness", config, settings, "--settings")
-    from anodiff.landscape.planes import roughness as measure
+    of_landscape = _landscape_settings(config, landscape)
+    of_roughness = load_stage(RoughnessSettings, "roughness", config, settings, "--settings")
+    from anodiff.landscape.roughness import measure_roughness
 
     store = output or trajectory.parent / "landscape" / "roughness.zarr"
     with progress("roughness", "directions") as report:
-        measure(
+        measure_roughness(
             trajectory,
             store,
             table or store.with_suffix(".csv"),
-            whose,
-            chosen,
+            of_landscape,
+            of_roughness,
             data_root=data_root,
             device=device,
             overwrite=overwrite,
@@ -94,10 +101,15 @@ def roughness(
 @commands.command()
 def curvature(
     trajectory: Trajectory,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: landscape/curvature.zarr beside it.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The store; default: landscape/curvature.zarr next to the trajectory."),
+    ] = None,
     config: Config = None,
     landscape: Landscape = "{}",
-    settings: Annotated[str, typer.Option(help='Curvature settings as YAML, such as "{eigenvalues: 20}".')] = "{}",
+    settings: Annotated[
+        str, typer.Option(help='Curvature settings as YAML; they override the config, such as "{eigenvalues: 20}".')
+    ] = "{}",
     data_root: DataRoot = Path("data"),
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -107,20 +119,28 @@ def curvature(
     Example: anodiff curvature results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr -o curvature.zarr
     """
     from anodiff.settings.loading import load_stage
-    from anodiff.settings.stages import CurvatureSettings, LandscapeSettings
+    from anodiff.settings.stages import CurvatureSettings
 
-    whose = load_stage(LandscapeSettings, "landscape", config, landscape)
-    chosen = load_stage(CurvatureSettings, "curvature", config, settings, "--settings")
-    from anodiff.landscape.planes import curvature as measure
+    of_landscape = _landscape_settings(config, landscape)
+    of_curvature = load_stage(CurvatureSettings, "curvature", config, settings, "--settings")
+    from anodiff.landscape.curvature import measure_curvature
 
     with progress("curvature", "points") as report:
-        measure(
+        measure_curvature(
             trajectory,
             output or trajectory.parent / "landscape" / "curvature.zarr",
-            whose,
-            chosen,
+            of_landscape,
+            of_curvature,
             data_root=data_root,
             device=device,
             overwrite=overwrite,
             report=report,
         )
+
+
+def _landscape_settings(config: Path | None, changes: str) -> LandscapeSettings:
+    """Return the section 'landscape' of the config, or the defaults, with changes in YAML."""
+    from anodiff.settings.loading import load_stage
+    from anodiff.settings.stages import LandscapeSettings
+
+    return load_stage(LandscapeSettings, "landscape", config, changes)

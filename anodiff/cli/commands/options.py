@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share."""
+"""Which arguments and options do several commands share?"""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output where it exists.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
 ConfigFile = Annotated[Path, typer.Argument(help="Config file of the sweep, such as config/config.yaml.")]
-Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")]
-DataRoot = Annotated[Path, typer.Option(envvar="ANODIFF_DATA", help="Folder of the data sets, as torchvision lays them out.")]
-Device = Annotated[str, typer.Option(help="auto (a free GPU, or the CPU), cpu, cuda, cuda:1, mps …")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+DataRoot = Annotated[Path, typer.Option(envvar="ANODIFF_DATA", help="Folder of the data sets, in torchvision's layout.")]
+Device = Annotated[str, typer.Option(help="Where to compute: auto (a free GPU, or the CPU), cpu, cuda, cuda:1, mps …")]

@@ -1,4 +1,4 @@
-"""The stages of one run: train, geometry, diffusion."""
+"""The stages of one run: `train`, `geometry` and `diffusion`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ commands = typer.Typer(rich_markup_mode=None)
 
 @commands.command()
 def train(
-    run: Annotated[Path, typer.Argument(help="run.yaml: the run's settings, complete.")],
+    run: Annotated[Path, typer.Argument(help="The run's settings: its run.yaml.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where the store goes; default: trajectory.zarr beside run.yaml.")
+        Path | None, typer.Option("--output", "-o", help="The store; default: trajectory.zarr next to run.yaml.")
     ] = None,
     scratch: Annotated[
         Path,
-        typer.Option(envvar="ANODIFF_SCRATCH", help="Folder for trainings in progress, each in a folder of its run's name."),
+        typer.Option(envvar="ANODIFF_SCRATCH", help="Folder for unfinished training: each run has a subfolder with its name."),
     ] = Path("scratch"),
     data_root: DataRoot = Path("data"),
     download: Annotated[
-        bool, typer.Option("--download", envvar="ANODIFF_DOWNLOAD", help="Let torchvision download a missing data set.")
+        bool,
+        typer.Option("--download", envvar="ANODIFF_DOWNLOAD", help="Let torchvision download the data set if it is missing."),
     ] = False,
     device: Device = "auto",
     checkpoint_every: Annotated[
@@ -34,15 +35,17 @@ def train(
             envvar="ANODIFF_CHECKPOINT_EVERY",
             min=0,
             metavar="SECONDS",
-            help="Seconds between two checkpoints; 0: only after SIGTERM, SIGUSR1 and Ctrl-C.",
+            help="Seconds between checkpoints; 0: write one only on SIGTERM, SIGUSR1 and Ctrl-C.",
         ),
     ] = 300.0,
-    restart: Annotated[bool, typer.Option("--restart", help="Discard a training in progress and begin at step 0.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard the run's checkpoints and start at step 0.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train one run and record its path: run.yaml -> trajectory.zarr. A run that was interrupted goes on where it was.
+    """Train one run and record its path.
 
-    Example: anodiff train results/digits/runs/mlp-bs64-lr0.1-seed0-width128/run.yaml
+    run.yaml -> trajectory.zarr. An interrupted run resumes from its last checkpoint.
+
+    Example: anodiff train results/digits/runs/RUN/run.yaml
     """
     from anodiff.settings.loading import load_run
 
@@ -62,30 +65,37 @@ def train(
             restart=restart,
             checkpoint_every=checkpoint_every,
             report=report,
-            tell=lambda line: typer.echo(f"{name}: {line}", err=True),
+            notify=lambda line: typer.echo(f"{name}: {line}", err=True),
         )
     if outcome.status == "diverged":
         typer.echo(
-            f"{name}: diverged: the loss of step {outcome.steps_completed} is not finite; the path up to it is kept", err=True
+            f"{name}: diverged: the loss of step {outcome.steps_completed} is not finite; the path up to this step is kept",
+            err=True,
         )
 
 
 @commands.command()
 def geometry(
     trajectory: Annotated[Path, typer.Argument(help="trajectory.zarr of a run.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: geometry.zarr beside the trajectory.")] = None,
-    memory: Annotated[int, typer.Option(min=1, help="MiB for the weights held at a time.")] = 512,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda: where to multiply.")] = "auto",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The store; default: geometry.zarr next to the trajectory.")
+    ] = None,
+    memory: Annotated[
+        int, typer.Option(min=1, metavar="MIB", help="Memory for the weights that are read at a time, in MiB.")
+    ] = 512,
+    device: Annotated[str, typer.Option(help="Where to multiply matrices: auto, cpu or cuda.")] = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Reduce the path to its geometry, one update Gram matrix a window: trajectory.zarr -> geometry.zarr.
+    """Reduce a path to one Gram matrix per window.
 
-    Example: anodiff geometry results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr
+    trajectory.zarr -> geometry.zarr. The matrix of a window has the inner products of its updates.
+
+    Example: anodiff geometry results/digits/runs/RUN/trajectory.zarr
     """
-    from anodiff import geometry as package
+    from anodiff.geometry import compute_geometry
 
     with progress("geometry", "parameters") as report:
-        package.geometry(
+        compute_geometry(
             trajectory,
             output or trajectory.parent / "geometry.zarr",
             memory=memory * 2**20,
@@ -98,28 +108,34 @@ def geometry(
 @commands.command()
 def diffusion(
     geometry: Annotated[Path, typer.Argument(help="geometry.zarr of a run.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: diffusion.zarr beside the geometry.")] = None,
-    table: Annotated[Path | None, typer.Option(help="Default: exponents.csv beside the geometry.")] = None,
-    tails: Annotated[Path | None, typer.Option(help="Default: tails.csv beside the geometry.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The store; default: diffusion.zarr next to the geometry.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="The table of exponents; default: exponents.csv next to the geometry.")
+    ] = None,
+    tails: Annotated[Path | None, typer.Option(help="The table of tails; default: tails.csv next to the geometry.")] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Config file whose 'analysis' section holds; default: the defaults of anodiff.")
+        Path | None, typer.Option(help="Config file whose 'analysis' section is used; without it, anodiff's defaults are.")
     ] = None,
     analysis: Annotated[
-        str, typer.Option(help='Analysis settings as YAML over the config\'s, such as "{slope_width: 0.3}".')
+        str, typer.Option(help='Analysis settings as YAML, such as "{slope_width: 0.3}"; they override the config.')
     ] = "{}",
     overwrite: Overwrite = False,
 ) -> None:
-    """Compute MSDs and exponents of every window: geometry.zarr -> diffusion.zarr, exponents.csv, tails.csv.
+    """Compute the MSD and exponents of every window.
 
-    Example: anodiff diffusion results/digits/runs/mlp-bs64-lr0.1-seed0-width128/geometry.zarr --overwrite
+    geometry.zarr -> diffusion.zarr, exponents.csv, tails.csv.
+
+    Example: anodiff diffusion results/digits/runs/RUN/geometry.zarr --overwrite
     """
-    from anodiff.diffusion.analysis import diffusion as compute
+    from anodiff.diffusion.analysis import compute_diffusion
     from anodiff.settings.loading import load_stage
     from anodiff.settings.stages import AnalysisSettings
 
     settings = load_stage(AnalysisSettings, "analysis", config, analysis)
     with progress("diffusion", "windows") as report:
-        compute(
+        compute_diffusion(
             geometry,
             output or geometry.parent / "diffusion.zarr",
             table or geometry.parent / "exponents.csv",

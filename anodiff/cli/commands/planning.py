@@ -1,4 +1,4 @@
-"""A sweep before and while it runs: plan, status."""
+"""A sweep before and while it runs: `runs`, `plan` and `status`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,41 @@ commands = typer.Typer(rich_markup_mode=None)
 
 
 @commands.command()
+def runs(config: ConfigFile) -> None:
+    """Check a config file and list the runs of its sweep.
+
+    Example: anodiff runs config/config.yaml
+    """
+    from anodiff.settings.loading import load_config
+    from anodiff.sweep.runs import sweep_runs
+
+    for name in sweep_runs(load_config(config)):
+        typer.echo(name)
+
+
+@commands.command()
 def plan(
     config: ConfigFile,
     measure: Annotated[
-        bool, typer.Option("--measure/--no-measure", help="Measure steps here; otherwise all times are estimates.")
+        bool, typer.Option("--measure/--no-measure", help="Time a few steps here; otherwise all times are estimates.")
     ] = True,
-    device: Annotated[str, typer.Option(help="Where to measure: auto (a free GPU, or the CPU), cpu, cuda, mps …")] = "auto",
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure each kind of run, about.")] = 3.0,
+    device: Annotated[str, typer.Option(help="Where to time steps: auto (a free GPU, or the CPU), cpu, cuda, mps …")] = "auto",
+    seconds: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="How long to time each kind of run, approximately.")
+    ] = 3.0,
     json: Json = False,
 ) -> None:
-    """Say what a sweep will take before it is submitted: runs, steps, disk, memory, hours by stage, the longest job.
+    """Estimate the disk, memory and hours of a sweep.
 
-    A few steps of every kind of run (network, data, batch size) are trained on this machine's device, recorded as they would
-    be, and thrown away; the times are extrapolated from these. Other stages are estimated.
+    This also counts runs and steps, and names the longest job of each stage.
+
+    For every kind of run (network, data, batch size) this command trains and records a few steps on
+    this machine, throws them away and extrapolates from their time. Times of the other stages are
+    estimates.
 
     Example: anodiff plan config/config.yaml
     """
+    from anodiff.cli.console import print_json
     from anodiff.cli.plan_text import print_plan
     from anodiff.settings.loading import load_config
     from anodiff.sweep.plan import plan_sweep
@@ -40,11 +59,9 @@ def plan(
     with progress("plan", "kinds of runs") as report:
         found = plan_sweep(settings, measuring=measure, device=device, seconds=seconds, report=report)
     if json:
-        import json as encoder
-
-        typer.echo(encoder.dumps(found.values(), indent=2))
-        return
-    print_plan(found)
+        print_json(found.values())
+    else:
+        print_plan(found)
 
 
 @commands.command()
@@ -52,52 +69,63 @@ def status(
     sweep: Annotated[
         Path,
         typer.Argument(
-            help="The sweep's folder, such as results/digits, or its config file, which knows the runs not begun yet too.",
-            autocompletion=completion.folders_of_runs,
+            help="The sweep's folder, such as results/digits, or its config file, which also lists runs that have not started.",
+            autocompletion=completion.run_folders,
         ),
     ],
     scratch: Annotated[
         Path | None,
-        typer.Option(help="Its folder of trainings in progress; default: scratch/<sweep>, or as the config says."),
+        typer.Option(help="The sweep's folder of unfinished training; default: the config's, or scratch/<sweep>."),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every few seconds, until all are done or Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.5, metavar="SECONDS", help="With --watch: seconds between two looks.")] = 5.0,
-    everything: Annotated[bool, typer.Option("--all", help="List the runs that are done or waiting too.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Update the status every few seconds, until all runs are done or Ctrl-C.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.5, metavar="SECONDS", help="With --watch: seconds between updates.")] = 5.0,
+    everything: Annotated[bool, typer.Option("--all", help="Also list the runs that are done or waiting.")] = False,
     json: Json = False,
 ) -> None:
-    """Say how far a sweep is: runs done, running (stage, step, rate, host), waiting, interrupted, failed (last log line).
+    """Show how far a sweep is.
 
-    It reads files only, so it works beside a running sweep, on a cluster from the login node too.
+    This counts the runs in each state, and lists those that are running (stage, step, rate, host),
+    interrupted or failed (last log line).
+
+    This command only reads files. You can use it while the sweep runs, also from the login node of
+    a cluster.
 
     Example: anodiff status config/config.yaml --watch
     """
-    from anodiff.cli.status import as_values, rendered, sweep_status
+    from anodiff.cli.status import sweep_status
 
-    results, default_scratch, names = _places(sweep)
+    results, default_scratch, names = _folders_and_runs(sweep)
     where = scratch or default_scratch
+    found = sweep_status(results, where, names)
     if json:
-        import json as encoder
+        from dataclasses import asdict
 
-        typer.echo(encoder.dumps(as_values(sweep_status(results, where, names)), indent=2))
+        from anodiff.cli.console import print_json
+
+        print_json([asdict(run) for run in found])
         return
-    from anodiff.cli.inspection_text import wide_console
+    from anodiff.cli.console import wide_console
+    from anodiff.cli.status_text import render_status
 
     console = wide_console()
-    runs = sweep_status(results, where, names)
     if not watch:
-        console.print(rendered(str(results), runs, everything=everything))
+        console.print(render_status(str(results), found, everything=everything))
         return
     from rich.live import Live
 
-    with Live(rendered(str(results), runs, everything=everything), console=console, auto_refresh=False) as live:
-        while any(run.state in ("running", "waiting", "interrupted") for run in runs):
+    with Live(render_status(str(results), found, everything=everything), console=console, auto_refresh=False) as live:
+        while any(run.state in ("running", "waiting", "interrupted") for run in found):
             time.sleep(every)
-            runs = sweep_status(results, where, names)
-            live.update(rendered(str(results), runs, everything=everything), refresh=True)
+            found = sweep_status(results, where, names)
+            live.update(render_status(str(results), found, everything=everything), refresh=True)
 
 
-def _places(sweep: Path) -> tuple[Path, Path, list[str] | None]:
-    """Return a sweep's folder of results, that of its trainings in progress, and its runs where the config is known."""
+def _folders_and_runs(sweep: Path) -> tuple[Path, Path, list[str] | None]:
+    """Return a sweep's folder of results, its folder of unfinished training, and the names of its
+    runs if its config is given.
+    """
     if sweep.is_dir():
         return sweep, Path("scratch", sweep.resolve().name), None
     from anodiff.settings.loading import load_config

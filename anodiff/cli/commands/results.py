@@ -1,4 +1,4 @@
-"""Looks at what is there, and hands it on: inspect, compare, export."""
+"""Existing results: `inspect`, `compare` and `export`."""
 
 from __future__ import annotations
 
@@ -18,80 +18,94 @@ commands = typer.Typer(rich_markup_mode=None)
 def inspect(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="A store, a run's folder, or the folder of a sweep.", autocompletion=completion.folders_of_runs),
+        typer.Argument(help="Stores, folders of runs, or folders of sweeps.", autocompletion=completion.run_folders),
     ],
     json: Json = False,
 ) -> None:
-    """Say what stores, runs and sweeps hold: shapes, windows, sizes, compression, settings, provenance, exponents.
+    """Show what stores, runs and sweeps contain.
 
-    Of a store: its state and that of its files, every array with shape, chunks, bytes and compression ratio. Of a run: its
-    stores, how it learned, and its exponents by window with 95 % intervals. Of a sweep: a line for each run.
+    For a store: whether it is complete, its settings and provenance, and every array with its
+    shape, chunks, bytes and compression ratio. For a run: its stores, its last losses and
+    accuracies, and its exponents by window with 95 % intervals. For a sweep: one line for each run.
 
     Example: anodiff inspect results/digits
     """
-    from anodiff.cli.inspection_text import as_json, describe
-
     if json:
-        typer.echo(as_json(paths))
+        from anodiff.cli.console import print_json
+        from anodiff.cli.inspection import inspect_path
+
+        found = [inspect_path(path) for path in paths]
+        print_json(found[0] if len(found) == 1 else found)
         return
+    from anodiff.cli.inspection_text import print_inspection
+
     for path in paths:
-        describe(path)
+        print_inspection(path)
 
 
 @commands.command()
 def compare(
-    a: Annotated[Path, typer.Argument(help="A run's folder, or a sweep's.", autocompletion=completion.folders_of_runs)],
-    b: Annotated[Path, typer.Argument(help="Another of the same kind.", autocompletion=completion.folders_of_runs)],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the table, all rows, as CSV.")] = None,
+    a: Annotated[Path, typer.Argument(help="Folder of a run or of a sweep.", autocompletion=completion.run_folders)],
+    b: Annotated[Path, typer.Argument(help="Another folder of the same kind.", autocompletion=completion.run_folders)],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the table, with all its rows, as this CSV file.")
+    ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Of two sweeps print every row, not only accuracies and differences beyond chance.")
+        bool,
+        typer.Option(
+            "--all", help="For two sweeps, print every row, not only losses, accuracies and differences beyond chance."
+        ),
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Put two runs or two sweeps side by side: settings that differ, exponents by window, losses and accuracies.
+    """Compare two runs or two sweeps.
 
-    Of two runs each exponent's difference has an interval made from the intervals of both; of two sweeps, whose
-    configurations are matched by name, from the scatter over seeds (Welch). A difference whose interval leaves 0 out is
-    marked; one in twenty is so by chance.
+    This lists settings that differ, exponents by window, losses and accuracies.
 
-    Example: anodiff compare results/digits/runs/mlp-bs64-lr0.1-seed0-width128 results/digits/runs/mlp-bs64-lr0.2-seed0-width128
+    Each difference has a 95 % interval. For two runs it comes from the intervals of both exponents.
+    For two sweeps, whose configurations are matched by name, it comes from the scatter over seeds
+    (Welch). A difference is marked if its interval excludes 0; by chance alone this happens for one
+    in twenty.
+
+    Example: anodiff compare results/digits/runs/RUN results/digits/runs/OTHER
     """
     from anodiff.cli.comparison_text import print_comparison
-    from anodiff.sweep.comparison import compare as put_side_by_side
-    from anodiff.sweep.comparison import write_comparison
+    from anodiff.sweep import comparison
 
-    comparison = put_side_by_side(a, b)
+    found = comparison.compare(a, b)
     if output is not None:
-        write_comparison(comparison, output, overwrite=overwrite)
-    print_comparison(comparison, (str(a), str(b)), everything=everything)
+        comparison.write_comparison(found, output, overwrite=overwrite)
+    print_comparison(found, (str(a), str(b)), everything=everything)
 
 
 @commands.command()
 def export(
-    run: Annotated[
-        Path, typer.Argument(help="A run's folder, or one of its stores.", autocompletion=completion.folders_of_runs)
-    ],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or one of its stores.", autocompletion=completion.run_folders)],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The file; its ending says the format: .h5 (HDF5) or .mat (MATLAB).")
+        Path, typer.Option("--output", "-o", help="The file; its ending is its format: .h5 (HDF5) or .mat (MATLAB).")
     ],
     what: Annotated[
         str,
         typer.Option(
-            help="path: weights and series; geometry: update Gram matrices; curves: MSDs, exponents β and what goes with them.",
+            help="path: weights and series; geometry: update Gram matrices; curves: MSDs, exponents β and the rest of "
+            "diffusion.zarr.",
             autocompletion=completion.contents,
         ),
     ] = "path",
     window: Annotated[
-        list[int] | None, typer.Option(min=0, help="Number of a window, from 0; once for each, default: all.")
+        list[int] | None, typer.Option(min=0, help="Number of a window, from 0; repeat it for several, default: all.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a run's path, geometry or curves as one HDF5 or MATLAB file, for colleagues with other tools.
+    """Export a run to an HDF5 or MATLAB file.
 
-    Names and values are those of the store, bit for bit; units, meanings and dimensions are HDF5 attributes, or stand in
-    MATLAB's variable about. HDF5 takes any size; a variable of a MATLAB file less than 2 GB.
+    The file has the run's path, geometry or curves, for other tools.
 
-    Example: anodiff export results/digits/runs/mlp-bs64-lr0.1-seed0-width128 --what geometry --window 0 -o geometry.mat
+    Names and values are exactly those of the store. Units, meanings and dimensions are HDF5
+    attributes, or in MATLAB's variable about. An HDF5 file can have any size; a variable of a
+    MATLAB file must be smaller than 2 GB.
+
+    Example: anodiff export results/digits/runs/RUN --what curves -o curves.h5
     """
     from anodiff.cli.export import export as write
 

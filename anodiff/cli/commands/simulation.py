@@ -1,4 +1,4 @@
-"""What needs no run: the simplified model, the calibration on processes of known law."""
+"""Simulations, which need no run: `simplified-model`, and the calibration, `calibrate`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ commands = typer.Typer(rich_markup_mode=None)
 @commands.command()
 def simplified_model(
     output: Annotated[Path, typer.Option("--output", "-o", help="The store.")] = Path("simplified_model.zarr"),
-    table: Annotated[Path | None, typer.Option(help="Default: beside the store, as CSV.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Config file whose 'simplified_model' section holds.")] = None,
-    settings: Annotated[str, typer.Option(help='Settings as YAML over the config\'s, such as "{noise: 0.0}".')] = "{}",
+    table: Annotated[Path | None, typer.Option(help="The table as CSV; default: next to the store, under its name.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Config file whose 'simplified_model' section is used; without it, anodiff's defaults are."),
+    ] = None,
+    settings: Annotated[str, typer.Option(help='Settings as YAML, such as "{noise: 0.0}"; they override the config.')] = "{}",
     overwrite: Overwrite = False,
 ) -> None:
-    """Let walkers descend generated surfaces, and measure their diffusion: -> simplified_model.zarr and its table.
+    """Measure the diffusion of walkers on surfaces.
+
+    Walkers descend generated surfaces: -> simplified_model.zarr and its table.
 
     Example: anodiff simplified-model --settings "{name: ly2025}" -o ly2025.zarr
     """
@@ -37,24 +42,28 @@ def simplified_model(
 
 @commands.command()
 def calibrate(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The table, .csv.")] = Path("calibration.csv"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The table, a .csv file.")] = Path("calibration.csv"),
     figure: Annotated[
-        Path | None, typer.Option(help="The picture: .svg, .pdf or .png; default: beside the table, as SVG.")
+        Path | None, typer.Option(help="The picture: .svg, .pdf or .png; default: an SVG next to the table.")
     ] = None,
     process: Annotated[
         list[str] | None,
         typer.Option(
-            help="A process of anodiff.simulation.processes; once for each, default: all.",
+            help="A process of anodiff.simulation.processes; repeat it for several, default: all.",
             autocompletion=completion.process_names,
         ),
     ] = None,
-    dimensions: Annotated[list[int] | None, typer.Option(min=1, help="Once for each; default: 1, 3 and 1000.")] = None,
-    paths: Annotated[int, typer.Option(min=2, help="Paths of each process, in each number of dimensions.")] = 50,
+    dimensions: Annotated[
+        list[int] | None, typer.Option(min=1, help="Dimensions of a path; repeat it for several, default: 1, 3 and 1000.")
+    ] = None,
+    paths: Annotated[int, typer.Option(min=2, help="Paths of each process in each number of dimensions.")] = 50,
     steps: Annotated[int, typer.Option(min=100, help="Steps of a path.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure processes of known law: bias, spread and interval coverage of every estimator, as a table and a picture.
+    """Test the estimators on processes of known law.
+
+    This writes bias, spread and interval coverage as a table and a picture.
 
     Example: anodiff calibrate --process fbm-0.75 --paths 20
     """

@@ -1,4 +1,7 @@
-"""The figures: `catalogue` says which there are and what they show, `drawing` draws one over a sweep, `style` is their look.
+"""The figures: `catalogue` lists those of a sweep, `run.catalogue` those of a run, each with its
+title and caption.
 
-Those of a run are in `run`, which has a catalogue and a `drawing` of its own; matplotlib is imported when something is drawn.
+`drawing` draws and writes them; this is the public part. `style` is their common look, `lag_panels`
+what panels over the lag share. The functions that draw are in `sweep`, `landscape`, `model` and
+`run`. matplotlib is only imported when something is drawn.
 """

@@ -1,7 +1,8 @@
-"""The sweep on one page of HTML that needs nothing else: the claims, its runs, every figure with its explanation, the tables.
+"""What does a sweep show? One page of HTML: the claims, the runs, every figure with its explanation, and the tables.
 
-The page is a single file: style, script and figures are in it, and it asks nothing of the network. Figures are compressed, and
-unpacked by the browser when they are needed.
+`write_page` writes it. The modules make its parts: `claims`, `overview` (the runs), `topics` and
+`embedding` (the figures), and `tables`. The page is a single file that loads nothing from the
+network. Figures are compressed, and the browser unpacks them when needed.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from markupsafe import Markup, escape
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.report.figures.catalogue import ALL_FIGURES
 from anodiff.report.page.claims import read_claims
-from anodiff.report.page.embedding import MOST_BYTES, embedded, find_run_figures, packed
-from anodiff.report.page.overview import WINDOWS, lost_runs, model_summaries, read_table, run_rows, run_sheets
-from anodiff.report.page.tables import TABLES, as_json, page_table, read_page_table
-from anodiff.report.page.topics import with_figures
+from anodiff.report.page.embedding import MAX_BYTES, embed_run_figures, find_run_figures, pack_figure
+from anodiff.report.page.overview import WINDOW_HEADINGS, diverged_runs, model_summaries, read_exponents, run_sheets, run_table
+from anodiff.report.page.tables import as_json, page_table, read_page_table
+from anodiff.report.page.topics import topics_with
 from anodiff.storage.stores import writing
+from anodiff.sweep.tables import TABLES
 
 __all__ = ["write_page"]
 
@@ -37,7 +39,7 @@ def write_page(
     *,
     title: str,
     runs: str | Path | None = None,
-    most_bytes: int = MOST_BYTES,
+    max_bytes: int = MAX_BYTES,
     overwrite: bool = False,
 ) -> None:
     """Write the page of a sweep.
@@ -45,26 +47,26 @@ def write_page(
     Parameters
     ----------
     sources
-        Tables and figures of the sweep: ``exponents.csv`` and any further of `page.tables.TABLES`, as `anodiff tables` writes
-        them, ``claims.csv``, and SVG files named after their kind, such as ``msd.svg``.
+        Tables and figures of the sweep: CSV files named after the kinds in
+        `anodiff.sweep.tables.TABLES`, exponents.csv among them, and SVG files named after their
+        kind, such as ``msd.svg``.
     runs
-        Folder of the runs; what it holds as ``<run>/figures/<kind>.svg`` is shown where a run is opened.
-    most_bytes
-        A page that would be larger with the figures of its runs in it links to these instead.
+        Folder of the runs. The sheet of a run shows its figures, ``<run>/figures/<kind>.svg``.
+    max_bytes
+        A page that would be larger with the figures of its runs links to them instead.
 
     Raises
     ------
     StoreMissingError, ConfigError, OutputExistsError, StorageError
-        If a file is missing, is no table of a sweep, or a figure is of no known kind.
+        If a file is missing, is not a table of a sweep, or is a figure of no known kind.
     """
     tables, figures = _sorted_by_kind([Path(source) for source in sources])
-    rows = read_table(tables["exponents"])
+    rows = read_exponents(tables["exponents"])
     sheets = run_sheets(rows)
-    of_sweep = [packed(figures[kind], ALL_FIGURES[kind]) for kind in ALL_FIGURES if kind in figures]
-    room = most_bytes - sum(len(figure.data) for figure in of_sweep)
+    sweep_figures = [pack_figure(figures[kind], ALL_FIGURES[kind]) for kind in ALL_FIGURES if kind in figures]
+    room = max_bytes - sum(len(figure.data) for figure in sweep_figures)
     found = find_run_figures(runs, list(sheets), Path(output).parent)
-    of_runs = embedded(found, room)
-    shown = [page_table(kind, read_page_table(tables[kind])) for kind in TABLES if kind in tables]
+    run_figures = embed_run_figures(found, room)
     environment = Environment(
         loader=PackageLoader("anodiff.report.page", "templates"),
         autoescape=True,
@@ -80,16 +82,16 @@ def write_page(
         scripts=[_bundled(name) for name in SCRIPTS],
         page_script=_bundled("page.js"),
         claims=read_claims(tables["claims"]) if "claims" in tables else [],
-        runs=run_rows(rows),
+        runs=run_table(rows),
         number_of_runs=rows["run"].nunique(),
         windows=len(rows),
         models=model_summaries(rows),
-        lost=lost_runs(rows),
-        topics=with_figures(of_sweep, {figure.kind for figure in found}),
-        sheets=Markup(as_json({name: sheet | {"figures": of_runs.by_run.get(name, [])} for name, sheet in sheets.items()})),
-        run_figures=of_runs,
-        tables=shown,
-        window_columns=WINDOWS,
+        diverged=diverged_runs(rows),
+        topics=topics_with(sweep_figures, {figure.kind for figure in found}),
+        sheets=Markup(as_json({name: sheet | {"figures": run_figures.by_run.get(name, [])} for name, sheet in sheets.items()})),
+        run_figures=run_figures,
+        tables=[page_table(kind, read_page_table(tables[kind])) for kind in TABLES if kind in tables and kind != "claims"],
+        window_columns=WINDOW_HEADINGS,
     )
     with writing(output, overwrite=overwrite) as temporary:
         temporary.write_text(html, encoding="utf-8")
@@ -103,16 +105,15 @@ def typeset(text: str) -> Markup:
 def _sorted_by_kind(sources: Sequence[Path]) -> tuple[dict[str, Path], dict[str, Path]]:
     """Tell tables from figures, by name."""
     tables, figures = {}, {}
-    known_tables = (*TABLES, "claims")
     for source in sources:
         if not source.exists():
             raise StoreMissingError(f"{source}: no such file")
-        if source.suffix == ".csv" and source.stem in known_tables:
+        if source.suffix == ".csv" and source.stem in TABLES:
             tables[source.stem] = source
         elif source.suffix == ".svg" and source.stem in ALL_FIGURES:
             figures[source.stem] = source
         elif source.suffix == ".csv":
-            raise ConfigError(f"{source}: the page takes tables called {', '.join(f'{name}.csv' for name in known_tables)}")
+            raise ConfigError(f"{source}: the page takes tables called {', '.join(f'{name}.csv' for name in TABLES)}")
         else:
             raise ConfigError(f"{source}: the page takes SVG files called {', '.join(f'{name}.svg' for name in ALL_FIGURES)}")
     if "exponents" not in tables:

@@ -1,4 +1,4 @@
-"""What does the sweep say to each of the five claims? The rows of claims.csv, claim by claim, worded for the page."""
+"""What does the sweep say about each of the five claims? The rows of claims.csv, claim by claim, worded for the page."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 import pandas as pd
 
 from anodiff.errors import ConfigError
-from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS, verdict_of
+from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
+from anodiff.sweep.hypothesis_tests import combined_verdict
 
-#: Keeps a number beside what it is of.
+#: Keeps "n = 8" and "p = 0.18" on one line.
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict as the page shows it: of a part, in a word for a whole claim, as a class of the style, and as a sign."""
+    """A verdict as the page shows it: its name in the table, a word for a whole claim, a class of the style, and a sign."""
 
-    of_part: str
+    name: str
     word: str
     style: str
     sign: str
@@ -27,7 +28,7 @@ class Verdict:
 
 #: The verdicts by their name in the table, in the order in which they are counted.
 VERDICTS = {
-    verdict.of_part: verdict
+    verdict.name: verdict
     for verdict in (
         Verdict("supports", "supported", "supports", "✓"),
         Verdict("contradicts", "contradicted", "contradicts", "✗"),
@@ -53,7 +54,7 @@ class Evidence:
 
     @property
     def columns(self) -> list[str]:
-        """The columns of tables that the measure names; none where it is in words."""
+        """The columns of tables that the measure names; none if it is in words."""
         names = self.measure.split(", ")
         return [] if any(" " in name for name in names) else [name for name in names if name]
 
@@ -75,28 +76,28 @@ class ClaimAnswer:
 
     @property
     def tally(self) -> str:
-        """How many of its parts say what."""
+        """How many of its parts have which verdict."""
         verdicts = [row.verdict for row in self.evidence]
-        said = [f"{verdicts.count(verdict)} {verdict.word}" for verdict in VERDICTS.values() if verdict in verdicts]
+        counts = [f"{verdicts.count(verdict)} {verdict.word}" for verdict in VERDICTS.values() if verdict in verdicts]
         if not verdicts:
-            return "no part of it"
-        return f"{len(verdicts)} {'part' if len(verdicts) == 1 else 'parts'}: {', '.join(said)}"
+            return "no parts"
+        return f"{len(verdicts)} {'part' if len(verdicts) == 1 else 'parts'}: {', '.join(counts)}"
 
 
 def read_claims(path: str | Path) -> list[ClaimAnswer]:
-    """Read claims.csv, as `anodiff tables` writes it; claims without a row are not measured."""
+    """Read claims.csv, as `anodiff tables` writes it; a claim without rows was not measured."""
     try:
         table = pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
         table = pd.DataFrame()
     if any(column not in table for column in CLAIM_COLUMNS) or not table["verdict"].isin(VERDICTS).all():
-        raise ConfigError(f"{path}: no table of claims; write it with: anodiff tables --kind claims")
+        raise ConfigError(f"{path}: not a table of claims; write it with: anodiff tables --kind claims")
     answers = []
     for number, claim in CLAIMS.items():
         rows = table[table["claim"] == number]
-        verdict = verdict_of(rows) if len(rows) else "not measured"
+        verdict = VERDICTS[combined_verdict(rows["verdict"])]
         evidence = [_evidence(row) for row in rows.to_dict("records")]
-        answers.append(ClaimAnswer(number, claim.title, claim.statement, VERDICTS[verdict], evidence))
+        answers.append(ClaimAnswer(number, claim.title, claim.statement, verdict, evidence))
     return answers
 
 

@@ -1,4 +1,4 @@
-"""How do figures get into the page? Compressed, as text, for the browser to unpack; those of runs only while there is room."""
+"""How do figures get into the page? Compressed, as text that the browser unpacks; those of runs only while there is room."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from urllib.parse import quote
 from anodiff.report.figures.catalogue import FigureKind
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 
-#: A page larger than this opens slowly, and does not go through mail.
-MOST_BYTES = 40_000_000
+#: Largest page in bytes. A larger one opens slowly, and cannot be sent by mail.
+MAX_BYTES = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PackedFigure:
 
 @dataclass(frozen=True)
 class RunFigure:
-    """A figure of one run: where it lies, absolutely, and as seen from the page."""
+    """A figure of one run: its absolute path, and its address as seen from the page."""
 
     run: str
     kind: str
@@ -47,7 +47,7 @@ class RunFigure:
 
 @dataclass(frozen=True)
 class RunFigures:
-    """The figures of all runs: by run what is known of each, and the data of those that are in the page."""
+    """The figures of all runs: title, caption and link of each by run, and the data of those that are in the page."""
 
     by_run: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
@@ -55,21 +55,15 @@ class RunFigures:
     megabytes: float = 0.0
 
 
-def packed(file: Path, kind: FigureKind) -> PackedFigure:
+def pack_figure(file: Path, kind: FigureKind) -> PackedFigure:
     """Return an SVG file compressed, with its size in pixels, which keeps its place in the page."""
     content = file.read_bytes()
     width, height = _size(content)
     return PackedFigure(file.stem, kind.title, kind.caption, width, height, _compressed(content))
 
 
-def find_run_figures(runs: str | Path | None, names: Sequence[str], beside: Path) -> list[RunFigure]:
-    """Return the figures of the named runs under a folder, in the order of `RUN_FIGURES`; none where there are none.
-
-    Parameters
-    ----------
-    beside
-        The folder of the page.
-    """
+def find_run_figures(runs: str | Path | None, names: Sequence[str], page_folder: Path) -> list[RunFigure]:
+    """Return the figures of the named runs under a folder, in the order of `RUN_FIGURES`; links start from ``page_folder``."""
     if runs is None:
         return []
     found = []
@@ -77,12 +71,12 @@ def find_run_figures(runs: str | Path | None, names: Sequence[str], beside: Path
         for kind in RUN_FIGURES:
             path = Path(runs) / name / "figures" / f"{kind}.svg"
             if path.is_file():
-                found.append(RunFigure(name, kind, path, quote(Path(os.path.relpath(path, beside)).as_posix())))
+                found.append(RunFigure(name, kind, path, quote(Path(os.path.relpath(path, page_folder)).as_posix())))
     return found
 
 
-def embedded(figures: Sequence[RunFigure], room: int) -> RunFigures:
-    """Return the figures with their data where all of them fit into ``room`` bytes, and as links where they do not."""
+def embed_run_figures(figures: Sequence[RunFigure], room: int) -> RunFigures:
+    """Return the figures with their data if all of them fit into ``room`` bytes, and as links if they do not."""
     data: dict[str, str] = {}
     size = 0
     for figure in figures:
@@ -105,9 +99,9 @@ def _compressed(content: bytes) -> str:
 
 
 def _size(content: bytes) -> tuple[int, int]:
-    """Return width and height of an SVG file in CSS pixels, or of its view box where it gives none."""
+    """Return width and height of an SVG file in CSS pixels, or those of its view box if it states none."""
     head = content[:4000].decode("utf-8", errors="replace")
-    sizes = re.search(r'<svg[^>]*?\bwidth="([\d.]+)(pt|px|)"[^>]*?\bheight="([\d.]+)(?:pt|px|)"', head)
+    sizes = re.search(r'<svg[^>]*?\bwidth="([\d.]+)(pt|px)"[^>]*?\bheight="([\d.]+)(?:pt|px)"', head)
     if sizes:
         scale = 4 / 3 if sizes[2] == "pt" else 1
         return round(float(sizes[1]) * scale), round(float(sizes[3]) * scale)

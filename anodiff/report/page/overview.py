@@ -1,4 +1,4 @@
-"""What runs does the sweep have, and what does each say? The table of runs, the sheet of each, and the models in short."""
+"""Which runs does the sweep have, and what does each show? The table of runs, each run's sheet, the models at a glance."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anodiff.diffusion.columns import COLUMNS as WINDOW_COLUMNS
+from anodiff.diffusion.columns import EXPONENT_COLUMNS
 from anodiff.errors import ConfigError
 from anodiff.report.page.tables import shown_number
-from anodiff.sweep.columns import RUN_COLUMNS
-from anodiff.sweep.tables import NAMING
+from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS
+from anodiff.sweep.tables import TABLES
 
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """What the runs of a model say: ranges over the runs, and of how many runs each kind of motion holds."""
+    """A model's runs: ranges over them, and in how many of them the motion is superdiffusive early and subdiffusive late."""
 
     model: str
     runs: int
@@ -27,13 +27,13 @@ class ModelSummary:
     early: str
     late: str
     accuracy: str
-    early_judged: str
-    late_judged: str
+    superdiffusive: str
+    subdiffusive: str
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of the table of runs: heading, meaning, and whether it holds numbers."""
+class Heading:
+    """The heading of a column of the table of runs, what it means, and whether the column holds numbers."""
 
     heading: str
     meaning: str
@@ -42,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell shows, and by what it is sorted and filtered."""
+    """The text of a cell, and the key by which it is sorted and filtered."""
 
     text: str
     key: str
@@ -52,84 +52,90 @@ class Cell:
 class RunTable:
     """A row for each run; the first column is its name."""
 
-    columns: list[Column]
+    columns: list[Heading]
     rows: list[list[Cell]]
     diverged: list[bool]
 
 
-#: Columns of the table of runs behind the settings: heading, meaning, which window of the run, column of the table.
+#: Columns of the table of runs behind the settings: heading, meaning, window of the run, column of the table of exponents.
 MEASURED = (
     ("β early", "exponent over the long lags of the first window, with its 95 % interval", "first", "beta_long"),
-    ("β late", "the same of the last window", "last", "beta_long"),
+    ("β late", "exponent over the long lags of the last window, with its 95 % interval", "last", "beta_long"),
     ("largest β", "largest local exponent of the first window, with its 95 % interval", "first", "beta_max"),
     ("path dimension", "path dimension D_f of the last window; 1: straight, 2: Brownian", "last", "path_dimension"),
-    ("test accuracy", RUN_COLUMNS["test_accuracy"], "last", "test_accuracy"),
-    ("steps", RUN_COLUMNS["steps_completed"], "last", "steps_completed"),
-    ("status", "complete, or diverged: stopped since the loss was not finite", "last", "status"),
+    ("test accuracy", RUN_COLUMNS["test_accuracy"].meaning, "last", "test_accuracy"),
+    ("steps", RUN_COLUMNS["steps_completed"].meaning, "last", "steps_completed"),
+    ("status", "complete, or diverged: stopped because the loss was not finite", "last", "status"),
 )
 
-#: Columns of a run's table of windows: heading, column of the table of exponents.
-WINDOW_HEADINGS = {
-    "t_w": "waiting_time",
-    "β largest": "beta_max",
-    "above shuffled": "beta_max_above_shuffled",
-    "β at long lags": "beta_long",
-    "crossover lag": "crossover_lag",
-    "path dimension": "path_dimension",
+#: Columns of a run's table of windows: column of the table of exponents, heading.
+WINDOW_TABLE = {
+    "waiting_time": "t_w",
+    "beta_max": "β largest",
+    "beta_max_above_shuffled": "above shuffled",
+    "beta_long": "β at long lags",
+    "crossover_lag": "crossover lag",
+    "path_dimension": "path dimension",
     "note": "note",
 }
 
-#: The same with what each means.
-WINDOWS = [(heading, WINDOW_COLUMNS[name]) for heading, name in WINDOW_HEADINGS.items()]
+#: The headings of that table, each with its meaning.
+WINDOW_HEADINGS = [(heading, EXPONENT_COLUMNS[name].meaning) for name, heading in WINDOW_TABLE.items()]
+
+#: What a run's sheet states besides its settings.
+FACTS = [name for name in RUN_COLUMNS if name not in ("run", "group")]
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read the table of a sweep; `ConfigError` if it is something else."""
+def read_exponents(path: str | Path) -> pd.DataFrame:
+    """Read the exponents of a sweep; `ConfigError` if the file is not that table."""
     try:
         rows = pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
         rows = pd.DataFrame()
-    lacking = [column for column in (*NAMING, *RUN_COLUMNS, *WINDOW_COLUMNS) if column not in rows]
+    lacking = [column for column in (*SETTING_COLUMNS, *RUN_COLUMNS, *EXPONENT_COLUMNS) if column not in rows]
     if lacking:
-        raise ConfigError(f"{path}: no table of a sweep, it has no column {lacking[0]!r}; write it with: anodiff tables")
+        raise ConfigError(f"{path}: not a table of a sweep, it has no column {lacking[0]!r}; write it with: anodiff tables")
     return rows
 
 
-def run_rows(rows: pd.DataFrame) -> RunTable:
-    """Return the table of runs: settings that tell runs of one model apart, how the run ended, its first and last window."""
-    ends = _ends(rows)
+def run_table(rows: pd.DataFrame) -> RunTable:
+    """Return the table of runs: settings that tell runs of a model apart, their end, their first and last window."""
+    ends = _first_and_last(rows)
     first = ends["first"]
     settings = ["model", *(["data"] if first["data"].nunique() > 1 else []), "batch_size", "learning_rate"]
-    settings += [*_telling(first), "seed"]
-    columns = [Column("run", "name of the run; opens its figures", False)]
-    columns += [Column(_words(name), _setting(name), pd.api.types.is_numeric_dtype(first[name])) for name in settings]
-    columns += [Column(head, meaning, name != "status") for head, meaning, _, name in MEASURED]
+    settings += [*_varying_within_a_model(first), "seed"]
+    described = TABLES["exponents"].describe(first)
+    headings = [Heading("run", "name of the run; opens its figures", False)]
+    headings += [
+        Heading(_words(name), described[name].meaning, pd.api.types.is_numeric_dtype(first[name])) for name in settings
+    ]
+    headings += [Heading(heading, meaning, name != "status") for heading, meaning, _, name in MEASURED]
     cells = []
     for run in first.index:
-        of_run = [Cell(str(run), str(run))] + [_cell(first.loc[run], name) for name in settings]
-        cells.append(of_run + [_cell(ends[end].loc[run], name) for _, _, end, name in MEASURED])
-    return RunTable(columns, cells, (first["status"] == "diverged").tolist())
+        row = [Cell(str(run), str(run))] + [_cell(first.loc[run], name) for name in settings]
+        cells.append(row + [_cell(ends[end].loc[run], name) for _, _, end, name in MEASURED])
+    return RunTable(headings, cells, (first["status"] == "diverged").tolist())
 
 
 def run_sheets(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return what the sheet of each run says: settings, ending, and the exponents of its windows."""
+    """Return the sheet of each run: its settings, its end, and the exponents of its windows."""
     sheets = {}
-    varying = [name for name in rows.columns[: rows.columns.get_loc("parameters")] if name not in ("run", "group")]
-    shown = [*varying, "parameters", *list(RUN_COLUMNS)[3:]]
+    shown = [*_settings(rows), *FACTS]
     for run, of_run in rows.groupby("run", sort=False):
         row = of_run.iloc[-1]
         facts = [[_words(name), _text(row[name])] for name in shown if not pd.isna(row[name])]
-        table = [[_cell(window, name).text for name in WINDOW_HEADINGS.values()] for _, window in of_run.iterrows()]
+        table = [[_cell(window, name).text for name in WINDOW_TABLE] for _, window in of_run.iterrows()]
         sheets[str(run)] = {"facts": facts, "windows": table}
     return sheets
 
 
 def model_summaries(rows: pd.DataFrame) -> list[ModelSummary]:
-    """Return for each model what its runs say: the exponent over the long lags early and late, accuracy, seeds.
+    """Return the range of exponents and accuracies over the runs of each model.
 
-    The last window is the last that was planned: a run that diverged before its end has no value there, and is not counted.
+    The last window is the last that was planned. A run that diverged before its end has no value
+    there and does not count.
     """
-    ends = _ends(rows)
+    ends = _first_and_last(rows)
     summaries = []
     for model in rows["model"].astype(str).unique():
         of_model = rows[rows["model"].astype(str) == model]
@@ -142,35 +148,40 @@ def model_summaries(rows: pd.DataFrame) -> list[ModelSummary]:
                 early=_range(first["beta_long"]),
                 late=_range(last["beta_long"]),
                 accuracy=_range(first["test_accuracy"]),
-                early_judged=_share(first["beta_long"].dropna() > 1),
-                late_judged=_share(last["beta_long"].dropna() < 1),
+                superdiffusive=_share(first["beta_long"].dropna() > 1),
+                subdiffusive=_share(last["beta_long"].dropna() < 1),
             )
         )
     return summaries
 
 
-def lost_runs(rows: pd.DataFrame) -> list[tuple[str, int]]:
+def diverged_runs(rows: pd.DataFrame) -> list[tuple[str, int]]:
     """Return the runs that diverged, with the step."""
     diverged = rows[rows["status"] == "diverged"].drop_duplicates("run")
     steps = diverged["diverged_at"].fillna(diverged["steps_completed"])
     return [(str(run), int(step)) for run, step in zip(diverged["run"], steps, strict=True)]
 
 
-def _ends(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _settings(rows: pd.DataFrame) -> list[str]:
+    """Return the columns of settings, which are before the number of parameters."""
+    return [name for name in rows.columns[: rows.columns.get_loc("parameters")] if name not in ("run", "group")]
+
+
+def _first_and_last(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the first and the last window of each run, indexed by run, in the order of the table."""
     order = rows["run"].drop_duplicates()
     ordered = rows.sort_values("waiting_time", kind="stable")
     return {end: ordered.drop_duplicates("run", keep=end).set_index("run", drop=False).loc[order] for end in ("first", "last")}
 
 
-def _telling(first: pd.DataFrame) -> list[str]:
+def _varying_within_a_model(first: pd.DataFrame) -> list[str]:
     """Return the further settings that differ between runs of one model."""
-    own = [name for name in first.columns[: first.columns.get_loc("parameters")] if name not in ("run", "group", *NAMING)]
-    return [name for name in own if (first.groupby("model")[name].nunique(dropna=False) > 1).any()]
+    further = [name for name in _settings(first) if name not in SETTING_COLUMNS]
+    return [name for name in further if (first.groupby("model")[name].nunique(dropna=False) > 1).any()]
 
 
 def _share(agree: pd.Series) -> str:
-    """Say of how many runs something holds; a run without a value is not counted."""
+    """Return how many of the runs agree; a run without a value does not count."""
     return f"{int(agree.sum())} of {len(agree)}" if len(agree) else "not measured"
 
 
@@ -183,7 +194,7 @@ def _range(values: pd.Series) -> str:
 
 
 def _cell(row: pd.Series, name: str) -> Cell:
-    """Return a value, its interval behind it."""
+    """Return a value, with its interval behind it."""
     value, low, high = row[name], row.get(f"{name}_low"), row.get(f"{name}_high")
     if pd.isna(value):
         return Cell("", "")
@@ -195,7 +206,7 @@ def _cell(row: pd.Series, name: str) -> Cell:
 
 
 def _format(value: Real) -> str:
-    """Return how a value and the ends of its interval are written: three digits, but no fractions of large numbers."""
+    """Return the format of a value and the ends of its interval: two decimals, none for 100 and more."""
     return ",.0f" if abs(float(value)) >= 100 else ".2f"
 
 
@@ -205,9 +216,5 @@ def _text(value: Any) -> str:
 
 
 def _words(name: str) -> str:
-    """Return a setting's or column's name as a heading."""
+    """Return the name of a setting or column as a heading."""
     return name.split(".")[-1].replace("_", " ")
-
-
-def _setting(name: str) -> str:
-    return f"the run's setting {NAMING.get(name, name)}"

@@ -1,4 +1,4 @@
-"""In which order are the figures explained, and under which heading does each stand?
+"""In which order are the figures explained, and under which heading is each?
 
 The explanation of a topic, with its formulas, is the file of its name in templates/topics.
 """
@@ -14,22 +14,22 @@ from anodiff.report.page.embedding import PackedFigure
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic: its heading, the claims that it bears on, and the kinds of its figures, over the sweep and of single runs."""
+    """A topic: its heading, the claims that it bears on, and the kinds of its figures, of the sweep and of single runs."""
 
     name: str
     title: str
     claims: tuple[int, ...]
-    kinds: tuple[str, ...]
-    of_runs: tuple[str, ...] = ()
+    figures: tuple[str, ...]
+    run_figures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ShownTopic:
-    """A topic with the figures that there are, and the titles of those that the runs have."""
+    """A topic with those of its figures that exist, and the titles of those that runs have."""
 
     topic: Topic
     figures: list[PackedFigure]
-    of_runs: list[str]
+    run_figures: list[str]
 
 
 TOPICS = (
@@ -48,19 +48,20 @@ TOPICS = (
     Topic("training", "Training", (), ("learning",)),
 )
 
-#: Figures that no topic has asked for.
+#: The topic of figures that belong to no other.
 FURTHER = Topic("further", "Further figures", (), ())
 
 
-def with_figures(figures: Sequence[PackedFigure], kinds_of_runs: Collection[str]) -> list[ShownTopic]:
-    """Return the topics that have figures here, each with its own in its order; what none asks for comes last.
+def topics_with(figures: Sequence[PackedFigure], kinds_of_runs: Collection[str]) -> list[ShownTopic]:
+    """Return the topics that have figures, each with its own in its order; figures without a topic come last.
 
-    ``kinds_of_runs`` are the kinds of figures that there are of single runs.
+    ``kinds_of_runs`` are the kinds of figures that some run has.
     """
     by_kind = {figure.kind: figure for figure in figures}
     topics = []
     for topic in TOPICS:
-        own = [by_kind.pop(kind) for kind in topic.kinds if kind in by_kind]
-        topics.append(ShownTopic(topic, own, [RUN_FIGURES[kind].title for kind in topic.of_runs if kind in kinds_of_runs]))
+        own = [by_kind.pop(kind) for kind in topic.figures if kind in by_kind]
+        titles = [RUN_FIGURES[kind].title for kind in topic.run_figures if kind in kinds_of_runs]
+        topics.append(ShownTopic(topic, own, titles))
     topics.append(ShownTopic(FURTHER, list(by_kind.values()), []))
-    return [shown for shown in topics if shown.figures or shown.of_runs]
+    return [shown for shown in topics if shown.figures or shown.run_figures]

@@ -1,1 +1,4 @@
-"""Can the estimators be trusted? Each one on paths, profiles and surfaces whose exponents are known."""
+"""Can the estimators be trusted? Tests on paths, profiles and surfaces of known exponents.
+
+Public: `paths.calibrate` and `roughness.calibrate_roughness`.
+"""

@@ -1,11 +1,12 @@
-"""Can the estimators be trusted? Each on paths whose law is known: its bias, its spread, and how often intervals cover.
+"""Can the estimators be trusted? Their bias, spread and coverage on paths of known law.
 
-Every path of a process goes through what a window of a run goes through. The truth is the exact expectation at the same lags by
-the same slopes, not the law's limit at infinite times, wherever it is known.
+Every path of a process is measured as a window of a run is. The truth is the exact expectation at
+the same lags by the same slopes wherever it is known, not the limit at infinite times.
 
-The pitfall: intervals follow from the theory of Gaussian paths with stationary increments. Random waiting times, Lévy walks and
-the like are not of that kind (`gaussian` false): their paths scatter by more, in many dimensions too, and intervals of a single
-path need not cover what the ensemble does. The table shows by how much.
+The pitfall: intervals follow from the theory of Gaussian paths with stationary increments. Random
+waiting times, Lévy walks and similar processes are not of that kind (`gaussian` is false). Their
+paths scatter more, even in many dimensions, and the interval of a single path need not hold the
+value of the ensemble. The table shows how often it does.
 """
 
 from __future__ import annotations
@@ -17,30 +18,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anodiff.diffusion.bootstrap import draw_log_msd_by_blocks
 from anodiff.diffusion.ergodicity import ageing_ratio
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
-from anodiff.diffusion.intervals import DRAWS, Interval, measure
+from anodiff.diffusion.intervals import DRAWS, LOWER, UPPER, Interval
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.diffusion.stable import fit_stable_with_intervals
 from anodiff.diffusion.tails import log_moment_index
+from anodiff.diffusion.window_exponents import measure_exponents
 from anodiff.errors import ConfigError
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
-from anodiff.simulation.calibration.table import _ENDS, COLUMNS, Truth, summary
+from anodiff.simulation.calibration.block_bootstrap import draw_log_msd_by_blocks
+from anodiff.simulation.calibration.table import CALIBRATION_COLUMNS, Truth, summary
 from anodiff.simulation.processes import PROCESSES, Process
-from anodiff.storage.types import FloatArray, Report, silent
+from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 
-#: Lags at which the local exponent is looked at, and the width of its slope in decades, the default of analysis.slope_width.
+#: Lags of the local exponents in the table, and the width of their slope in decades, the default of
+#: analysis.slope_width.
 LAGS, WIDTH = (1, 10, 100), 0.25
 
-#: The long lags, as fractions of the path: those of analysis.long_lags for windows of 1000.
+#: The long lags as fractions of the path: those of analysis.long_lags for windows of 1,000 updates.
 LONG = (0.2, 0.9)
 
-#: Of so many coordinates at most the updates' tails are fitted.
+#: The largest number of coordinates whose updates are used for the tails.
 TAIL_COORDINATES = 64
-
 
 #: Marks the estimators whose intervals come from the block bootstrap.
 BY_BLOCKS = " (block bootstrap)"
@@ -53,20 +55,21 @@ def calibrate(
     paths: int = 50,
     steps: int = 1000,
     seed: int = 0,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> pd.DataFrame:
-    """Measure processes of known law, and return `COLUMNS`, a row per process, number of dimensions and estimator.
+    """Return `CALIBRATION_COLUMNS`, a row per process, number of dimensions and estimator.
 
     Parameters
     ----------
     processes
-        Those to simulate, yours among them; all of `anodiff.simulation.processes.PROCESSES` where not given.
+        Processes to simulate, your own or `anodiff.simulation.processes.PROCESSES` (default: all of
+        these).
     dimensions
-        In which each is simulated.
+        Numbers of dimensions in which each process is simulated.
     paths, steps
-        Number of paths of each and their length.
+        Number of paths of each process, and their length.
     seed
-        Tells the table completely.
+        Seed of all paths.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def calibrate(
     """
     chosen = list(PROCESSES.values() if processes is None else processes)
     if paths < 2 or steps < 100 or min(dimensions, default=0) < 1:
-        raise ConfigError(f"{paths} paths of {steps} steps in {list(dimensions)} dimensions; give 2, 100 and 1 at least")
+        raise ConfigError(f"{paths} paths of {steps} steps in {list(dimensions)} dimensions; give at least 2, 100 and 1")
     lags = logarithmic_lags(steps, 20, 0.9)
     rows: list[dict[str, object]] = []
     done, total = 0, len(chosen) * len(dimensions) * paths
@@ -85,24 +88,23 @@ def calibrate(
             displacements = []
             for path in range(paths):
                 points = process.simulate(steps, size, np.random.default_rng([seed, number, size, path]))
-                estimates, ageing = _measure(points, lags, path)
+                estimates, ageing = _measure_path(points, lags, path)
                 measured.append(estimates)
                 displacements.append(ageing)
                 done += 1
                 report(done, total, f"{process.name}, {size} dimensions")
-            about = {"process": process.name, "dimensions": size, "steps": steps, "paths": paths}
-            about |= {"gaussian": process.gaussian}
-            truths = dict(known(process, size, steps, lags))
-            for estimator, truth in truths.items():
-                rows.append(about | summary(estimator, truth, [path[estimator] for path in measured]))
-            rows += [about | row for row in _of_ensemble(process, size, steps, lags, np.array(displacements))]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            labels = {"process": process.name, "dimensions": size, "steps": steps, "paths": paths}
+            labels |= {"gaussian": process.gaussian}
+            for estimator, truth in true_values(process, size, steps):
+                rows.append(labels | summary(estimator, truth, [path[estimator] for path in measured]))
+            rows += [labels | row for row in _ensemble_rows(process, size, steps, lags, np.array(displacements))]
+    return pd.DataFrame(rows, columns=list(CALIBRATION_COLUMNS))
 
 
-def known(process: Process, dimensions: int, steps: int, lags: NDArray[np.int64]) -> Iterator[tuple[str, Truth]]:
-    """Yield the estimators that have a known value for a process, with it."""
-    every = np.arange(steps + 1)
-    expected = process.expected_time_average(every, dimensions, steps)
+def true_values(process: Process, dimensions: int, steps: int) -> Iterator[tuple[str, Truth]]:
+    """Yield the name and the true value of every estimator whose value is known for a process."""
+    times = np.arange(steps + 1)
+    expected = process.expected_time_average(times, dimensions, steps)
     long = _long_lags(steps)
     if expected is not None:
         local = local_exponents(expected, np.array(LAGS), WIDTH)
@@ -120,12 +122,12 @@ def known(process: Process, dimensions: int, steps: int, lags: NDArray[np.int64]
         yield "exponent_second", Truth(2 * process.hurst)
         yield "regimes", Truth(1)
         yield "path_dimension", Truth(1 / process.hurst)
-        if dimensions > 1:  # on a line nothing strays
+        if dimensions > 1:  # a path on a line has no excursions
             yield "excursion_exponent", Truth(1)
     if process.gaussian:
         yield "stable_alpha of updates", Truth(2)
         yield "log_moment_index of updates", Truth(2)
-    if process.hurst is not None:  # all directions alike: far in distance is far in each
+    if process.hurst is not None:  # if all directions are alike, distance grows as the displacement in each
         yield "loss_roughness of a linear loss", Truth(1)
 
 
@@ -133,14 +135,14 @@ def _long_lags(steps: int) -> NDArray[np.int64]:
     return np.arange(math.ceil(LONG[0] * steps), math.floor(LONG[1] * steps) + 1)
 
 
-def _measure(points: FloatArray, lags: NDArray[np.int64], seed: int) -> tuple[dict[str, Interval], FloatArray]:
-    """Return all estimates of one path, and its ageing and time-averaged MSD at the lags, shape (2, lags)."""
+def _measure_path(points: FloatArray, lags: NDArray[np.int64], seed: int) -> tuple[dict[str, Interval], FloatArray]:
+    """Return all estimates from one path, and its ageing and time-averaged MSD, (2, lags)."""
     path = path_geometry(points)
     squares = path.squared_displacements
     msd = time_averaged_msd(squares)
     beta = local_exponents(msd, lags, WIDTH)
     long = _long_lags(len(path.gram))
-    exponents = measure(path, msd, lags, beta, WIDTH, (float(long[0]), float(long[-1])), seed)
+    exponents = measure_exponents(path, msd, lags, beta, WIDTH, (float(long[0]), float(long[-1])), seed)
     estimates = {
         "beta_long": exponents.long,
         "exponent_first": exponents.first,
@@ -153,28 +155,28 @@ def _measure(points: FloatArray, lags: NDArray[np.int64], seed: int) -> tuple[di
     drawn = draw_log_msd_by_blocks(squares, lags, draws=DRAWS, generator=np.random.default_rng([seed, 1]))
     local = local_slopes(lags, WIDTH) @ drawn
     for lag in LAGS:
-        place = int(np.abs(lags - lag).argmin())
-        estimates[f"beta at lag {lag}"] = Interval(beta[place], exponents.beta_low[place], exponents.beta_high[place])
-        estimates[f"beta at lag {lag}{BY_BLOCKS}"] = Interval(beta[place], *np.quantile(local[place], _ENDS))
+        index = int(np.abs(lags - lag).argmin())
+        estimates[f"beta at lag {lag}"] = Interval(beta[index], exponents.beta_low[index], exponents.beta_high[index])
+        estimates[f"beta at lag {lag}{BY_BLOCKS}"] = Interval(beta[index], *np.quantile(local[index], (LOWER, UPPER)))
     within = (lags >= long[0]) & (lags <= long[-1])
     slopes = np.polynomial.polynomial.polyfit(np.log(lags[within]), drawn[within], 1)[1]
-    estimates[f"beta_long{BY_BLOCKS}"] = Interval(exponents.long.value, *np.quantile(slopes, _ENDS))
+    estimates[f"beta_long{BY_BLOCKS}"] = Interval(exponents.long.value, *np.quantile(slopes, (LOWER, UPPER)))
     updates = np.diff(points[:, :TAIL_COORDINATES], axis=0)
     estimates["stable_alpha of updates"] = fit_stable_with_intervals(updates, seed=seed).alpha
     estimates["log_moment_index of updates"] = log_moment_index(updates, block=max(2, len(updates) // 20), seed=seed)
     return estimates, np.array([ageing_msd(squares)[lags], msd[lags]])
 
 
-def _of_ensemble(
+def _ensemble_rows(
     process: Process, dimensions: int, steps: int, lags: NDArray[np.int64], displacements: FloatArray
 ) -> Iterator[dict[str, object]]:
-    """Yield the rows of what the ensemble as a whole tells; displacements of shape (paths, 2, lags)."""
+    """Yield the rows of estimates from all paths together; displacements are (paths, 2, lags)."""
     expected = process.expected_time_average(lags, dimensions, steps)
     if process.ensemble_msd is None or expected is None:
         return
-    place = int(np.abs(lags - 10).argmin())
+    index = int(np.abs(lags - 10).argmin())
     ensemble = process.ensemble_msd(lags, dimensions)
-    found = ageing_ratio(displacements[:, 0, place], displacements[:, 1, place])
-    yield summary("ageing ratio at lag 10 of the ensemble", Truth(float(ensemble[place] / expected[place])), [found])
+    found = ageing_ratio(displacements[:, 0, index], displacements[:, 1, index])
+    yield summary("ageing ratio at lag 10 of the ensemble", Truth(float(ensemble[index] / expected[index])), [found])
     exponent = Interval(slope(lags[1:], displacements[:, 0].mean(axis=0)[1:]), math.nan, math.nan)
     yield summary("exponent of the ensemble's displacement", Truth(slope(lags[1:], ensemble[1:])), [exponent])

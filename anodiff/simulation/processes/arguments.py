@@ -1,28 +1,24 @@
-"""Are a process's arguments within bounds? Checks that end in one line a user can act on."""
+"""Are the arguments of a process valid? Checks that raise one line that a user can act on."""
 
 from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-
-FloatArray: TypeAlias = NDArray[np.float64]
-Seed: TypeAlias = int | np.random.Generator
+from anodiff.storage.types import Seed
 
 
 def checked_generator(process: str, steps: int, dimensions: int, seed: Seed) -> np.random.Generator:
-    """Return the generator that ``seed`` stands for, once the path's size is found sound.
+    """Check the size of the path, and return the generator for ``seed``.
 
     Raises
     ------
     ConfigError
-        ``steps`` or ``dimensions`` is not a whole number of at least 1, or ``seed`` is neither a whole number of at
-        least 0 nor a Generator.
+        ``steps`` or ``dimensions`` is not a whole number of at least 1, or ``seed`` is neither a
+        whole number of at least 0 nor a Generator.
     """
     for name, value in {"steps": steps, "dimensions": dimensions}.items():
         if not isinstance(value, Integral) or value < 1:

@@ -1,6 +1,7 @@
-"""What do Gaussian paths of a known power law look like? Brownian motion, fractional and scaled.
+"""What do Gaussian paths of a known power law look like? Three kinds of Brownian motion.
 
-All coordinates are independent, so one path in many dimensions is as good as many paths in one.
+All coordinates are independent, so one path in many dimensions is as good as many paths in one
+dimension.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from anodiff.errors import ConfigError
-from anodiff.simulation.processes.arguments import FloatArray, Seed, check_between, check_not_negative, checked_generator
+from anodiff.simulation.processes.arguments import check_between, check_not_negative, checked_generator
+from anodiff.storage.types import FloatArray, Seed
 
 
 def brownian(steps: int, dimensions: int, seed: Seed, *, diffusivity: float = 0.5, drift: float = 0.0) -> FloatArray:
-    """Return a Brownian path that drifts by ``drift`` a step along the diagonal, shape (steps+1, dimensions), first point 0.
+    """Return a Brownian path with a drift along the diagonal, (steps+1, dimensions), first point 0.
 
-    Its MSD is 2dDτ + v²τ² (`brownian_msd`), its local exponent 1 + v²τ / (v²τ + 2dD).
+    With ``drift`` v per step, its MSD is 2dDτ + v²τ² (`brownian_msd`) and its local exponent is
+    1 + v²τ / (v²τ + 2dD).
 
     Raises
     ------
     ConfigError
-        A size, the seed, a negative diffusivity, or a drift that is not finite.
+        If a size or the seed is invalid, the diffusivity is negative, or the drift is not finite.
 
     Examples
     --------
@@ -33,11 +36,11 @@ def brownian(steps: int, dimensions: int, seed: Seed, *, diffusivity: float = 0.
     check_not_negative("brownian", "diffusivity", diffusivity)
     if not math.isfinite(drift):
         raise ConfigError(f"brownian: drift = {drift!r}; write a finite number")
-    return _summed(drift / math.sqrt(dimensions) + math.sqrt(2 * diffusivity) * rng.standard_normal((steps, dimensions)))
+    return _cumulative(drift / math.sqrt(dimensions) + math.sqrt(2 * diffusivity) * rng.standard_normal((steps, dimensions)))
 
 
 def brownian_msd(lags: ArrayLike, dimensions: int, *, diffusivity: float = 0.5, drift: float = 0.0) -> FloatArray:
-    """Return the exact MSD 2dDτ + v²τ² of `brownian` at ``lags``, of their shape.
+    """Return the exact MSD 2dDτ + v²τ² of `brownian`, of the shape of ``lags``.
 
     Examples
     --------
@@ -49,16 +52,18 @@ def brownian_msd(lags: ArrayLike, dimensions: int, *, diffusivity: float = 0.5, 
 
 
 def fractional_brownian(steps: int, dimensions: int, seed: Seed, *, hurst: float, diffusivity: float = 0.5) -> FloatArray:
-    """Return a path of fractional Brownian motion, exact in law, shape (steps+1, dimensions), first point 0.
+    """Return fractional Brownian motion, exact in law, (steps+1, dimensions), first point 0.
 
-    Its MSD is 2dDτ^(2H) (`fractional_brownian_msd`), over time as over the ensemble. The steps are fractional Gaussian
-    noise by circulant embedding (Davies & Harte, Biometrika 74 (1987) 95; Wood & Chan, J. Comput. Graph. Stat. 3 (1994)
-    409); real and imaginary part of one Fourier transform are two independent coordinates. Cost O(dimensions · T log T).
+    Its MSD is 2dDτ^(2H) (`fractional_brownian_msd`), both over time and over the ensemble. The
+    steps are fractional Gaussian noise by circulant embedding (Davies & Harte, Biometrika 74 (1987)
+    95; Wood & Chan, J. Comput. Graph. Stat. 3 (1994) 409). The real and imaginary parts of one
+    Fourier transform are two independent coordinates. Cost: O(dimensions · T log T).
 
     Raises
     ------
     ConfigError
-        A size, the seed, ``hurst`` outside (0, 1), or a negative diffusivity.
+        If a size or the seed is invalid, ``hurst`` is outside (0, 1), or the diffusivity is
+        negative.
     """
     rng = checked_generator("fractional_brownian", steps, dimensions, seed)
     check_between("fractional_brownian", "hurst", hurst, 0, 1)
@@ -68,11 +73,11 @@ def fractional_brownian(steps: int, dimensions: int, seed: Seed, *, hurst: float
     white = rng.standard_normal(((dimensions + 1) // 2, size, 2)).view(np.complex128)[..., 0]  # (pairs, 2T)
     coloured = np.fft.fft(np.sqrt(eigenvalues / size) * white, axis=1)[:, :steps]
     noise = np.concatenate([coloured.real, coloured.imag])[:dimensions]  # (dimensions, T)
-    return _summed(math.sqrt(2 * diffusivity) * noise.T)
+    return _cumulative(math.sqrt(2 * diffusivity) * noise.T)
 
 
 def fractional_brownian_msd(lags: ArrayLike, dimensions: int, *, hurst: float, diffusivity: float = 0.5) -> FloatArray:
-    """Return the exact MSD 2dDτ^(2H) of `fractional_brownian` at ``lags``, of their shape.
+    """Return the exact MSD 2dDτ^(2H) of `fractional_brownian`, of the shape of ``lags``.
 
     Examples
     --------
@@ -83,9 +88,10 @@ def fractional_brownian_msd(lags: ArrayLike, dimensions: int, *, hurst: float, d
 
 
 def fractional_noise_covariance(lags: ArrayLike, hurst: float) -> FloatArray:
-    """Return γ(k) = (|k+1|^(2H) − 2|k|^(2H) + |k−1|^(2H)) / 2, fractional Gaussian noise of unit variance at ``lags`` k.
+    """Return γ(k) = (|k+1|^(2H) − 2|k|^(2H) + |k−1|^(2H)) / 2 of fractional Gaussian noise.
 
-    Source: Mandelbrot & Van Ness, SIAM Review 10 (1968) 422.
+    This is the covariance of noise of unit variance at ``lags`` k. Source: Mandelbrot & Van Ness,
+    SIAM Review 10 (1968) 422.
 
     Examples
     --------
@@ -97,11 +103,12 @@ def fractional_noise_covariance(lags: ArrayLike, hurst: float) -> FloatArray:
 
 
 def circulant_eigenvalues(steps: int, hurst: float) -> FloatArray:
-    """Return the eigenvalues of the circulant matrix whose first row is γ(0) … γ(T), γ(T−1) … γ(1), shape (2T,).
+    """Return the eigenvalues, (2T,), of the circulant matrix of γ(0) … γ(T), γ(T−1) … γ(1).
 
-    Its upper left T × T block is the covariance of T steps. None is negative, for any H in (0, 1) (Craigmile, J. Time
-    Ser. Anal. 24 (2003) 505, for H < 1/2; Dietrich & Newsam, SIAM J. Sci. Comput. 18 (1997) 1088, for H ≥ 1/2); what
-    rounding puts below zero is set to zero.
+    Its upper left T × T block is the covariance of T steps. No eigenvalue is negative, for any H in
+    (0, 1) (Craigmile, J. Time Ser. Anal. 24 (2003) 505, for H < 1/2; Dietrich & Newsam, SIAM J.
+    Sci. Comput. 18 (1997) 1088, for H ≥ 1/2). Values that are negative from rounding are set to
+    zero.
 
     Examples
     --------
@@ -114,30 +121,32 @@ def circulant_eigenvalues(steps: int, hurst: float) -> FloatArray:
 
 
 def scaled_brownian(steps: int, dimensions: int, seed: Seed, *, exponent: float, diffusivity: float = 0.5) -> FloatArray:
-    """Return a Brownian path whose diffusivity changes as a power of time, shape (steps+1, dimensions), first point 0.
+    """Return Brownian motion of diffusivity ~ t^(α−1), (steps+1, dimensions), first point 0.
 
-    Displacement from the start: ⟨x²(t)⟩ = 2dDt^α (`scaled_brownian_msd`). The time average over T steps grows as τ¹, up to
-    corrections of order (τ/T)^α and τ/T. Source: Jeon, Chechkin & Metzler, Phys. Chem. Chem. Phys. 16 (2014) 15811.
+    Its displacement from the start is ⟨x²(t)⟩ = 2dDt^α (`scaled_brownian_msd`). Its time average
+    over T steps grows as τ¹, up to corrections of order (τ/T)^α and τ/T. Source: Jeon, Chechkin &
+    Metzler, Phys. Chem. Chem. Phys. 16 (2014) 15811.
 
     Raises
     ------
     ConfigError
-        A size, the seed, an exponent α not above 0, or a negative diffusivity.
+        If a size or the seed is invalid, the exponent α is not above 0, or the diffusivity is
+        negative.
     """
     rng = checked_generator("scaled_brownian", steps, dimensions, seed)
     check_between("scaled_brownian", "exponent", exponent, 0)
     check_not_negative("scaled_brownian", "diffusivity", diffusivity)
     variances = 2 * diffusivity * np.diff(np.arange(steps + 1.0) ** exponent)
-    return _summed(np.sqrt(variances)[:, None] * rng.standard_normal((steps, dimensions)))
+    return _cumulative(np.sqrt(variances)[:, None] * rng.standard_normal((steps, dimensions)))
 
 
 def scaled_brownian_msd(times: ArrayLike, dimensions: int, *, exponent: float, diffusivity: float = 0.5) -> FloatArray:
-    """Return the exact ensemble average 2dDt^α of `scaled_brownian`'s squared displacement from the start, at ``times``."""
+    """Return `scaled_brownian`'s exact ensemble average 2dDt^α, of the shape of ``times``."""
     return 2 * dimensions * diffusivity * np.asarray(times, np.float64) ** exponent
 
 
-def _summed(increments: FloatArray) -> FloatArray:
-    """Return the points, from 0 on, whose differences are ``increments``."""
+def _cumulative(increments: FloatArray) -> FloatArray:
+    """Return the points whose differences are ``increments``; the first point is 0."""
     points = np.zeros((len(increments) + 1, increments.shape[1]))
     np.cumsum(increments, axis=0, out=points[1:])
     return points

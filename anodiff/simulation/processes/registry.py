@@ -1,7 +1,8 @@
 """Which reference processes are there, and which law must an analysis find in each?
 
-The pitfall: most exponents are reached only at long times, and time averages of ageing processes only at lags far below the
-window's length. `Process.expected_time_average` gives the exact curve where there is one, at any lag.
+The pitfall: most exponents are reached only at long times, and those of the time averages of ageing
+processes only at lags far below the window's length. `Process.expected_time_average` gives the
+exact curve at any lag, if it is known.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from anodiff.errors import ConfigError
-from anodiff.simulation.processes.arguments import FloatArray, Seed
 from anodiff.simulation.processes.gaussian import (
     brownian,
     brownian_msd,
@@ -33,6 +33,7 @@ from anodiff.simulation.processes.walks import (
     levy_walk,
     levy_walk_msd,
 )
+from anodiff.storage.types import FloatArray, Seed
 
 Simulation: TypeAlias = Callable[[int, int, Seed], FloatArray]
 ExactMsd: TypeAlias = Callable[[ArrayLike, int], FloatArray]
@@ -40,26 +41,33 @@ ExactMsd: TypeAlias = Callable[[ArrayLike, int], FloatArray]
 
 @dataclass(frozen=True)
 class Process:
-    """A random path with its parameters fixed, and what is known of its displacement.
+    """A random process with fixed parameters, and what is known about its displacement.
 
     Attributes
     ----------
     name
-        What it is called in `PROCESSES`.
+        Its name in `PROCESSES`.
     simulate
-        From (steps, dimensions, seed) to the points of one path, shape (steps+1, dimensions).
+        Function from (steps, dimensions, seed) to the points of one path, shape (steps+1,
+        dimensions).
     ensemble_exponent
-        α of the mean squared displacement from the first point, ~ t^α at long times; None where it is no power law.
+        α of the mean squared displacement from the first point, ~ t^α at long times; None if it is
+        not a power law.
     time_averaged_exponent
-        α of the time-averaged MSD, ~ τ^α at lags that are long and yet far below the window; None where it is no power law.
+        α of the time-averaged MSD, ~ τ^α at lags that are long but far below the window; None if it
+        is not a power law.
     hurst
-        Hurst exponent of a Gaussian self-similar path with stationary increments; None for all others.
+        Hurst exponent of a Gaussian self-similar path with stationary increments; None for all
+        others.
     exact_msd
-        From (lags, dimensions) to the expected time-averaged MSD; None where increments are not stationary.
+        Function from (lags, dimensions) to the expected time-averaged MSD; None if increments are
+        not stationary.
     ensemble_msd
-        From (whole times, dimensions) to the expected squared displacement from the first point; None where unknown.
+        Function from (whole times, dimensions) to the expected squared displacement from the first
+        point; None if unknown.
     gaussian
-        Whether it is Gaussian with stationary increments, as the intervals of `anodiff.diffusion` suppose.
+        Whether it is Gaussian with stationary increments, as the intervals of `anodiff.diffusion`
+        assume.
     """
 
     name: str
@@ -72,16 +80,16 @@ class Process:
     gaussian: bool = False
 
     def expected_time_average(self, lags: ArrayLike, dimensions: int, steps: int) -> FloatArray | None:
-        """Return the exact expectation of the time-averaged MSD of ``steps`` steps at whole ``lags``; None where unknown."""
+        """Return the exact mean time-averaged MSD of ``steps`` steps at whole ``lags``, or None."""
         if self.exact_msd is not None:
             return self.exact_msd(lags, dimensions)
-        if self.ensemble_msd is not None:  # without stationary increments these processes have uncorrelated ones
-            return time_average_of(self.ensemble_msd(np.arange(steps + 1), dimensions), lags)
+        if self.ensemble_msd is not None:  # the increments of these processes are not stationary but uncorrelated
+            return time_average_from_ensemble(self.ensemble_msd(np.arange(steps + 1), dimensions), lags)
         return None
 
 
-def time_average_of(ensemble: ArrayLike, lags: ArrayLike) -> FloatArray:
-    """Return the time-averaged MSD, mean over i of m(i+τ) − m(i), of a process with uncorrelated increments.
+def time_average_from_ensemble(ensemble: ArrayLike, lags: ArrayLike) -> FloatArray:
+    """Return the time-averaged MSD, mean over i of m(i+τ) − m(i), for uncorrelated increments.
 
     Parameters
     ----------
@@ -93,11 +101,11 @@ def time_average_of(ensemble: ArrayLike, lags: ArrayLike) -> FloatArray:
     Raises
     ------
     ConfigError
-        A lag beyond T.
+        If a lag is beyond T.
 
     Examples
     --------
-    >>> time_average_of([0.0, 1.0, 4.0, 9.0], [1, 3])
+    >>> time_average_from_ensemble([0.0, 1.0, 4.0, 9.0], [1, 3])
     array([3., 9.])
     """
     m, tau = np.asarray(ensemble, np.float64), np.asarray(lags, np.int64)
@@ -112,7 +120,7 @@ BOWL = {"learning_rate": 0.1, "noise": 1.0}
 
 
 def bowl_curvatures(dimensions: int) -> FloatArray:
-    """Return the reference bowl's curvatures, evenly in their logarithm from 0.1 (relaxing in 100 steps) to 10 (in one)."""
+    """Return curvatures from 0.1 (relaxes in 100 steps) to 10 (in one), evenly in ln h."""
     return np.geomspace(0.1, 10.0, dimensions)
 
 
@@ -126,7 +134,7 @@ def _bowl_msd(lags: ArrayLike, dimensions: int) -> FloatArray:
 
 
 def _drift(dimensions: int) -> float:
-    """Return the drift at which β = 1 + τ / (τ + 100), in any number of dimensions."""
+    """Return the drift for which β = 1 + τ / (τ + 100), in any number of dimensions."""
     return 0.1 * math.sqrt(max(1, dimensions))
 
 
@@ -148,13 +156,13 @@ def _stationary(
     gaussian: bool = True,
     **settings: float,
 ) -> Process:
-    """Return a process with stationary increments: one law for time and ensemble."""
+    """Return a process with stationary increments: time and ensemble averages have one law."""
     exact = partial(msd, **settings)
     return Process(name, partial(simulate, **settings), power, power, self_similarity, exact, exact, gaussian)
 
 
 def _ageing(name: str, simulate: Callable[..., FloatArray], msd: Callable[..., FloatArray] | None, power: float) -> Process:
-    """Return a process whose ensemble average goes as t^α and whose time average as τ¹."""
+    """Return a process whose ensemble average grows as t^α and whose time average grows as τ¹."""
     known = None if msd is None else partial(msd, exponent=power)
     return Process(name, partial(simulate, exponent=power), power, 1.0, ensemble_msd=known)
 

@@ -1,6 +1,7 @@
-"""How does a path spread that is pulled back? The Ornstein-Uhlenbeck process, and SGD in a quadratic bowl.
+"""How does a path spread if it is pulled back? Ornstein-Uhlenbeck, and SGD in a quadratic bowl.
 
-Both forget their past exponentially, coordinate by coordinate, and their MSD levels off at twice the stationary variance.
+Each coordinate forgets its past exponentially, and the MSD levels off at twice the stationary
+variance.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from anodiff.errors import ConfigError
-from anodiff.simulation.processes.arguments import FloatArray, Seed, check_between, check_not_negative, checked_generator
+from anodiff.simulation.processes.arguments import check_between, check_not_negative, checked_generator
+from anodiff.storage.types import FloatArray, Seed
 
 
 def ornstein_uhlenbeck(steps: int, dimensions: int, seed: Seed, *, relaxation: float, diffusivity: float = 0.5) -> FloatArray:
-    """Return a stationary path of dx = −x/θ dt + √(2D) dW, shifted to begin at 0, shape (steps+1, dimensions).
+    """Return a stationary path of dx = −x/θ dt + √(2D) dW, (steps+1, dimensions), shifted to 0.
 
-    Exact at whole times: x ← e^(−1/θ) x + √(Dθ (1 − e^(−2/θ))) ξ, from x ~ N(0, Dθ), with ``relaxation`` θ in steps.
-    Its MSD is 2dDθ (1 − e^(−τ/θ)) (`ornstein_uhlenbeck_msd`). Source: Gillespie, Phys. Rev. E 54 (1996) 2084.
+    It is exact at whole times: x ← e^(−1/θ) x + √(Dθ (1 − e^(−2/θ))) ξ from x ~ N(0, Dθ), with
+    ``relaxation`` θ in steps. Its MSD is 2dDθ (1 − e^(−τ/θ)) (`ornstein_uhlenbeck_msd`). Source:
+    Gillespie, Phys. Rev. E 54 (1996) 2084.
 
     Raises
     ------
     ConfigError
-        A size, the seed, a relaxation time not above 0, or a negative diffusivity.
+        If a size or the seed is invalid, the relaxation time is not above 0, or the diffusivity is
+        negative.
     """
     rng = checked_generator("ornstein_uhlenbeck", steps, dimensions, seed)
     check_between("ornstein_uhlenbeck", "relaxation", relaxation, 0)
@@ -36,7 +40,7 @@ def ornstein_uhlenbeck(steps: int, dimensions: int, seed: Seed, *, relaxation: f
 
 
 def ornstein_uhlenbeck_msd(lags: ArrayLike, dimensions: int, *, relaxation: float, diffusivity: float = 0.5) -> FloatArray:
-    """Return the exact MSD 2dDθ (1 − e^(−τ/θ)) of `ornstein_uhlenbeck` at ``lags``, of their shape."""
+    """Return the exact MSD 2dDθ (1 − e^(−τ/θ)) of `ornstein_uhlenbeck`, shaped as ``lags``."""
     return -2 * dimensions * diffusivity * relaxation * np.expm1(-np.asarray(lags, np.float64) / relaxation)
 
 
@@ -50,26 +54,29 @@ def quadratic_bowl(
     noise: float,
     start: ArrayLike = 0.0,
 ) -> FloatArray:
-    """Return the weights of SGD in L = ½ Σ h_i w_i² with noisy gradients, shape (steps+1, dimensions), first point ``start``.
+    """Return the weights of SGD in L = ½ Σ h_i w_i² with noisy gradients, (steps+1, dimensions).
 
-    Each step is w ← w − η (h w + σ ξ), ξ ~ N(0, I). After k steps the mean is (1 − ηh)^k w_0 and the variance
-    s² (1 − (1 − ηh)^(2k)); the stationary covariance is diagonal, s² = ησ² / (h (2 − ηh)). From a stationary start the
-    MSD is 2 Σ s_i² (1 − (1 − ηh_i)^τ) (`quadratic_bowl_msd`). Source: Mandt, Hoffman & Blei, J. Mach. Learn. Res. 18
-    (2017), for small η; the sums here are those of the recursion itself.
+    Each step is w ← w − η (h w + σ ξ), ξ ~ N(0, I). After k steps the mean is (1 − ηh)^k w_0 and
+    the variance s² (1 − (1 − ηh)^(2k)). The stationary covariance is diagonal with s² = ησ² / (h (2
+    − ηh)). From a stationary start, the MSD is 2 Σ s_i² (1 − (1 − ηh_i)^τ) (`quadratic_bowl_msd`).
+    Source: Mandt, Hoffman & Blei, J. Mach. Learn. Res. 18 (2017), for small η; the formulas here
+    are exact for the recursion.
 
     Parameters
     ----------
     curvatures
-        h ≥ 0 with ηh < 2, one number or shape (dimensions,). Where h = 0 the weight diffuses freely.
+        h ≥ 0 with ηh < 2, one number or shape (dimensions,). Weights with h = 0 diffuse freely.
     learning_rate, noise
         η > 0 and σ ≥ 0.
     start
-        w_0, one number or shape (dimensions,), or ``"stationary"``: drawn from the stationary distribution, all h > 0.
+        w_0, one number or shape (dimensions,). ``"stationary"`` draws it from the stationary
+        distribution; all h must be > 0.
 
     Raises
     ------
     ConfigError
-        A size, the seed, a number out of bounds, or curvatures or a start of another shape.
+        If a size or the seed is invalid, a number is out of bounds, or curvatures or start have
+        another shape.
 
     Examples
     --------
@@ -81,7 +88,7 @@ def quadratic_bowl(
     if isinstance(start, str):
         if start != "stationary" or not curvature.all():
             raise ConfigError(
-                f"quadratic_bowl: start = {start!r}; write numbers, or 'stationary' where all curvatures are above 0"
+                f"quadratic_bowl: start = {start!r}; write numbers, or 'stationary' if all curvatures are above 0"
             )
         first = np.sqrt(_stationary_variances(curvature, learning_rate, noise)) * rng.standard_normal(dimensions)
     else:
@@ -93,12 +100,12 @@ def quadratic_bowl(
 def quadratic_bowl_msd(
     lags: ArrayLike, dimensions: int, *, curvatures: ArrayLike, learning_rate: float, noise: float
 ) -> FloatArray:
-    """Return the exact MSD 2 Σ s_i² (1 − (1 − ηh_i)^τ) of a stationary `quadratic_bowl` at whole ``lags``, of their shape.
+    """Return the exact MSD 2 Σ s_i² (1 − (1 − ηh_i)^τ) of a stationary bowl at whole ``lags``.
 
     Raises
     ------
     ConfigError
-        A number out of bounds, a curvature of 0, or curvatures of another shape.
+        If a number is out of bounds, a curvature is 0, or the curvatures have another shape.
     """
     curvature = _bowl(dimensions, curvatures, learning_rate, noise)
     if not curvature.all():
@@ -108,15 +115,15 @@ def quadratic_bowl_msd(
 
 
 def _bowl(dimensions: int, curvatures: ArrayLike, learning_rate: float, noise: float) -> FloatArray:
-    """Return the curvatures, shape (dimensions,), once they and the others are found within bounds."""
+    """Check the bowl's numbers, and return the curvatures, shape (dimensions,)."""
     check_between("quadratic_bowl", "learning_rate", learning_rate, 0)
     check_not_negative("quadratic_bowl", "noise", noise)
     curvature = _per_dimension("curvatures", curvatures, dimensions)
     wrong = ~((curvature >= 0) & (learning_rate * curvature < 2))
     if wrong.any():
         raise ConfigError(
-            f"quadratic_bowl: curvature {curvature[wrong][0]:g}; descent at learning rate {learning_rate:g} stays in the bowl "
-            f"for curvatures from 0 to below {2 / learning_rate:g}"
+            f"quadratic_bowl: curvature {curvature[wrong][0]:g}; at learning rate {learning_rate:g} SGD stays in the bowl "
+            f"only for curvatures from 0 to below {2 / learning_rate:g}"
         )
     return curvature
 

@@ -1,7 +1,7 @@
-"""What do walks with heavy-tailed waiting times or flights look like? CTRW, Lévy walk, annealed transient time.
+"""What do walks with heavy-tailed waiting times or flights look like? CTRW, Lévy walk, ATTM.
 
-The pitfall: all coordinates of a walker share its waiting times, so more dimensions do not average their fluctuations out;
-only more walkers do.
+The pitfall: all coordinates of a walker share its waiting times. So only more walkers average out
+their fluctuations; more dimensions do not.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from anodiff.errors import ConfigError
-from anodiff.simulation.processes.arguments import FloatArray, Seed, check_between, check_not_negative, checked_generator
+from anodiff.simulation.processes.arguments import check_between, check_not_negative, checked_generator
+from anodiff.storage.types import FloatArray, Seed
 
 
 def continuous_time_random_walk(steps: int, dimensions: int, seed: Seed, *, exponent: float, jump: float = 1.0) -> FloatArray:
-    """Return a walk that waits heavy-tailed times between Gaussian jumps, shape (steps+1, dimensions), first point 0.
+    """Return a walk of Gaussian jumps after heavy-tailed waits, (steps+1, dimensions), from 0.
 
-    Waiting times are whole, of Sibuya's distribution P(W > n) = Γ(n+1−α) / (Γ(1−α) n!), whose tail is n^(−α) / Γ(1−α):
-    a geometric one of random success probability Beta(α, 1−α) (Devroye, Stat. Probab. Lett. 18 (1993) 349). The mean
-    displacement from the start is known at every t (`continuous_time_random_walk_msd`) and goes to d·jump² t^α / Γ(1+α).
-    The time average over T steps grows as τ¹, up to corrections of order (τ/T)^α (He, Burov, Metzler & Barkai, Phys. Rev.
-    Lett. 101 (2008) 058101), with a prefactor that differs from walker to walker.
+    Waiting times are whole numbers with Sibuya's distribution P(W > n) = Γ(n+1−α) / (Γ(1−α) n!),
+    whose tail is n^(−α) / Γ(1−α). This is a geometric distribution with random success probability
+    Beta(α, 1−α) (Devroye, Stat. Probab. Lett. 18 (1993) 349). The mean squared displacement from
+    the start is known at every t (`continuous_time_random_walk_msd`) and tends to
+    d·jump² t^α / Γ(1+α). The time average over T steps grows as τ¹, up to corrections of order
+    (τ/T)^α (He, Burov, Metzler & Barkai, Phys. Rev. Lett. 101 (2008) 058101). Its prefactor differs
+    from walker to walker.
 
     Parameters
     ----------
@@ -34,12 +37,13 @@ def continuous_time_random_walk(steps: int, dimensions: int, seed: Seed, *, expo
     Raises
     ------
     ConfigError
-        A size, the seed, ``exponent`` outside (0, 1), or a negative ``jump``.
+        If a size or the seed is invalid, ``exponent`` is outside (0, 1), or ``jump`` is negative.
     """
     rng = checked_generator("continuous_time_random_walk", steps, dimensions, seed)
     check_between("continuous_time_random_walk", "exponent", exponent, 0, 1)
     check_not_negative("continuous_time_random_walk", "jump", jump)
-    # Below the floor a wait outlives any path; numpy's geometric distribution refuses a probability of 0.
+    # Below 1e-15 a waiting time exceeds any path; numpy's geometric distribution rejects a
+    # probability of 0.
     success = np.maximum(rng.beta(exponent, 1 - exponent, steps), 1e-15)
     arrivals = np.cumsum(np.minimum(rng.geometric(success), steps + 1))
     arrivals = arrivals[arrivals <= steps]
@@ -49,10 +53,11 @@ def continuous_time_random_walk(steps: int, dimensions: int, seed: Seed, *, expo
 
 
 def continuous_time_random_walk_msd(times: ArrayLike, dimensions: int, *, exponent: float, jump: float = 1.0) -> FloatArray:
-    """Return the exact ensemble average of the squared displacement from the start at whole ``times``, of their shape.
+    """Return the exact ensemble average of the squared displacement at whole ``times``.
 
-    d·jump² (Γ(t+1+α) / (Γ(1+α) t!) − 1): the waiting times' generating function is 1 − (1−z)^α, so that of the jumps'
-    expected number at each step, empty wait included, is (1−z)^(−α), and its partial sums are the ratio.
+    It is d·jump² (Γ(t+1+α) / (Γ(1+α) t!) − 1). The waiting times have the generating function
+    1 − (1−z)^α. So the expected number of jumps at each step, counting one at time 0, has the
+    generating function (1−z)^(−α), and its partial sums are the ratio.
 
     Examples
     --------
@@ -65,12 +70,13 @@ def continuous_time_random_walk_msd(times: ArrayLike, dimensions: int, *, expone
 
 
 def levy_walk(steps: int, dimensions: int, seed: Seed, *, exponent: float, speed: float = 1.0) -> FloatArray:
-    """Return straight flights of constant speed in isotropic directions, shape (steps+1, dimensions), first point 0.
+    """Return straight flights of constant speed, (steps+1, dimensions), first point 0.
 
-    Flight durations, of at least one step, have P(W > t) = t^(−σ), σ = 3 − α. The walk is taken up in mid-flight, in
-    equilibrium: the first duration is what remains of a flight that began long ago. So increments are stationary, time and
-    ensemble average agree in the mean, and both are known (`levy_walk_msd`): τ² within a step, then towards τ^α. In one
-    dimension the directions are ±1. Source: Zaburdaev, Denisov & Klafter, Rev. Mod. Phys. 87 (2015) 483.
+    Flight durations are at least one step and have P(W > t) = t^(−σ), σ = 3 − α. The walk starts in
+    mid-flight, in equilibrium: the first duration is the rest of a flight that began long ago. So
+    increments are stationary, the mean time average equals the ensemble average, and both are known
+    (`levy_walk_msd`): τ² within a step, then towards τ^α. Directions are isotropic, in one
+    dimension ±1. Source: Zaburdaev, Denisov & Klafter, Rev. Mod. Phys. 87 (2015) 483.
 
     Parameters
     ----------
@@ -80,14 +86,14 @@ def levy_walk(steps: int, dimensions: int, seed: Seed, *, exponent: float, speed
     Raises
     ------
     ConfigError
-        A size, the seed, ``exponent`` outside (1, 2), or a negative ``speed``.
+        If a size or the seed is invalid, ``exponent`` is outside (1, 2), or ``speed`` is negative.
     """
     rng = checked_generator("levy_walk", steps, dimensions, seed)
     check_between("levy_walk", "exponent", exponent, 1, 2)
     check_not_negative("levy_walk", "speed", speed)
     tail = 3 - exponent
     durations = _pareto(rng, tail, steps + 1, steps + 1)
-    # Density of the remaining duration: P(W > t) / mean, level up to 1 and t^(−σ) beyond.
+    # The density of the remaining duration is P(W > t) / mean: constant up to 1, then t^(−σ).
     durations[0] = rng.random() if rng.random() < (tail - 1) / tail else _pareto(rng, tail - 1, 1, steps + 1)[0]
     ends = np.cumsum(durations)
     durations = durations[: np.searchsorted(ends, steps) + 1]
@@ -102,10 +108,11 @@ def levy_walk(steps: int, dimensions: int, seed: Seed, *, exponent: float, speed
 
 
 def levy_walk_msd(lags: ArrayLike, dimensions: int, *, exponent: float, speed: float = 1.0) -> FloatArray:
-    """Return the exact MSD of `levy_walk` at ``lags``, of their shape; it does not depend on ``dimensions``.
+    """Return the exact MSD of `levy_walk`, shaped as ``lags``, in any number of dimensions.
 
-    2 ∫ (τ−s) C(s) ds over 0 … τ, with velocity correlation C(s) = v² P(remaining duration > s): v² (1 − s(σ−1)/σ) up to
-    s = 1, v² s^(1−σ)/σ beyond. It goes to 2v² τ^α / (α (α−1) (3−α)), with a correction of order τ.
+    It is 2 ∫ (τ−s) C(s) ds over 0 … τ. The velocity correlation C(s) = v² P(remaining duration > s)
+    is v² (1 − s(σ−1)/σ) up to s = 1 and v² s^(1−σ)/σ beyond. The MSD tends to
+    2v² τ^α / (α (α−1) (3−α)), with a correction of order τ.
 
     Examples
     --------
@@ -113,7 +120,7 @@ def levy_walk_msd(lags: ArrayLike, dimensions: int, *, exponent: float, speed: f
     array([0.      , 0.888889])
     """
     tau, tail = np.asarray(lags, np.float64), 3 - exponent
-    begun, beyond = np.minimum(tau, 1.0), np.maximum(tau, 1.0)  # where C changes its form, s = 1
+    begun, beyond = np.minimum(tau, 1.0), np.maximum(tau, 1.0)  # C changes its form at s = 1
     early = tau * begun - begun**2 / 2 - (tail - 1) / tail * (tau * begun**2 / 2 - begun**3 / 3)
     late = (beyond * (beyond ** (2 - tail) - 1) / (2 - tail) - (beyond**exponent - 1) / exponent) / tail
     return 2 * speed**2 * (early + late)
@@ -122,26 +129,28 @@ def levy_walk_msd(lags: ArrayLike, dimensions: int, *, exponent: float, speed: f
 def annealed_transient_time(
     steps: int, dimensions: int, seed: Seed, *, exponent: float, gamma: float = 1.0, diffusivity: float = 0.5
 ) -> FloatArray:
-    """Return Brownian motion that changes its diffusivity at random times, shape (steps+1, dimensions), first point 0.
+    """Return Brownian motion of randomly changing diffusivity, (steps+1, dimensions), from 0.
 
-    Stretch by stretch, a diffusivity D·u is drawn with density σu^(σ−1) on (0, 1) and kept for u^(−γ) steps. With σ = αγ
-    and σ < γ < σ + 1 the displacement from the start goes as t^α, α = σ/γ; the time average over T steps grows as τ¹, up
-    to corrections of order (τ/T)^α. The motion within a step is integrated exactly. At γ = 1 each stretch spreads alike
-    and the power law sets in earliest. Source: Massignan et al., Phys. Rev. Lett. 112 (2014) 150603, regime I.
+    For each stretch, a diffusivity D·u is drawn with density σu^(σ−1) on (0, 1) and kept for u^(−γ)
+    steps. With σ = αγ and σ < γ < σ + 1, the squared displacement from the start grows as t^α. The
+    time average over T steps grows as τ¹, up to corrections of order (τ/T)^α. The motion within a
+    step is integrated exactly. At γ = 1 all stretches spread equally far, and the power law begins
+    earliest. Source: Massignan et al., Phys. Rev. Lett. 112 (2014) 150603, regime I.
 
     Parameters
     ----------
     exponent
         α, in (0, 1).
     gamma
-        γ, above 0 and, for σ < γ < σ + 1 to hold, below 1/(1−α).
+        γ, above 0 and below 1/(1−α), so that σ < γ < σ + 1.
     diffusivity
         D, the largest diffusivity.
 
     Raises
     ------
     ConfigError
-        A size, the seed, ``exponent`` or ``gamma`` out of bounds, or a negative diffusivity.
+        If a size or the seed is invalid, ``exponent`` or ``gamma`` is out of bounds, or the
+        diffusivity is negative.
     """
     rng = checked_generator("annealed_transient_time", steps, dimensions, seed)
     check_between("annealed_transient_time", "exponent", exponent, 0, 1)
@@ -149,10 +158,10 @@ def annealed_transient_time(
     check_not_negative("annealed_transient_time", "diffusivity", diffusivity)
     if gamma >= 1 / (1 - exponent):
         raise ConfigError(
-            f"annealed_transient_time: gamma = {gamma!r} leads to another exponent than {exponent:g}; "
+            f"annealed_transient_time: gamma = {gamma!r} gives an exponent other than {exponent:g}; "
             f"write a number below {1 / (1 - exponent):g}"
         )
-    logarithms = rng.standard_exponential(steps)  # −ln of a uniform number, to be scaled to −ln u by 1/σ
+    logarithms = rng.standard_exponential(steps)  # −ln of a uniform number, which 1/σ scales to −ln u
     fractions = np.exp(-logarithms / (exponent * gamma))
     durations = np.exp(np.minimum(logarithms / exponent, math.log(steps + 1)))
     ends = np.concatenate([[0.0], np.cumsum(durations)])
@@ -164,5 +173,5 @@ def annealed_transient_time(
 
 
 def _pareto(rng: np.random.Generator, tail: float, size: int, longest: float) -> FloatArray:
-    """Return numbers with P(> t) = t^(−tail) from 1 on, those above ``longest`` set to it, shape (size,)."""
+    """Return numbers of at least 1 with P(> t) = t^(−tail), capped at ``longest``, (size,)."""
     return np.exp(np.minimum(rng.standard_exponential(size) / tail, math.log(longest)))

@@ -1,15 +1,17 @@
-"""How rough is a profile or a surface? Hurst exponents and fractal dimensions from heights on a grid.
+"""How rough is a profile or a surface? Hurst exponents and fractal dimensions from heights.
 
-With increments of standard deviation ∝ l^H a graph over n axes has the fractal dimension D = n + 1 − H. Estimators (Gneiting,
-Ševčíková & Percival, Statist. Sci. 27 (2012) 247): slopes of the mean p-th power of differences against their lag, which are
-pH, for the variogram (p = 2) and the madogram (p = 1, less sensitive to outliers); and the count of boxes of side ε that the
-graph meets, N(ε) ~ ε^−D.
+If increments over a distance l have a standard deviation ∝ l^H, a graph over n axes has the fractal
+dimension D = n + 1 − H. There are three estimators (Gneiting, Ševčíková & Percival, Statist. Sci.
+27 (2012) 247). The variogram (p = 2) and the madogram (p = 1, less sensitive to outliers) are
+slopes of the mean p-th power of differences against their lag, which are pH. Box counting uses the
+number of boxes of side ε that the graph meets, N(ε) ~ ε^−D.
 
-The estimate's scatter, and its bias, are those on exact fractional Brownian graphs of the same grid, found by simulation, and
-the interval holds the H under which what was measured is usual (`anodiff.diffusion.inversion`).
+Exact fractional Brownian graphs on the same grid are simulated, and the interval inverts the test
+(`anodiff.diffusion.intervals.invert`). So it allows for the scatter and the bias of the estimate.
 
-The pitfalls: a grid shows a decade or two of scales, and a graph whose roughness changes with scale has no H. Box counting is
-biased towards smoothness on any grid, which only the interval knows. Every graph gets an H: a smooth one has 1 by differences.
+The pitfalls: a grid shows a decade or two of scales, and a graph whose roughness changes with scale
+has no H. Box counting is biased towards smoothness on any grid; only the interval allows for this.
+Every graph gets an H: by differences, a smooth one has 1.
 """
 
 from __future__ import annotations
@@ -23,35 +25,36 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anodiff.diffusion.exponents import slope
-from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
-from anodiff.diffusion.inversion import invert
+from anodiff.diffusion.intervals import UNKNOWN, Interval, invert
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.simulation.processes import fractional_brownian
 from anodiff.simulation.surfaces import fractional_surface
 from anodiff.storage.types import FloatArray
 
-#: Hurst exponents of the simulated graphs, and how many of each, of profiles and of surfaces.
+#: Hurst exponents of the simulated graphs, and the number of profiles (1 axis) and surfaces (2
+#: axes) of each.
 SIMULATED = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98])
 DRAWS = {1: 400, 2: 200}
 
-#: Fewest points along an axis; longest lag as a fraction of the axis; largest box likewise.
-FEWEST, LONGEST, LARGEST_BOX = 16, 1 / 16, 1 / 4
+#: The smallest number of points along an axis; the longest lag and the largest box as fractions of
+#: the axis.
+MIN_POINTS, LONGEST, LARGEST_BOX = 16, 1 / 16, 1 / 4
 
 Estimator = Callable[[FloatArray], float]
 
 
 @dataclass(frozen=True)
 class Roughness:
-    """What one estimator says of a graph.
+    """The roughness of a graph by one estimator.
 
     Attributes
     ----------
     hurst, dimension
-        H and the fractal dimension, with 95 % intervals; NaN where ``reason`` says why.
+        H and the fractal dimension with 95 % intervals; NaN if there is a ``reason``.
     fitted
-        Smallest and largest lag, or side of a box, of the fit, in grid spacings.
+        Smallest and largest lag (or side of a box) of the fit, in grid spacings.
     reason
-        Why there is no estimate; empty where there is one.
+        Why there is no estimate; empty if there is one.
     """
 
     hurst: Interval
@@ -63,12 +66,13 @@ class Roughness:
 def roughness_of(heights: ArrayLike, method: str = "variogram") -> Roughness:
     """Estimate H of a profile (n,) or a surface (n, m) by one of `METHODS`.
 
-    The first estimate of a grid's shape simulates graphs of that shape, some seconds for a surface; further ones are quick.
+    The first estimate for a shape of grid simulates graphs of that shape, which takes some seconds
+    for a surface. Further estimates are quick.
 
     Raises
     ------
     ConfigError
-        For an unknown method, or heights that are neither a profile nor a surface.
+        If the method is unknown, or the heights are neither a profile nor a surface.
     """
     graph = np.asarray(heights, np.float64)
     if method not in METHODS:
@@ -80,8 +84,8 @@ def roughness_of(heights: ArrayLike, method: str = "variogram") -> Roughness:
     def nothing(reason: str) -> Roughness:
         return Roughness(UNKNOWN, UNKNOWN, fitted, reason)
 
-    if min(graph.shape) < FEWEST:
-        return nothing(f"fewer than {FEWEST} points along an axis")
+    if min(graph.shape) < MIN_POINTS:
+        return nothing(f"fewer than {MIN_POINTS} points along an axis")
     if not np.isfinite(graph).all():
         return nothing("some heights are not finite")
     if np.ptp(graph) == 0:
@@ -89,14 +93,17 @@ def roughness_of(heights: ArrayLike, method: str = "variogram") -> Roughness:
     value = METHODS[method](graph)
     if not math.isfinite(value):
         return nothing("no differences over the fitted lags")
-    low, high = invert(np.array([value]), SIMULATED[:, None], _simulated(graph.shape, method)[:, None], COVERAGE)
+    low, high = invert(np.array([value]), SIMULATED[:, None], _simulated(graph.shape, method)[:, None])
     hurst = Interval(value, float(low[0]), float(high[0]))
     axes = graph.ndim + 1
     return Roughness(hurst, Interval(axes - hurst.value, axes - hurst.high, axes - hurst.low), fitted)
 
 
 def differences(graph: FloatArray, power: float) -> tuple[NDArray[np.int64], FloatArray]:
-    """Return lags, in grid spacings, and the mean ``power``-th power of differences over them, along all axes."""
+    """Return lags in grid spacings, and the mean power of the differences over each.
+
+    Differences are taken to the power ``power``, along all axes.
+    """
     lags = _dyadic(1, max(2, int(LONGEST * min(graph.shape))))
     means = [
         np.mean([(np.abs(_shifted(graph, axis, lag)) ** power).mean() for axis in range(graph.ndim)]) for lag in lags.tolist()
@@ -105,9 +112,10 @@ def differences(graph: FloatArray, power: float) -> tuple[NDArray[np.int64], Flo
 
 
 def boxes(graph: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
-    """Return sides of boxes, in grid spacings, and how many the graph meets, its heights stretched to the length of an axis.
+    """Return sides of boxes in grid spacings, and how many boxes of each the graph meets.
 
-    A box is met where the linear interpolation of the graph passes through its range of heights.
+    The heights are stretched to the length of an axis. A box is met if the linear interpolation of
+    the graph passes through it.
     """
     length = min(graph.shape) - 1
     stretched = (graph - graph.min()) * (length / np.ptp(graph))
@@ -115,7 +123,7 @@ def boxes(graph: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
     counts = []
     for side in sides.tolist():
         low, high = stretched, stretched
-        for axis in range(graph.ndim):  # each box shares its edge points with the next one
+        for axis in range(graph.ndim):  # neighbouring boxes share their edge points
             cells = (graph.shape[axis] - 1) // side
             low, high = (
                 _blockwise(values, axis, side, cells, keep) for values, keep in ((low, np.minimum), (high, np.maximum))
@@ -153,7 +161,7 @@ def _shifted(graph: FloatArray, axis: int, lag: int) -> FloatArray:
 
 
 def _blockwise(values: FloatArray, axis: int, side: int, cells: int, keep: np.ufunc) -> FloatArray:
-    """Return the least or greatest value over blocks of ``side`` + 1 points along an axis that share their ends."""
+    """Return the minimum or maximum over blocks of ``side`` + 1 points that share their ends."""
     moved = np.moveaxis(values, axis, 0)[: cells * side + 1]
     inner = keep.reduce(moved[:-1].reshape(cells, side, *moved.shape[1:]), axis=1)
     return np.moveaxis(keep(inner, moved[side::side]), 0, axis)
@@ -161,7 +169,7 @@ def _blockwise(values: FloatArray, axis: int, side: int, cells: int, keep: np.uf
 
 @lru_cache(maxsize=64)
 def _simulated(shape: tuple[int, ...], method: str) -> FloatArray:
-    """Return what the estimator says of fractional Brownian graphs of this shape, shape (Hurst exponents, draws)."""
+    """Return the estimates for simulated graphs of this shape, shape (Hurst exponents, draws)."""
     return np.array([[METHODS[method](graph) for graph in _graphs(shape, hurst)] for hurst in SIMULATED])
 
 

@@ -1,10 +1,11 @@
-"""Surfaces of known roughness, and those to compare them with.
+"""How are surfaces of known roughness made, and those to compare them with?
 
-A fractional Brownian surface has Gaussian heights with <(L(p) − L(q))²> ∝ |p − q|^(2H): the smaller its Hurst exponent H, the
-rougher, with fractal dimension 3 − H. A convex bowl has no roughness, and a shuffled surface the same heights as a fractal one
-but none of its order.
+A fractional Brownian surface has Gaussian heights with <(L(p) − L(q))²> ∝ |p − q|^(2H). The smaller
+its Hurst exponent H, the rougher it is; its fractal dimension is 3 − H. A convex bowl has no
+roughness. A shuffled surface has the heights of a fractal surface in random order.
 
-The pitfall: a surface whose amplitude halves when the distance does has H = 1 and is hardly fractal.
+The pitfall: a surface whose height differences halve when the distance halves has H = 1 and is
+hardly fractal.
 """
 
 from __future__ import annotations
@@ -19,26 +20,27 @@ from scipy.ndimage import gaussian_filter
 
 from anodiff.errors import ConfigError
 from anodiff.simulation.surfaces.surface import Surface, check_hurst, check_points
-from anodiff.storage.memory import refuse_too_large
-from anodiff.storage.types import FloatArray
+from anodiff.storage.memory import require_memory
+from anodiff.storage.types import FloatArray, Seed
 
-Seed = int | np.random.Generator
-
-#: Between so many Hurst exponents a multifractional surface is interpolated.
+#: Number of Hurst exponents between which a multifractional surface is interpolated.
 LEVELS = 9
 
-#: Waves shorter than the grid's spacing are summed up one by one up to so many times its wave number, beyond by an integral.
+#: Waves shorter than the grid spacing are summed up to this multiple of its wave number, and beyond
+#: it by an integral.
 ALIASES = 3
 
 
 def fractional_surface(points: int, seed: Seed, *, hurst: float, periodic: bool = False) -> Surface:
     """Return a fractional Brownian surface.
 
-    Bounded, it is exact: <(L(p) − L(q))²> = 2 (|p − q| / √8)^(2H), √8 the length of the diagonal, by circulant embedding of a
-    covariance that differs from it by a random plane (Stein, J. Comput. Graph. Stat. 11 (2002) 587). Periodic, it is made of
-    waves with amplitudes |k|^−(H+1) (Voss 1985) and is one only at distances well below the side; its heights have variance 1.
+    A bounded surface is exact: <(L(p) − L(q))²> = 2 (|p − q| / √8)^(2H), where √8 is the length of
+    the diagonal. It is made by circulant embedding of a covariance that differs by a random plane
+    (Stein, J. Comput. Graph. Stat. 11 (2002) 587). A periodic surface consists of waves with
+    amplitudes |k|^−(H+1) (Voss 1985) and is fractional Brownian only at distances well below the
+    side; its heights have variance 1.
 
-    Memory: about 580 n² bytes, 2,300 n² for H above 0.75, periodic 72 n².
+    Memory: about 580 n² bytes, 2,300 n² for H above 0.75; 72 n² for a periodic surface.
 
     Raises
     ------
@@ -49,17 +51,17 @@ def fractional_surface(points: int, seed: Seed, *, hurst: float, periodic: bool 
     check_hurst("fractional", hurst)
     random = np.random.default_rng(seed)
     if periodic:
-        refuse_too_large(f"a periodic surface of {points} x {points} points", 72.0 * points**2)
+        require_memory(f"a periodic surface of {points} x {points} points", 72.0 * points**2)
         heights = _waves(_white(points, random), hurst)
         return Surface(heights / heights.std(), "fractional", hurst, periodic=True)
     reach = 1.0 if hurst <= 0.75 else 2.0
     spacing = 1 / (math.sqrt(2) * (points - 1))
     size = 2 * math.ceil(reach / spacing)
-    refuse_too_large(f"an exact surface of {points} x {points} points", 72.0 * size**2)
+    require_memory(f"an exact surface of {points} x {points} points", 72.0 * size**2)
     values, plane = _embedded_covariance(size, spacing, reach, 2 * hurst)
     eigenvalues = fft2(values).real
     if eigenvalues.min() < -1e-6 * eigenvalues.max():
-        raise ConfigError(f"fractional surface: no exact one of {points} points with hurst = {hurst}; take periodic")
+        raise ConfigError(f"fractional surface: none of {points} points with hurst = {hurst} is exact; use a periodic one")
     noise = random.normal(size=(size, size)) + 1j * random.normal(size=(size, size))
     field = fft2(np.sqrt(np.maximum(eigenvalues, 0)) * noise).real[:points, :points] / size
     along = spacing * np.arange(points)
@@ -68,7 +70,7 @@ def fractional_surface(points: int, seed: Seed, *, hurst: float, periodic: bool 
 
 
 def _embedded_covariance(size: int, spacing: float, reach: float, exponent: float) -> tuple[FloatArray, float]:
-    """Return Stein's covariance on a torus of ``size`` points a side, and c2, half the variance of each slope of the plane."""
+    """Return Stein's covariance on a torus, and half the variance of the plane's slopes."""
     if exponent <= 1.5:
         beta, c2, c0 = 0.0, exponent / 2, 1 - exponent / 2
     else:
@@ -87,16 +89,18 @@ def multifractional_surface(
 ) -> Surface:
     """Return a periodic surface whose Hurst exponent varies in space.
 
-    From the same waves, surfaces of several H are made and interpolated point by point (Peltier & Lévy Véhel 1995, by waves);
-    each is scaled to the same mean squared difference of points a quarter of the side apart, and the whole to variance 1.
+    Surfaces of several H are made from the same waves and interpolated point by point (Peltier &
+    Lévy Véhel 1995, by waves). Each is scaled to the same mean squared difference of points a
+    quarter of the side apart, and the result to variance 1.
 
     Parameters
     ----------
     hurst
-        H at x, y of shape (n, n), or its lowest value, at the centre, and its highest, at the corners.
+        Function that returns H at x, y of shape (n, n); or the lowest H, at the centre, and the
+        highest, at the corners.
     """
     check_points("multifractional", points)
-    refuse_too_large(f"a multifractional surface of {points} x {points} points", 150.0 * points**2)
+    require_memory(f"a multifractional surface of {points} x {points} points", 150.0 * points**2)
     along = -1 + 2 / points * np.arange(points)
     x, y = np.meshgrid(along, along, indexing="ij")
     if callable(hurst):
@@ -108,20 +112,21 @@ def multifractional_surface(
         check_hurst("multifractional", float(end))
     white = _white(points, np.random.default_rng(seed))
     levels = np.linspace(wanted.min(), wanted.max(), LEVELS)
-    place = np.interp(wanted, levels, np.arange(LEVELS)) if levels[-1] > levels[0] else np.zeros_like(wanted)
+    position = np.interp(wanted, levels, np.arange(LEVELS)) if levels[-1] > levels[0] else np.zeros_like(wanted)
     heights = np.zeros((points, points))
     for number, level in enumerate(levels):
         waves = _waves(white, float(level))
-        apart = waves - np.roll(waves, points // 4, axis=0)
-        heights += np.maximum(0, 1 - np.abs(place - number)) * waves / np.sqrt((apart**2).mean())
+        differences = waves - np.roll(waves, points // 4, axis=0)
+        heights += np.maximum(0, 1 - np.abs(position - number)) * waves / np.sqrt((differences**2).mean())
     return Surface(heights / heights.std(), "multifractional", None, periodic=True)
 
 
 def diamond_square(points: int, seed: Seed, *, hurst: float) -> Surface:
-    """Return a bounded surface by midpoint displacement with random additions (Voss 1985; Saupe 1988).
+    """Return a bounded surface by random midpoint displacement (Voss 1985; Saupe 1988).
 
-    Each of the two sub-steps shortens distances by √2 and the added standard deviation by 2^(−H/2). It is only nearly
-    fractional Brownian: creases along the coarse grid stay. ``points`` is a power of 2 plus 1.
+    Each of the two sub-steps divides distances by √2 and multiplies the added standard deviation by
+    2^(−H/2). The result is only nearly fractional Brownian: creases along the coarse grid remain.
+    ``points`` is a power of 2 plus 1.
     """
     check_points("diamond_square", points)
     check_hurst("diamond_square", hurst)
@@ -130,7 +135,7 @@ def diamond_square(points: int, seed: Seed, *, hurst: float) -> Surface:
         raise ConfigError(
             f"diamond_square surface: points = {points}; write a power of 2 plus 1, such as {2 ** (levels + 1) + 1}"
         )
-    refuse_too_large(f"a diamond-square surface of {points} x {points} points", 64.0 * points**2)
+    require_memory(f"a diamond-square surface of {points} x {points} points", 64.0 * points**2)
     random = np.random.default_rng(seed)
     heights = np.zeros((points, points))
     heights[:: points - 1, :: points - 1] = random.normal(size=(2, 2))
@@ -145,8 +150,8 @@ def diamond_square(points: int, seed: Seed, *, hurst: float) -> Surface:
         padded = np.pad(heights, half, mode="reflect")
         for first, second in ((0, half), (half, 0)):
             rows, columns = np.arange(first, points, step) + half, np.arange(second, points, step) + half
-            around = [padded[np.ix_(rows + a, columns + b)] for a, b in ((-half, 0), (half, 0), (0, -half), (0, half))]
-            heights[first::step, second::step] = sum(around) / 4 + scale * random.normal(size=(len(rows), len(columns)))
+            neighbours = [padded[np.ix_(rows + a, columns + b)] for a, b in ((-half, 0), (half, 0), (0, -half), (0, half))]
+            heights[first::step, second::step] = sum(neighbours) / 4 + scale * random.normal(size=(len(rows), len(columns)))
         step = half
     return Surface(heights, "diamond_square", hurst)
 
@@ -154,15 +159,16 @@ def diamond_square(points: int, seed: Seed, *, hurst: float) -> Surface:
 def bowl(points: int) -> Surface:
     """Return the convex bowl (x² + y²) / 2."""
     check_points("bowl", points)
-    refuse_too_large(f"a bowl of {points} x {points} points", 16.0 * points**2)
+    require_memory(f"a bowl of {points} x {points} points", 16.0 * points**2)
     along = np.linspace(-1, 1, points)
     return Surface((along[:, None] ** 2 + along**2) / 2, "bowl", None)
 
 
 def shuffled(surface: Surface, seed: Seed, *, smoothing: float = 2.0) -> Surface:
-    """Return a surface of the same heights in random places, smoothed by a Gaussian of ``smoothing`` grid spacings.
+    """Return a surface of the same heights in random order, smoothed by a Gaussian.
 
-    Mean and standard deviation are put back. Beyond the smoothing's reach nothing of the surface's order is left.
+    The Gaussian has a width of ``smoothing`` grid spacings; mean and standard deviation are
+    restored. Beyond the reach of the smoothing, nothing of the order is left.
     """
     if not smoothing >= 0:
         raise ConfigError(f"shuffled surface: smoothing = {smoothing!r}; write a number of at least 0")
@@ -178,9 +184,10 @@ def _white(points: int, random: np.random.Generator) -> NDArray[np.complex128]:
 
 
 def _waves(white: NDArray[np.complex128], hurst: float) -> FloatArray:
-    """Return waves with the phases of ``white`` and the power |k|^−2(H+1), without the constant.
+    """Return a sum of waves with the phases of ``white`` and power |k|^−2(H+1), of mean 0.
 
-    Waves too short for the grid count as those that they look like on it: what is sampled is the surface, not a smoothed one.
+    Waves too short for the grid are added to the waves that they look like on it: the surface is
+    sampled, not smoothed.
     """
     k = fftfreq(len(white))
     power = np.zeros_like(white, dtype=float)
@@ -188,7 +195,7 @@ def _waves(white: NDArray[np.complex128], hurst: float) -> FloatArray:
         for second in range(-ALIASES, ALIASES + 1):
             square = (k[:, None] + first) ** 2 + (k + second) ** 2
             power += np.where(square > 0, square, np.inf) ** -(hurst + 1)
-    beyond = (2 * ALIASES + 1) / math.sqrt(math.pi)  # radius of a circle as large as the square that is summed up
+    beyond = (2 * ALIASES + 1) / math.sqrt(math.pi)  # radius of the circle with the area of the summed square
     power += math.pi / hurst * beyond ** (-2 * hurst)
     power[0, 0] = 0
     return ifft2(white * np.sqrt(power)).real

@@ -1,4 +1,4 @@
-"""Writes and reads simplified_model.zarr and its table, and names what they hold."""
+"""What does simplified_model.zarr contain, and how are it and its table written and read?"""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from anodiff.errors import StoreFormatError
 from anodiff.settings.stages import SimplifiedModelSettings
-from anodiff.simulation.surfaces.ensemble import COLUMNS, WAITING, Ensemble, measure_ensembles
+from anodiff.simulation.surfaces.ensemble import MODEL_COLUMNS, WAITING, Ensemble, measure_ensembles
 from anodiff.simulation.surfaces.surface import Surface
 from anodiff.storage.stores import create_store, finish_store, open_store, writing
-from anodiff.storage.types import Report, silent
+from anodiff.storage.types import ProgressCallback, no_progress
 
 KIND = "anodiff simplified model"
 VERSION = 1
 
-#: Arrays of each kind's group: dimensions, meaning. Columns of the table stand there too, by surface.
+#: Arrays in the group of each kind: dimensions, meaning. The columns of the table are there too, by
+#: surface.
 ARRAYS = {
     "lag": (("lag",), "lag in steps"),
     "waiting_time": (("waiting_time",), "waiting time in steps"),
@@ -37,9 +38,9 @@ def write_model(
     table: str | Path,
     *,
     overwrite: bool = False,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> pd.DataFrame:
-    """Measure walkers on all kinds of surfaces; write store and table (CSV), or neither, and return the table.
+    """Measure walkers on all surfaces; write store and table (CSV), or neither; return the table.
 
     Raises
     ------
@@ -53,10 +54,10 @@ def write_model(
         group = create_store(store, KIND, VERSION, attributes)
         for number, ensemble in enumerate(ensembles):
             about = {"setting": ensemble.setting, "kind": ensemble.kind, "periodic": ensemble.example.periodic}
-            own = group.create_group(str(number), attributes=about)
-            for name, values in _values(ensemble, settings.steps).items():
-                dimensions, meaning = ARRAYS.get(name, (("surface",), COLUMNS.get(name)))
-                array = own.create_array(
+            subgroup = group.create_group(str(number), attributes=about)
+            for name, values in _arrays(ensemble, settings.steps).items():
+                dimensions, meaning = ARRAYS[name] if name in ARRAYS else (("surface",), MODEL_COLUMNS[name].meaning)
+                array = subgroup.create_array(
                     name, shape=values.shape, dtype=values.dtype, dimension_names=dimensions,
                     attributes={"long_name": meaning},
                 )  # fmt: skip
@@ -73,34 +74,36 @@ def open_model(path: str | Path) -> list[Ensemble]:
     Raises
     ------
     StoreMissingError, StoreFormatError, IncompleteStoreError
-        In one line.
     """
     group = open_store(path, KIND, VERSION)
     attributes: dict[str, Any] = dict(group.attrs)
     found = []
     try:
         for number, kind in enumerate(attributes["kinds"]):
-            own = {name: np.asarray(group[f"{number}/{name}"][...]) for name in [*ARRAYS, *_numbers()]}  # type: ignore[index]
+            arrays = {
+                name: np.asarray(group[f"{number}/{name}"][...])  # type: ignore[index]
+                for name in [*ARRAYS, *_numeric_columns()]
+            }
             about: dict[str, Any] = dict(group[str(number)].attrs)
             setting = str(about.get("setting", attributes["settings"]["name"]))
-            rows = pd.DataFrame({"setting": setting, "kind": kind} | {name: own[name] for name in _numbers()})
-            hurst = own["hurst"][0]
+            rows = pd.DataFrame({"setting": setting, "kind": kind} | {name: arrays[name] for name in _numeric_columns()})
+            hurst = arrays["hurst"][0]
             example = Surface(
-                own["height"], str(kind), None if np.isnan(hurst) else float(hurst),
+                arrays["height"], str(kind), None if np.isnan(hurst) else float(hurst),
                 bool(about["periodic"]),
             )  # fmt: skip
-            curves = own["lag"], own["ageing_msd"], own["time_averaged_msd"], own["gradient"]
-            found.append(Ensemble(setting, str(kind), rows[list(COLUMNS)], *curves, example, own["path"]))
+            curves = arrays["lag"], arrays["ageing_msd"], arrays["time_averaged_msd"], arrays["gradient"]
+            found.append(Ensemble(setting, str(kind), rows[list(MODEL_COLUMNS)], *curves, example, arrays["path"]))
     except (KeyError, ValueError) as error:
         raise StoreFormatError(f"{path}: damaged: {' '.join(str(error).split())}; make it again") from None
     return found
 
 
-def _numbers() -> list[str]:
-    return [name for name in COLUMNS if name not in ("setting", "kind")]
+def _numeric_columns() -> list[str]:
+    return [name for name in MODEL_COLUMNS if name not in ("setting", "kind")]
 
 
-def _values(ensemble: Ensemble, steps: int) -> dict[str, NDArray[Any]]:
+def _arrays(ensemble: Ensemble, steps: int) -> dict[str, NDArray[Any]]:
     return {
         "lag": ensemble.lags,
         "waiting_time": np.round(np.array(WAITING) * steps).astype(np.int64),
@@ -109,4 +112,4 @@ def _values(ensemble: Ensemble, steps: int) -> dict[str, NDArray[Any]]:
         "gradient": ensemble.gradients,
         "height": ensemble.example.heights,
         "path": ensemble.paths,
-    } | {name: ensemble.rows[name].to_numpy(np.float64) for name in _numbers()}
+    } | {name: ensemble.rows[name].to_numpy(np.float64) for name in _numeric_columns()}

@@ -1,4 +1,4 @@
-"""What is a surface? Heights on a square grid over [−1, 1]², with what is known of their roughness."""
+"""What is a surface? Heights on a square grid over [−1, 1]², with their known roughness."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from anodiff.errors import ConfigError
 from anodiff.storage.types import FloatArray
 
-#: Standard deviation of a surface's heights, unless asked otherwise.
+#: Default standard deviation of the heights of a scaled surface.
 DEVIATION = 0.1
 
 
@@ -20,13 +20,15 @@ class Surface:
     Attributes
     ----------
     heights
-        Shape (n, n): ``heights[i, j]`` stands at x = ``coordinates[i]``, y = ``coordinates[j]``.
+        Shape (n, n): ``heights[i, j]`` is at x = ``coordinates[i]``, y = ``coordinates[j]``.
     kind
-        How it was made: ``fractional``, ``multifractional``, ``diamond_square``, ``bowl`` or ``shuffled``.
+        How it was made: ``fractional``, ``multifractional``, ``diamond_square``, ``bowl`` or
+        ``shuffled``.
     hurst
-        Its Hurst exponent; None where it has none, or not the same everywhere.
+        Its Hurst exponent; None if it has none, or not the same one everywhere.
     periodic
-        Whether it goes on beyond each edge as at the opposite one; the grid then leaves the last edge out.
+        Whether it continues beyond each edge as at the opposite one. The grid then omits the last
+        edge.
     """
 
     heights: FloatArray
@@ -36,28 +38,28 @@ class Surface:
 
     @property
     def points(self) -> int:
-        """Points a side, n."""
+        """Number of points per side, n."""
         return len(self.heights)
 
     @property
     def spacing(self) -> float:
-        """Distance of neighbouring points."""
+        """Distance between neighbouring points."""
         return 2 / (self.points if self.periodic else self.points - 1)
 
     @property
     def coordinates(self) -> FloatArray:
-        """Where the points stand along either axis, shape (n,)."""
+        """Coordinates of the points along either axis, shape (n,)."""
         return np.asarray(-1 + self.spacing * np.arange(self.points), np.float64)
 
     def scaled(self, deviation: float = DEVIATION) -> Surface:
-        """Return the surface with mean height 0 and a given standard deviation over its points; a flat one stays flat."""
+        """Return the surface with mean height 0 and a given standard deviation; flat stays flat."""
         spread = float(self.heights.std())
         factor = deviation / spread if spread > 0 else 0.0
         return replace(self, heights=factor * (self.heights - self.heights.mean()))
 
 
 def check_points(kind: str, points: int) -> None:
-    """Raise `ConfigError` unless a surface may have so many points a side."""
+    """Raise `ConfigError` unless a surface can have this number of points per side."""
     if not isinstance(points, int | np.integer) or points < 4:
         raise ConfigError(f"{kind} surface: points = {points!r}; write a whole number of at least 4")
 

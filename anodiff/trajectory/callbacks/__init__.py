@@ -1,1 +1,5 @@
-"""Recorders for other libraries' training loops; each module needs its library, and is imported only when used."""
+"""How are the training loops of other libraries recorded? By callbacks.
+
+Public: `TrajectoryCallback` of ``lightning`` and of ``huggingface``. Each module needs its library,
+so import it yourself.
+"""

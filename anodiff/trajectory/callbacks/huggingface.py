@@ -1,8 +1,9 @@
-"""How is a training by Hugging Face's Trainer recorded? By a callback: one point after every optimiser step.
+"""How is the path of Hugging Face's Trainer recorded? By a callback: one point after every
+optimiser step.
 
-With gradients accumulated over several batches there is one point for all of them. The loss is the one that the model returns;
-where it returns none, since the trainer computes it, the series stays NaN. What is recorded of the gradient is what the
-optimiser saw, after clipping.
+With gradients accumulated over several batches, all of them give one point. The loss is the one
+that the model returns; if the trainer computes it instead, the series stays NaN. The gradient is
+recorded as the optimiser used it, after clipping.
 """
 
 from __future__ import annotations
@@ -26,25 +27,26 @@ except ModuleNotFoundError:
 class TrajectoryCallback(transformers.TrainerCallback):
     """Record the path of a ``Trainer.train`` as a store at ``path``.
 
-    It records in the main process, which must hold all weights: plain and data-parallel training, not sharded models. After an
-    error the store is left unfinished.
+    It records in the main process, which must hold all weights: plain and data-parallel training,
+    not sharded models. After an error the store is left unfinished.
 
     Parameters
     ----------
     path
         Where the store is made.
     options
-        Of `TrajectoryRecorder`, such as ``windows`` and ``weights``.
+        Options of `TrajectoryRecorder`, such as ``windows`` and ``weights``.
 
     Attributes
     ----------
     recorder
-        While training.
+        The recorder, while training.
 
     Raises
     ------
     ConfigError
-        When training goes on from a checkpoint of the trainer's, which has no place for the recorder's state.
+        If training resumes from a checkpoint of the Trainer, which has no place for the recorder's
+        state.
 
     Examples
     --------
@@ -58,33 +60,33 @@ class TrajectoryCallback(transformers.TrainerCallback):
         self._hook: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Begin with the initial point."""
+        """Record the initial point."""
         if not state.is_world_process_zero:
             return
         if state.global_step:
             raise ConfigError(
-                f"{self._path}: training goes on from step {state.global_step} of a checkpoint, which holds no recorded path; "
-                "train from the beginning, or leave the callback out"
+                f"{self._path}: training resumes at step {state.global_step} from a checkpoint, which holds no recorded path; "
+                "train from the beginning, or leave out the callback"
             )
         model = kwargs["model"]
         self.recorder, self._step = TrajectoryRecorder(model, self._path, **self._options), StepRecord()
-        self._hook = model.register_forward_hook(self._see_loss, with_kwargs=True)
+        self._hook = model.register_forward_hook(self._record_loss, with_kwargs=True)
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Record the point, unless the step was left out since gradients of half precision overflowed."""
+        """Record the point, unless the step was skipped after half-precision gradients overflowed."""
         optimizer = kwargs["optimizer"]
         if self.recorder is None or getattr(optimizer, "step_was_skipped", False):
             return
         self._step.learning_rate = float(optimizer.param_groups[0]["lr"])
-        self.recorder.record(**self._step.values(kwargs["model"]))
+        self.recorder.record(**self._step.pop_step(kwargs["model"]))
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Note the epoch's mean loss."""
+        """Record the epoch's mean loss."""
         if self.recorder is not None:
-            self.recorder.record_epoch(_epoch(state), **self._step.epoch())
+            self.recorder.record_epoch(_epoch(state), **self._step.pop_epoch())
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Note loss and accuracy on the evaluation set."""
+        """Record loss and accuracy on the evaluation set."""
         if self.recorder is not None and not self.recorder.finished:
             names = {"test_loss": "eval_loss", "test_accuracy": "eval_accuracy"}
             metrics = kwargs["metrics"]
@@ -99,16 +101,16 @@ class TrajectoryCallback(transformers.TrainerCallback):
             with self.recorder:
                 pass
 
-    def _see_loss(self, model: nn.Module, inputs: Any, keywords: dict[str, Any], outputs: Any) -> None:
-        """Note the loss of a batch in passing, as the model returns it."""
+    def _record_loss(self, model: nn.Module, inputs: Any, keywords: dict[str, Any], outputs: Any) -> None:
+        """Record the loss of a batch that the model returns."""
         if not model.training:
             return
         loss = outputs.get("loss") if hasattr(outputs, "get") else getattr(outputs, "loss", None)
         if loss is None and isinstance(outputs, tuple) and outputs and isinstance(outputs[0], Tensor) and not outputs[0].dim():
             loss = outputs[0]
-        self._step.add(loss, is_share=keywords.get("num_items_in_batch") is not None)
+        self._step.add_loss(loss, is_share=keywords.get("num_items_in_batch") is not None)
 
 
 def _epoch(state: Any) -> int:
-    """Return the number, from 0, of the epoch that a training is in or has just finished."""
+    """Return the number, from 0, of the current or just finished epoch."""
     return max(0, math.ceil(state.epoch) - 1)

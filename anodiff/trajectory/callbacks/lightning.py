@@ -1,7 +1,8 @@
-"""How is a PyTorch Lightning training recorded? By a callback: one point after every optimiser step.
+"""How is the path of PyTorch Lightning's Trainer recorded? By a callback: one point after every
+optimiser step.
 
-With gradients accumulated over several batches there is one point for all of them, and its loss is their mean. What is recorded
-of the gradient is what the optimiser saw, after clipping.
+With gradients accumulated over several batches, all of them give one point, whose loss is their
+mean. The gradient is recorded as the optimiser used it, after clipping.
 """
 
 from __future__ import annotations
@@ -25,32 +26,36 @@ except ModuleNotFoundError:
 class TrajectoryCallback(pl.Callback):
     """Record the path of a ``Trainer.fit`` as a store at ``path``.
 
-    It records in the process of rank 0, which must hold all weights: plain and data-parallel training, not sharded models. A
-    checkpoint of Lightning's holds the recorder's state, so that ``fit(ckpt_path=…)`` goes on with the path, with the same
-    bits; the store of the interrupted training must still be at ``path``. After an error the store is left unfinished.
+    It records in the process of rank 0, which must hold all weights: plain and data-parallel
+    training, not sharded models. Lightning's checkpoints hold the recorder's state, so
+    ``fit(ckpt_path=…)`` resumes the recording with the same bits; the unfinished store must still
+    be at ``path``. After an error the store is left unfinished.
 
     Parameters
     ----------
     path
         Where the store is made.
     epoch_metrics
-        Which of Lightning's logged metrics are the epoch's ``test_loss``, ``test_accuracy`` or ``train_accuracy``.
+        Names of Lightning's logged metrics for the epoch's ``test_loss``, ``test_accuracy`` or
+        ``train_accuracy``.
     options
-        Of `TrajectoryRecorder`, such as ``windows`` and ``weights``.
+        Options of `TrajectoryRecorder`, such as ``windows`` and ``weights``.
 
     Attributes
     ----------
     recorder
-        While training.
+        The recorder, while training.
 
     Raises
     ------
     ConfigError
-        During training: if a batch has several optimiser steps. Call ``recorder.record()`` after each yourself then.
+        During training, if a batch has several optimiser steps; then call ``recorder.record()``
+        after each yourself.
 
     Examples
     --------
-    ``Trainer(callbacks=[TrajectoryCallback("path.zarr", epoch_metrics={"test_loss": "val_loss"})])``
+    ``Trainer(callbacks=[TrajectoryCallback("path.zarr", epoch_metrics={"test_loss":
+    "val_loss"})])``
     """
 
     def __init__(self, path: str | Path, *, epoch_metrics: dict[str, str] | None = None, **options: Any) -> None:
@@ -59,10 +64,10 @@ class TrajectoryCallback(pl.Callback):
         self._epoch_metrics = epoch_metrics or {}
         self._resume: dict[str, Any] | None = None
         self._step: StepRecord | None = None
-        self._taken = 0
+        self._recorded_steps = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin with the initial point, or go on where a checkpoint was written."""
+        """Record the initial point, or resume from a checkpoint."""
         if not trainer.is_global_zero:
             return
         attributes = dict(self._options.get("attributes") or {})
@@ -71,40 +76,40 @@ class TrajectoryCallback(pl.Callback):
         options = self._options | {"attributes": attributes}
         resume = None if self._resume is None else self._resume["recorder"]
         self.recorder = TrajectoryRecorder(pl_module, self._path, resume=resume, **options)
-        self._step, self._taken = StepRecord(), trainer.global_step
+        self._step, self._recorded_steps = StepRecord(), trainer.global_step
         if self._resume is not None:
-            self._step.restore(self._resume["step"])
+            self._step.load_state_dict(self._resume["step"])
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Note the learning rate, before a schedule changes it."""
+        """Record the learning rate before a schedule changes it."""
         if self._step is not None:
             self._step.learning_rate = float(optimizer.param_groups[0]["lr"])
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Record the point, where the batch led to an optimiser step."""
+        """Record the point, if the batch led to an optimiser step."""
         if self.recorder is None or self._step is None:
             return
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if isinstance(loss, torch.Tensor):
-            self._step.add(loss * trainer.accumulate_grad_batches)  # Lightning has divided it by that
-        steps = trainer.global_step - self._taken
+            self._step.add_loss(loss * trainer.accumulate_grad_batches)  # Lightning has divided by it
+        steps = trainer.global_step - self._recorded_steps
         if steps > 1:
-            raise ConfigError(f"{steps} optimiser steps within a batch; call recorder.record() after each of them yourself")
+            raise ConfigError(f"{steps} optimiser steps within a batch; call recorder.record() yourself after each of them")
         if steps:
-            self.recorder.record(**self._step.values(pl_module))
-            self._taken = trainer.global_step
+            self.recorder.record(**self._step.pop_step(pl_module))
+            self._recorded_steps = trainer.global_step
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note what is known of the epoch."""
+        """Record the values of the epoch."""
         if self.recorder is None or self._step is None:
             return
         metrics = trainer.callback_metrics
         values = {series: metrics[name] for series, name in self._epoch_metrics.items() if name in metrics}
-        self.recorder.record_epoch(trainer.current_epoch, **self._step.epoch(), **values)
+        self.recorder.record_epoch(trainer.current_epoch, **self._step.pop_epoch(), **values)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Finish the store."""
@@ -113,7 +118,7 @@ class TrajectoryCallback(pl.Callback):
                 pass
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Leave the store unfinished, and end the recorder's thread."""
+        """Leave the store unfinished, and stop the recorder's thread."""
         if self.recorder is not None:
             self.recorder.__exit__(type(exception), exception, None)
 
@@ -121,8 +126,8 @@ class TrajectoryCallback(pl.Callback):
         """Return the recorder's state for a checkpoint."""
         if self.recorder is None or self._step is None or self.recorder.finished:
             return {}
-        return {"recorder": self.recorder.state(), "step": self._step.state()}
+        return {"recorder": self.recorder.state(), "step": self._step.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state from a checkpoint."""
+        """Load the recorder's state from a checkpoint."""
         self._resume = state_dict or None

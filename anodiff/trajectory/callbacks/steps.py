@@ -1,4 +1,7 @@
-"""What is known of an optimiser step that takes several batches? Nothing of it waits for the device that computes it."""
+"""What are loss, gradient norm and learning rate of an optimiser step over several batches?
+
+Nothing here waits for the device that computes them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ class StepRecord:
     Attributes
     ----------
     learning_rate
-        Of the step, where it is known.
+        Of the step, if known.
     """
 
     def __init__(self) -> None:
@@ -23,13 +26,14 @@ class StepRecord:
         self._epoch_loss: Tensor | None = None
         self._steps = 0
 
-    def add(self, loss: Any, *, is_share: bool = False) -> None:
-        """Note a batch's loss, a tensor; anything else is left out.
+    def add_loss(self, loss: Any, *, is_share: bool = False) -> None:
+        """Add the loss of a batch; anything but a tensor is ignored.
 
         Parameters
         ----------
         is_share
-            Whether the losses of a step's batches add up to that of the step, rather than having it as their mean.
+            Whether the losses of a step's batches add up to the step's loss. By default it is their
+            mean.
         """
         if not isinstance(loss, Tensor):
             return
@@ -37,8 +41,8 @@ class StepRecord:
         self._loss = loss.clone() if self._loss is None else self._loss + loss
         self._batches = 1 if is_share else self._batches + 1
 
-    def values(self, model: nn.Module) -> dict[str, Any]:
-        """Return what is known of the step just taken, and forget it."""
+    def pop_step(self, model: nn.Module) -> dict[str, Any]:
+        """Return the values of the step just taken, and reset them."""
         values: dict[str, Any] = {}
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
         if gradients:
@@ -54,18 +58,18 @@ class StepRecord:
         self._loss, self._batches, self.learning_rate = None, 0, None
         return values
 
-    def state(self) -> dict[str, Any]:
-        """Return all of it, as tensors and plain values."""
-        held = {"loss": self._loss, "batches": self._batches, "epoch_loss": self._epoch_loss, "steps": self._steps}
-        return {name: value.clone() if isinstance(value, Tensor) else value for name, value in held.items()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        self._loss, self._batches = state["loss"], state["batches"]
-        self._epoch_loss, self._steps = state["epoch_loss"], state["steps"]
-
-    def epoch(self) -> dict[str, Any]:
-        """Return what is known of the epoch just finished, and forget it."""
+    def pop_epoch(self) -> dict[str, Any]:
+        """Return the values of the epoch just finished, and reset them."""
         values = {} if self._epoch_loss is None else {"train_loss": self._epoch_loss / self._steps}
         self._epoch_loss, self._steps = None, 0
         return values
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the losses so far, as tensors and plain values."""
+        state = {"loss": self._loss, "batches": self._batches, "epoch_loss": self._epoch_loss, "steps": self._steps}
+        return {name: value.clone() if isinstance(value, Tensor) else value for name, value in state.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume from a state."""
+        self._loss, self._batches = state["loss"], state["batches"]
+        self._epoch_loss, self._steps = state["epoch_loss"], state["steps"]

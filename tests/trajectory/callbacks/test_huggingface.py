@@ -1,4 +1,4 @@
-"""What Hugging Face's trainer does to the weights is what the store holds."""
+"""The store holds the path of Hugging Face's Trainer."""
 
 import math
 
@@ -32,7 +32,7 @@ class Data(torch.utils.data.Dataset):
 
 
 class Network(torch.nn.Module):
-    """Returns its loss as models of transformers do, and notes it."""
+    """Returns its loss as models of transformers do, and keeps it."""
 
     def __init__(self, output="dictionary"):
         super().__init__()
@@ -114,7 +114,7 @@ def test_the_gradient_is_the_one_that_the_optimiser_used_after_clipping(tmp_path
 
 
 def test_a_language_model_whose_losses_are_shares_of_a_step_has_their_sum(tmp_path):
-    """Since the trainer divides by the tokens of all batches of a step, each batch's loss is a part of the step's."""
+    """The trainer divides by the tokens of all batches of a step, so each batch's loss is a part of the step's."""
     torch.manual_seed(0)
     config = transformers.GPT2Config(vocab_size=17, n_positions=8, n_embd=8, n_layer=1, n_head=2)
     model = transformers.GPT2LMHeadModel(config)
@@ -132,9 +132,9 @@ def test_a_language_model_whose_losses_are_shares_of_a_step_has_their_sum(tmp_pa
     np.testing.assert_allclose(open_trajectory(tmp_path / "path.zarr").series("loss"), logged, rtol=1e-3)
 
 
-def test_a_training_that_goes_on_from_the_trainers_checkpoint_is_refused_in_one_line(tmp_path):
+def test_resuming_from_the_trainers_checkpoint_is_refused_in_one_line(tmp_path):
     options = {"save_strategy": "steps", "save_steps": 5}
     train(tmp_path, Network(), transformers.TrainerCallback(), max_steps=5, **options)
-    with pytest.raises(ConfigError, match="goes on from step 5 of a checkpoint") as refused:
+    with pytest.raises(ConfigError, match="resumes at step 5 from a checkpoint") as refused:
         train(tmp_path, Network(), TrajectoryCallback(tmp_path / "path.zarr"), resume=True, max_steps=9, **options)
     assert "\n" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""What Lightning's trainer does to the weights is what the store holds."""
+"""The store holds the path of Lightning's Trainer."""
 
 import math
 
@@ -19,7 +19,7 @@ SAMPLES, BATCH = 44, 4  # 11 batches an epoch
 
 
 class Network(pl.LightningModule):
-    """A small network with everything that a step may depend on; it notes the weights after each of its optimiser's steps."""
+    """A small network that keeps its weights, losses and learning rates at each optimiser step."""
 
     def __init__(self, optimiser=torch.optim.SGD):
         super().__init__()
@@ -106,7 +106,7 @@ def test_the_gradient_is_the_one_that_the_optimiser_used_after_clipping(tmp_path
 
 
 @pytest.mark.parametrize("weights", ["full", "none"])
-def test_a_training_that_goes_on_from_a_checkpoint_goes_on_with_the_path(tmp_path, weights):
+def test_resuming_from_a_checkpoint_resumes_the_path(tmp_path, weights):
     options = {"weights": weights, "window_length": 20}
     trainer(tmp_path, TrajectoryCallback(tmp_path / "whole.zarr", **options), epochs=4).fit(Network(), data())
     stopped = trainer(tmp_path, TrajectoryCallback(tmp_path / "path.zarr", **options), Stop(tmp_path, 1), epochs=4)
@@ -146,7 +146,7 @@ def test_after_an_error_the_store_is_unfinished(tmp_path):
         open_trajectory(tmp_path / "path.zarr")
 
 
-def test_a_training_that_is_stopped_early_leaves_its_path(tmp_path):
+def test_a_run_that_is_stopped_early_leaves_its_path(tmp_path):
     class Early(pl.Callback):
         def on_train_batch_end(self, trainer, *_):
             trainer.should_stop = trainer.global_step >= 7

@@ -1,1 +1,1 @@
-"""Figures of the loss landscape, along one run and over a sweep."""
+"""Figures of the loss landscape: panels that runs and sweeps share, and the figures of a sweep."""

@@ -1,4 +1,7 @@
-"""Pictures of the landscape over a sweep: a row or panel for each configuration whose landscape was looked at."""
+"""What do the loss landscapes of a sweep look like?
+
+A row or a panel for each configuration whose landscape was measured.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +18,13 @@ from anodiff.landscape.roughness_store import RoughnessStore, open_roughness
 from anodiff.landscape.slice_store import open_slice
 from anodiff.landscape.structure import ABOVE_FLOOR, FLOORS
 from anodiff.report.figures.landscape.panels import draw_eigenvalues, draw_plane, path_legend
-from anodiff.report.figures.style import (
-    CONFIGURATIONS,
-    GUIDE,
-    MARKERS,
-    QUIET,
-    by_model,
-    labels,
-    say_if_empty,
-    styled,
-    time_colours,
-    time_legend,
-)
+from anodiff.report.figures.panels import configuration_labels, explain_if_empty, group_by_model
+from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, add_time_legend, styled, time_colours
 from anodiff.sweep.connections import rank_correlation
 from anodiff.sweep.results import RunResult
 from anodiff.sweep.tables import landscape_table
 
-#: Slices of a run, and what stands above their column.
+#: Slices of a run, and the heading of each.
 SLICES = {
     "path_first": "plane of the first window's path",
     "path_last": "plane of the last window's path",
@@ -40,10 +33,10 @@ SLICES = {
     "gradient": "steepest descent at the end",
 }
 
-#: Panels in a row, of figures with one panel for each configuration.
+#: Panels in a row, at most, in figures with one panel for each configuration.
 COLUMNS = 4
 
-#: What the roughness is drawn against: column of the table, axis label.
+#: What the roughness is drawn against: columns of the table, and their axis labels.
 AGAINST = {
     "exponent_first": "exponent of the first regime",
     "beta_max": "largest local exponent",
@@ -52,16 +45,16 @@ AGAINST = {
 
 
 def planes(runs: Sequence[RunResult]) -> Figure:
-    """Draw each run's slices in a row, a column for each plane that any of them was cut along."""
+    """Draw the slices of each run in a row, with a column for each plane that any run has."""
     folders = [run.folder / "landscape" / "slices" for run in runs]
     for run, folder in zip(runs, folders, strict=True):
         if not folder.exists():
-            raise StoreMissingError(f"{folder}: no such folder; make it with: anodiff landscape {run.folder}/trajectory.zarr")
+            raise StoreMissingError(f"{folder}: no such folder; create it with: anodiff landscape {run.folder}/trajectory.zarr")
     cut = [name for name in SLICES if any((folder / f"{name}.zarr").exists() for folder in folders)] or ["path_first"]
     with styled():
         figure = Figure(figsize=(2.9 * len(cut) + 0.7, 2.55 * len(runs) + 0.4), layout="constrained")
         axes = figure.subplots(len(runs), len(cut), squeeze=False)
-        for row, ((title, _), folder) in enumerate(zip(_titled(runs), folders, strict=True)):
+        for row, ((title, _), folder) in enumerate(zip(_with_titles(runs), folders, strict=True)):
             for panel, name in zip(axes[row], cut, strict=True):
                 store = folder / f"{name}.zarr"
                 if store.exists():
@@ -72,7 +65,7 @@ def planes(runs: Sequence[RunResult]) -> Figure:
                         path_legend(panel, fontsize=6)
                 else:
                     panel.set_axis_off()
-                    why = "not cut" if any(folder.glob("*.zarr")) else "no finished window"
+                    why = "not measured" if any(folder.glob("*.zarr")) else "no finished window"
                     panel.text(0.5, 0.5, why, ha="center", va="center", color=QUIET, transform=panel.transAxes)
                 note = panel.get_title(loc="left")
                 heading = (f"{title}\n" if name == cut[0] else "") + (SLICES[name] if row == 0 else "")
@@ -112,9 +105,9 @@ def roughness(runs: Sequence[RunResult]) -> Figure:
     with styled():
         figure = _grid(runs, dict(zip([run.name for run in runs], stores, strict=True)), draw)
         highest = max((float(values.max()) for values in drawn if len(values)), default=0.0)
-        if floors and highest > 0:  # only now: limits of one panel are those of all, which share their axis
+        if floors and highest > 0:  # last, because all panels share these limits
             figure.get_axes()[0].set_ylim(min(floors) / 10, 3 * max(highest, ABOVE_FLOOR * max(floors)))
-        time_legend(figure, colours, "optimiser step of the point")
+        add_time_legend(figure, colours, "optimiser step of the point")
         figure.supxlabel("distance r from the point (weight units)", fontsize=8.5)
         figure.supylabel("⟨|L(w + ru) − L(w)|²⟩", fontsize=8.5)
     return figure
@@ -137,7 +130,9 @@ def hessian(runs: Sequence[RunResult]) -> Figure:
 
 
 def connection(runs: Sequence[RunResult]) -> Figure:
-    """Draw the roughness of the loss against the exponents of the same windows, with the rank correlation."""
+    """Draw the roughness of the loss against the exponents of the same windows, with the rank
+    correlation.
+    """
     table = landscape_table(runs)
     models = list(dict.fromkeys(table["model"]))
     with styled():
@@ -165,25 +160,25 @@ def connection(runs: Sequence[RunResult]) -> Figure:
     return figure
 
 
-def _titled(runs: Sequence[RunResult]) -> list[tuple[str, RunResult]]:
-    """Return the runs in their order with what names their configuration."""
+def _with_titles(runs: Sequence[RunResult]) -> list[tuple[str, RunResult]]:
+    """Return the runs in their order, each with a title that names its configuration."""
     names = {}
-    for name, model in by_model(runs).items():
-        for group, text in labels(model).items():
+    for name, model in group_by_model(runs).items():
+        for group, text in configuration_labels(model).items():
             names[group] = f"{name} · {text}"
     return [(names[run.group], run) for run in runs]
 
 
 def _grid(runs: Sequence[RunResult], stores: dict[str, Any], draw: Callable[..., None]) -> Figure:
-    """Make a panel for each run, and draw its store into it."""
+    """Return a figure with a panel for each run, and draw the run's store into it."""
     columns = min(COLUMNS, len(runs))
     rows = -(-len(runs) // columns)
     figure = Figure(figsize=(max(5.2, 2.3 * columns + 0.5), 2.2 * rows + 0.9), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=False, sharey=True, squeeze=False)
     for panel in axes.flat[len(runs) :]:
         panel.set_visible(False)
-    for panel, (title, run) in zip(axes.flat, _titled(runs), strict=False):
+    for panel, (title, run) in zip(axes.flat, _with_titles(runs), strict=False):
         draw(panel, stores[run.name])
-        say_if_empty(panel, "no finished window")
+        explain_if_empty(panel, "no finished window")
         panel.set_title(title, fontsize=7.5)
     return figure

@@ -1,1 +1,1 @@
-"""Figures of the simplified model and of the calibration."""
+"""Figures of the simplified model, and of the calibration of the estimators."""

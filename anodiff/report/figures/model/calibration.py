@@ -1,4 +1,7 @@
-"""Bias, spread and coverage of the estimators on processes of known law, as `anodiff calibrate` measured them."""
+"""How good are the estimators?
+
+Bias, spread and coverage on processes of known law, as measured by `anodiff calibrate`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from matplotlib.figure import Figure
 
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, QUIET, styled
 
-#: Estimators that are drawn, from top to bottom; the table holds all.
+#: Estimators that are drawn, from top to bottom; the table has all.
 DRAWN = (
     "beta at lag 1",
     "beta at lag 10",
@@ -28,15 +31,17 @@ DRAWN = (
     "log_moment_index of updates",
 )
 
-#: Between these, the coverage of nominal 95 % intervals counts as good.
+#: Range in which the coverage of nominal 95 % intervals is considered good.
 GOOD = (0.90, 0.98)
 
-#: Biases beyond are drawn at the edge.
+#: Larger biases are drawn at the edge.
 FURTHEST = 0.5
 
 
 def calibration(table: pd.DataFrame) -> Figure:
-    """Draw a column of panels per process: bias with spread, and coverage, of each estimator and number of dimensions."""
+    """Draw a column of panels for each process: bias with spread, and coverage, by estimator and
+    number of dimensions.
+    """
     processes = list(dict.fromkeys(table["process"]))
     sizes = list(dict.fromkeys(table["dimensions"]))
     colours = dict(zip(sizes, CONFIGURATIONS * len(sizes), strict=False))
@@ -48,8 +53,8 @@ def calibration(table: pd.DataFrame) -> Figure:
             for size, colour in colours.items():
                 own = rows[rows["dimensions"] == size].set_index("estimator")
                 shift = 0.22 * (sizes.index(size) - (len(sizes) - 1) / 2)
-                _bias(axes[0, column], own, shift, colour)
-                _coverage(axes[1, column], own, shift, colour)
+                _draw_bias(axes[0, column], own, shift, colour)
+                _draw_coverage(axes[1, column], own, shift, colour)
             gaussian = bool(rows["gaussian"].iloc[0])
             axes[0, column].set_title(process if gaussian else f"{process} *", fontsize=7.5)
         for panel in axes[0]:
@@ -64,8 +69,8 @@ def calibration(table: pd.DataFrame) -> Figure:
             row[0].set_ylim(len(DRAWN) - 0.5, -0.5)
         paths, steps = int(table["paths"].max()), int(table["steps"].max())
         middle = axes[0, len(processes) // 2], axes[1, len(processes) // 2]
-        middle[0].set_xlabel("mean − truth; bar: standard deviation of a single path (beyond ±0.5 at the edge)")
-        middle[1].set_xlabel("fraction of 95 % intervals that hold the truth; bar: its own 95 % interval; shaded: 90–98 %")
+        middle[0].set_xlabel("mean − truth; bar: standard deviation of a single path (values beyond ±0.5 at the edge)")
+        middle[1].set_xlabel("fraction of 95 % intervals that contain the truth; bar: its own 95 % interval; shaded: 90–98 %")
         handles = [
             axes[0, 0].plot([], [], "o", color=colour, markersize=4, label=f"{size:,} dimension{'s' * (size > 1)}")[0]
             for size, colour in colours.items()
@@ -74,14 +79,16 @@ def calibration(table: pd.DataFrame) -> Figure:
             handles=handles,
             loc="outside upper left",
             ncols=len(handles),
-            title=f"{paths} paths of {steps:,} steps    * not Gaussian: the intervals' theory is not of this process",
+            title=f"{paths} paths of {steps:,} steps    * not Gaussian: the theory of the intervals does not apply",
             alignment="left",
         )
     return figure
 
 
 def roughness_calibration(table: pd.DataFrame) -> Figure:
-    """Draw bias with spread (top) and coverage (bottom) of the estimators of roughness against H, for each kind of graph."""
+    """Draw bias with spread (top) and coverage (bottom) of the roughness estimators against H, for
+    each kind of graph.
+    """
     kinds = list(dict.fromkeys(table["process"].str.partition(",")[0]))
     estimators = list(dict.fromkeys(table["estimator"]))
     with styled():
@@ -102,7 +109,7 @@ def roughness_calibration(table: pd.DataFrame) -> Figure:
             axes[1, column].axhspan(*GOOD, color="#e3efe6", zorder=0)
             axes[1, column].axhline(0.95, **GUIDE)
             axes[1, column].set_xlabel("Hurst exponent H")
-        axes[0, 0].set_ylabel("mean − H; bar: one graph")
+        axes[0, 0].set_ylabel("mean − H; bar: σ of one graph")
         axes[1, 0].set_ylabel("coverage of 95 % intervals")
         handles: dict[str, Any] = {}
         for panel in axes[0]:
@@ -111,7 +118,7 @@ def roughness_calibration(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _bias(panel: Axes, rows: pd.DataFrame, shift: float, colour: str) -> None:
+def _draw_bias(panel: Axes, rows: pd.DataFrame, shift: float, colour: str) -> None:
     for height, estimator in enumerate(DRAWN):
         if estimator not in rows.index:
             continue
@@ -124,11 +131,13 @@ def _bias(panel: Axes, rows: pd.DataFrame, shift: float, colour: str) -> None:
         panel.plot([place], [height + shift], marker, color=colour, markersize=2.8)
 
 
-def _coverage(panel: Axes, rows: pd.DataFrame, shift: float, colour: str) -> None:
+def _draw_coverage(panel: Axes, rows: pd.DataFrame, shift: float, colour: str) -> None:
     for height, estimator in enumerate(DRAWN):
         if estimator not in rows.index:
             continue
         value, low, high = rows.loc[estimator, ["coverage", "coverage_low", "coverage_high"]].to_numpy(float)
-        quiet = "block bootstrap" in estimator
-        panel.plot([low, high], [height + shift] * 2, color=QUIET if quiet else colour, linewidth=1.0, alpha=0.7)
-        panel.plot([value], [height + shift], "o", color=colour, markersize=2.8, markerfacecolor="white" if quiet else colour)
+        by_bootstrap = "block bootstrap" in estimator
+        panel.plot([low, high], [height + shift] * 2, color=QUIET if by_bootstrap else colour, linewidth=1.0, alpha=0.7)
+        panel.plot(
+            [value], [height + shift], "o", color=colour, markersize=2.8, markerfacecolor="white" if by_bootstrap else colour
+        )

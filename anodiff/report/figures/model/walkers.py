@@ -1,4 +1,7 @@
-"""Pictures of the simplified model: walkers on their surfaces, how they diffuse, and the gradients that they see."""
+"""What does the simplified model show?
+
+Walkers on their surfaces, how they diffuse, and the gradients that they see.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,14 @@ from anodiff.diffusion.stable import fit_stable
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, QUIET, styled
 from anodiff.simulation.surfaces.ensemble import Ensemble
 
+#: Panels in a row.
 COLUMNS = 4
 
-#: Exponents that are drawn against H, with what they are called there.
+#: Exponents that are drawn against H, and their labels.
 EXPONENTS = {"exponent_early": "early", "exponent_largest": "largest", "exponent_late": "late"}
 
 
-#: Named settings, with what is said of them above their row.
+#: Named settings, and the titles of their rows.
 SETTINGS = {
     "chen2021": "Gaussian noise (chen2021)",
     "ly2025": "large steps without noise (ly2025)",
@@ -29,15 +33,11 @@ SETTINGS = {
 
 
 def surfaces(ensembles: Sequence[Ensemble]) -> Figure:
-    """Draw an example of each kind of surface with some walkers' paths, those of the first setting."""
+    """Draw an example of each kind of surface, with paths of walkers of the first setting."""
     ensembles = _by_setting(ensembles)[0]
-    rows = -(-len(ensembles) // COLUMNS)
     with styled():
-        figure = Figure(figsize=(2.2 * COLUMNS, 2.15 * rows + 0.2), layout="constrained")
-        axes = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
-        for panel in axes.flat[len(ensembles) :]:
-            panel.set_visible(False)
-        for panel, ensemble in zip(axes.flat, ensembles, strict=False):
+        figure, axes = _grid(len(ensembles), 2.15, 0.2)
+        for panel, ensemble in zip(axes, ensembles, strict=False):
             panel.grid(False)
             example = ensemble.example
             image = panel.pcolormesh(
@@ -57,7 +57,9 @@ def surfaces(ensembles: Sequence[Ensemble]) -> Figure:
 
 
 def walkers(ensembles: Sequence[Ensemble]) -> Figure:
-    """Draw the ensemble's MSD of each kind, exponents against H and how soon the lowest part is reached, a row a setting."""
+    """Draw each kind's ensemble MSD, exponents against H, and arrivals at the lowest part; one row
+    for each setting.
+    """
     settings = _by_setting(ensembles)
     looks = _looks(settings[0])
     with styled():
@@ -65,12 +67,24 @@ def walkers(ensembles: Sequence[Ensemble]) -> Figure:
         axes = figure.subplots(len(settings), 3, width_ratios=(1.1, 1.1, 0.9), squeeze=False)
         for row, own in zip(axes, settings, strict=True):
             msd, against, arrival = row
-            _displacement(msd, own, looks)
+            _draw_displacement(msd, own, looks)
             msd.set_title(SETTINGS.get(own[0].setting, own[0].setting))
-            _against_hurst(against, own, looks)
-            _arrival(arrival, own, looks)
+            _draw_against_hurst(against, own, looks)
+            _draw_arrivals(arrival, own, looks)
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     return figure
+
+
+def _grid(number: int, height: float, labels_height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with this many panels that share their axes, in rows of a height in inches,
+    and its panels.
+    """
+    rows = -(-number // COLUMNS)
+    figure = Figure(figsize=(2.2 * COLUMNS, height * rows + labels_height), layout="constrained")
+    axes = list(figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat)
+    for panel in axes[number:]:
+        panel.set_visible(False)
+    return figure, axes
 
 
 def _by_setting(ensembles: Sequence[Ensemble]) -> list[list[Ensemble]]:
@@ -79,7 +93,7 @@ def _by_setting(ensembles: Sequence[Ensemble]) -> list[list[Ensemble]]:
     return [[ensemble for ensemble in ensembles if ensemble.setting == name] for name in names]
 
 
-def _displacement(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, dict[str, Any]]) -> None:
+def _draw_displacement(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, dict[str, Any]]) -> None:
     for ensemble in ensembles:
         curve = np.exp(np.log(ensemble.ageing_msd[:, 0]).mean(axis=0))
         panel.plot(ensemble.lags, curve, label=ensemble.kind, gid=ensemble.kind, **looks[ensemble.kind])
@@ -95,16 +109,14 @@ def _displacement(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, d
 
 
 def gradients(ensembles: Sequence[Ensemble]) -> Figure:
-    """Draw the gradients that walkers of the first setting see on each kind, with Gaussian and stable fits."""
+    """Draw the gradients that walkers of the first setting see on each kind of surface, with
+    Gaussian and stable fits.
+    """
     ensembles = _by_setting(ensembles)[0]
-    rows = -(-len(ensembles) // COLUMNS)
     with styled():
-        figure = Figure(figsize=(2.2 * COLUMNS, 2.1 * rows + 0.5), layout="constrained")
-        axes = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
-        for panel in axes.flat[len(ensembles) :]:
-            panel.set_visible(False)
+        figure, axes = _grid(len(ensembles), 2.1, 0.5)
         x = np.linspace(-6, 6, 241)
-        for panel, ensemble in zip(axes.flat, ensembles, strict=False):
+        for panel, ensemble in zip(axes, ensembles, strict=False):
             panel.hist(ensemble.gradients, bins=np.linspace(-6, 6, 61), density=True, color="#c9d6e2", label="gradients")
             panel.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), label="Gaussian", **(GUIDE | {"linewidth": 1.1}))
             law = fit_stable(ensemble.gradients)
@@ -115,21 +127,25 @@ def gradients(ensembles: Sequence[Ensemble]) -> Figure:
             panel.set_title(f"{ensemble.kind}\nα = {alpha.value:.2f} [{alpha.low:.2f}, {alpha.high:.2f}]")
             panel.set_yscale("log")
             panel.set_ylim(1e-4, 3)
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
-        figure.supxlabel("∂L/∂x, in its standard deviation", fontsize=8.5)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+        figure.supxlabel("∂L/∂x (in units of its standard deviation)", fontsize=8.5)
         figure.supylabel("density", fontsize=8.5)
     return figure
 
 
 def _density(characteristic: Any, x: np.ndarray) -> np.ndarray:
-    """Return the density that belongs to a characteristic function, by the inverse Fourier integral."""
+    """Return the density of a characteristic function φ: p(x) = (1/π) ∫ Re[φ(t) exp(−ixt)] dt over
+    t > 0.
+    """
     t = np.linspace(0, 60, 12_001)
     values = characteristic(t)
     return np.maximum(np.trapezoid((values[None] * np.exp(-1j * x[:, None] * t)).real, t, axis=1) / np.pi, 1e-12)
 
 
 def _looks(ensembles: Sequence[Ensemble]) -> dict[str, dict[str, Any]]:
-    """Give fractional surfaces shades by H and solid lines, the others colours and dashes that survive grey print."""
+    """Return shades by H and solid lines for fractional surfaces; colours and dashes for the
+    others, for grey print.
+    """
     fractional = [ensemble.kind for ensemble in ensembles if np.isfinite(ensemble.rows["hurst"].astype(float)).all()]
     others = [ensemble.kind for ensemble in ensembles if ensemble.kind not in fractional]
     shades = np.linspace(0, 0.86, max(2, len(fractional)))
@@ -143,7 +159,7 @@ def _looks(ensembles: Sequence[Ensemble]) -> dict[str, dict[str, Any]]:
     return looks
 
 
-def _against_hurst(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, dict[str, Any]]) -> None:
+def _draw_against_hurst(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, dict[str, Any]]) -> None:
     fractional = [ensemble for ensemble in ensembles if np.isfinite(ensemble.rows["hurst"].astype(float)).all()]
     others = [ensemble for ensemble in ensembles if ensemble not in fractional]
     places = [float(ensemble.rows["hurst"].iloc[0]) for ensemble in fractional] + [
@@ -171,7 +187,7 @@ def _against_hurst(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, 
     panel.legend(loc="best", ncols=3, columnspacing=0.8, handletextpad=0.2, fontsize=7.5)
 
 
-def _arrival(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, dict[str, Any]]) -> None:
+def _draw_arrivals(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, dict[str, Any]]) -> None:
     for row, ensemble in enumerate(ensembles):
         reached = ensemble.exponent("reached")
         panel.barh(row, reached.value, color=looks[ensemble.kind]["color"], height=0.62)
@@ -184,4 +200,4 @@ def _arrival(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[str, dict[s
     panel.set_ylim(len(ensembles) - 0.5, -0.7)
     panel.set_xlim(0, 1.0)
     panel.grid(visible=False, axis="y")
-    panel.set_xlabel("walkers that came to the lowest hundredth")
+    panel.set_xlabel("fraction that reached the lowest hundredth")

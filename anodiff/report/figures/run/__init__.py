@@ -1,1 +1,1 @@
-"""Figures of one run, all its windows."""
+"""Figures of one run, with all its windows: `catalogue` lists them, `data` reads its stores."""

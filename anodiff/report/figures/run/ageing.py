@@ -1,4 +1,7 @@
-"""A run at long lags, and how its time averages differ from the displacement from one point: ageing."""
+"""Is a run anomalous at long lags, and does it age?
+
+Long-lag exponents, and displacements from one point.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,19 @@ from matplotlib.figure import Figure
 from scipy.special import ndtri
 
 from anodiff.diffusion.intervals import COVERAGE
-from anodiff.report.figures.lag_panels import LAG, chi_squared_scatter, sides
+from anodiff.report.figures.lag_panels import LAG, chi_squared_scatter, label_sides
 from anodiff.report.figures.run.data import RunData
-from anodiff.report.figures.run.windows import MARKED, against_waiting_time, colours_of, drawn_windows, sign, waiting_time_axis
-from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, styled, time_legend
+from anodiff.report.figures.run.windows import against_waiting_time, drawn_windows, label_figure, waiting_time_axis
+from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKED, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def long_lags(run: RunData) -> Figure | None:
-    """Draw the MSD at long lags from its value at the first of them, and the exponent there of every window."""
+    """Draw the MSD at long lags, divided by its value at the first of them, and the exponent there
+    of every window.
+    """
     rows = run.result.exponents
     first, last = run.result.curves.attrs["analysis"]["long_lags"]
     windows = drawn_windows(run.result)
@@ -32,7 +37,7 @@ def long_lags(run: RunData) -> Figure | None:
         left.set_xscale("log")
         left.set_yscale("log")
         for window in windows:
-            lag, curve = window.of(run.result, "msd")
+            lag, curve = window.curve(run.result, "msd")
             long = lag >= first
             if long.sum() > 1:
                 left.plot(lag[long], curve[long] / curve[long][0], linewidth=1.3, gid=f"long:{window.number}", **window.look)
@@ -40,29 +45,33 @@ def long_lags(run: RunData) -> Figure | None:
         left.plot(ends, ends / ends[0], **GUIDE)
         left.set_xlabel(LAG)
         left.set_ylabel(f"Δr²(τ) / Δr²({first:,})")
-        _null_band(right, rows)
-        against_waiting_time(right, rows, "beta_long", "#000000", label="as it was")
+        _draw_null_band(right, rows)
+        against_waiting_time(right, rows, "beta_long", "#000000", label="original updates")
         waiting_time_axis(right)
         right.set_ylabel(f"exponent β over lags {first:,}–{last:,}")
         right.axhline(1.0, **GUIDE)
         low, high = right.get_ylim()
         right.set_ylim(min(low, 0.7) - 0.1, max(high, 1.3) + 0.2)
-        sides(right)
+        label_sides(right)
         right.legend(loc="best")
-        time_legend(figure, colours_of(windows))
-        return sign(figure, run.result)
+        return label_figure(figure, run.result, windows)
 
 
-def _null_band(panel: Axes, rows: pd.DataFrame) -> None:
-    """Draw the long-lag exponent of shuffled updates, mean and 95 % of the draws, from the difference in the table."""
-    there = rows[rows["beta_long_above_shuffled"].notna()]
-    above = there["beta_long_above_shuffled"].to_numpy()
-    mean = there["beta_long"].to_numpy() - above
-    error = above / there["beta_long_sigma_shuffled"].to_numpy()
+def _draw_null_band(panel: Axes, rows: pd.DataFrame) -> None:
+    """Draw the long-lag exponent of shuffled updates, mean and 95 % of the draws, from the table's
+    columns.
+
+    The table has the difference from the null and this difference in standard deviations, which
+    combine those of the exponent and of the draws: σ² = σ_exponent² + σ_draws².
+    """
+    known = rows[rows["beta_long_above_shuffled"].notna()]
+    above = known["beta_long_above_shuffled"].to_numpy()
+    mean = known["beta_long"].to_numpy() - above
+    error = above / known["beta_long_sigma_shuffled"].to_numpy()
     reach = float(ndtri((1 + COVERAGE) / 2))
-    own = (there["beta_long_high"] - there["beta_long_low"]).to_numpy() / 3.92
+    own = (known["beta_long_high"] - known["beta_long_low"]).to_numpy() / 3.92
     spread = reach * np.sqrt(np.maximum(error**2 - own**2, 0))
-    times = there["waiting_time"].to_numpy(float)
+    times = known["waiting_time"].to_numpy(float)
     width = 0.35 * np.diff(np.unique(times)).min(initial=rows["length"].min())
     for number, time in enumerate(times):
         panel.fill_between(
@@ -73,7 +82,7 @@ def _null_band(panel: Axes, rows: pd.DataFrame) -> None:
 
 
 def ageing(run: RunData) -> Figure | None:
-    """Draw the displacement from each window's first point beside its time average, and their ratio."""
+    """Draw the displacement from each window's first point, its time average, and their ratio."""
     windows = drawn_windows(run.result)
     if not windows:
         return None
@@ -85,8 +94,8 @@ def ageing(run: RunData) -> Figure | None:
             panel.set_yscale("log")
             panel.set_xlabel(LAG)
         for window in windows:
-            lag, averaged = window.of(run.result, "msd")
-            _, single = window.of(run.result, "ageing_msd")
+            lag, averaged = window.curve(run.result, "msd")
+            _, single = window.curve(run.result, "ageing_msd")
             left.plot(lag, averaged, linewidth=1.2, gid=f"averaged:{window.number}", **window.look)
             left.plot(
                 lag,
@@ -102,5 +111,4 @@ def ageing(run: RunData) -> Figure | None:
         left.set_ylabel("Δr² (squared weight units)")
         right.set_ylabel("from the first point / time average")
         right.axhline(1.0, **GUIDE)
-        time_legend(figure, colours_of(windows))
-        return sign(figure, run.result)
+        return label_figure(figure, run.result, windows)

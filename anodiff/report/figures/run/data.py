@@ -1,10 +1,9 @@
-"""What are the figures of a run drawn from? Its stores, each read once, when it is needed."""
+"""What are the figures of a run drawn from? Its stores; each is read once, when it is needed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +15,10 @@ from anodiff.sweep.results import RunResult
 from anodiff.trajectory.format import STEP_SERIES
 from anodiff.trajectory.store import open_trajectory
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class RunData:
-    """What the figures of a run are drawn from; each store is read when it is asked for, once."""
+    """The data of a run's figures; each store is read when it is first needed."""
 
     result: RunResult
     _paths: dict[int, PathGeometry] = field(default_factory=dict, repr=False)
@@ -39,12 +35,14 @@ class RunData:
 
     @cached_property
     def series(self) -> dict[str, NDArray[np.float32]]:
-        """The series with a value for every step taken, see `STEP_SERIES`."""
+        """The series with a value for every completed step, see `STEP_SERIES`."""
         trajectory = open_trajectory(self.result.folder / "trajectory.zarr")
         return {name: trajectory.series(name)[: trajectory.steps_completed] for name in STEP_SERIES}
 
     def path(self, window: int) -> PathGeometry:
-        """The geometry of one window; only the last one is kept, for a matrix may be large."""
+        """Return the geometry of a window; only the last one is kept in memory, because its matrix
+        may be large.
+        """
         if self._paths.keys() != {window}:
             self._paths.clear()
             self._paths[window] = self.geometries.read(window)
@@ -52,6 +50,6 @@ class RunData:
 
     @cached_property
     def curvature(self) -> Curvature | None:
-        """The curvature along the path; None where it was not looked at."""
+        """The curvature along the path; None if it was not measured."""
         store = self.result.folder / "landscape" / "curvature.zarr"
         return open_curvature(store) if store.exists() else None

@@ -1,4 +1,7 @@
-"""A run's loss step by step: learning curve, changes and their avalanches, moving variance."""
+"""How does a run's loss change step by step?
+
+Learning curve, changes and their avalanches, moving variance.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anodiff.diffusion.avalanches import loss_avalanches
-from anodiff.diffusion.fluctuations import moving_variance
 from anodiff.report.figures.lag_panels import chi_squared_scatter
+from anodiff.report.figures.panels import diverged_at
 from anodiff.report.figures.run.data import RunData
-from anodiff.report.figures.run.windows import sign
-from anodiff.report.figures.style import CONFIGURATIONS, LOSS_UNITS, diverged_at, styled
+from anodiff.report.figures.run.windows import label_figure
+from anodiff.report.figures.style import CONFIGURATIONS, LOSS_UNITS, styled
 from anodiff.storage.types import FloatArray
 
-#: So many values are drawn one by one; of more, lowest, middle and highest of stretches, so many.
+#: Values that are drawn one by one, at most; a longer series is drawn as median and range of this many stretches.
 MOST_POINTS, STRETCHES = 2000, 500
 
-#: The largest avalanches that are marked, of all windows.
+#: Avalanches of all windows that are marked, at most; the largest are.
 MOST_AVALANCHES = 200
 
-#: Stretches of the moving variance: in steps, and at most this part of the run.
+#: Steps over which the moving variance is taken; at most one such part of the run.
 WIDTH, PART = 50, 10
 
 TEST, TRAIN = CONFIGURATIONS[1], CONFIGURATIONS[0]
 
 
 def loss(run: RunData) -> Figure | None:
-    """Draw loss, accuracy, |ΔL| with its avalanches, and the moving variance of the loss against the optimiser step."""
+    """Draw loss, accuracy, |ΔL| with its avalanches, and the moving variance of the loss against
+    the optimiser step.
+    """
     losses = run.series["loss"].astype(np.float64)
     if not np.isfinite(losses).any():
         return None
@@ -38,14 +43,14 @@ def loss(run: RunData) -> Figure | None:
         figure = Figure(figsize=(7.2, 8.2), layout="constrained")
         top, accuracy, changes, variance = figure.subplots(4, 1, sharex=True, height_ratios=(1.3, 0.8, 1.1, 1))
         steps = np.arange(len(losses), dtype=np.float64)
-        series(top, steps, losses, "#9a9a9a", "mini-batch", "loss")
-        _epochs(top, run, "loss")
+        draw_series(top, steps, losses, "#9a9a9a", "mini-batch", "loss")
+        _draw_epochs(top, run, "loss")
         top.set_yscale("log", nonpositive="mask")
         top.set_ylabel(unit)
-        _epochs(accuracy, run, "accuracy")
+        _draw_epochs(accuracy, run, "accuracy")
         accuracy.set_ylabel("accuracy\n(fraction correct)")
-        series(changes, steps[:-1], np.abs(np.diff(losses)), "#9a9a9a", "|ΔL|", "change")
-        _avalanches(changes, run)
+        draw_series(changes, steps[:-1], np.abs(np.diff(losses)), "#9a9a9a", "|ΔL|", "change")
+        _draw_avalanches(changes, run)
         changes.set_yscale("log", nonpositive="mask")
         changes.set_ylabel("change of loss in a\nstep, |ΔL|")
         width = max(2, min(WIDTH, len(losses) // PART))
@@ -54,7 +59,7 @@ def loss(run: RunData) -> Figure | None:
         low, high = chi_squared_scatter(np.array(width - 1.0))
         if (moving > 0).any():
             variance.fill_between(*thinned(centres, moving / high, moving / low), color=TRAIN, alpha=0.2, linewidth=0)
-        series(variance, centres, moving, TRAIN, "", "variance")
+        draw_series(variance, centres, moving, TRAIN, "", "variance")
         variance.set_yscale("log", nonpositive="mask")
         variance.set_ylabel(f"variance of the loss\nover {width} steps")
         variance.set_xlabel("optimiser step")
@@ -64,11 +69,11 @@ def loss(run: RunData) -> Figure | None:
                 panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
             if (step := diverged_at(run.result)) is not None:
                 panel.axvline(step, color="#000000", linewidth=0.9, linestyle=":")
-        return sign(figure, run.result)
+        return label_figure(figure, run.result)
 
 
-def series(panel: Axes, steps: FloatArray, values: FloatArray, colour: str, label: str, name: str) -> None:
-    """Draw a value for every step; of a long series the middle of each stretch, over the range within it."""
+def draw_series(panel: Axes, steps: FloatArray, values: FloatArray, colour: str, label: str, name: str) -> None:
+    """Draw every value of a series, or for a long one the median and range of each stretch."""
     if len(steps) <= MOST_POINTS:
         panel.plot(steps, values, color=colour, linewidth=0.7, label=label, gid=name)
         return
@@ -83,14 +88,26 @@ def series(panel: Axes, steps: FloatArray, values: FloatArray, colour: str, labe
     panel.plot(centres, middle, color=colour, linewidth=0.9, label=label, gid=name)
 
 
+def moving_variance(values: FloatArray, width: int) -> FloatArray:
+    """Return the unbiased variance of each ``width`` consecutive values, shape (n − width + 1,).
+
+    NaN if one of them is not finite; empty for fewer values than ``width``. The pitfall: a loss
+    that falls within the stretch adds the variance of its trend, width² slope² / 12.
+    """
+    if len(values) < width:
+        return np.empty(0)
+    series = np.where(np.isfinite(values), values, np.nan)
+    return np.lib.stride_tricks.sliding_window_view(series, width).var(axis=1, ddof=1)
+
+
 def thinned(*curves: FloatArray) -> list[FloatArray]:
-    """Return curves with at most `MOST_POINTS` of their points each."""
+    """Return at most `MOST_POINTS` points of each curve, evenly spaced."""
     every = -(-len(curves[0]) // MOST_POINTS)
     return [curve[::every] for curve in curves]
 
 
-def _epochs(panel: Axes, run: RunData, quantity: str) -> None:
-    """Draw the epochs' training mean and test value of loss or accuracy."""
+def _draw_epochs(panel: Axes, run: RunData, quantity: str) -> None:
+    """Draw the training mean and the test value of loss or accuracy by epoch."""
     for kind, colour, dashes, label in (("train", TRAIN, "--", "training, by epoch"), ("test", TEST, "-", "test")):
         values = run.result.curves[f"{kind}_{quantity}"].values
         known = np.isfinite(values)
@@ -103,8 +120,8 @@ def _epochs(panel: Axes, run: RunData, quantity: str) -> None:
             )  # fmt: skip
 
 
-def _avalanches(panel: Axes, run: RunData) -> None:
-    """Mark each window's threshold, and the largest avalanches where their change is largest."""
+def _draw_avalanches(panel: Axes, run: RunData) -> None:
+    """Draw each window's threshold, and mark the largest avalanches at their largest change."""
     marks: list[tuple[float, float, float]] = []
     label = "threshold, one σ"
     for number, window in enumerate(run.geometries.windows):
@@ -118,7 +135,7 @@ def _avalanches(panel: Axes, run: RunData) -> None:
             found.threshold_value, window.start, window.start + window.length, color="#000000", linewidth=0.9, linestyle="--",
             label=label,
         )  # fmt: skip
-        label = "_again"
+        label = "_no second entry"
         changes = np.abs(np.diff(points))
         for start, duration, size in zip(found.starts, found.durations, found.sizes, strict=True):
             largest = start + int(np.argmax(changes[start : start + duration]))

@@ -1,4 +1,7 @@
-"""A run over all its windows or points at once: the exponent as a map of lag and waiting time, and the curvature."""
+"""How do a run's exponent and curvature change during training?
+
+β as a map of lag and waiting time, and eigenvalues.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,17 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from anodiff.report.figures.lag_panels import LAG
-from anodiff.report.figures.landscape import panels as landscape
+from anodiff.report.figures.landscape.panels import draw_eigenvalues
 from anodiff.report.figures.run.data import RunData
-from anodiff.report.figures.run.windows import sign
+from anodiff.report.figures.run.windows import label_figure
 from anodiff.report.figures.style import DIVERGING, styled
 
-#: Names of waiting times beside the map, at most.
+#: Waiting times that label the map, at most.
 MOST_LABELS = 16
 
 
 def beta_map(run: RunData) -> Figure | None:
-    """Draw β of every window and lag as colours, and where its interval holds 1."""
+    """Draw β of every window and lag as a map, with dots where its interval contains 1."""
     curves = run.result.curves
     beta = curves["beta"].values
     if not np.isfinite(beta).any():
@@ -54,7 +57,7 @@ def beta_map(run: RunData) -> Figure | None:
         bar = figure.colorbar(image, ax=panel, pad=0.02)
         bar.set_label("local exponent β")
         bar.ax.set_yscale("linear")
-        return sign(figure, run.result)
+        return label_figure(figure, run.result)
 
 
 def hessian(run: RunData) -> Figure | None:
@@ -62,4 +65,9 @@ def hessian(run: RunData) -> Figure | None:
     if run.curvature is None or not len(run.curvature["step"]):
         return None
     with styled():
-        return sign(landscape.eigenvalues(run.curvature), run.result)
+        figure = Figure(figsize=(5.4, 3.3), layout="constrained")
+        axes = figure.subplots()
+        draw_eigenvalues(axes, run.curvature)
+        handles, labels = axes.get_legend_handles_labels()
+        axes.legend(handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5))
+        return label_figure(figure, run.result)

@@ -1,9 +1,12 @@
-"""A run's path within its windows: displacement against contour length, loss against distance, and how far fragments stray."""
+"""What shape does a run's path have?
+
+Displacement by contour length, loss difference by distance, transverse excursions.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,70 +15,73 @@ from matplotlib.figure import Figure
 
 from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
 from anodiff.report.figures.run.data import RunData
-from anodiff.report.figures.run.windows import against_waiting_time, colours_of, drawn_windows, sign, waiting_time_axis
-from anodiff.report.figures.style import GUIDE, QUIET, styled, time_legend
+from anodiff.report.figures.run.windows import against_waiting_time, drawn_windows, label_figure, waiting_time_axis
+from anodiff.report.figures.style import GUIDE, QUIET, styled
 from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
     from anodiff.report.figures.run.windows import DrawnWindow
 
 
-#: Pairs are taken of so many points of a window, evenly spaced, at most.
+#: Points of a window whose pairs are taken, at most; they are evenly spaced.
 MOST_POINTS = 1001
 
-#: Excursion² over chord² of Brownian motion in many dimensions: the middle point's.
+#: Excursion² over chord² of Brownian motion in many dimensions, where the middle point is the farthest.
 BROWNIAN_RATIO = 0.25
+
+#: Makes means over pairs of points from squared displacements, contour length and loss of a window.
+Binning = Callable[[FloatArray, FloatArray, FloatArray], Binned]
 
 
 def contour(run: RunData) -> Figure | None:
-    """Draw Δr² against contour length with the fitted power law, and the path dimension of every window."""
+    """Draw Δr² against contour length with the fitted power law, and the path dimension of every
+    window.
+    """
 
-    def binned(squared: FloatArray, contour_length: FloatArray, losses: FloatArray) -> Binned:
-        return displacement_by_contour(squared, contour_length)
-
-    windows = drawn_windows(run.result, "beta")
-    found = list(_binned(run, windows, binned))
-    if not found:
-        return None
-    with styled():
-        figure, right = _two_panels(found, "contour length s (weight units)", "Δr² (squared weight units)")
+    def draw_dimensions(panel: Axes) -> None:
         rows = run.result.exponents
-        against_waiting_time(right, rows, "path_dimension", "#000000")
+        against_waiting_time(panel, rows, "path_dimension", "#000000")
         for height, text in ((1.0, "straight"), (2.0, "Brownian")):
-            right.axhline(height, **GUIDE)
-            _beside(right, height, text)
-        right.set_ylabel("path dimension $D_f$")
+            _draw_level(panel, height, text)
+        panel.set_ylabel("path dimension $D_f$")
         variation = rows["step_length_variation"].dropna()
-        right.set_title(f"step lengths: σ / mean {variation.min():.2f} to {variation.max():.2f}")
-        time_legend(figure, colours_of(windows))
-        return sign(figure, run.result)
+        panel.set_title(f"step lengths: σ / mean {variation.min():.2f} to {variation.max():.2f}")
+
+    return _draw_pairs(
+        run,
+        lambda squared, contour_length, losses: displacement_by_contour(squared, contour_length),
+        "contour length s (weight units)",
+        "Δr² (squared weight units)",
+        draw_dimensions,
+    )
 
 
 def loss_by_distance(run: RunData) -> Figure | None:
-    """Draw the mean squared loss difference against distance with the fitted power law, and 2H of every window."""
+    """Draw the mean squared loss difference against distance with the fitted power law, and 2H of
+    every window.
+    """
 
-    def binned(squared: FloatArray, contour_length: FloatArray, losses: FloatArray) -> Binned:
-        return loss_difference_by_distance(squared, losses)
-
-    windows = drawn_windows(run.result, "beta")
-    found = list(_binned(run, windows, binned))
-    if not found:
-        return None
-    with styled():
-        figure, right = _two_panels(found, "distance Δr (weight units)", "MSL: mean of (ΔL)²")
+    def draw_exponents(panel: Axes) -> None:
         rows = run.result.exponents
         doubled = {f"loss_roughness{end}": 2 * rows[f"loss_roughness{end}"] for end in ("", "_low", "_high")}
-        against_waiting_time(right, rows.assign(**doubled), "loss_roughness", "#000000")
-        for height, text in ((0.0, "noise alone"), (1.0, "Brownian"), (2.0, "smooth")):
-            right.axhline(height, **GUIDE)
-            _beside(right, height, text)
-        right.set_ylabel("2H of MSL ~ Δr$^{2H}$")
-        time_legend(figure, colours_of(windows))
-        return sign(figure, run.result)
+        against_waiting_time(panel, rows.assign(**doubled), "loss_roughness", "#000000")
+        for height, text in ((0.0, "only noise"), (1.0, "Brownian"), (2.0, "smooth")):
+            _draw_level(panel, height, text)
+        panel.set_ylabel("2H of MSL ~ Δr$^{2H}$")
+
+    return _draw_pairs(
+        run,
+        lambda squared, contour_length, losses: loss_difference_by_distance(squared, losses),
+        "distance Δr (weight units)",
+        "MSL: mean of (ΔL)²",
+        draw_exponents,
+    )
 
 
 def excursion(run: RunData) -> Figure | None:
-    """Draw the excursion ratio against the length of fragments, and its exponent for every window."""
+    """Draw the excursion ratio against the length of fragments, and the exponent of excursions of
+    every window.
+    """
     windows = drawn_windows(run.result, "excursion_ratio")
     if not windows:
         return None
@@ -83,23 +89,23 @@ def excursion(run: RunData) -> Figure | None:
         figure, left, right = _pair()
         left.set_xscale("log")
         for window in windows:
-            lag, ratio = window.of(run.result, "excursion_ratio")
+            lag, ratio = window.curve(run.result, "excursion_ratio")
             left.plot(lag, ratio, linewidth=1.2, gid=f"excursion:{window.number}", **window.look)
         left.axhline(BROWNIAN_RATIO, **GUIDE)
         left.set_ylim(bottom=0)
         left.set_xlabel("length of the fragment τ (optimiser steps)")
         left.set_ylabel("excursion² / chord², means over fragments")
         against_waiting_time(right, run.result.exponents, "excursion_exponent", "#000000")
-        right.axhline(1.0, **GUIDE)
-        _beside(right, 1.0, "self-similar")
+        _draw_level(right, 1.0, "self-similar")
         right.set_ylabel("exponent of excursion² ~ (chord²)$^x$")
         waiting_time_axis(right)
-        time_legend(figure, colours_of(windows))
-        return sign(figure, run.result)
+        return label_figure(figure, run.result, windows)
 
 
 def fitted_line(binned: Binned) -> tuple[FloatArray, FloatArray]:
-    """Return the fitted power law at the ends of the bins that it is fitted to, with `Binned.exponent` as its slope."""
+    """Return the fitted power law at the first and the last bin used for the fit; its slope is
+    `Binned.exponent`.
+    """
     use = binned.fitted & (binned.means > 0)
     if use.sum() < 2:
         return np.empty(0), np.empty(0)
@@ -110,21 +116,32 @@ def fitted_line(binned: Binned) -> tuple[FloatArray, FloatArray]:
     return np.exp(ends), np.exp(height + slope * ends)
 
 
-def _binned(
-    run: RunData, windows: Sequence[DrawnWindow], bins: Callable[[FloatArray, FloatArray, FloatArray], Binned]
-) -> Iterator[tuple[DrawnWindow, Binned]]:
-    """Give each window's means over pairs of its points, where there are any."""
-    for window in windows:
-        path = run.path(window.number)
-        every = math.ceil(len(path.gram) / (MOST_POINTS - 1))
-        losses = run.geometries.point_series("loss", window.number)
-        found = bins(path.squared_displacements[::every, ::every], path.contour_length[::every], losses[::every])
-        if len(found.centres):
-            yield window, found
+def _draw_pairs(run: RunData, binning: Binning, xlabel: str, ylabel: str, draw_right: Callable[[Axes], None]) -> Figure | None:
+    """Draw means over pairs of points on the left, and on the right what ``draw_right`` draws
+    against the waiting time.
+    """
+    windows = drawn_windows(run.result, "beta")
+    found = [(window, means) for window in windows if len((means := _means(run, window, binning)).centres)]
+    if not found:
+        return None
+    with styled():
+        figure, right = _two_panels(found, xlabel, ylabel)
+        draw_right(right)
+        return label_figure(figure, run.result, windows)
 
 
-def _two_panels(found: Sequence[tuple[DrawnWindow, Binned]], across: str, up: str) -> tuple[Figure, Axes]:
-    """Draw binned means with their power laws on the left; on the right stand waiting times."""
+def _means(run: RunData, window: DrawnWindow, binning: Binning) -> Binned:
+    """Return the means over pairs of a window's points."""
+    path = run.path(window.number)
+    every = math.ceil(len(path.gram) / (MOST_POINTS - 1))
+    losses = run.geometries.point_series("loss", window.number)
+    return binning(path.squared_displacements[::every, ::every], path.contour_length[::every], losses[::every])
+
+
+def _two_panels(found: Sequence[tuple[DrawnWindow, Binned]], xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+    """Draw means over pairs with their power laws on the left; return the panel on the right, with
+    waiting times below it.
+    """
     figure, left, right = _pair()
     left.set_xscale("log")
     left.set_yscale("log", nonpositive="mask")
@@ -139,8 +156,8 @@ def _two_panels(found: Sequence[tuple[DrawnWindow, Binned]], across: str, up: st
     if high < 100 * low:  # so short that its minor ticks need labels, but not all of them
         left.xaxis.set_major_formatter("{x:g}")
         left.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:e}"[0] in "25" else "")
-    left.set_xlabel(across)
-    left.set_ylabel(up)
+    left.set_xlabel(xlabel)
+    left.set_ylabel(ylabel)
     waiting_time_axis(right)
     return figure, right
 
@@ -151,8 +168,9 @@ def _pair() -> tuple[Figure, Axes, Axes]:
     return figure, left, right
 
 
-def _beside(panel: Axes, height: float, text: str) -> None:
-    """Name a horizontal line beside its right end."""
+def _draw_level(panel: Axes, height: float, text: str) -> None:
+    """Draw a horizontal line with its name at its right end."""
+    panel.axhline(height, **GUIDE)
     panel.annotate(
         text, (1.0, height), (3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
         va="center", fontsize=7, color=QUIET, annotation_clip=False,

@@ -1,4 +1,7 @@
-"""How heavy a run's steps and gradients are: their distributions with Gaussian and stable laws, and α window by window."""
+"""Are a run's steps and gradients heavy-tailed?
+
+Distributions with Gaussian and stable laws, and α of every window.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anodiff.diffusion.jumps import standardised
-from anodiff.diffusion.stable import StableLaw
-from anodiff.diffusion.stable_density import stable_density
+from anodiff.diffusion.stable_law import StableLaw
 from anodiff.report.figures.run.data import RunData
-from anodiff.report.figures.run.windows import against_waiting_time, sign, waiting_time_axis
+from anodiff.report.figures.run.windows import against_waiting_time, label_figure, waiting_time_axis
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, styled
 from anodiff.storage.types import FloatArray
 
-#: What is drawn: quantity of tails.csv, heading, unit, marker, colour.
+#: Quantities of tails.csv that are drawn: heading, axis label, marker, colour.
 DRAWN = {
     "gradient": ("gradient entries, pooled", "gradient entry (loss per weight unit)", "o", CONFIGURATIONS[0]),
     "standardised_gradient": (
         "gradient entries, each parameter's\nstandardised",
-        "entry (interquartile ranges)",
+        "entry (in interquartile ranges)",
         "s",
         CONFIGURATIONS[1],
     ),
@@ -28,7 +30,7 @@ DRAWN = {
     "noise_norm": ("norms of the gradient noise", "norm (loss per weight unit)", "D", CONFIGURATIONS[3]),
 }
 
-#: Share of the values that the axis leaves out at each end, and bins over the rest.
+#: Share of the values beyond each end of the axis, and number of bins between its ends.
 BEYOND, BINS = 2e-4, 60
 
 
@@ -47,9 +49,9 @@ def gradients(run: RunData) -> Figure | None:
         for panels, window in zip(axes, shown, strict=True):
             for panel, quantity in zip(panels, quantities, strict=True):
                 row = fitted[(fitted["window"] == window) & (fitted["quantity"] == quantity)]
-                values = values_of(run, window, quantity)
+                values = read_values(run, window, quantity)
                 if len(row) and len(values):
-                    distribution(panel, values, row.iloc[0])
+                    draw_distribution(panel, values, row.iloc[0])
                 else:
                     panel.set_axis_off()
                 heading, unit, *_ = DRAWN[quantity]
@@ -70,11 +72,13 @@ def gradients(run: RunData) -> Figure | None:
         waiting_time_axis(below)
         below.set_ylabel("stable α; 2 is Gaussian")
         below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-        return sign(figure, run.result)
+        return label_figure(figure, run.result)
 
 
-def values_of(run: RunData, window: int, quantity: str) -> FloatArray:
-    """Return the values of a window that tails.csv describes, flat; empty where there are none."""
+def read_values(run: RunData, window: int, quantity: str) -> FloatArray:
+    """Return the values of a window that tails.csv describes, shape (values,); empty if there are
+    none.
+    """
     if quantity == "step_length":
         return run.path(window).step_lengths
     if quantity == "noise_norm":
@@ -87,12 +91,14 @@ def values_of(run: RunData, window: int, quantity: str) -> FloatArray:
     return (standardised(known) if quantity == "standardised_gradient" else known).ravel()
 
 
-def distribution(panel: Axes, values: FloatArray, row: pd.Series) -> None:
-    """Draw a histogram as a density, the Gaussian of the same mean and variance, and the stable law of the table's row."""
+def draw_distribution(panel: Axes, values: FloatArray, row: pd.Series) -> None:
+    """Draw a histogram as a density, the Gaussian of the same mean and variance, and the stable law
+    of a row of tails.csv.
+    """
     low, high = np.quantile(values, [BEYOND, 1 - BEYOND])
     edges = np.linspace(low, high, BINS + 1) if high > low else np.linspace(low - 1, low + 1, BINS + 1)
     counts, _ = np.histogram(values, edges)
-    density = counts / len(values) / np.diff(edges)  # of all values, those beyond the axis too
+    density = counts / len(values) / np.diff(edges)  # of all values, including those beyond the axis
     floor = density[density > 0].min() / 3
     panel.stairs(np.maximum(density, floor), edges, baseline=floor, fill=True, color="#c9d6e2", label="values", gid="values")
     x = np.linspace(edges[0], edges[-1], 301)
@@ -100,7 +106,7 @@ def distribution(panel: Axes, values: FloatArray, row: pd.Series) -> None:
     gaussian = np.exp(-(((x - mean) / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
     panel.plot(x, gaussian, **(GUIDE | {"color": "#000000", "linewidth": 1.1}), label="Gaussian", gid="gaussian")
     law = StableLaw(*(float(row[f"stable_{name}"]) for name in ("alpha", "beta", "scale", "location")))
-    stable = stable_density(law, x)
+    stable = law.density(x)
     panel.plot(x, stable, color=CONFIGURATIONS[1], linewidth=1.3, label="stable law", gid="stable")
     panel.set_yscale("log", nonpositive="mask")
     panel.set_ylim(floor, 3 * max(density.max(), np.nanmax(stable)))

@@ -1,7 +1,8 @@
-"""Which windows of a run are drawn, and how: what its figures share."""
+"""Which windows of a run are drawn, and how do its figures show waiting times?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,37 +11,35 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anodiff.report.figures.style import QUIET, fate, time_colours, waiting_times
+from anodiff.report.figures.panels import divergence_note
+from anodiff.report.figures.style import QUIET, add_time_legend, time_colours, waiting_times
 from anodiff.storage.types import FloatArray
 from anodiff.sweep.results import RunResult
-
-#: Ground of what is marked on an axis.
-MARKED = "#f1efe9"
 
 
 @dataclass(frozen=True)
 class DrawnWindow:
-    """A window and its look: the colour of its waiting time; a marker where its points are some steps apart."""
+    """A window and its look: the colour of its waiting time, and markers if it has a stride."""
 
     number: int
     start: int
     stride: int
     colour: Any
 
-    def of(self, run: RunResult, name: str) -> tuple[FloatArray, FloatArray]:
-        """Return lags and values of one of the run's curves, where it is finite."""
+    def curve(self, run: RunResult, name: str) -> tuple[FloatArray, FloatArray]:
+        """Return lags and values of one of the run's curves where it is finite."""
         values = run.curves[name].values[self.number]
         known = np.isfinite(values)
         return run.curves["lag"].values[known].astype(float), values[known]
 
     @property
     def look(self) -> dict[str, Any]:
-        """Keywords of its line."""
+        """Keywords for its line."""
         return {"color": self.colour, "marker": "o" if self.stride > 1 else "", "markersize": 3, "markevery": [0, -1]}
 
 
 def drawn_windows(run: RunResult, name: str = "msd") -> list[DrawnWindow]:
-    """Return the windows with a finite value of a curve, of at most eight waiting times."""
+    """Return the windows in which a curve has a finite value, with at most eight waiting times."""
     known = np.isfinite(run.curves[name].values).any(axis=1)
     if not known.any():
         return []
@@ -55,13 +54,10 @@ def drawn_windows(run: RunResult, name: str = "msd") -> list[DrawnWindow]:
     ]
 
 
-def colours_of(windows: list[DrawnWindow]) -> dict[int, Any]:
-    """Return the colour of each waiting time, for the legend."""
-    return {window.start: window.colour for window in windows}
-
-
 def against_waiting_time(panel: Axes, rows: pd.DataFrame, column: str, colour: str, **look: Any) -> None:
-    """Draw a column of exponents.csv with its interval against the waiting time; windows with a stride are hollow."""
+    """Draw a column of exponents.csv with its interval against the waiting time; windows with a
+    stride have hollow markers.
+    """
     known = rows[rows[column].notna()]
     for strided, filled in ((False, colour), (True, "white")):
         part = known[(known["stride"] > 1) == strided]
@@ -86,8 +82,12 @@ def waiting_time_axis(panel: Axes) -> None:
     panel.xaxis.set_major_formatter("{x:,.0f}")
 
 
-def sign(figure: Figure, run: RunResult) -> Figure:
-    """Write the run's name, and where it diverged, below its figure."""
-    told = " · ".join(part for part in (run.name, fate([run])) if part)
-    figure.supxlabel(told, x=0.01, ha="left", fontsize=6.5, color=QUIET)
+def label_figure(figure: Figure, run: RunResult, windows: Sequence[DrawnWindow] = ()) -> Figure:
+    """Write the run's name, and where it diverged, below the figure; add a legend of the windows'
+    waiting times above it.
+    """
+    if windows:
+        add_time_legend(figure, {window.start: window.colour for window in windows})
+    text = " · ".join(part for part in (run.name, divergence_note([run])) if part)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=6.5, color=QUIET)
     return figure

@@ -1,1 +1,1 @@
-"""Figures of a sweep, a panel or column for each configuration or model."""
+"""Figures of a sweep: a panel for each configuration, or a column for each model."""

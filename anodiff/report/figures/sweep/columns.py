@@ -1,4 +1,7 @@
-"""The panels of a figure over a sweep: two upon each other for each model, and below them its configurations by look."""
+"""Which panels does a figure with a column for each model have?
+
+Two panels, and a legend of the configurations below them.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from anodiff.report.figures.style import CONFIGURATIONS, MARKERS, MOST_COLUMNS, Group, by_model, fate, labels
+from anodiff.report.figures.panels import MOST_COLUMNS, Group, configuration_labels, divergence_note, group_by_model
+from anodiff.report.figures.style import CONFIGURATIONS, MARKERS
 from anodiff.sweep.results import RunResult
 
-#: Configurations of a model that its legend names; all are drawn.
+#: Configurations of a model in its legend, at most; all are drawn.
 MOST_LISTED = 24
-#: Inches: width of a column, by how many there are; height of two panels, and of the labels around them.
-WIDTHS, HEIGHT, AROUND = {1: 5.6, 2: 4.3, 3: 3.6, 4: 2.95}, 3.8, 0.8
-#: Inches: a legend's line, a letter of it, what stands before the letters.
+#: Inches: width of a column, by the number of columns; height of two panels; height of the labels around them.
+WIDTHS, HEIGHT, LABELS_HEIGHT = {1: 5.6, 2: 4.3, 3: 3.6, 4: 2.95}, 3.8, 0.8
+#: Inches: height of a line of a legend, width of a letter, width of the handle before the letters.
 LINE, LETTER, HANDLE = 0.173, 0.063, 0.5
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A group of runs, and how it looks."""
+    """The runs of a configuration, the text of its legend, its colour and its marker."""
 
     runs: Group
     text: str
@@ -41,13 +45,15 @@ class Column:
     configurations: list[Configuration]
 
 
-def model_columns(runs: Sequence[RunResult], across: str, top_label: str, bottom_label: str) -> tuple[Figure, list[Column]]:
-    """Make two panels, one upon the other, for each model, with a legend of its configurations below; rows share an axis."""
-    number = min(len(by_model(runs)), MOST_COLUMNS)
-    models = [(name, list(_configurations(model, WIDTHS[number]))) for name, model in by_model(runs).items()]
+def model_columns(runs: Sequence[RunResult], xlabel: str, top_label: str, bottom_label: str) -> tuple[Figure, list[Column]]:
+    """Return a figure with a column for each model: two panels above a legend of its
+    configurations. Rows share an axis.
+    """
+    number = min(len(group_by_model(runs)), MOST_COLUMNS)
+    models = [(name, list(_configurations(model, WIDTHS[number]))) for name, model in group_by_model(runs).items()]
     rows = [models[first : first + number] for first in range(0, len(models), number)]
     legends = [LINE * max(_legend_lines(configurations, WIDTHS[number]) for _, configurations in row) for row in rows]
-    size = (WIDTHS[number] * number, sum(HEIGHT + AROUND + legend for legend in legends) + 0.2)
+    size = (WIDTHS[number] * number, sum(HEIGHT + LABELS_HEIGHT + legend for legend in legends) + 0.2)
     figure = Figure(figsize=size, layout="constrained")
     ratios = [height for legend in legends for height in (HEIGHT / 2, HEIGHT / 2, legend)]
     axes = figure.subplots(3 * len(rows), number, squeeze=False, height_ratios=ratios)
@@ -65,7 +71,7 @@ def model_columns(runs: Sequence[RunResult], across: str, top_label: str, bottom
             top.set_title(name, fontsize=9.5)
             top.tick_params(which="both", labelbottom=False, labelleft=first)
             bottom.tick_params(which="both", labelleft=first)
-            bottom.set_xlabel(across)
+            bottom.set_xlabel(xlabel)
             top.set_ylabel(top_label if first else "")
             bottom.set_ylabel(bottom_label if first else "")
             _legend(below, configurations, WIDTHS[number])
@@ -75,14 +81,14 @@ def model_columns(runs: Sequence[RunResult], across: str, top_label: str, bottom
 
 def _configurations(model: dict[str, Group], width: float) -> Iterator[Configuration]:
     """Give each configuration of a model a colour and a marker."""
-    for number, (group, text) in enumerate(labels(model).items()):
-        told = f"{text} ({fate(model[group])})" if fate(model[group]) else text
-        told = textwrap.fill(told, int((width - HANDLE) / LETTER))
-        yield Configuration(model[group], told, CONFIGURATIONS[number % len(CONFIGURATIONS)], MARKERS[number % len(MARKERS)])
+    for number, (group, text) in enumerate(configuration_labels(model).items()):
+        note = divergence_note(model[group])
+        label = textwrap.fill(f"{text} ({note})" if note else text, int((width - HANDLE) / LETTER))
+        yield Configuration(model[group], label, CONFIGURATIONS[number % len(CONFIGURATIONS)], MARKERS[number % len(MARKERS)])
 
 
 def _listed(configurations: Sequence[Configuration]) -> tuple[Sequence[Configuration], int]:
-    """Return the configurations that the legend names, and how many it leaves out."""
+    """Return the configurations in the legend, and the number that it leaves out."""
     return configurations[:MOST_LISTED], max(0, len(configurations) - MOST_LISTED)
 
 
@@ -92,18 +98,18 @@ def _legend_columns(configurations: Sequence[Configuration], width: float) -> in
 
 
 def _legend_lines(configurations: Sequence[Configuration], width: float) -> int:
-    listed, left = _listed(configurations)
-    lines = sum(1 + each.text.count("\n") for each in listed) + (left > 0)
+    listed, left_out = _listed(configurations)
+    lines = sum(1 + each.text.count("\n") for each in listed) + (left_out > 0)
     return math.ceil(lines / _legend_columns(configurations, width))
 
 
 def _legend(panel: Axes, configurations: Sequence[Configuration], width: float) -> None:
-    listed, left = _listed(configurations)
+    listed, left_out = _listed(configurations)
     handles = [
         Line2D([], [], color=each.colour, marker=each.marker, markersize=4, linewidth=1.2, label=each.text) for each in listed
     ]
-    if left:
-        handles.append(Line2D([], [], linestyle="", label=f"and {left} more, see the table"))
+    if left_out:
+        handles.append(Line2D([], [], linestyle="", label=f"and {left_out} more, see the table"))
     legend = panel.legend(
         handles=handles,
         loc="upper left",
@@ -115,4 +121,4 @@ def _legend(panel: Axes, configurations: Sequence[Configuration], width: float) 
         handlelength=1.8,
         columnspacing=1.2,
     )
-    legend.set_in_layout(False)  # its place is set aside; a wide one must not narrow the panels
+    legend.set_in_layout(False)  # it has a place of its own, and a wide legend must not narrow the panels

@@ -1,4 +1,7 @@
-"""How do the exponents depend on depth, batch size and learning rate? A column for each of them that varies in the sweep."""
+"""How do the exponents depend on depth, batch size and learning rate?
+
+A column for each of these that varies in the sweep.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anodiff.diffusion.ergodicity import over_ensemble
-from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, Group, styled
+from anodiff.diffusion.ergodicity import ensemble_mean
+from anodiff.report.figures.panels import Group
+from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, styled
 from anodiff.report.figures.sweep.seeds import WindowKey, exponent, windows
 from anodiff.sweep.results import RunResult
 
-#: Series of an axis that are drawn, and listed in its legend.
+#: Series of an axis that are drawn and listed in its legend, at most.
 MOST_SERIES = 10
 
 Settings = dict[str, Any]
@@ -24,7 +28,9 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class SweepAxis:
-    """A setting that a sweep may vary: what it is called, its value in a run's settings, and the settings that hold it."""
+    """A setting that a sweep can vary: its name and label, its value in a run's settings, and the
+    keys of these settings.
+    """
 
     name: str
     label: str
@@ -34,19 +40,21 @@ class SweepAxis:
 
 @dataclass(frozen=True)
 class Series:
-    """Configurations that differ in one axis alone, by its value."""
+    """Configurations that differ only in one axis, by its value."""
 
     text: str
     groups: dict[float, Group]
 
     def window(self, *, last: bool) -> WindowKey | None:
-        """Return the first or the last window that every one of the configurations has."""
+        """Return the first or the last window that all of the configurations have."""
         shared = set.intersection(*(set(windows(group)) for group in self.groups.values()))
         return sorted(shared)[-1 if last else 0] if shared else None
 
 
 def depth(settings: Settings) -> float:
-    """Return the number of layers: the setting, or the number at the end of the model's name, such as resnet14; NaN without."""
+    """Return the number of layers: the setting, or the number at the end of a name such as
+    resnet14; NaN without either.
+    """
     given = settings.get("model.depth")
     number = re.search(r"(\d+)$", str(settings["model.name"]))
     return float(given if given is not None else number[1] if number else "nan")
@@ -67,7 +75,9 @@ AXES = (
 
 
 def series_of(axis: SweepAxis, runs: Sequence[RunResult]) -> list[Series]:
-    """Return the sets of configurations that differ in an axis alone, of at least two values each."""
+    """Return the sets of configurations that differ only in an axis, each with at least two values
+    of it.
+    """
     groups: dict[str, Group] = {}
     for run in runs:
         groups.setdefault(run.group, []).append(run)
@@ -79,15 +89,17 @@ def series_of(axis: SweepAxis, runs: Sequence[RunResult]) -> list[Series]:
         if np.isfinite(value):
             sets.setdefault(repr((_family(settings), sorted(others.items(), key=str))), {}).setdefault(value, group)
     kept = [members for members in sets.values() if len(members) > 1]
-    return [Series(_text(axis, members), dict(sorted(members.items()))) for members in kept]
+    return [Series(_series_label(axis, members), dict(sorted(members.items()))) for members in kept]
 
 
 def dependence(runs: Sequence[RunResult]) -> Figure:
-    """Draw early and late exponents against each axis that varies: means over seeds with their interval, and single seeds."""
+    """Draw early and late exponents against each axis that varies: means over seeds with intervals,
+    and single seeds.
+    """
     found = {axis: series_of(axis, runs) for axis in AXES}
     varying = [axis for axis in AXES if found[axis]]
-    still = [axis.name for axis in AXES if not found[axis]]
-    note = f"{' · '.join(still)}: no two configurations differ in this alone"
+    constant = [axis.name for axis in AXES if not found[axis]]
+    note = f"{' · '.join(constant)}: no two configurations differ only in this"
     with styled():
         if not varying:
             figure = Figure(figsize=(5.6, 1.2), layout="constrained")
@@ -100,8 +112,8 @@ def dependence(runs: Sequence[RunResult]) -> Figure:
             for number, series in enumerate(shown):
                 look = {"color": CONFIGURATIONS[number % len(CONFIGURATIONS)], "marker": MARKERS[number % len(MARKERS)]}
                 shift = 1.015 ** (number - (len(shown) - 1) / 2)
-                _points(axes[0, column], series, "beta_max", look, shift, last=False)
-                _points(axes[1, column], series, "beta_long", look, shift, last=True)
+                _draw_series(axes[0, column], series, "beta_max", look, shift, last=False)
+                _draw_series(axes[1, column], series, "beta_long", look, shift, last=True)
             values = sorted({value for series in shown for value in series.groups})
             for panel in axes[:, column]:
                 panel.axhline(1.0, **GUIDE)
@@ -109,21 +121,21 @@ def dependence(runs: Sequence[RunResult]) -> Figure:
                 panel.set_xticks(values, [f"{value:g}" for value in values])
                 panel.minorticks_off()
             axes[1, column].set_xlabel(axis.label)
-            left = len(found[axis]) - len(shown)
+            left_out = len(found[axis]) - len(shown)
             legend = axes[0, column].legend(
                 loc="lower left", bbox_to_anchor=(0, 1.02), fontsize=7, borderaxespad=0,
-                title=f"and {left} more, see the table" if left else None, title_fontsize=7,
+                title=f"and {left_out} more, see the table" if left_out else None, title_fontsize=7,
             )  # fmt: skip
             legend.set_in_layout(True)
         axes[0, 0].set_ylabel("largest local exponent β,\nfirst window")
-        axes[1, 0].set_ylabel("exponent β over long lags,\nlast window of all compared")
-        if still:
+        axes[1, 0].set_ylabel("exponent β over long lags,\nlast shared window")
+        if constant:
             figure.supxlabel(note, fontsize=7.5, color=QUIET)
     return figure
 
 
-def _points(panel: Axes, series: Series, column: str, look: dict[str, Any], shift: float, *, last: bool) -> None:
-    """Draw a column of exponents.csv in one window against the axis."""
+def _draw_series(panel: Axes, series: Series, column: str, look: dict[str, Any], shift: float, *, last: bool) -> None:
+    """Draw a column of exponents.csv for one window against the axis."""
     key = series.window(last=last)
     means = []
     for value, group in series.groups.items():
@@ -131,7 +143,7 @@ def _points(panel: Axes, series: Series, column: str, look: dict[str, Any], shif
         seeds = seeds[np.isfinite(seeds)]
         if not len(seeds):
             continue
-        mean = over_ensemble(seeds)
+        mean = ensemble_mean(seeds)
         means.append((value * shift, mean.value))
         panel.plot(
             np.full(len(seeds), value * shift),
@@ -151,7 +163,7 @@ def _family(settings: Settings) -> str:
     return re.sub(r"\d+$", "", str(settings["model.name"]))
 
 
-def _text(axis: SweepAxis, members: dict[float, Group]) -> str:
+def _series_label(axis: SweepAxis, members: dict[float, Group]) -> str:
     settings = next(iter(members.values()))[0].settings
     parts = [_family(settings) if axis.name == "depth" else str(settings["model.name"])]
     parts += [f"batch {settings['training.batch_size']}"] if axis.name != "batch size" else []

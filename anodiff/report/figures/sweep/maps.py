@@ -1,4 +1,7 @@
-"""Where in lag and waiting time is the motion anomalous? β(t_w, τ) as a map, a panel for each configuration."""
+"""Where in lag and waiting time is the motion anomalous?
+
+β(t_w, τ) as a map, a panel for each configuration.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +18,29 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from anodiff.report.figures.lag_panels import LAG
-from anodiff.report.figures.style import DIVERGING, QUIET, Group, panels, styled
+from anodiff.report.figures.panels import Group, panels
+from anodiff.report.figures.style import DIVERGING, QUIET, styled
 from anodiff.report.figures.sweep.seeds import WindowKey, mean_curve, null_band, windows
 from anodiff.storage.types import FloatArray
 from anodiff.sweep.results import RunResult
 
-#: Ground where nothing was measured: dotted, which no colour of the map is in grey print.
-UNKNOWN_GROUND: dict[str, Any] = {"facecolor": "#f2f2f2", "edgecolor": "#9a9a9a", "hatch": "..", "linewidth": 0}
+#: Background where nothing was measured: dotted, to differ from all colours of the map in grey print.
+UNMEASURED: dict[str, Any] = {"facecolor": "#f2f2f2", "edgecolor": "#9a9a9a", "hatch": "..", "linewidth": 0}
 
-#: Waiting times that are written beside the map, at most.
+#: Waiting times that label the map, at most.
 MOST_LABELS = 8
 
-#: Hatches: what they mark, and their pattern.
-HATCHES = {"interval": ("95 % interval holds 1", "////"), "null": ("not told from updates in random order", "\\\\\\\\")}
+#: Meaning and pattern of the hatches.
+HATCHES = {"interval": ("95 % interval contains 1", "////"), "null": ("interval overlaps random order", "\\\\\\\\")}
 
-#: The colours reach at least so far from 1, and at most.
+#: Least and largest distance from 1 that the colours cover.
 LEAST_REACH, MOST_REACH = 0.2, 1.0
 
 
 def beta_map(runs: Sequence[RunResult]) -> Figure:
-    """Draw β of every window and lag as colours, mean over seeds, with the line β = 1; hatched where it is not told apart."""
+    """Draw β of every window and lag, mean over seeds, as a map with the line β = 1; hatched where
+    β is not significant.
+    """
     with styled():
         figure, placed = panels(runs, LAG, "waiting time $t_w$ (optimiser steps)")
         shown = [run for _, group in placed for run in group]
@@ -47,9 +53,9 @@ def beta_map(runs: Sequence[RunResult]) -> Figure:
         inner = np.sqrt(lags[1:] * lags[:-1]) if len(lags) > 1 else lags[:0]
         edges = np.concatenate([[lags[0] / 1.1], inner, [lags[-1] * 1.1]])
         ticks = np.unique(np.linspace(0, len(keys) - 1, min(len(keys), MOST_LABELS)).round().astype(int))
-        for (panel, _), (beta, holds, within) in zip(placed, maps, strict=True):
+        for (panel, _), (beta, contains_1, overlaps) in zip(placed, maps, strict=True):
             panel.grid(False)
-            panel.patch.set(**UNKNOWN_GROUND)
+            panel.patch.set(**UNMEASURED)
             panel.pcolormesh(
                 edges,
                 np.arange(len(keys) + 1),
@@ -59,10 +65,9 @@ def beta_map(runs: Sequence[RunResult]) -> Figure:
                 gid="beta",
                 rasterized=True,
             )
-            _hatch(panel, edges, holds, "interval")
-            _hatch(panel, edges, within, "null")
+            _hatch(panel, edges, contains_1, "interval")
+            _hatch(panel, edges, overlaps, "null")
             _line_at_1(panel, lags, beta)
-            panel.set_xscale("log")
             panel.set_xlim(edges[0], edges[-1])
             panel.set_ylim(0, len(keys))
             panel.set_yticks(ticks + 0.5, [str(keys[row]) for row in ticks])
@@ -79,30 +84,34 @@ def beta_map(runs: Sequence[RunResult]) -> Figure:
         bar.set_label("local exponent β: above 1 superdiffusive, below subdiffusive")
         bar.ax.axhline(1.0, color="#000000", linewidth=1.0)
         handles = [Patch(facecolor="white", edgecolor="#000000", hatch=hatch, label=text) for text, hatch in HATCHES.values()]
-        handles.append(Patch(**UNKNOWN_GROUND, label="not measured"))
+        handles.append(Patch(**UNMEASURED, label="not measured"))
         figure.legend(handles=handles, loc="outside upper left", ncols=3 if figure.get_figwidth() > 6 else 2, handleheight=1.4)
     return figure
 
 
 def _map(group: Group, keys: Sequence[WindowKey], lags: FloatArray) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return β of windows and lags, whether its interval holds 1, and whether it meets the band of updates in random order."""
+    """Return β by window and lag, whether its interval contains 1, and whether it overlaps the band
+    of updates in random order.
+
+    Each has the shape (windows, lags).
+    """
     beta = np.full((len(keys), len(lags)), np.nan)
-    holds, within = np.zeros(beta.shape, bool), np.zeros(beta.shape, bool)
+    contains_1, overlaps = np.zeros(beta.shape, bool), np.zeros(beta.shape, bool)
     for row, key in enumerate(keys):
         curve = mean_curve(group, "beta", key)
         places = np.searchsorted(lags, curve.lags)
         beta[row, places] = curve.mean
         low, high = np.full((2, len(lags)), np.nan)
         low[places], high[places] = curve.low, curve.high
-        holds[row] = (low <= 1) & (high >= 1)
+        contains_1[row] = (low <= 1) & (high >= 1)
         known, least, most = null_band(group, "shuffled", key)
         at = np.searchsorted(lags, known)
-        within[row, at] = (low[at] <= most) & (high[at] >= least)
-    return beta, holds, within
+        overlaps[row, at] = (low[at] <= most) & (high[at] >= least)
+    return beta, contains_1, overlaps
 
 
 def _hatch(panel: Axes, edges: FloatArray, marked: NDArray[np.bool_], what: str) -> None:
-    """Hatch cells of the map, neighbours in a row together."""
+    """Hatch the marked cells of the map; neighbours in a row become one box."""
     boxes = []
     for row, cells in enumerate(marked):
         changes = np.flatnonzero(np.diff(np.concatenate([[False], cells, [False]]).astype(int)))

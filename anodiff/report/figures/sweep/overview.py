@@ -1,4 +1,7 @@
-"""The sweep at a glance, a column for each model: exponents and tails against waiting time, and learning curves."""
+"""What are the results of a sweep at a glance?
+
+Exponents and tails by waiting time, and learning curves, a column for each model.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +17,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
 
-from anodiff.report.figures.style import (
-    GUIDE,
-    LOSS_UNITS,
-    QUIET,
-    diverged_at,
-    say_if_empty,
-    styled,
-)
+from anodiff.report.figures.panels import diverged_at, explain_if_empty
+from anodiff.report.figures.style import GUIDE, LOSS_UNITS, QUIET, styled
 from anodiff.report.figures.sweep.columns import Column, Configuration, model_columns
 from anodiff.sweep.results import RunResult
 
+#: Line style of the test and the training series.
 LINES: dict[str, Any] = {"test": "-", "train": (0, (2, 1.5))}
-#: Vuong's ratio within which neither law is favoured, at 5 %.
+#: Neither law is favoured at 5 % if Vuong's ratio is between ± this value.
 UNDECIDED = 1.96
 
 
 def exponents(runs: Sequence[RunResult]) -> Figure:
-    """Draw each window's largest local exponent, and that over the long lags, against its waiting time."""
+    """Draw each window's largest local exponent, and its exponent over the long lags, against its
+    waiting time.
+    """
     with styled():
         long_lags = {tuple(run.curves.attrs["analysis"]["long_lags"]) for run in runs}
-        span = "{}–{}".format(*long_lags.pop()) if len(long_lags) == 1 else "set for each run"
+        span = "{}–{}".format(*long_lags.pop()) if len(long_lags) == 1 else "each run's own"
         figure, columns = model_columns(
             runs,
             "waiting time $t_w$ (optimiser steps)",
@@ -43,19 +43,21 @@ def exponents(runs: Sequence[RunResult]) -> Figure:
         )
         for column in columns:
             for configuration in column.configurations:
-                _points(column.top, configuration, "beta_max")
-                _points(column.bottom, configuration, "beta_long")
-            _null_range(column.bottom, column.configurations)
+                _draw_points(column.top, configuration, "beta_max")
+                _draw_points(column.bottom, configuration, "beta_long")
+            _shade_null_range(column.bottom, column.configurations)
             for panel in (column.top, column.bottom):
                 panel.axhline(1.0, **GUIDE)
-            _waiting_times(column)
-            say_if_empty(column.top, "no window with a finite value")
-            say_if_empty(column.bottom, f"no window reaches the long lags ({span} steps)")
+            _set_waiting_times(column)
+            explain_if_empty(column.top, "no window with a finite value")
+            explain_if_empty(column.bottom, f"no window reaches the long lags ({span} steps)")
     return figure
 
 
 def tails(runs: Sequence[RunResult]) -> Figure:
-    """Draw the stable exponent of gradients, and which tail the step lengths have, against each window's waiting time."""
+    """Draw the stable exponent of gradients, and the law of the tail of step lengths, against each
+    window's waiting time.
+    """
     with styled():
         figure, columns = model_columns(
             runs,
@@ -65,14 +67,14 @@ def tails(runs: Sequence[RunResult]) -> Figure:
         )
         for column in columns:
             for configuration in column.configurations:
-                _points(column.top, configuration, "stable_alpha", _of("standardised_gradient"))
-                _points(column.bottom, configuration, "against_exponential", _of("step_length"))
+                _draw_points(column.top, configuration, "stable_alpha", _tails_of("standardised_gradient"))
+                _draw_points(column.bottom, configuration, "against_exponential", _tails_of("step_length"))
             column.top.axhline(2.0, **GUIDE)
             column.bottom.axhline(0.0, **GUIDE)
             column.bottom.axhspan(-UNDECIDED, UNDECIDED, color=QUIET, alpha=0.18, linewidth=0, zorder=0.5)
-            _waiting_times(column)
-            say_if_empty(column.top, "no window with a fitted stable law")
-            say_if_empty(column.bottom, "no window with two fitted tails")
+            _set_waiting_times(column)
+            explain_if_empty(column.top, "no window with a fitted stable law")
+            explain_if_empty(column.bottom, "no window with two fitted tails")
     return figure
 
 
@@ -88,10 +90,10 @@ def learning(runs: Sequence[RunResult]) -> Figure:
             column.top.yaxis.set_minor_formatter(_Decimal())
             for configuration in column.configurations:
                 for run in configuration.runs:
-                    _series(column.top, run, configuration, "loss")
-                    _series(column.bottom, run, configuration, "accuracy")
+                    _draw_series(column.top, run, configuration, "loss")
+                    _draw_series(column.bottom, run, configuration, "accuracy")
             for panel in (column.top, column.bottom):
-                say_if_empty(panel, "no epoch was finished")
+                explain_if_empty(panel, "no finished epoch")
             end = max(run.curves.attrs["steps_completed"] for each in column.configurations for run in each.runs)
             column.bottom.set_xlim(-0.02 * end, max(1.03 * end, 1))
             _few_ticks(column.bottom)
@@ -102,25 +104,27 @@ def learning(runs: Sequence[RunResult]) -> Figure:
     return figure
 
 
-def _of(quantity: str) -> Callable[[RunResult], pd.DataFrame]:
-    """Return what reads the rows of tails.csv that describe a quantity."""
+def _tails_of(quantity: str) -> Callable[[RunResult], pd.DataFrame]:
+    """Return a function that selects the rows of a run's tails.csv for a quantity."""
     return lambda run: run.tails[run.tails["quantity"] == quantity]
 
 
-def _points(
+def _draw_points(
     panel: Axes,
     configuration: Configuration,
     column: str,
     windows: Callable[[RunResult], pd.DataFrame] = attrgetter("exponents"),
 ) -> None:
-    """Draw a point for each seed and window, with its interval if it has one, and a line through the means over the seeds."""
+    """Draw a point for each seed and window, with its interval if it has one, and a line through
+    the means over seeds.
+    """
     look: dict[str, Any] = {"color": configuration.colour, "marker": configuration.marker}
     values: dict[float, list[float]] = {}
     for run in configuration.runs:
-        there = windows(run).dropna(subset=[column])
-        times, heights = there["waiting_time"].to_numpy(float), there[column].to_numpy(float)
-        if f"{column}_low" in there:
-            low, high = (there[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
+        rows = windows(run).dropna(subset=[column])
+        times, heights = rows["waiting_time"].to_numpy(float), rows[column].to_numpy(float)
+        if f"{column}_low" in rows:
+            low, high = (rows[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
             panel.vlines(times, low, high, color=configuration.colour, linewidth=0.7, alpha=0.5)
         panel.plot(times, heights, linestyle="", markersize=3.5, markeredgewidth=0.6, alpha=0.75, gid=run.name, **look)
         for time, height in zip(times, heights, strict=True):
@@ -130,8 +134,10 @@ def _points(
         panel.plot(*zip(*means, strict=True), color=configuration.colour, linewidth=1.2, gid=configuration.runs[0].group)
 
 
-def _null_range(panel: Axes, configurations: Sequence[Configuration]) -> None:
-    """Shade from the least to the largest long-lag exponent of updates in random order, over the runs of a model."""
+def _shade_null_range(panel: Axes, configurations: Sequence[Configuration]) -> None:
+    """Shade the range of the long-lag exponents of updates in random order over the runs of a
+    model.
+    """
     nulls: dict[float, list[float]] = {}
     for run in (run for each in configurations for run in each.runs):
         drawn = run.exponents["beta_long"] - run.exponents["beta_long_above_shuffled"]
@@ -146,14 +152,14 @@ def _null_range(panel: Axes, configurations: Sequence[Configuration]) -> None:
             panel.vlines(times, low, high, color=QUIET, alpha=0.3, linewidth=6, zorder=0.5)
 
 
-def _waiting_times(column: Column) -> None:
+def _set_waiting_times(column: Column) -> None:
     """Let both panels span the waiting times of the column's windows."""
     starts = [run.exponents["waiting_time"].to_numpy(float) for each in column.configurations for run in each.runs]
     _time_axis(column.bottom, np.unique(np.concatenate(starts)))
 
 
 def _time_axis(panel: Axes, times: np.ndarray) -> None:
-    """Spread the waiting times: evenly, or logarithmically where they span more than a decade and a half."""
+    """Set the axis of waiting times: linear, or logarithmic over more than a factor of 30."""
     later = times[times > 0]
     if len(times) == 1:
         panel.set_xticks(times, [f"{times[0]:,.0f}"])
@@ -176,13 +182,16 @@ def _few_ticks(panel: Axes) -> None:
     panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _series(panel: Axes, run: RunResult, configuration: Configuration, quantity: str) -> None:
-    """Draw a run's test and training series; the test series ends with the run's marker, a diverged run's with crosses."""
+def _draw_series(panel: Axes, run: RunResult, configuration: Configuration, quantity: str) -> None:
+    """Draw a run's test and training series.
+
+    The test series ends with the configuration's marker; crosses end a diverged run.
+    """
     diverged = diverged_at(run) is not None
     for kind, style in LINES.items():
         values = run.curves[f"{kind}_{quantity}"].values
-        there = np.isfinite(values)
-        steps, heights = run.curves["epoch_step"].values[there], values[there]
+        finite = np.isfinite(values)
+        steps, heights = run.curves["epoch_step"].values[finite], values[finite]
         panel.plot(
             steps,
             heights,
@@ -198,7 +207,9 @@ def _series(panel: Axes, run: RunResult, configuration: Configuration, quantity:
 
 
 class _Decimal(LogFormatter):
-    """Label a logarithmic axis with 0.2 and 0.5, where it is so short that its minor ticks need labels."""
+    """Labels such as 0.2 and 0.5 for a logarithmic axis that is so short that its minor ticks need
+    labels.
+    """
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}" if super().__call__(x, pos) else ""

@@ -1,4 +1,7 @@
-"""What grows with the distance between two points of a path? Means over pairs of points, a panel for each configuration."""
+"""What grows with the distance between two points of a path?
+
+Means over pairs of points, a panel for each configuration.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anodiff.diffusion.ergodicity import over_ensemble
+from anodiff.diffusion.ergodicity import ensemble_mean
 from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
 from anodiff.geometry import Geometries, open_geometry
-from anodiff.report.figures.style import GUIDE, Group, panels, say_if_empty, styled, time_colours, time_legend
-from anodiff.report.figures.sweep.seeds import WindowKey, exponent, numbers, windows
+from anodiff.report.figures.panels import Group, explain_if_empty, panels
+from anodiff.report.figures.style import GUIDE, add_time_legend, styled, time_colours
+from anodiff.report.figures.sweep.seeds import WindowKey, exponent, window_numbers, windows
 from anodiff.sweep.results import RunResult
 
-#: Windows and seeds of a configuration that are drawn, at most: each takes all pairs of a window's points.
+#: Windows and seeds of a configuration that are drawn, at most, because each needs all pairs of a window's points.
 MOST_WINDOWS, MOST_SEEDS = 3, 2
 
 Pairs = Callable[[Geometries, int], Binned]
@@ -28,7 +32,9 @@ def contour(runs: Sequence[RunResult]) -> Figure:
 
 
 def loss_difference(runs: Sequence[RunResult]) -> Figure:
-    """Draw the mean squared loss difference against distance, with the power law of the roughness exponent."""
+    """Draw the mean squared loss difference against distance, with the power law of the roughness
+    exponent.
+    """
     return _figure(runs, _loss, "distance Δr (weight units)", "MSL (squared loss)", "loss_roughness", "H")
 
 
@@ -43,58 +49,59 @@ def _loss(geometries: Geometries, number: int) -> Binned:
 
 
 def chosen_windows(runs: Sequence[RunResult]) -> list[WindowKey]:
-    """Return the sweep's first, middle and last window without a stride, as far as there are so many."""
+    """Return the first, the middle and the last window without a stride; fewer if there are fewer
+    windows.
+    """
     keys = windows(runs)
     plain = [key for key in keys if key.stride == 1] or keys
     return [plain[place] for place in sorted({0, len(plain) // 2, len(plain) - 1})] if plain else []
 
 
-def _figure(runs: Sequence[RunResult], pairs: Pairs, across: str, up: str, column: str, symbol: str) -> Figure:
+def _figure(runs: Sequence[RunResult], pairs: Pairs, xlabel: str, ylabel: str, column: str, symbol: str) -> Figure:
     with styled():
-        figure, placed = panels(runs, across, up)
+        figure, placed = panels(runs, xlabel, ylabel)
         chosen = {group[0].group: chosen_windows(group) for _, group in placed}
         colours = time_colours(sorted({key.start for keys in chosen.values() for key in keys}))
         for panel, group in placed:
-            panel.set_xscale("log")
             panel.set_yscale("log")
-            said = []
+            texts = []
             for key in chosen[group[0].group]:
                 for run, binned in _binned(group, key, pairs):
                     name = f"{run.name}:{key}"
                     panel.plot(
                         binned.centres, binned.means, "o-", color=colours[key.start], markersize=2, linewidth=0.8, gid=name
                     )
-                    _law(panel, binned)
-                found = over_ensemble(own := _column(group, key, column))
+                    _draw_power_law(panel, binned)
+                found = ensemble_mean(own := _values(group, key, column))
                 if np.isfinite(found.value):
                     bounds = f" [{found.low:.2f}, {found.high:.2f}]" if len(own) > 2 else ""
-                    said.append((f"$t_w$ = {key}: {symbol} = {found.value:.2f}{bounds}", colours[key.start]))
-            for line, (text, colour) in enumerate(said):
+                    texts.append((f"$t_w$ = {key}: {symbol} = {found.value:.2f}{bounds}", colours[key.start]))
+            for line, (text, colour) in enumerate(texts):
                 panel.plot(0.03, 0.95 - 0.09 * line, "o", color=colour, markersize=4, transform=panel.transAxes)
                 panel.text(
                     0.06, 0.97 - 0.09 * line, text, transform=panel.transAxes, va="top", fontsize=7,
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
                 )  # fmt: skip
-            say_if_empty(panel, "no finished window")
-        time_legend(figure, colours)
+            explain_if_empty(panel, "no finished window")
+        add_time_legend(figure, colours)
     return figure
 
 
 def _binned(group: Group, key: WindowKey, pairs: Pairs) -> Iterator[tuple[RunResult, Binned]]:
-    """Return what was binned of the first seeds that reached a window."""
+    """Yield the first seeds that reached a window, each with its means over pairs."""
     for run in group[:MOST_SEEDS]:
-        number = numbers(run).get(key)
+        number = window_numbers(run).get(key)
         if number is not None and np.isfinite(run.curves["msd"].values[number]).any():
             yield run, pairs(open_geometry(run.folder / "geometry.zarr"), number)
 
 
-def _column(group: Group, key: WindowKey, column: str) -> list[float]:
-    """Return a column of exponents.csv in the rows of a window, of all seeds."""
+def _values(group: Group, key: WindowKey, column: str) -> list[float]:
+    """Return a column of exponents.csv for a window: the finite values of all seeds."""
     return [value for run in group if np.isfinite(value := exponent(run, key, column))]
 
 
-def _law(panel: Axes, binned: Binned) -> None:
-    """Draw the fitted power law over the bins that it was fitted to."""
+def _draw_power_law(panel: Axes, binned: Binned) -> None:
+    """Draw the fitted power law over the bins used for the fit."""
     x, y = binned.centres[binned.fitted], binned.means[binned.fitted]
     if len(x) > 1 and np.isfinite(power := slope(x, y)):
         weight = 1 / x

@@ -1,4 +1,7 @@
-"""What do the seeds of a configuration say together? Means of their curves, window by window, with intervals."""
+"""What is the mean of a curve over the seeds of a configuration?
+
+Window by window, with intervals.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from anodiff.sweep.results import RunResult
 
 @dataclass(frozen=True, order=True)
 class WindowKey:
-    """What makes a window of one seed that of another: first step, stride, length, all in optimiser steps."""
+    """What identifies the same window in several seeds: first step, stride and length, in optimiser
+    steps.
+    """
 
     start: int
     stride: int
@@ -26,19 +31,19 @@ class WindowKey:
 
 @dataclass(frozen=True)
 class MeanCurve:
-    """A curve over the lag, mean over the seeds that reached the window.
+    """The mean of a curve over the seeds that reached the window.
 
     Attributes
     ----------
     lags
-        In optimiser steps, those at which all of these seeds have a finite value, shape (lags,).
+        Lags in optimiser steps at which all of these seeds have a finite value, shape (lags,).
     mean
         Mean over seeds, shape (lags,).
     low, high
-        Ends of its 95 % interval: half widths of single seeds' intervals, added as those of independent values, over their
-        number; NaN where a seed has none, shape (lags,).
+        Ends of its 95 % interval, shape (lags,); NaN if a seed has none. Its half width is sqrt(Σ
+        h²) / n for n seeds with independent intervals of half width h.
     seeds
-        How many they are.
+        Number of these seeds.
     """
 
     lags: FloatArray
@@ -48,24 +53,25 @@ class MeanCurve:
     seeds: int
 
     def from_lag(self, first: float) -> MeanCurve:
-        """Return the curve from a lag on."""
+        """Return the part of the curve at lags of at least ``first``."""
         long = self.lags >= first
         return MeanCurve(self.lags[long], self.mean[long], self.low[long], self.high[long], self.seeds)
 
 
 def windows(runs: Sequence[RunResult]) -> list[WindowKey]:
-    """Return the windows of some runs, each once, by their waiting time."""
-    return sorted({key for run in runs for key in numbers(run)})
+    """Return the windows of the runs, each once, sorted by waiting time."""
+    return sorted({key for run in runs for key in window_numbers(run)})
 
 
-def values(group: Sequence[RunResult], name: str, key: WindowKey) -> tuple[FloatArray, FloatArray]:
-    """Return the lags of a window and a curve at them, shape (seeds, lags), of the seeds with any finite value.
+def curve_values(group: Sequence[RunResult], name: str, key: WindowKey) -> tuple[FloatArray, FloatArray]:
+    """Return lags and values, shape (seeds, lags), of a curve in a window, for the seeds with any
+    finite value.
 
-    Lags that one of these seeds does not know at all are left out.
+    Only lags that all of these seeds have are returned.
     """
     rows = []
     for run in group:
-        number = numbers(run).get(key)
+        number = window_numbers(run).get(key)
         if number is not None and np.isfinite(curve := run.curves[name].values[number]).any():
             rows.append((run.curves["lag"].values, curve))
     if not rows:
@@ -77,12 +83,14 @@ def values(group: Sequence[RunResult], name: str, key: WindowKey) -> tuple[Float
 
 
 def mean_curve(group: Sequence[RunResult], name: str, key: WindowKey) -> MeanCurve:
-    """Return the mean of a curve over seeds with its interval, from ``name``, ``name_low`` and ``name_high``."""
-    lags, curves = values(group, name, key)
+    """Return the mean over seeds of the curve ``name``, with its interval from ``name_low`` and
+    ``name_high``.
+    """
+    lags, curves = curve_values(group, name, key)
     if not len(curves):
         return MeanCurve(np.empty(0), np.empty(0), np.empty(0), np.empty(0), 0)
     known = np.isfinite(curves).all(axis=0)
-    (_, low), (_, high) = (values(group, f"{name}_{end}", key) for end in ("low", "high"))
+    (_, low), (_, high) = (curve_values(group, f"{name}_{end}", key) for end in ("low", "high"))
     if low.shape == high.shape == curves.shape:
         half = np.sqrt((((high - low) / 2) ** 2).sum(axis=0)) / len(curves)
     else:
@@ -92,16 +100,20 @@ def mean_curve(group: Sequence[RunResult], name: str, key: WindowKey) -> MeanCur
 
 
 def null_band(group: Sequence[RunResult], null: str, key: WindowKey) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return lags and the ends of a null's band, means over seeds of the 2.5 % and 97.5 % quantiles of its draws."""
-    (lags, low), (_, high) = (values(group, f"beta_{null}_{end}", key) for end in ("low", "high"))
+    """Return lags and the ends of a null's band: means over seeds of the 2.5 % and 97.5 % quantiles
+    of its draws.
+    """
+    (lags, low), (_, high) = (curve_values(group, f"beta_{null}_{end}", key) for end in ("low", "high"))
     if not len(low):
         return np.empty(0), np.empty(0), np.empty(0)
     known = np.isfinite(low).all(axis=0) & np.isfinite(high).all(axis=0)
     return lags[known], low.mean(axis=0)[known], high.mean(axis=0)[known]
 
 
-def numbers(run: RunResult) -> dict[WindowKey, int]:
-    """Return the number of each window; of several alike, the first."""
+def window_numbers(run: RunResult) -> dict[WindowKey, int]:
+    """Return the number of each window in the run; if several windows are the same, the number of
+    the first.
+    """
     found: dict[WindowKey, int] = {}
     columns = run.exponents[["waiting_time", "stride", "length"]].to_numpy(int)
     for number, (start, stride, length) in enumerate(columns.tolist()):
@@ -110,6 +122,6 @@ def numbers(run: RunResult) -> dict[WindowKey, int]:
 
 
 def exponent(run: RunResult, key: WindowKey | None, column: str) -> float:
-    """Return a column of exponents.csv in the row of a window; NaN where the run has none."""
-    number = None if key is None else numbers(run).get(key)
+    """Return a column of exponents.csv for a window; NaN if the run does not have the window."""
+    number = None if key is None else window_numbers(run).get(key)
     return math.nan if number is None else float(run.exponents[column].iloc[number])

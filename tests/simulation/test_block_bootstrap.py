@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from anodiff.diffusion.bootstrap import draw_log_msd_by_blocks
 from anodiff.errors import ConfigError
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import time_averaged_msd
+from anodiff.simulation.calibration.block_bootstrap import draw_log_msd_by_blocks
 from anodiff.simulation.processes import brownian
 
 LAGS = np.array([1, 3, 30])
@@ -28,12 +28,12 @@ def test_blocks_of_one_at_lag_one_resample_independent_steps():
         squares, logs = drawn(seed, block=1)
         scatter.append(logs[0].std())
         errors.append(np.log(time_averaged_msd(squares)[1] / 2))
-    assert np.mean(scatter) == pytest.approx(np.sqrt(2 / (500 * 2)), rel=0.06)  # χ² with 2 degrees of freedom a step
+    assert np.mean(scatter) == pytest.approx(np.sqrt(2 / (500 * 2)), rel=0.06)  # χ² with 2 degrees of freedom per step
     assert np.std(errors) == pytest.approx(np.mean(scatter), rel=0.2)
 
 
-def test_long_lags_look_surer_than_they_are():
-    # The known fault of the method: displacements over 30 steps overlap, and blocks of 5 hide what they have in common.
+def test_intervals_at_long_lags_are_too_narrow():
+    # The known flaw of the method: displacements over 30 steps overlap, and blocks of 5 hide what they have in common.
     errors, scatter = [], []
     for seed in range(60):
         squares, logs = drawn(seed, block=5)

@@ -1,4 +1,4 @@
-"""Where does this process run, and on whose behalf? A line for the head of a log."""
+"""Where does this process run, and for which job? A line for the head of a log."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import socket
 import time
 from collections.abc import Mapping
 
-#: Variables in which schedulers name a job, and the scheduler.
+#: Variables in which schedulers give the number of a job, and the scheduler of each.
 SCHEDULERS = {"SLURM_JOB_ID": "SLURM", "PBS_JOBID": "PBS", "LSB_JOBID": "LSF", "JOB_ID": "Grid Engine"}
 
 
-def whereabouts(environment: Mapping[str, str] = os.environ) -> str:
-    """Return date, host, the scheduler's job, the GPUs given to it and the attempt, as far as known.
+def describe_job(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the date, the host, the scheduler's job, the GPUs given to it and the attempt, if
+    known.
 
     Examples
     --------
     >>> job = {"SLURM_JOB_ID": "17", "CUDA_VISIBLE_DEVICES": "0", "ANODIFF_ATTEMPT": "2"}
-    >>> whereabouts(job).split(", ", 2)[2]
+    >>> describe_job(job).split(", ", 2)[2]
     'SLURM job 17, GPU 0, attempt 2'
     """
     known = [time.strftime("%Y-%m-%d %H:%M:%S"), f"host {environment.get('SLURMD_NODENAME') or socket.gethostname()}"]

@@ -1,8 +1,9 @@
 """How does a long measurement survive an interruption?
 
-Its store lies in a scratch folder until it is whole, and a part of it is marked when it has been written; the same call after
-an interruption does the parts that have no mark, and publishes. What is found of another measurement, or of the same of
-something else, is discarded. A kill between a part and its mark repeats the part.
+Its store is written in parts, in a scratch folder. Each finished part is marked. After an
+interruption the same call does the parts without a mark, and publishes the store when all are done.
+An unfinished store of another measurement is discarded. A process killed between writing a part and
+marking it repeats that part.
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ DONE = "part_done"
 
 @dataclass(frozen=True)
 class Layout:
-    """An array of a measurement's store: dimensions, shape, type, meaning, and what is known of it from the beginning.
+    """An array of a resumable store: dimensions, shape, type, meaning, and its values if they are
+    known from the start.
 
-    Unknown values are NaN, of whole numbers -1. ``chunks`` are best what one part writes.
+    Values not yet written are NaN, or -1 in arrays of integers. It is best if one part writes whole
+    ``chunks``.
     """
 
     dimensions: tuple[str, ...]
@@ -54,33 +57,33 @@ class Layout:
 
 
 @dataclass
-class Measurement:
-    """An unfinished store, and what its attributes shall say at the end beside those from its beginning."""
+class ResumableStore:
+    """An unfinished store, and the attributes to add when it is finished."""
 
     group: zarr.Group
     attributes: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def todo(self) -> list[tuple[int, ...]]:
-        """Indices of the parts that are not done, in their order."""
+    def pending(self) -> list[tuple[int, ...]]:
+        """Indices of the parts that are not done, in order."""
         if DONE not in self.group:
             return []
-        return [tuple(int(place) for place in index) for index in np.argwhere(self[DONE] == 0)]
+        return [tuple(int(number) for number in index) for index in np.argwhere(self[DONE] == 0)]
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return np.asarray(self.group[name][...])  # type: ignore[index]
 
-    def put(self, name: str, index: Any, values: Any) -> None:
-        """Write some of an array."""
+    def write(self, name: str, index: Any, values: Any) -> None:
+        """Write part of an array."""
         self.group[name][index] = values
 
-    def finish(self, part: tuple[int, ...]) -> None:
-        """Mark a part as done: all of it has been written."""
-        self.put(DONE, part, 1)
+    def mark_done(self, part: tuple[int, ...]) -> None:
+        """Mark a part as done: everything in it has been written."""
+        self.write(DONE, part, 1)
 
 
 @contextmanager
-def measuring(
+def resumable_store(
     output: str | Path,
     kind: str,
     version: int,
@@ -92,21 +95,23 @@ def measuring(
     scratch: str | Path | None = None,
     overwrite: bool = False,
     reuse: bool = False,
-) -> Iterator[Measurement]:
-    """Give a measurement to go on with, new or begun before; published at ``output`` when all has been done.
+) -> Iterator[ResumableStore]:
+    """Begin or resume a store, and publish it at ``output`` when the block ends without an error.
 
     Parameters
     ----------
     identity
-        What the numbers depend on, see `identity_of`.
+        Hash of everything that the numbers depend on, see `identity_hash`. Only a store with the
+        same hash is resumed.
     layouts
         The arrays, by name.
     parts
-        How many parts there are along each axis of their numbering.
+        Number of parts along each axis of their numbering.
     scratch
         Folder of the unfinished store; by default one beside ``output``.
     reuse
-        Give a finished store of this identity at ``output`` as it is, with nothing to do; replace another.
+        If ``output`` is a finished store with this identity, yield it with nothing pending; replace
+        any other.
 
     Raises
     ------
@@ -115,66 +120,66 @@ def measuring(
         If another process works on this measurement.
     """
     output = Path(output)
-    scratch = Path(scratch) if scratch is not None else scratch_of(output)
+    scratch = Path(scratch) if scratch is not None else scratch_folder(output)
     refuse_existing(output, overwrite=overwrite or reuse)
-    if reuse and (found := _begun(output, identity)) is not None:
-        yield Measurement(found)
+    if reuse and (finished := _find_store(output, identity)) is not None:
+        yield ResumableStore(finished)
         return
     with storage_errors(scratch), run_lock(scratch):
         working = scratch / output.name
-        group = _begun(working, identity)
+        group = _find_store(working, identity)
         if group is None:
             group = create_store(working, kind, version, {**attributes, "identity": identity})
-            _create(group, layouts, parts)
-        measurement = Measurement(group)
-        yield measurement
+            _create_arrays(group, layouts, parts)
+        store = ResumableStore(group)
+        yield store
         if group.attrs["status"] != COMPLETE:
             if DONE in group:
                 del group[DONE]
-            finish_store(group, **measurement.attributes)
+            finish_store(group, **store.attributes)
         if overwrite or reuse:
             remove(output)
         publish(working, output)
 
 
-def scratch_of(output: str | Path) -> Path:
-    """Return the folder in which a measurement lies until it is whole, unless another is given."""
+def scratch_folder(output: str | Path) -> Path:
+    """Return the default folder of a store that is not finished."""
     return Path(output).with_name(f".{Path(output).name}.scan")
 
 
-def layouts_of(arrays: Mapping[str, tuple[tuple[str, ...], str, str]], sizes: Mapping[str, int]) -> dict[str, Layout]:
-    """Return the layouts of arrays given by dimensions, type and meaning, with the sizes of these dimensions."""
+def array_layouts(arrays: Mapping[str, tuple[tuple[str, ...], str, str]], sizes: Mapping[str, int]) -> dict[str, Layout]:
+    """Return layouts from (dimensions, type, meaning) by name and the sizes of the dimensions."""
     return {
         name: Layout(dimensions, tuple(sizes[dimension] for dimension in dimensions), dtype, meaning)
         for name, (dimensions, dtype, meaning) in arrays.items()
     }
 
 
-def identity_of(*what: Any, arrays: Iterable[NDArray[Any]] = ()) -> str:
-    """Return a hash of what is given; texts and numbers count as they are printed."""
-    digest = hashlib.sha256(repr(what).encode())
+def identity_hash(*values: Any, arrays: Iterable[NDArray[Any]] = ()) -> str:
+    """Return a hash of ``values``, by their `repr`, and of the bytes of ``arrays``."""
+    digest = hashlib.sha256(repr(values).encode())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
-def _begun(working: Path, identity: str) -> zarr.Group | None:
-    """Return the store of a measurement that was interrupted, or None where there is none of this identity."""
+def _find_store(path: Path, identity: str) -> zarr.Group | None:
+    """Return the store at ``path`` if it has this identity and its arrays exist, else None."""
     try:
-        attributes = open_group(working).attrs
+        attributes = open_group(path).attrs
     except AnodiffError:
         return None
-    return zarr.open_group(working, mode="r+") if attributes.get("ready") and attributes["identity"] == identity else None
+    return zarr.open_group(path, mode="r+") if attributes.get("ready") and attributes["identity"] == identity else None
 
 
-def _create(group: zarr.Group, layouts: Mapping[str, Layout], parts: Sequence[int]) -> None:
+def _create_arrays(group: zarr.Group, layouts: Mapping[str, Layout], parts: Sequence[int]) -> None:
     marks = Layout(("part", "of_part", "of_those")[: len(parts)], tuple(parts), "uint8", "1 where done", values=np.zeros(parts))
     for name, layout in {**layouts, DONE: marks}.items():
-        about: dict[str, Any] = {"long_name": layout.meaning} | ({"units": layout.units} if layout.units else {})
+        attributes: dict[str, Any] = {"long_name": layout.meaning} | ({"units": layout.units} if layout.units else {})
         array = group.create_array(
             name, shape=layout.shape, chunks=layout.chunks or "auto", dtype=layout.dtype, compressors=compressors(),
             fill_value={"f": math.nan, "i": -1, "u": 0}[np.dtype(layout.dtype).kind], dimension_names=layout.dimensions,
-            attributes=about,
+            attributes=attributes,
         )  # fmt: skip
         if layout.values is not None and layout.values.size:
             array[...] = layout.values

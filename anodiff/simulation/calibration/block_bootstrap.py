@@ -1,11 +1,12 @@
-"""How sure is an MSD, by resampling? A block bootstrap over start times, for comparison with `anodiff.diffusion.intervals`.
+"""How sure is an MSD by resampling? A block bootstrap over start times, for comparison.
 
-Blocks of consecutive start times i of the displacements D_{i,i+τ} are drawn with replacement, the same places at every lag
-(moving blocks: Künsch, Ann. Stat. 17 (1989) 1217).
+Blocks of consecutive start times i of the displacements D_{i,i+τ} are drawn with replacement, at
+the same positions for every lag (moving blocks: Künsch, Ann. Stat. 17 (1989) 1217).
 
-The pitfall, and why no interval of the tables comes from it: displacements over a lag overlap, so that those of a window are
-all alike once the lag is longer than a block, and their scatter says little of how another window would differ. `anodiff
-calibrate` shows how far its intervals fall short.
+The pitfall, and the reason why no table of a sweep uses it: displacements over a lag overlap. Once
+the lag is longer than a block, all displacements of a window are alike, and their scatter says
+little about how another window would differ. `anodiff calibrate` shows how far its intervals fall
+short.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from anodiff.errors import ConfigError
 from anodiff.storage.types import FloatArray
 
-#: Blocks in a window where their length is not given.
+#: Default number of blocks in a window.
 BLOCKS = 20
 
 
@@ -30,23 +31,24 @@ def draw_log_msd_by_blocks(
     generator: np.random.Generator,
     block: int | None = None,
 ) -> FloatArray:
-    """Return bootstrap draws of ln MSD, shape (lags, draws), NaN where nothing moves.
+    """Return bootstrap draws of ln MSD, shape (lags, draws); NaN if the path does not move.
 
-    Cost O(T) a lag and O(T / block) a lag and draw.
+    Cost: O(T) per lag, and O(T / block) per lag and draw.
 
     Parameters
     ----------
     squared_displacements
         D_ij, shape (T+1, T+1).
     lags
-        In updates.
+        Lags in updates.
     block
-        Start times in a block; a twentieth of the window where not given. At lags with fewer starts, one block is all.
+        Number of start times in a block. Default: a twentieth of the window. Lags with fewer start
+        times have one block.
 
     Raises
     ------
     ConfigError
-        If a block holds no start time.
+        If a block has no start time.
 
     Examples
     --------
@@ -58,13 +60,13 @@ def draw_log_msd_by_blocks(
     length = max(1, (points - 1) // BLOCKS) if block is None else block
     if length < 1:
         raise ConfigError(f"a block of {length} start times; give 1 or more")
-    places = generator.random((draws, math.ceil(points / length)))
+    positions = generator.random((draws, math.ceil(points / length)))
     logs = np.empty((len(lags), draws))
     for number, lag in enumerate(lags):
         displacements = np.diagonal(squared_displacements, lag)
-        own = min(length, len(displacements))
+        size = min(length, len(displacements))
         sums = np.concatenate([[0.0], np.cumsum(displacements)])
-        firsts = (places[:, : math.ceil(len(displacements) / own)] * (len(displacements) - own + 1)).astype(np.int64)
-        means = (sums[firsts + own] - sums[firsts]).mean(axis=1) / own
+        firsts = (positions[:, : math.ceil(len(displacements) / size)] * (len(displacements) - size + 1)).astype(np.int64)
+        means = (sums[firsts + size] - sums[firsts]).mean(axis=1) / size
         logs[number] = np.log(means, out=np.full(draws, np.nan), where=means > 0)
     return logs
