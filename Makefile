@@ -22,6 +22,7 @@ lint: $(VENV)/installed-lint
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 	$(BIN)/snakemake --lint
 
 docs: $(VENV)/installed-docs

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from anodiff.errors import ConfigError, did_you_mean
+from anodiff.report.figures.drawing import output_files, save
 from anodiff.simulation.calibration.paths import calibrate
 from anodiff.simulation.processes import PROCESSES
 from anodiff.storage.stores import writing
@@ -42,9 +43,7 @@ def write_calibration(
             raise ConfigError(f"--process {name}: {did_you_mean(name, PROCESSES)}")
     if Path(output).suffix != ".csv":
         raise ConfigError(f"{output}: the table's name must end in .csv")
-    from anodiff.report.figures import style
-
-    style.outputs(figure)
+    output_files(figure)
     second = Path(figure).with_stem(f"{Path(figure).stem}-roughness")
     with ExitStack() as stack:
         outputs = [output, figure] if names else [output, figure, second]
@@ -53,12 +52,12 @@ def write_calibration(
         table = calibrate(chosen, dimensions=dimensions, paths=paths, steps=steps, seed=seed, report=report)
         from anodiff.report.figures.model.calibration import calibration, roughness_calibration
 
-        style.save(calibration(table), figure_path, Path(figure).suffix)
+        save(calibration(table), figure_path, Path(figure).suffix)
         if others:
             from anodiff.simulation.calibration.roughness import calibrate_roughness
 
             graphs = calibrate_roughness(graphs=paths, seed=seed, report=report)
-            style.save(roughness_calibration(graphs), others[0], Path(figure).suffix)
+            save(roughness_calibration(graphs), others[0], Path(figure).suffix)
             table = pd.concat([table, graphs], ignore_index=True)
         table.to_csv(table_path, index=False)
     return table

@@ -1,5 +1,5 @@
 """How are results written, so that each is whole or absent?
 
 Public: `stores` (Zarr stores), `resumable` (stores written in parts), `lock` (one process at a
-time), `compression`, `memory`, and `types`, which all packages share.
+time), `columns` (of tables), `compression`, `memory`, and `types`, which all packages share.
 """

@@ -87,7 +87,7 @@ CLAIM_COLUMNS = {
     "note": Column("the reason, and what to keep in mind", TEXT),
 }
 
-#: Settings for whose values claim 2 asks claim 1 one by one: in words.
+#: Settings for each value of which claim 2 judges claim 1: in words.
 STRATA = {
     "model": "model",
     "model.shortcut": "shortcuts",
@@ -179,7 +179,7 @@ def strata_parts(exponents: pd.DataFrame) -> list[Row]:
         strata: dict[Any, pd.DataFrame] = dict(iter(exponents.groupby(column))) if column in exponents else {}
         if len(strata) < 2:
             only = f"only {words} = {next(iter(strata))}" if strata else f"only one value of {words}"
-            parts.append(not_measured(f"the sweep has {only}").row(f"claim 1 for runs of each {words}", column))
+            parts.append(not_measured(f"the sweep has {only}").row(f"claim 1 by {words}", column))
             continue
         for name, rows in strata.items():
             judged = _judge_claim_1(rows)

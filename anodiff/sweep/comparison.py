@@ -9,7 +9,7 @@ Medicine 27 (2008) 1693), with d = b − a:
 Two sweeps are compared configuration by configuration: means over the seeds of each, and Welch's
 interval of their difference, for variances that need not be equal.
 
-The pitfalls: one in twenty differences lies beyond its 95 % interval by chance, so the number of
+The pitfalls: the 95 % interval of one in twenty differences excludes 0 by chance, so the number of
 such differences is given next to the number expected by chance. And the interval of one run
 describes its path alone: runs of two seeds differ by more.
 """

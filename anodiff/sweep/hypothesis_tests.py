@@ -168,7 +168,7 @@ def judge_median(
 
 
 def judge_difference(first: ArrayLike, second: ArrayLike, *, over: str) -> Judgement:
-    """Judge the claim that one sample lies above another, by Mann and Whitney's exact test."""
+    """Judge the claim that one sample is above another, by Mann and Whitney's exact test."""
     one, other = _finite(first), _finite(second)
     if min(len(one), len(other)) < 2:
         return not_measured(f"fewer than two {over} of a kind")

@@ -170,7 +170,7 @@ def _parts(text: str, value: Any, usual: Any) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Replace by dots what is not safe in a file name."""
+    """Replace characters that are not safe in a file name by dots."""
     return re.sub(r"[^A-Za-z0-9._+]+", ".", text)
 
 

@@ -128,7 +128,7 @@ class WindowPlan:
 
     @property
     def open_ended(self) -> bool:
-        """Whether windows follow one another for as long as the run goes on."""
+        """Whether there are more windows for as long as the run lasts."""
         return self.kind is not None and self.steps is None
 
     def extend(self, step: int) -> None:

@@ -65,7 +65,7 @@ class Page(HTMLParser):
         return [(attributes, " ".join(text.split())) for name, attributes, text in self.elements if name == tag]
 
     def rows(self, identifier):
-        """The cells' texts of a table, by row; only tables of one class or id are asked for."""
+        """The texts of a table's cells, by row; the table is named by its class or id."""
         rows, inside = [], False
         for tag, attributes, text in self.elements:
             if tag == "table":
@@ -133,7 +133,7 @@ def test_every_figure_has_its_topic():
     assert set(RUN_FIGURES) == {kind for topic in TOPICS for kind in topic.run_figures}
 
 
-def test_a_figure_that_no_topic_asks_for_is_shown_all_the_same(pages, monkeypatch):
+def test_a_figure_without_a_topic_is_still_shown(pages, monkeypatch):
     monkeypatch.setattr("anodiff.report.page.topics.TOPICS", TOPICS[1:])
     page = Page(written(pages))
     assert "Further figures" in [text for _, text in page.all("h2")]
@@ -151,7 +151,7 @@ def test_figures_are_in_the_page_as_they_are_and_nothing_comes_from_outside(page
     assert not re.findall(r"@import|url\(", html.split("</head>")[0])
 
 
-def test_figures_of_runs_are_in_the_page_as_far_as_there_is_room(pages):
+def test_figures_of_runs_are_in_the_page_if_there_is_room(pages):
     html = written(pages)
     sheets = json.loads(data_of(html, "sheets"))
     run = pages.runs[0].name
@@ -278,7 +278,7 @@ def test_tables_hold_numbers_exactly_with_their_intervals_and_meanings(pages):
     assert meanings["learning_rate"] == SETTING_COLUMNS["learning_rate"].meaning
 
 
-def test_of_a_table_too_long_each_run_shows_its_ends():
+def test_a_table_that_is_too_long_shows_only_the_first_and_last_window_of_each_run():
     windows = MAX_ROWS // 2
     runs = np.repeat(["a", "b", "c"], windows)
     table = invented_table(run=runs, window=np.tile(range(windows), 3), waiting_time=np.tile(range(windows), 3))
@@ -300,7 +300,7 @@ def test_diverged_runs_are_marked_and_named_with_their_step(pages):
     )
 
 
-def test_without_diverged_runs_none_are_spoken_of(pages):
+def test_without_diverged_runs_there_is_no_notice(pages):
     table = table_of(pages)
     table[table["run"] != pages.lost].to_csv(pages.folder / "exponents.csv", index=False)
     assert "diverged, and" not in written(pages)
@@ -441,7 +441,7 @@ def test_the_bundled_library_has_its_licence_and_its_stated_size():
 
 
 @pytest.mark.parametrize("file", sorted(REPORT.glob("*.rst")), ids=lambda file: file.name)
-def test_the_report_s_texts_can_be_filled_in(file):
+def test_the_report_s_captions_can_be_filled_in(file):
     params = SimpleNamespace(kind="msd", caption=FIGURES["msd"].caption, title="tiny", row="each run", holds="numbers")
     job = SimpleNamespace(config={"sweep": {"name": "tiny"}}, params=params, wildcards=SimpleNamespace(kind="msd"))
     text = Environment(undefined=StrictUndefined, autoescape=False).from_string(file.read_text(encoding="utf-8"))

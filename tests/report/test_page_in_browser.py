@@ -63,24 +63,24 @@ def sweep_page(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, sweep_page):
-    """Return a function that opens the page; at the end nothing may have been said on the console or asked of the network."""
-    said, asked, contexts = [], [], []
+    """Return a function that opens the page. At the end the console must be empty, and nothing loaded from the network."""
+    messages, requests, contexts = [], [], []
 
     def open_page(width=1300, colours="light", end=""):
         contexts.append(browser.new_context(viewport={"width": width, "height": 900}, color_scheme=colours))
         page = contexts[-1].new_page()
         page.set_default_timeout(20_000)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(sweep_page[0].as_uri() + end)
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    assert said == []
-    assert {url.split("#")[0] for url in asked if not url.startswith(("blob:", "data:"))} == {sweep_page[0].as_uri()}
+    assert messages == []
+    assert {url.split("#")[0] for url in requests if not url.startswith(("blob:", "data:"))} == {sweep_page[0].as_uri()}
 
 
 def column(page, heading, table="#run-table"):
@@ -94,7 +94,7 @@ def heading(page, text, table="#run-table"):
 
 
 def wait_until_sorted(page, text, direction, table="#run-table"):
-    """The table is drawn anew a moment after the click."""
+    """The table is drawn again a moment after the click."""
     playwright.expect(heading(page, text, table)).to_have_attribute("aria-sort", direction, timeout=20_000)
 
 

@@ -129,7 +129,7 @@ def test_runs_that_diverged_and_windows_of_another_shape_do_not_count():
     pd.testing.assert_frame_equal(parts[0][parts[0]["claim"] == 1], parts[1][parts[1]["claim"] == 1])
 
 
-def test_the_second_claim_asks_the_first_of_each_model_by_itself():
+def test_the_second_claim_judges_the_first_for_each_model():
     exponents = pd.concat(
         [exponents_of(1.5, 0.8), exponents_of(1.5, 1.2, model="vgg9"), exponents_of(1.5, 0.8, runs=2, model="vit")]
     )

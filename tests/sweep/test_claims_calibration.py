@@ -1,4 +1,4 @@
-"""Sweeps of processes whose law is known: what they do not show must not be found, and what they do must be."""
+"""Sweeps of processes of known law get the right verdicts."""
 
 import numpy as np
 import pandas as pd
@@ -62,7 +62,7 @@ def brownian():
     return windows("brownian", 100)
 
 
-def test_in_brownian_sweeps_hardly_anything_is_found(brownian):
+def test_brownian_sweeps_support_no_claim(brownian):
     assert 0.3 < (brownian["superdiffusion_p_shuffled"] < 0.5).mean() < 0.7  # four standard deviations about a half
     assert 0.3 < (brownian["beta_long_above_sign_randomised"] > 0).mean() < 0.7
     shares = verdicts_of_sweeps(brownian, brownian, sweeps=60)
@@ -76,7 +76,7 @@ def test_motion_that_is_superdiffusive_early_and_subdiffusive_late_supports_the_
     assert shares.loc["supports"].tolist() == [1] * 5
 
 
-def test_a_drift_alone_is_no_superdiffusion_beyond_the_order_of_its_updates(brownian):
+def test_a_drift_alone_fails_against_updates_in_random_order(brownian):
     shares = verdicts_of_sweeps(windows("drift", 40), brownian, sweeps=30)
     assert shares.loc["supports", "early"] > 0.5  # its exponent is above 1 ...
     assert shares.loc["supports", "order"] < 0.2  # ... but shuffling changes nothing

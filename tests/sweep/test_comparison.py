@@ -87,7 +87,7 @@ def test_sweeps_are_matched_by_configuration_and_differ_by_the_mean_over_seeds(m
     assert (row["seeds_a"], row["seeds_b"]) == (2, 3)
 
 
-def test_what_is_printed_says_how_many_chance_would_give(make_run, tmp_path):
+def test_the_printed_comparison_gives_the_number_expected_by_chance(make_run, tmp_path):
     a, b = make_run({"seed": 0}), make_run({"seed": 1})
     comparison = compare(a, b)
     text = io.StringIO()

@@ -50,7 +50,7 @@ def test_nothing_is_allocated_and_no_random_number_drawn():
     ],
     ids=str,
 )
-def test_data_sets_hold_what_is_said_of_them(data):
+def test_images_are_those_of_the_data_set(data):
     run = settings(data=data)
     folder = os.environ.get("ANODIFF_TEST_DATA")
     if run.data.name not in ("digits", "gaussian_clusters") and not folder:
@@ -97,7 +97,7 @@ def test_memory_for_training_grows_with_the_weights_and_with_the_updates_held():
 
 
 def test_a_window_fits_in_the_memory_that_its_jobs_ask_for(record_path, tmp_path):
-    """The arrays of a pass and of an analysis, traced, against what is asked for beyond the processes' own memory."""
+    """The arrays of the pass and of the analysis take less than the job asks for beyond the process's own memory."""
     updates, tiny = 500, settings(training={"steps": 2})
     points = np.cumsum(np.random.default_rng(0).normal(size=(updates + 1, 30)), axis=0)
     record_path(points, path=tmp_path / "trajectory.zarr")

@@ -1,4 +1,4 @@
-"""What a sweep will take: sums of what its runs take, measured where asked, against what a real run leaves behind."""
+"""What a sweep will take: the sum over its runs, the passes that its stages really make, and the bytes of real stores."""
 
 import json
 
@@ -60,7 +60,7 @@ def test_each_kind_of_run_is_measured_once_and_leaves_nothing(tmp_path):
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_run_that_would_diverge_is_measured_all_the_same(tmp_path):
+def test_a_run_that_would_diverge_is_still_measured(tmp_path):
     plan = plan_sweep(config(tmp_path, sweep={"grid": [{"optimiser.learning_rate": [1e30]}]}), device="cpu", seconds=0.05)
     assert plan.stages[0].seconds < 300
 
@@ -78,13 +78,13 @@ def test_a_run_twice_as_long_takes_twice_the_measured_steps(tmp_path):
     assert planning._kind(short) == planning._kind(long)
 
 
-def test_what_is_not_there_is_estimated_and_said(tmp_path):
+def test_runs_without_their_data_set_are_estimated_with_a_note(tmp_path):
     plan = plan_sweep(config(tmp_path, sweep={"defaults": {"data": "cifar10", "training": {"steps": 10}}}), seconds=0.05)
     assert plan.device == ""
     assert any("estimated, not measured: cifar10" in note for note in plan.notes)
 
 
-def test_a_training_beyond_the_longest_job_is_told(tmp_path):
+def test_a_training_beyond_the_longest_job_has_a_note(tmp_path):
     plan = plan_sweep(
         config(
             tmp_path,
@@ -180,7 +180,7 @@ def test_bytes_are_near_those_of_a_real_store(weights, tmp_path):
     assert 0.5 * stored < costs.trajectory_bytes(settings) < 1.5 * stored
 
 
-def test_what_is_printed_holds_every_stage_and_whether_the_disk_is_enough(tmp_path, capsys, monkeypatch):
+def test_the_printed_plan_has_every_stage_and_says_whether_the_disk_is_enough(tmp_path, capsys, monkeypatch):
     plan = plan_sweep(config(tmp_path), measuring=False)
     print_plan(plan)
     printed = capsys.readouterr().out

@@ -93,7 +93,7 @@ def test_a_name_says_what_the_run_is(entry, expected):
     assert name(entry) == expected
 
 
-def test_a_name_says_what_departs_from_the_sweeps_own_defaults():
+def test_a_name_says_what_differs_from_the_sweeps_own_defaults():
     defaults = DEFAULTS | {"optimiser": {"momentum": 0.9, "nesterov": True, "learning_rate": 0.5}}
     assert name({}, defaults) == "resnet14-bs128-lr0.5-seed0"
     assert name({"optimiser.momentum": 0.8}, defaults) == "resnet14-bs128-lr0.5-seed0-momentum0.8"
@@ -191,7 +191,7 @@ def test_a_block_is_every_combination_of_its_lists_in_order():
     ]
 
 
-def test_a_value_that_is_no_list_is_an_axis_of_one():
+def test_a_single_value_is_an_axis_of_one():
     (run,) = runs(grid=[{"seed": 3, "model": "mlp3"}]).values()
     assert (run.settings.seed, run.settings.model.name) == (3, "mlp3")
 

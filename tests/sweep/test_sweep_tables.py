@@ -61,7 +61,7 @@ def test_missing_runs_have_a_row_that_says_why(make_run, tmp_path):
         write_tables([failed, finished], tmp_path / "strict.csv")
 
 
-def test_the_last_measured_value_stands_for_a_series(make_run):
+def test_a_series_is_represented_by_its_last_measured_value(make_run):
     folder = make_run()
     run = read_run(folder)
     run.curves["test_loss"].values[:] = [3.0, 2.0, np.nan]
@@ -133,7 +133,7 @@ def test_runs_of_any_settings_fit_in_one_table(make_run, tmp_path, one, other):
 
 
 @pytest.mark.parametrize("existing", ["table.csv", "table.parquet"])
-def test_an_existing_table_is_replaced_only_when_told_to(run_folder, tmp_path, existing):
+def test_an_existing_table_is_replaced_only_with_overwrite(run_folder, tmp_path, existing):
     (tmp_path / existing).write_text("old")
     with pytest.raises(OutputExistsError, match=f"{existing} already exists"):
         write_tables([run_folder], tmp_path / "table.csv")
@@ -173,7 +173,7 @@ def test_no_runs_and_another_ending_are_refused(run_folder, tmp_path):
         write_tables([run_folder], tmp_path / "table.txt")
 
 
-def test_the_tails_follow_the_columns_of_the_run(make_run):
+def test_tails_have_the_run_s_columns_first(make_run):
     folders = [make_run({"seed": seed}) for seed in (0, 1)]
     table = tails_table(read_runs(folders))
     assert list(table) == ["run", "group", *SETTING_COLUMNS, *list(RUN_COLUMNS)[2:], *WINDOW_COLUMNS, *TAIL_COLUMNS]
@@ -221,7 +221,7 @@ def test_a_configuration_is_one_row_of_what_its_seeds_agree_on(make_run):
     assert table["final_test_accuracy"].tolist() == pytest.approx([0.2, 0.2])
 
 
-def test_a_single_seed_is_said_to_have_no_scatter(make_run):
+def test_a_single_seed_has_a_note_instead_of_a_scatter(make_run):
     table = ensemble_table(read_runs([make_run()]))
     assert table["note"].iloc[0] == "1 seed reached the window; a scatter needs two"
     assert table["beta_max"].notna().all()

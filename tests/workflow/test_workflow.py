@@ -127,7 +127,7 @@ def test_the_report_builds_with_captions(swept, tmp_path):
     assert finished.returncode == 0, finished.stderr
     report = (tmp_path / "report.html").read_text()
     assert "Local exponent" in report
-    assert "A row for each window of each run of the sweep tiny" in report
+    assert "Sweep tiny: a row for each window of each run" in report
 
 
 def test_a_failing_run_leaves_no_half_written_output_and_the_others_go_on(tmp_path, changed):

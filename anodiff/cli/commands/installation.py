@@ -60,7 +60,7 @@ def schema(
         str, typer.Option("--format", help="json: the JSON schema, for editors; markdown: the reference, config/README.md.")
     ] = "json",
 ) -> None:
-    """Print the settings that a config file may have.
+    """List all settings of a config file.
 
     The form is a JSON schema, or a reference in Markdown.
 

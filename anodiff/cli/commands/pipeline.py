@@ -123,7 +123,7 @@ def diffusion(
     ] = "{}",
     overwrite: Overwrite = False,
 ) -> None:
-    """Compute the MSD and exponents of every window.
+    """Compute MSD and exponents of every window.
 
     geometry.zarr -> diffusion.zarr, exponents.csv, tails.csv.
 

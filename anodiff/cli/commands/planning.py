@@ -17,7 +17,7 @@ commands = typer.Typer(rich_markup_mode=None)
 
 @commands.command()
 def runs(config: ConfigFile) -> None:
-    """Check a config file and list the runs of its sweep.
+    """Check a config file and list its runs.
 
     Example: anodiff runs config/config.yaml
     """
@@ -40,7 +40,7 @@ def plan(
     ] = 3.0,
     json: Json = False,
 ) -> None:
-    """Estimate the disk, memory and hours of a sweep.
+    """Estimate a sweep's disk, memory and hours.
 
     This also counts runs and steps, and names the longest job of each stage.
 

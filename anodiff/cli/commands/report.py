@@ -63,7 +63,9 @@ def figures(
     ] = "",
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw one figure of a sweep or a simplified model.
+    """Draw one figure of a sweep.
+
+    The figure is drawn from the sweep's runs, or from its simplified model.
 
     Example: anodiff figures beta results/digits/runs/* -o beta.pdf
     """

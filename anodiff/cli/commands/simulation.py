@@ -61,7 +61,7 @@ def calibrate(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Test the estimators on processes of known law.
+    """Test estimators on processes of known law.
 
     This writes bias, spread and interval coverage as a table and a picture.
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from typing import Any
 
 #: Endings of the files that a figure can be written to.
 FORMATS = (".svg", ".pdf", ".png")
@@ -29,14 +26,14 @@ class FigureKind:
     caption: str
     drawn_by: str
 
-    def function(self) -> Callable[[Any], Figure | None]:
+    def function(self) -> Callable[[Any], Any]:
         """Import and return the function that draws the figure; only then is matplotlib imported.
 
-        It takes the runs of a sweep, the simplified model's ensembles or one `RunData`. For a run
-        without data for the figure it returns None.
+        It takes the runs of a sweep, the simplified model's ensembles or one `RunData`, and returns
+        a matplotlib figure, or None for a run without data for it.
         """
         module, name = self.drawn_by.rsplit(".", 1)
-        function: Callable[[Any], Figure | None] = getattr(import_module(f"anodiff.report.figures.{module}"), name)
+        function: Callable[[Any], Any] = getattr(import_module(f"anodiff.report.figures.{module}"), name)
         return function
 
 

@@ -115,9 +115,9 @@ def gradients(ensembles: Sequence[Ensemble]) -> Figure:
     ensembles = _by_setting(ensembles)[0]
     with styled():
         figure, axes = _grid(len(ensembles), 2.1, 0.5)
-        x = np.linspace(-6, 6, 241)
+        x, edges = np.linspace(-6, 6, 241), np.linspace(-6, 6, 61).tolist()
         for panel, ensemble in zip(axes, ensembles, strict=False):
-            panel.hist(ensemble.gradients, bins=np.linspace(-6, 6, 61), density=True, color="#c9d6e2", label="gradients")
+            panel.hist(ensemble.gradients, bins=edges, density=True, color="#c9d6e2", label="gradients")
             panel.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), label="Gaussian", **(GUIDE | {"linewidth": 1.1}))
             law = fit_stable(ensemble.gradients)
             alpha = ensemble.exponent("gradient_alpha")

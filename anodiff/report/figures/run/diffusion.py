@@ -95,6 +95,6 @@ def nulls(run: RunData) -> Figure | None:
         for row in axes:
             row[0].set_ylabel("local exponent β")
         label_sides(axes[0, 0])
-        show_nulls(axes.flat)
+        show_nulls(list(axes.flat))
         add_null_legend(figure)
         return label_figure(figure, run.result)
