@@ -12,11 +12,13 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from anodiff.storage.types import ProgressCallback
+if TYPE_CHECKING:  # numpy takes a tenth of a second
+    from anodiff.storage.types import ProgressCallback
 
 #: Seconds between two lines of a log, and between two redrawings of a bar.
 LOG_EVERY, DRAW_EVERY = 10.0, 0.2

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.ergodicity import ageing_ratio, ensemble_mean, ergodicity_breaking
 from anodiff.diffusion.intervals import interval_columns
-from anodiff.storage.columns import COUNT, OPTIMISER_STEPS, TEXT, Column
+from anodiff.storage.columns import COUNT, LOSS, OPTIMISER_STEPS, TEXT, Column
 from anodiff.sweep.results import RunResult
 from anodiff.trajectory.format import EPOCH_SERIES
 
@@ -82,7 +82,7 @@ def _configuration_columns() -> dict[str, Column]:
         columns |= mean_columns(f"early_{name}", f"{name} in the first window", EXPONENT_COLUMNS[name].unit)
         columns |= mean_columns(f"late_{name}", f"{name} in the last window", EXPONENT_COLUMNS[name].unit)
     for name in EPOCH_SERIES:
-        columns |= mean_columns(f"final_{name}", f"{name} at the end")
+        columns |= mean_columns(f"final_{name}", f"{name} at the end", LOSS if name.endswith("loss") else "1")
     return columns
 
 

@@ -73,8 +73,8 @@ def exponents_table(runs: Sequence[RunResult]) -> pd.DataFrame:
 
 
 def tails_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return the tails, in the order of the runs, their windows and the quantities."""
-    return with_run_columns(runs, [run.tails[list(WINDOW_COLUMNS | TAIL_COLUMNS)] for run in runs])
+    """Return the tails, in the order of the runs, windows and quantities; a column that a table lacks is empty."""
+    return with_run_columns(runs, [run.tails.reindex(columns=list(WINDOW_COLUMNS | TAIL_COLUMNS)) for run in runs])
 
 
 def ensemble_table(runs: Sequence[RunResult]) -> pd.DataFrame:
