@@ -1,20 +1,37 @@
 # make demo    makes an environment, runs the default sweep, and ends with its page of results
-# make test    runs the tests
+# make test    runs the tests, the workflow on this machine and on a throw-away cluster included
+# make test-all    adds the long ones: more faults of clusters, and two minutes of random kills
 # make lint    checks formatting, types, imports between packages, and the workflow
 # make docs    builds the documentation as a site, build/docs/index.html; a warning is an error
 
 PYTHON ?= python3
 VENV ?= .venv
+VENV_OPTIONS ?=
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs clean
+# uv is faster than pip, but does not see packages outside the environment.
+OUTSIDE := $(VENV_OPTIONS)$(shell grep -s 'include-system-site-packages = true' $(VENV)/pyvenv.cfg)
+UV := $(if $(OUTSIDE),,$(shell command -v uv 2>/dev/null))
+ifeq ($(UV),)
+MAKE_VENV := $(PYTHON) -m venv $(VENV_OPTIONS)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+else
+MAKE_VENV := $(UV) venv --quiet --seed --python $(PYTHON)
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+endif
+
+TEST := $(BIN)/pytest --numprocesses auto --durations 20
+
+.PHONY: demo test test-all lint docs clean
 
 demo: $(VENV)/installed-workflow
-	$(BIN)/snakemake
+	$(BIN)/anodiff follow config/config.yaml -- $(BIN)/snakemake
 
 test: $(VENV)/installed-test
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4
+	$(TEST) -m "not long"
+
+test-all: $(VENV)/installed-test
+	ANODIFF_TEST_SECONDS=120 $(TEST)
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .
@@ -29,12 +46,20 @@ docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
 	@! grep -ERl '<(script|link|img|iframe)[^>]+(src|href)="(https?:)?//' build/docs  # no page loads anything from the network
 
-$(VENV)/bin/pip:
-	$(PYTHON) -m venv $(VENV)
+$(BIN)/python:
+	$(MAKE_VENV) $(VENV)
 
-$(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	@echo "Installing anodiff with what '$*' needs into $(VENV); torch alone is several gigabytes ..."
-	$(INSTALL) --constraint constraints.txt --editable '.[$*]'
+# A torch that is in the environment before anodiff stays there, if it is 2.6 or newer. This file names it.
+$(VENV)/own-torch.txt: | $(BIN)/python
+	@$(BIN)/python -c 'from importlib.metadata import version; print("torch==" + version("torch"))' 2>/dev/null \
+		| sed -E '/==(0|1|2\.[0-5])\./d' >$@
+
+$(VENV)/constraints.txt: constraints.txt $(VENV)/own-torch.txt
+	@if [ -s $(VENV)/own-torch.txt ]; then grep -vE '^torch(vision)?==' $< | cat $(VENV)/own-torch.txt - >$@; else cp $< $@; fi
+
+$(VENV)/installed-%: pyproject.toml $(VENV)/constraints.txt
+	@echo "Installing anodiff with what '$*' needs into $(VENV); a new torch alone is several gigabytes ..."
+	$(INSTALL) --constraint $(VENV)/constraints.txt --editable '.[$*]'
 	@touch $@
 
 clean:

@@ -62,6 +62,12 @@ rule figures:
         expand(f"{RESULTS}/figures/{{kind}}.svg", kind=DRAWN),
 
 
+# The page of the runs so far says of how many.
+onstart:
+    Path(RESULTS).mkdir(parents=True, exist_ok=True)
+    Path(RESULTS, RUN_LIST).write_text("".join(f"{run}\n" for run in RUNS))
+
+
 # The exponents so far, for a sweep with failed runs; its own tables wait for all runs.
 PARTIAL = f"{RESULTS}/tables/exponents-partial.csv"
 

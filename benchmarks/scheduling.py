@@ -10,37 +10,20 @@ Snakemakes on few cores: the CPU seconds a job are what carries over. Without SL
 import argparse
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import yaml
+from metered import ROOT, environment_with, timed
 
-ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from slurm import Cluster, missing_programs  # noqa: E402
+from slurm import Cluster, missing_programs
 
 STUB = """#!/bin/bash
 while [ $# -gt 0 ]; do [ "$1" = --output ] && mkdir -p "$2"; shift; done
 """
-
-
-def environment_with_stub(folder):
-    """Make a virtual environment that has this one's packages and an ``anodiff`` that does nothing; return its Python."""
-    here = Path(sys.prefix)
-    (folder / "bin").mkdir(parents=True)
-    (folder / "pyvenv.cfg").write_text((here / "pyvenv.cfg").read_text())
-    (folder / "lib").symlink_to(here / "lib")
-    python = folder / "bin" / "python"
-    python.symlink_to(Path(sys.executable).resolve())
-    stub = folder / "bin" / "anodiff"
-    stub.write_text(STUB)
-    stub.chmod(0o755)
-    return python
 
 
 def config(folder, runs):
@@ -49,17 +32,6 @@ def config(folder, runs):
     defaults = {"data": "digits", "model": "mlp", "training": {"steps": 1000}}
     path.write_text(yaml.safe_dump({"sweep": {"name": "trivial", "defaults": defaults, "grid": [{"seed": list(range(runs))}]}}))
     return path
-
-
-def timed(command, environment, log):
-    """Run a command; return wall seconds, and CPU seconds of it and all that it waited for."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    with log.open("w") as output:
-        finished = subprocess.run(list(map(str, command)), cwd=ROOT, env=environment, stdout=output, stderr=output)
-    if finished.returncode:
-        raise SystemExit(log.read_text()[-3000:])
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.perf_counter() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main():
@@ -77,7 +49,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        snakemake = [environment_with_stub(folder / "venv"), "-m", "snakemake", "--directory"]
+        snakemake = [environment_with(STUB, folder / "venv"), "-m", "snakemake", "--directory"]
         big, small = config(folder, arguments.runs), config(folder, arguments.jobs)
         dry = [*snakemake, folder / "dry", "all", "--configfile", big, "--dry-run", "--quiet"]
         measure(f"dry run of {arguments.runs} runs", dry, os.environ, arguments.runs, folder)

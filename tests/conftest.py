@@ -1,81 +1,101 @@
-"""Small stores and run folders, made through the same doors as real ones."""
+"""How tests run, and small stores and run folders, made through the same doors as real ones.
 
+What takes seconds to import is imported in the fixtures, so that tests which need none of it start at once.
+"""
+
+import fcntl
 import os
+import random
 import signal
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 from tiny import snakemake
-
-from anodiff.diffusion.analysis import compute_diffusion
-from anodiff.geometry import compute_geometry
-from anodiff.settings.stages import AnalysisSettings
-from anodiff.settings.sweep import Config
-from anodiff.sweep.runs import sweep_runs
-from anodiff.trajectory import TrajectoryRecorder, Window, plan_windows
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
 # The arrays are small: a second thread for their products waits, awake, for the first. As the workflow does with its jobs.
-threadpool_limits(1)
-torch.set_num_threads(1)
 os.environ |= {"OMP_NUM_THREADS": "1"}
+threadpool_limits(1)  # of libraries that are imported already
 
 # A shell without job control starts what it puts in the background with Ctrl-C ignored; the tests send it all the same.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-#: Files whose tests look at the test-sized sweep, and others that take minutes; they begin first.
-SWEEP, LONG = ("test_slurm.py", "test_workflow.py"), ("test_kill.py", "test_window_exponents.py")
+#: What takes minutes begins first; what waits for a cluster before what needs a processor.
+FIRST = ("slurm", "workflow", "long")
+
+#: How long a campaign of random faults lasts, in seconds, and its random seed, which is another one each time.
+os.environ.setdefault("ANODIFF_TEST_SECONDS", "20")
+os.environ.setdefault("ANODIFF_TEST_SEED", str(random.SystemRandom().randrange(10**6)))
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: 0 if item.path.name in SWEEP else 1 if item.path.name in LONG else 2)
+    ranks = {}
+    for item in items:
+        rank = next((rank for rank, name in enumerate(FIRST) if item.get_closest_marker(name)), len(FIRST))
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
+
+
+def pytest_terminal_summary(terminalreporter):
+    seconds, seed = (os.environ[f"ANODIFF_TEST_{name}"] for name in ("SECONDS", "SEED"))
+    terminalreporter.write_line(f"Random faults for {seconds} s; the same again with ANODIFF_TEST_SEED={seed}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One process more than processors, as one of them mostly waits for a cluster; four at most, for their memory."""
+    return min(len(os.sched_getaffinity(0)) + 1, 4)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Where processes share the tests, one takes whole files, in their order, and those of the test-sized sweep together."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class InFiles(LoadScopeScheduling):
-        def _split_scope(self, nodeid):
-            file = nodeid.partition("::")[0]
-            return "sweep" if Path(file).name in SWEEP else file
+    """Where processes share the tests, one takes whole files, in their order."""
+    from xdist.scheduler import LoadFileScheduling
 
     config.option.loadscopereorder = False
-    return InFiles(config, log)
-
-
-class Walker(torch.nn.Module):
-    """A model whose weights one sets."""
-
-    def __init__(self, point):
-        super().__init__()
-        self.position = torch.nn.Parameter(torch.as_tensor(point, dtype=torch.float32).clone())
-
-    def move(self, point):
-        self.position.data.copy_(torch.as_tensor(point, dtype=torch.float32))
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory):
-    """The folder of the test-sized sweep, made to its page on this machine; what a test redoes there comes out the same."""
-    folder = tmp_path_factory.mktemp("swept")
-    finished = snakemake(folder)
-    assert finished.returncode == 0, finished.stderr
-    assert f"The page: {folder}/results/tiny/index.html" in finished.stderr
+    """The folder of the test-sized sweep, made to its page on this machine once for all processes; no test changes it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, done = shared / "swept", shared / "swept.done"
+    with (shared / "swept.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            finished = snakemake(folder)
+            assert finished.returncode == 0, finished.stderr
+            assert f"The page: {folder}/results/tiny/index.html" in finished.stderr
+            done.touch()
     return folder
 
 
 @pytest.fixture
 def record_path(tmp_path):
     """Return a function that writes points (T+1, P) as a trajectory.zarr and returns its path."""
+    import numpy as np
+    import torch
+
+    from anodiff.trajectory import TrajectoryRecorder, Window
+
+    class Walker(torch.nn.Module):
+        """A model whose weights one sets."""
+
+        def __init__(self, point):
+            super().__init__()
+            self.position = torch.nn.Parameter(torch.as_tensor(point, dtype=torch.float32).clone())
+
+        def move(self, point):
+            self.position.data.copy_(torch.as_tensor(point, dtype=torch.float32))
 
     def record(points, windows=None, path=None, *, steps=None, epochs=0, attributes=None, learning_rate=0.1, **ending):
         points = np.asarray(points, np.float32)
@@ -99,6 +119,14 @@ def record_path(tmp_path):
 @pytest.fixture
 def make_run(tmp_path, record_path):
     """Return a function that makes a complete small run folder, of a path that drifts and diffuses, and returns it."""
+    import numpy as np
+
+    from anodiff.diffusion.analysis import compute_diffusion
+    from anodiff.geometry import compute_geometry
+    from anodiff.settings.stages import AnalysisSettings
+    from anodiff.settings.sweep import Config
+    from anodiff.sweep.runs import sweep_runs
+    from anodiff.trajectory import plan_windows
 
     def make(entry=None, *, sweep="sweep", taken=None, **ending):
         defaults = {"data": "digits", "model": "mlp3", "training": {"batch_size": 64, "steps": 60}}
@@ -129,3 +157,14 @@ def make_run(tmp_path, record_path):
 @pytest.fixture
 def run_folder(make_run):
     return make_run()
+
+
+@pytest.fixture
+def unfit_torchvision(tmp_path, monkeypatch):
+    """A torchvision that was built for another torch."""
+    folder = tmp_path / "unfit"
+    folder.mkdir()
+    (folder / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)

@@ -125,7 +125,7 @@ def run(job):
 
 
 def serve():
-    for module in ("anodiff.cli.app", "anodiff.settings.loading", "anodiff.training", "sklearn.datasets", "torch._dynamo"):
+    for module in ("anodiff.cli.app", "anodiff.settings.loading", "anodiff.training", "torch._dynamo"):
         importlib.import_module(module)  # everything that takes a run seconds to import
 
     for line in sys.stdin:

@@ -1,9 +1,14 @@
-"""A small network that changes everything that a checkpoint must hold."""
+"""A small network that changes everything that a checkpoint must hold, and one that can be held back."""
 
 import random
+import time
+from pathlib import Path
 
 import numpy as np
 import torch
+
+#: While this file is in the working directory, a training step of a `Held` network takes a second.
+HOLD = "hold"
 
 
 class Restless(torch.nn.Module):
@@ -30,3 +35,17 @@ class Restless(torch.nn.Module):
 
 def restless(channels, size, classes):
     return Restless(channels, size, classes)
+
+
+class Held(Restless):
+    """Trains slowly, without a processor, while there is a file `HOLD`; its numbers are the same with and without."""
+
+    def forward(self, images):
+        end = time.monotonic() + 1
+        while self.training and Path(HOLD).exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        return super().forward(images)
+
+
+def held(channels, size, classes):
+    return Held(channels, size, classes)

@@ -1,14 +1,59 @@
 """The test-sized sweep, and the project's workflow on this machine."""
 
+import multiprocessing
+import os
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "tests" / "configs" / "tiny.yaml"
 
+#: Finds this package and the networks in this folder, one thread each.
+ENVIRONMENT = {
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH")])),
+    "OMP_NUM_THREADS": "1",
+}
+
+#: Starts processes that have already imported what takes Snakemake seconds.
+_READY = multiprocessing.get_context("forkserver")
+_READY.set_forkserver_preload(["snakemake.cli", "snakemake_executor_plugin_slurm", "anodiff.sweep.runs", "anodiff.sweep.costs"])
+
+
+def arguments_of(folder, config, *arguments):
+    return [*map(str, arguments), "--directory", str(folder), "--configfile", str(config)]
+
 
 def snakemake(folder, *arguments, config=TINY):
     """Run the project's workflow with its results under ``folder``."""
-    command = [sys.executable, "-m", "snakemake", *arguments, "--directory", folder, "--configfile", config]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT)
+    command = [sys.executable, "-m", "snakemake", *arguments_of(folder, config, *arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | ENVIRONMENT)
+
+
+def dry_run(folder, *arguments, config=TINY):
+    """What `snakemake` would do: the jobs by rule. A failure is an AssertionError with what was said."""
+    status, said = forked(folder, "--dry-run", *arguments, config=config)
+    assert status == 0, said
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", said, re.M)}
+
+
+def forked(folder, *arguments, config=TINY):
+    """Do as `snakemake` in a forked process; return its exit status and what it said."""
+    with tempfile.NamedTemporaryFile("r") as output:
+        process = _READY.Process(target=_main, args=(arguments_of(folder, config, *arguments), output.name))
+        process.start()
+        process.join()
+        return process.exitcode, output.read()
+
+
+def _main(arguments, output):
+    from snakemake.cli import main
+
+    file = os.open(output, os.O_WRONLY | os.O_APPEND)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.chdir(ROOT)
+    os.environ |= ENVIRONMENT
+    main(arguments)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.report.figures.drawing import output_files, save
@@ -17,6 +16,9 @@ from anodiff.simulation.calibration.paths import calibrate
 from anodiff.simulation.processes import PROCESSES
 from anodiff.storage.stores import writing
 from anodiff.storage.types import ProgressCallback, no_progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_calibration(
@@ -38,6 +40,8 @@ def write_calibration(
     `anodiff.simulation.calibration.roughness`, and a second figure is written next to the first,
     its name ending in ``-roughness``.
     """
+    import pandas as pd
+
     for name in names:
         if name not in PROCESSES:
             raise ConfigError(f"--process {name}: {did_you_mean(name, PROCESSES)}")

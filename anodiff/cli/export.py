@@ -14,16 +14,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from anodiff.cli.export_arrays import ExportedArray, exported_arrays
 from anodiff.errors import ConfigError, StoreFormatError, did_you_mean
 from anodiff.storage.stores import open_store, writing
 from anodiff.storage.types import ProgressCallback, no_progress
+
+if TYPE_CHECKING:
+    import zarr
 
 #: What can be exported: the store that has it.
 CONTENTS = {"path": "trajectory.zarr", "geometry": "geometry.zarr", "curves": "diffusion.zarr"}

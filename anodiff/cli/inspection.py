@@ -8,6 +8,7 @@ stores of any size.
 
 from __future__ import annotations
 
+import csv
 import math
 from contextlib import suppress
 from pathlib import Path
@@ -196,12 +197,10 @@ def _exponents(table: Path) -> list[dict[str, Any]] | None:
     """Return the exponents `HEADLINES` with their intervals, one row for each window."""
     if not table.exists():
         return None
-    import pandas as pd
-
     columns = ["window", "waiting_time", "length", "stride"]
     columns += [name + end for name in HEADLINES for end in ("", "_low", "_high")]
-    rows = pd.read_csv(table, usecols=lambda column: column in columns).to_dict("records")
-    return [{str(key): _json_value(value) for key, value in row.items()} for row in rows]
+    with table.open(encoding="utf-8", newline="") as file:
+        return [{key: _number(text) for key, text in row.items() if key in columns} for row in csv.DictReader(file)]
 
 
 def _last_values(folder: Path) -> dict[str, float | None]:
@@ -219,8 +218,10 @@ def _last_values(folder: Path) -> dict[str, float | None]:
     return {}
 
 
-def _json_value(value: Any) -> Any:
-    """Return a number of a table for JSON, which has no NaN: NaN becomes None."""
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
+def _number(text: str) -> int | float | str | None:
+    """Return a cell of a table for JSON, which has no NaN: nothing, NaN and infinity become None."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            value = kind(text)
+            return value if math.isfinite(value) else None
+    return text or None

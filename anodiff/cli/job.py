@@ -1,11 +1,11 @@
-"""Where does this process run, and for which job? A line for the head of a log."""
+"""Where does this process run, for which job, and since when? A line for the head of a log."""
 
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 #: Variables in which schedulers give the number of a job, and the scheduler of each.
 SCHEDULERS = {"SLURM_JOB_ID": "SLURM", "PBS_JOBID": "PBS", "LSB_JOBID": "LSF", "JOB_ID": "Grid Engine"}
@@ -21,9 +21,23 @@ def describe_job(environment: Mapping[str, str] = os.environ) -> str:
     >>> describe_job(job).split(", ", 2)[2]
     'SLURM job 17, GPU 0, attempt 2'
     """
+    import socket
+
     known = [time.strftime("%Y-%m-%d %H:%M:%S"), f"host {environment.get('SLURMD_NODENAME') or socket.gethostname()}"]
     known += [f"{name} job {environment[variable]}" for variable, name in SCHEDULERS.items() if variable in environment]
     known.append(f"GPU {environment.get('CUDA_VISIBLE_DEVICES') or 'none named'}")
     if "ANODIFF_ATTEMPT" in environment:
         known.append(f"attempt {environment['ANODIFF_ATTEMPT']}")
     return ", ".join(known)
+
+
+def read_begin(log: Path) -> float | None:
+    """Return when the job of a log has begun, in seconds since 1970, from the line that
+    `describe_job` has written; None without it.
+    """
+    try:
+        with log.open(encoding="utf-8", errors="replace") as file:
+            line = file.readline(300)
+        return time.mktime(time.strptime(line.partition(": ")[2][:19], "%Y-%m-%d %H:%M:%S"))
+    except (OSError, ValueError):
+        return None

@@ -12,10 +12,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 if TYPE_CHECKING:  # numpy takes a tenth of a second
     from anodiff.storage.types import ProgressCallback
@@ -56,17 +54,19 @@ def progress(title: str, unit: str) -> Iterator[ProgressCallback]:
     """Yield a function to call with (done, total, message) at every step; it decides when to show
     them.
     """
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield _log_to_stderr(title, unit)
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn(unit + "{task.fields[pace]}  {task.fields[message]}", markup=False),
     )
-    with Progress(*columns, console=console, transient=False) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
         task = bar.add_task(title, total=None, message="", pace="")
         pace, start, due = Pace(), time.monotonic(), 0.0
 
@@ -144,6 +144,33 @@ def read_log_line(line: str) -> LogLine | None:
     if found is None:
         return None
     return LogLine(int(found["done"]), int(found["total"]), found["unit"], found["rate"] or "", found["left"] or "")
+
+
+def last_lines(log: Path) -> list[str]:
+    """Return the last lines of a log that are not blank; only the end of a long log is read."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 16_384))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+#: The seconds of each unit that `duration` writes.
+_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a span of time that `duration` has written.
+
+    Examples
+    --------
+    >>> seconds_of("0.25 s"), seconds_of("3 min 07 s"), seconds_of("2 d 08 h")
+    (0.25, 187.0, 201600.0)
+    """
+    words = text.split()
+    return float(sum(float(number) * _UNITS[unit] for number, unit in zip(words[::2], words[1::2], strict=True)))
 
 
 def duration(seconds: float) -> str:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anodiff.cli.progress import read_log_line
+from anodiff.cli.progress import last_lines, read_log_line
 from anodiff.errors import AnodiffError, StoreMissingError
 from anodiff.storage.lock import describe_owner, read_owner
-from anodiff.storage.stores import DIVERGED, open_group
+from anodiff.storage.stores import DIVERGED, read_attributes
 
 #: The stages of a run in their order; a stage is done once this file or folder exists.
 STAGES = {"train": "trajectory.zarr", "geometry": "geometry.zarr", "diffusion": "diffusion.zarr"}
@@ -101,7 +101,7 @@ def _run_status(name: str, results: Path, scratch: Path) -> RunStatus:
     stage = next((stage for stage, output in (STAGES | begun).items() if not (folder / output).exists()), "")
     if not stage:
         return RunStatus(name, "diverged" if _has_diverged(folder) else "done")
-    lines = _last_lines(logs[stage])
+    lines = last_lines(logs[stage])
     last = lines[-1] if lines else ""
     step, owner, alive = None, "", _is_recent(logs[stage])
     if stage == "train":
@@ -124,20 +124,9 @@ def _run_status(name: str, results: Path, scratch: Path) -> RunStatus:
 
 def _has_diverged(folder: Path) -> bool:
     try:
-        return open_group(folder / STAGES["diffusion"]).attrs.get("status") == DIVERGED
+        return read_attributes(folder / STAGES["diffusion"]).get("status") == DIVERGED
     except AnodiffError:
         return False
-
-
-def _last_lines(log: Path) -> list[str]:
-    """Return the last lines of a log that are not blank; only the end of a long log is read."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 16_384))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return []
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _is_recent(path: Path) -> bool:

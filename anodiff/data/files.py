@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from anodiff.data.sources import Source
-from anodiff.errors import DatasetMissingError
+from anodiff.errors import ConfigError, DatasetMissingError
 
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
 
@@ -20,11 +20,16 @@ def read_torchvision(name: str, root: Path, *, download: bool = False) -> Source
 
     Raises
     ------
+    ConfigError
+        If torchvision is missing, or was built for another torch.
     DatasetMissingError
         If files are missing or damaged, or cannot be downloaded; the message gives the command that
         downloads them.
     """
-    import torchvision
+    try:
+        import torchvision
+    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
+        raise ConfigError(f"data {name!r} needs a torchvision that fits this torch: {_one_line(error)}") from error
 
     kind = getattr(torchvision.datasets, TORCHVISION[name])
     files = _expected_files(kind, root)

@@ -7,11 +7,9 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from anodiff.diffusion.columns import CURVES, EXPONENT_COLUMNS, WINDOW_COLUMNS, raised_flags
@@ -22,12 +20,17 @@ from anodiff.diffusion.jumps import TAIL_COLUMNS, describe_tails
 from anodiff.diffusion.nulls import NullCurves, null_curves, superdiffusion_p
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.diffusion.window_exponents import WindowExponents, measure_exponents
-from anodiff.geometry import Geometries, PathGeometry, open_geometry
 from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
+from anodiff.geometry.path import PathGeometry
+from anodiff.geometry.store import Geometries, open_geometry
 from anodiff.settings.stages import AnalysisSettings
 from anodiff.storage.stores import open_store, writing
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.trajectory.format import EPOCH_SERIES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 KIND = "anodiff diffusion"
 VERSION = 2
@@ -77,6 +80,8 @@ def open_diffusion(path: str | Path) -> xr.Dataset:
 
     It raises what `anodiff.storage.stores.open_store` raises.
     """
+    import xarray as xr
+
     return xr.open_zarr(open_store(path, KIND, VERSION).store, chunks=None).load()
 
 
@@ -86,6 +91,8 @@ def analyse(
     report: ProgressCallback = no_progress,
 ) -> Analysis:
     """Return the curves over a common set of lags, a row of exponents per window, and the tails."""
+    import pandas as pd
+
     windows = geometries.windows
     own_lags = [
         window.stride * logarithmic_lags(window.updates, settings.lags_per_decade, settings.largest_lag) for window in windows
@@ -255,6 +262,8 @@ def _dataset(
     geometries: Geometries, settings: AnalysisSettings, lags: NDArray[np.int64], curves: dict[str, NDArray[np.float64]]
 ) -> xr.Dataset:
     """Return the labelled curves, with the epoch series and the attributes of the run."""
+    import xarray as xr
+
     source = geometries.group
     epochs = np.asarray(source["epoch"][:])  # type: ignore[index]
     epoch_step = np.minimum(epochs * int(source.attrs.get("steps_per_epoch", 0)), geometries.steps_completed)  # type: ignore[arg-type]

@@ -23,8 +23,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from anodiff.diffusion.intervals import UNKNOWN, UPPER, Interval
 from anodiff.errors import ConfigError
@@ -130,5 +130,5 @@ def size_growth(avalanches: Avalanches) -> Interval:
     x -= np.average(x, weights=counts)
     leverage = counts * x / (counts * x * x).sum()
     value = float(leverage @ np.log(means))
-    error = float(ndtri(UPPER)) * math.sqrt((leverage**2 * squares / (counts * means**2)).sum())
+    error = float(scipy.special.ndtri(UPPER)) * math.sqrt((leverage**2 * squares / (counts * means**2)).sum())
     return Interval(value, value - error, value + error)

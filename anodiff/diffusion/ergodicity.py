@@ -19,9 +19,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
-from scipy.stats import chi2
 
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, jackknife_ratio
 
@@ -43,7 +42,7 @@ def ensemble_mean(values: ArrayLike) -> Interval:
     mean = known.mean()
     if len(known) < 2:
         return Interval(float(mean), math.nan, math.nan)
-    error = float(stdtrit(len(known) - 1, UPPER)) * known.std(ddof=1) / math.sqrt(len(known))
+    error = float(scipy.special.stdtrit(len(known) - 1, UPPER)) * known.std(ddof=1) / math.sqrt(len(known))
     return Interval(mean, mean - error, mean + error)
 
 
@@ -59,7 +58,8 @@ def ergodicity_breaking(time_averaged: ArrayLike) -> Interval:
         return UNKNOWN
     freedom = len(msd) - 1
     breaking = float(msd.var(ddof=1) / msd.mean() ** 2)
-    return Interval(breaking, *(breaking * freedom / float(chi2.ppf(p, freedom)) for p in (UPPER, LOWER)))
+    quantiles = (2 * float(scipy.special.gammaincinv(freedom / 2, p)) for p in (UPPER, LOWER))  # of chi-square
+    return Interval(breaking, *(breaking * freedom / quantile for quantile in quantiles))
 
 
 def ageing_ratio(from_first: ArrayLike, time_averaged: ArrayLike) -> Interval:

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from anodiff.storage.columns import Column
 from anodiff.storage.types import FloatArray
@@ -78,7 +78,7 @@ def jackknife_ratio(value: float, numerators: FloatArray, denominators: FloatArr
 
 
 def _jackknife_error(without: FloatArray) -> float:
-    return float(stdtrit(len(without) - 1, UPPER)) * math.sqrt((len(without) - 1) * without.var())
+    return float(scipy.special.stdtrit(len(without) - 1, UPPER)) * math.sqrt((len(without) - 1) * without.var())
 
 
 def invert(measured: FloatArray, truths: FloatArray, drawn: FloatArray) -> tuple[FloatArray, FloatArray]:

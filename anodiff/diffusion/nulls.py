@@ -2,20 +2,25 @@
 
 Shuffled updates keep the steps and destroy their order in time. Random signs also remove the drift.
 Shuffling within epochs keeps what is slower than an epoch. Detrending removes only the mean update
-(`anodiff.geometry.PathGeometry`).
+(`anodiff.geometry.PathGeometry`). The MSDs of the draws come from `anodiff.geometry.reordered`, which
+forms none of these paths.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.diffusion.exponents import local_slopes
-from anodiff.geometry import PathGeometry
+from anodiff.geometry.reordered import reordered_msd, signed_msd
 from anodiff.storage.types import FloatArray
+
+if TYPE_CHECKING:
+    from anodiff.geometry.path import PathGeometry
 
 #: The nulls: what each keeps and destroys.
 NULLS = {
@@ -70,16 +75,17 @@ def null_curves(
 
     Cost: O(T²) per draw.
     """
-    makers: dict[str, Callable[[], PathGeometry]] = {
-        "shuffled": lambda: path.shuffled(generator),
-        "sign_randomised": lambda: path.sign_randomised(generator),
-        "detrended": path.detrended,
+    gram, updates = path.gram, len(path.gram)
+    makers: dict[str, Callable[[], FloatArray]] = {
+        "shuffled": lambda: reordered_msd(gram, generator.permutation(updates), lags),
+        "sign_randomised": lambda: signed_msd(gram, generator.choice([-1.0, 1.0], updates), lags),
+        "detrended": lambda: path.detrended().mean_squared_displacement(lags),
     }
     if steps_per_epoch:
-        makers["permuted_within_epoch"] = lambda: path.permuted_within_epoch(steps_per_epoch, generator)
+        makers["permuted_within_epoch"] = lambda: reordered_msd(gram, path.epoch_order(steps_per_epoch, generator), lags)
     curves = {}
-    for name, make in makers.items():
-        msds = [make().mean_squared_displacement(lags) for _ in range(1 if name == "detrended" else draws)]
+    for name, draw in makers.items():
+        msds = [draw() for _ in range(1 if name == "detrended" else draws)]
         with np.errstate(divide="ignore"):
             log_msd = np.log(np.array(msds))
         curves[name] = NullCurves(np.where(np.isfinite(log_msd), log_msd, np.nan))

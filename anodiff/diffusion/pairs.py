@@ -88,16 +88,14 @@ def bin_pairs(distances: FloatArray, values: FloatArray, longest: float = math.i
     longest
         Bins whose centre is beyond this distance are not used for the exponent.
     """
-    first, second = np.triu_indices(len(distances), 1)
     stretch = np.arange(len(distances)) * STRETCHES // len(distances)
-    distance, value = distances[first, second], values[first, second]
-    usable = (distance > 0) & np.isfinite(distance) & np.isfinite(value)
-    logs, value = np.log10(distance[usable]), value[usable]
+    usable = np.triu((distances > 0) & np.isfinite(distances) & np.isfinite(values), 1)
+    logs, value = np.log10(distances[usable]), values[usable]
     if not len(logs):
         return Binned(np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty(0, bool), np.empty(0))
-    number = np.floor((logs - logs.min()) * PER_DECADE).astype(np.int64)
+    number = ((logs - logs.min()) * PER_DECADE).astype(np.int64)
     shape = (int(number.max()) + 1, STRETCHES, STRETCHES)
-    cell = (number * STRETCHES + stretch[first[usable]]) * STRETCHES + stretch[second[usable]]
+    cell = number * STRETCHES**2 + (stretch[:, None] * STRETCHES + stretch)[usable]
     counts, sums, log_sums = (
         np.bincount(cell, weights, math.prod(shape)).reshape(shape) for weights in (None, value, logs)
     )  # by bin and by the stretches of both points

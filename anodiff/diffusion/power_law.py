@@ -11,12 +11,12 @@ fit uses absolute values; zeros and values that are not finite are left out.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq, minimize
-from scipy.special import erfc, erfcx, gammaincinv, ndtri, zeta
 
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval
 from anodiff.diffusion.tails import ROUNDING, magnitudes
@@ -25,6 +25,9 @@ from anodiff.storage.types import FloatArray
 
 #: The smallest number of values in a fitted tail.
 MIN_TAIL = 10
+
+#: Number of values, about, at which a candidate for x_min is first compared with its law.
+COARSE = 1000
 
 #: A log-normal cut further above its median than this, in standard deviations of ln x, counts as
 #: its limit, a power law.
@@ -137,14 +140,17 @@ def fit_power_law(
     usable, bounds, exponents = usable[known], bounds[known], exponents[known]
     if not len(usable):
         return PowerLaw(UNKNOWN, math.nan, 0, math.nan, discrete)
-    distances = np.empty(len(usable))
-    for candidate, first in enumerate(usable):
-        law = _at_least(distinct[first:], exponents[candidate], bounds[candidate], discrete)
-        distances[candidate] = np.abs(above[first:] / above[first] - law).max()
-    best = int(distances.argmin())
+
+    def distance(candidate: int, every: int) -> float:
+        """Return the distance from a candidate on, over every so many of the distinct values."""
+        at = slice(usable[candidate], None, every)
+        law = _at_least(distinct[at], exponents[candidate], bounds[candidate], discrete)
+        return float(np.abs(above[at] / above[usable[candidate]] - law).max())
+
+    best, smallest = _smallest(distance, len(usable), max(1, len(distinct) // COARSE))
     start, tail = float(bounds[best]), int(above[usable[best]])
     exponent = _exponent_interval(float(exponents[best]), start, tail, discrete)
-    return PowerLaw(exponent, start, tail, float(distances[best]), discrete)
+    return PowerLaw(exponent, start, tail, smallest, discrete)
 
 
 def compare_tails(values: ArrayLike, power_law: PowerLaw) -> Comparison:
@@ -188,7 +194,7 @@ def compare_tails(values: ArrayLike, power_law: PowerLaw) -> Comparison:
     excess = float(np.average(x - start, weights=counts))
     logs = np.log(x / start)
     if power_law.discrete:
-        law = -exponent * np.log(x) - math.log(zeta(exponent, start))
+        law = -exponent * np.log(x) - math.log(scipy.special.zeta(exponent, start))
         exponential = -math.log1p(excess) - (x - start) * math.log1p(1 / excess)
         log_normal = _discrete_log_normal(x, counts, start)
     else:
@@ -198,13 +204,30 @@ def compare_tails(values: ArrayLike, power_law: PowerLaw) -> Comparison:
     return Comparison(_vuong(law - exponential, counts), _vuong(law - log_normal, counts))
 
 
+def _smallest(distance: Callable[[int, int], float], candidates: int, every: int) -> tuple[int, float]:
+    """Return the first candidate with the smallest distance, and that distance.
+
+    The largest difference over some of the values is at most that over all. So candidates that
+    already differ more there than another one does over all values are not measured in full.
+    """
+    at_least = np.array([distance(candidate, every) for candidate in range(candidates)])
+    best, smallest = candidates, math.inf
+    for candidate in np.argsort(at_least, kind="stable").tolist():
+        if at_least[candidate] > smallest:
+            break
+        found = distance(candidate, 1)
+        if (found, candidate) < (smallest, best):
+            best, smallest = candidate, found
+    return best, smallest
+
+
 def _vuong(differences: FloatArray, counts: NDArray[np.int64]) -> Ratio:
     mean = float(np.average(differences, weights=counts))
     deviation = math.sqrt(np.average((differences - mean) ** 2, weights=counts))
     if deviation < 1e-9:  # the same law except for rounding
         return Ratio(0.0, 1.0)
     ratio = math.sqrt(counts.sum()) * mean / deviation
-    return Ratio(ratio, float(erfc(abs(ratio) / math.sqrt(2))))
+    return Ratio(ratio, float(scipy.special.erfc(abs(ratio) / math.sqrt(2))))
 
 
 def _log_normal(z: FloatArray, counts: NDArray[np.int64]) -> FloatArray:
@@ -221,7 +244,7 @@ def _log_normal(z: FloatArray, counts: NDArray[np.int64]) -> FloatArray:
     target = square / mean**2
     if target >= spread(MAX_CUT):
         return -math.log(mean) - z / mean
-    t = brentq(lambda t: spread(t) - target, -1e6, MAX_CUT) if target > spread(-1e6) else -1e6
+    t = scipy.optimize.brentq(lambda t: spread(t) - target, -1e6, MAX_CUT) if target > spread(-1e6) else -1e6
     root = _cut_mean(t) / mean  # √b
     return math.log(root * math.sqrt(2 / math.pi)) - root * z * (t + root * z / 2) - float(_log_erfcx(t / math.sqrt(2)))
 
@@ -246,19 +269,19 @@ def _discrete_log_normal(x: FloatArray, counts: NDArray[np.int64], start: float)
     def cost(parameters: FloatArray) -> float:
         return -float(np.average(log_probabilities(parameters), weights=counts))
 
-    found = minimize(cost, guess, method="Nelder-Mead", bounds=limits, tol=1e-9)
+    found = scipy.optimize.minimize(cost, guess, method="Nelder-Mead", bounds=limits, tol=1e-9)
     return log_probabilities(found.x)
 
 
 def _cut_mean(t: float) -> float:
     """Return the mean excess over t of a standard normal variable known to exceed t."""
-    return math.sqrt(2 / math.pi) / float(erfcx(t / math.sqrt(2))) - t
+    return math.sqrt(2 / math.pi) / float(scipy.special.erfcx(t / math.sqrt(2))) - t
 
 
 def _log_erfcx(x: ArrayLike) -> FloatArray:
     """Return ln(exp(x²) erfc(x)) without overflow at negative x."""
     x = np.asarray(x, np.float64)
-    return np.where(x > 0, np.log(erfcx(np.maximum(x, 0))), x * x + np.log(erfc(np.minimum(x, 0))))
+    return np.where(x > 0, np.log(scipy.special.erfcx(np.maximum(x, 0))), x * x + np.log(scipy.special.erfc(np.minimum(x, 0))))
 
 
 def _zeta_exponents(starts: FloatArray, means: FloatArray) -> FloatArray:
@@ -271,21 +294,23 @@ def _zeta_exponents(starts: FloatArray, means: FloatArray) -> FloatArray:
     golden = (math.sqrt(5) - 1) / 2
     for _ in range(70):
         first, second = high - golden * (high - low), low + golden * (high - low)
-        falls = np.log(zeta(first, starts)) + first * means > np.log(zeta(second, starts)) + second * means
+        cost_first = np.log(scipy.special.zeta(first, starts)) + first * means
+        falls = cost_first > np.log(scipy.special.zeta(second, starts)) + second * means
         low, high = np.where(falls, first, low), np.where(falls, high, second)
     return np.where(high < limits * (1 - 1e-6), high, np.inf)
 
 
 def _at_least(x: FloatArray, exponent: float, start: float, discrete: bool) -> FloatArray:
     """Return P(X ≥ x) of a power law from ``start`` on."""
-    return zeta(exponent, x) / zeta(exponent, start) if discrete else (x / start) ** (1 - exponent)
+    return scipy.special.zeta(exponent, x) / scipy.special.zeta(exponent, start) if discrete else (x / start) ** (1 - exponent)
 
 
 def _exponent_interval(exponent: float, start: float, tail: int, discrete: bool) -> Interval:
     """Return an exponent's interval: exact, or from Fisher's information for whole numbers."""
     if not discrete:
-        return Interval(exponent, *(1 + (exponent - 1) * float(gammaincinv(tail, p)) / tail for p in (LOWER, UPPER)))
+        quantiles = (float(scipy.special.gammaincinv(tail, p)) for p in (LOWER, UPPER))
+        return Interval(exponent, *(1 + (exponent - 1) * quantile / tail for quantile in quantiles))
     step = min(1e-3, (exponent - 1) / 2)
-    below, here, above = np.log(zeta(exponent + step * np.array([-1, 0, 1]), start))
-    error = float(ndtri(UPPER)) * step / math.sqrt(tail * (above - 2 * here + below))
+    below, here, above = np.log(scipy.special.zeta(exponent + step * np.array([-1, 0, 1]), start))
+    error = float(scipy.special.ndtri(UPPER)) * step / math.sqrt(tail * (above - 2 * here + below))
     return Interval(exponent, max(1.0, exponent - error), exponent + error)

@@ -15,8 +15,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.linalg import cholesky, solve_triangular
 
 from anodiff.storage.types import FloatArray
 
@@ -118,7 +118,7 @@ def fit_both_laws(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray 
     """
     x = np.log(lags)
     design = np.stack([np.ones_like(x), x], axis=1)
-    factor = None if covariance is None else cholesky(covariance + RESOLUTION**2 * np.eye(len(x)), lower=True)
+    factor = None if covariance is None else scipy.linalg.cholesky(covariance + RESOLUTION**2 * np.eye(len(x)), lower=True)
     target = _whitened(factor, log_msd)
     line = _whitened(factor, design)
     single, single_misfit = _least_squares(line, target)
@@ -127,7 +127,7 @@ def fit_both_laws(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray 
     if not len(knots):
         nothing = np.full(curves, np.nan)
         return RegimeFits(single, single_misfit, np.full((3, curves), np.nan), nothing, np.full(curves, math.inf))
-    misfits = np.array([_fit_broken(factor, line, x, knot, target)[1] for knot in knots])  # (knots, curves)
+    misfits = _misfits(factor, line, x, knots, target)
     knot = knots[misfits.argmin(axis=0)]
     broken, broken_misfit = _fit_broken(factor, line, x, knot, target)
     between = _lowest_between(knots, misfits)
@@ -137,10 +137,24 @@ def fit_both_laws(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray 
     return RegimeFits(single, single_misfit, broken, np.exp(knot), np.minimum(closer_misfit, broken_misfit))
 
 
+def _misfits(factor: FloatArray | None, line: FloatArray, x: FloatArray, knots: FloatArray, target: FloatArray) -> FloatArray:
+    """Return the misfits of broken power laws with each of ``knots``, shape (knots, curves)."""
+    inverse = np.linalg.pinv(line)
+    hinges = _whitened(factor, np.maximum(0.0, x[:, None] - knots))
+    free = hinges - line @ (inverse @ hinges)  # the parts that a straight line cannot describe, (lags, knots)
+    rest = target - line @ (inverse @ target)
+    changes = free.T @ rest / (free * free).sum(axis=0)[:, None]
+    misfits = np.empty_like(changes)
+    for misfit, part, change in zip(misfits, free.T, changes, strict=True):
+        residual = rest - part[:, None] * change
+        np.einsum("lc,lc->c", residual, residual, out=misfit)
+    return misfits
+
+
 def _fit_broken(
-    factor: FloatArray | None, line: FloatArray, x: FloatArray, knot: FloatArray | float, target: FloatArray
+    factor: FloatArray | None, line: FloatArray, x: FloatArray, knot: FloatArray, target: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit a broken power law with its crossover at ln τ_0 = knot, for all curves or one for each.
+    """Fit a broken power law with its crossover at ln τ_0 = knot, one for each curve.
 
     ``line``, the design matrix of a straight line, and ``target`` are whitened. Return the
     parameters and the misfit.
@@ -191,11 +205,11 @@ def select_regimes(lags: FloatArray, fits: RegimeFits, *, weighted: bool) -> Reg
 
 
 def _whitened(factor: FloatArray | None, values: FloatArray) -> FloatArray:
-    return values if factor is None else solve_triangular(factor, values, lower=True)
+    return values if factor is None else scipy.linalg.solve_triangular(factor, values, lower=True)
 
 
 def _least_squares(design: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
     orthogonal, triangle = np.linalg.qr(design)
     projected = orthogonal.T @ target
     residual = target - orthogonal @ projected
-    return solve_triangular(triangle, projected), (residual**2).sum(axis=0)
+    return scipy.linalg.solve_triangular(triangle, projected), (residual**2).sum(axis=0)

@@ -20,15 +20,19 @@ from seed to seed.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from numpy.typing import NDArray
-from scipy.fft import fft
-from scipy.linalg import eigh
 
 from anodiff.diffusion.regimes import Regimes
-from anodiff.geometry import PathGeometry
 from anodiff.storage.types import FloatArray
+
+if TYPE_CHECKING:
+    from anodiff.geometry.path import PathGeometry
 
 #: Up to this effective dimension, curves are drawn from simulated paths; above it, the logarithm of
 #: the MSD is normal.
@@ -39,6 +43,9 @@ FEW_DIMENSIONS = 10
 #: only reduce the scatter.
 SIMULATED, MAX_AVERAGED = 1000, 20
 
+#: Number of paths whose MSD is taken at once, so that they stay in the cache.
+PATHS_AT_ONCE = 32
+
 #: Number of starting points for the inner products of displacements.
 STARTS = 200
 
@@ -48,22 +55,33 @@ def relative_covariance(lags: NDArray[np.int64], law: Regimes, updates: int) -> 
 
     Cost: O(L² T) for L lags.
     """
-    spread = law.msd(np.abs(np.arange(-2 * updates, 2 * updates + 1)))
-    msd = law.msd(lags)
-    covariance = np.zeros((len(lags), len(lags)))
+    return relative_covariances(lags, [law], updates)[0]
+
+
+def relative_covariances(lags: NDArray[np.int64], laws: Sequence[Regimes], updates: int) -> FloatArray:
+    """Return `relative_covariance` of several laws, shape (laws, lags, lags)."""
+    points = np.abs(np.arange(-2 * updates, 2 * updates + 1))
+    spreads = [law.msd(points) for law in laws]
+    covariances = np.zeros((len(laws), len(lags), len(lags)))
     for a, first in enumerate(lags):
-        for b, second in enumerate(lags[a:], a):
-            starts, others, gap = updates - first + 1, updates - second + 1, second - first
-            lowest = -(gap // 2)  # the sum is even about m = -gap/2, so twice its upper half is enough
-            zero, count = 2 * updates + lowest, others - lowest
-            products = spread[zero + second : zero + second + count] + spread[zero - first : zero - first + count]
-            products = 0.5 * (products - spread[zero : zero + count] - spread[zero + gap : zero + gap + count])
-            common = 2.0 * (others - np.maximum(0, np.arange(lowest, others)))
-            if gap % 2 == 0:
-                common[0] /= 2
-            covariance[a, b] = covariance[b, a] = 2 * (common * products**2).sum() / (starts * others * msd[a] * msd[b])
-    values, vectors = eigh(covariance)  # no stationary process has exactly the kink of a crossover
-    return (vectors * np.maximum(values, 0)) @ vectors.T
+        starts, others, half = updates - first + 1, updates - lags[a:] + 1, (lags[a:] - first) // 2
+        # The sum over m = j - i is even about -gap/2, so twice its upper half is enough. Half the number of pairs i, j:
+        common = np.minimum(others[:, None], (others + half)[:, None] - np.arange(starts, dtype=float))
+        np.maximum(common, 0, out=common)
+        common[:, 0] /= 2 - (lags[a:] - first) % 2
+        begin = 2 * updates - first - half
+        for covariance, spread in zip(covariances, spreads, strict=True):
+            rise = spread[first:] - spread[: len(spread) - first]  # M(m) − M(m − a), from m = −2T + a on
+            windows = sliding_window_view(rise, int(starts))
+            products = windows[begin + lags[a:]]  # (b, m)
+            products -= windows[begin]  # 2 C_ab(m)
+            products *= products
+            covariance[a, a:] = np.einsum("bm,bm->b", products, common) / (starts * others)
+    norms = np.array([law.msd(lags) for law in laws])
+    covariances /= norms[:, :, None] * norms[:, None]
+    covariances += np.triu(covariances, 1).transpose(0, 2, 1)
+    values, vectors = np.linalg.eigh(covariances)  # no stationary process has exactly the kink of a crossover
+    return (vectors * np.maximum(values, 0)[:, None]) @ vectors.transpose(0, 2, 1)
 
 
 def effective_dimension(path: PathGeometry, lags: NDArray[np.int64]) -> FloatArray:
@@ -93,22 +111,25 @@ def effective_dimension(path: PathGeometry, lags: NDArray[np.int64]) -> FloatArr
 
 def _inverse_dimension(squares: FloatArray, lag: int) -> float:
     last = len(squares) - 1 - lag
-    starts = np.arange(0, last + 1, max(1, (last + 1) // STARTS))
-    ends = starts + lag
-    products = squares[np.ix_(starts, ends)] + squares[np.ix_(ends, starts)]
-    products = 0.5 * (products - squares[np.ix_(starts, starts)] - squares[np.ix_(ends, ends)])
+    stride = max(1, (last + 1) // STARTS)
+    begin, end = slice(0, last + 1, stride), slice(lag, None, stride)
+    products = squares[begin, end] + squares[end, begin]
+    products = 0.5 * (products - squares[begin, begin] - squares[end, end])
     squared_lengths = np.diagonal(products)
-    first, second = np.nonzero(np.subtract.outer(starts, starts) <= -lag)  # without overlap
-    separation, pairs = second - first, products[first, second]
-    number = np.bincount(separation, minlength=len(starts))
+    starts = len(products)
+    closest = -(-lag // stride)  # separation in starting points from which on there is no overlap
+    separation = np.arange(closest, starts)
+    number = starts - separation
+    inside = np.arange(starts)[:, None] < number  # (first point of a pair, separation)
+    pairs = _diagonals(products)[:, closest:]
 
     def mean(values: FloatArray) -> FloatArray:
-        return np.bincount(separation, values, len(starts)) / np.maximum(number, 1)  # by separation
+        return np.where(inside, values, 0).sum(axis=0) / number  # by separation
 
-    centre, norms = mean(pairs), mean(squared_lengths[first] * squared_lengths[second])
-    independent = np.minimum(number, 1 + (last - starts) / lag)
+    centre, norms = mean(pairs), mean(_diagonals(np.outer(squared_lengths, squared_lengths))[:, closest:])
+    independent = np.minimum(number, 1 + (last - stride * separation) / lag)
     used = (independent >= 2) & (norms > 0)  # norm 0: one displacement of each pair is zero
-    scatter, squared = mean((pairs - centre[separation]) ** 2)[used], mean(pairs**2)[used]
+    scatter, squared = mean((pairs - centre) ** 2)[used], mean(pairs**2)[used]
     number, norms, independent = number[used], norms[used], independent[used]
     aligned, cosine = centre[used] ** 2 / norms, squared / norms
     variance = (number * scatter / (1 - 1 / independent)).sum()
@@ -117,38 +138,50 @@ def _inverse_dimension(squares: FloatArray, lag: int) -> float:
     return max(float(variance / weight), amplitude) if weight > 0 else amplitude
 
 
+def _diagonals(matrix: FloatArray) -> FloatArray:
+    """Return the array of matrix[i, i + m] at i, m; 0 beyond the end of a row."""
+    size = len(matrix)
+    padded = np.zeros((size, 2 * size))
+    padded[:, :size] = matrix
+    return as_strided(padded, (size, size), (padded.strides[0] + padded.strides[1], padded.strides[1]))
+
+
 def draw_log_msd(
     lags: NDArray[np.int64],
-    law: Regimes,
+    laws: Sequence[Regimes],
     updates: int,
-    covariance: FloatArray,
+    covariances: FloatArray,
     dimension: FloatArray,
     draws: int,
     generator: np.random.Generator,
 ) -> FloatArray:
-    """Draw ln Δr², shape (lags, draws), about the law with this window's sampling error.
+    """Draw ln Δr², shape (laws, lags, draws), about each law with this window's sampling error.
+
+    The laws share their random numbers.
 
     Parameters
     ----------
-    covariance
-        From `relative_covariance`.
+    covariances
+        From `relative_covariances`, shape (laws, lags, lags).
     dimension
         From `effective_dimension`.
     """
-    expected = np.log(law.msd(lags))[:, None]
+    expected = np.log([law.msd(lags) for law in laws])[:, :, None]
     if dimension.min() > FEW_DIMENSIONS:
-        values, vectors = eigh(covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0))
-        return expected + root @ generator.normal(size=(len(lags), draws)) / np.sqrt(dimension)[:, None]
-    paths = _gaussian_paths(law, updates, SIMULATED, generator)
-    ratios = np.array([((paths[lag:] - paths[: len(paths) - lag]) ** 2).mean(axis=0) for lag in lags])
-    ratios /= law.msd(lags)[:, None]
+        normal = generator.normal(size=(len(lags), draws))
+        values, vectors = np.linalg.eigh(covariances)
+        # The symmetric root: it does not depend on the signs of the eigenvectors, which are arbitrary.
+        roots = (vectors * np.sqrt(np.maximum(values, 0))[:, None]) @ vectors.transpose(0, 2, 1)
+        return expected + roots @ normal / np.sqrt(dimension)[:, None]
+    noise = _complex_noise(2 * updates, SIMULATED, generator)
     chosen = generator.integers(SIMULATED, size=(draws, math.ceil(min(dimension.max(), MAX_AVERAGED))))
-    drawn = np.empty((len(lags), draws))
-    for row, ratios_at_lag, d in zip(drawn, ratios, dimension, strict=True):
-        weights = _weights(min(d, MAX_AVERAGED))
-        mean = ratios_at_lag[chosen[:, : len(weights)]] @ weights
-        row[:] = 1 + math.sqrt(min(1.0, MAX_AVERAGED / d)) * (mean - 1)
+    drawn = np.empty((len(laws), len(lags), draws))
+    for law, drawn_from_law in zip(laws, drawn, strict=True):
+        ratios = _msd_of_paths(_gaussian_paths(law, updates, noise), lags) / law.msd(lags)[:, None]
+        for row, ratios_at_lag, d in zip(drawn_from_law, ratios, dimension, strict=True):
+            weights = _weights(min(d, MAX_AVERAGED))
+            mean = ratios_at_lag[chosen[:, : len(weights)]] @ weights
+            row[:] = 1 + math.sqrt(min(1.0, MAX_AVERAGED / d)) * (mean - 1)
     return expected + np.log(drawn)
 
 
@@ -167,8 +200,14 @@ def _weights(dimension: float) -> FloatArray:
     return np.append(np.ones(whole), last) / (whole + last)
 
 
-def _gaussian_paths(law: Regimes, updates: int, count: int, generator: np.random.Generator) -> FloatArray:
-    """Return one-dimensional Gaussian paths with the law's MSD, shape (updates + 1, count).
+def _complex_noise(length: int, count: int, generator: np.random.Generator) -> NDArray[np.complex128]:
+    """Return the noise of ``count`` paths, two in a row, shape (count / 2, length)."""
+    noise = generator.normal(size=(length, count // 2)) + 1j * generator.normal(size=(length, count // 2))
+    return np.ascontiguousarray(noise.T)
+
+
+def _gaussian_paths(law: Regimes, updates: int, noise: NDArray[np.complex128]) -> FloatArray:
+    """Return one-dimensional Gaussian paths with the law's MSD, shape (paths, updates + 1).
 
     They come from circulant embedding. The kink of a crossover can give negative eigenvalues, which
     are set to zero.
@@ -176,10 +215,20 @@ def _gaussian_paths(law: Regimes, updates: int, count: int, generator: np.random
     lag = np.arange(updates + 1)
     covariance = 0.5 * (law.msd(lag + 1) + law.msd(np.abs(lag - 1)) - 2 * law.msd(lag))
     ring = np.concatenate([covariance, covariance[-2:0:-1]])
-    spectrum = np.maximum(fft(ring).real, 0)
-    half = -(-count // 2)
-    noise = generator.normal(size=(len(ring), half)) + 1j * generator.normal(size=(len(ring), half))
-    noise *= np.sqrt(spectrum / len(ring))[:, None]
-    waves = fft(noise, axis=0)[:updates]
-    steps = np.hstack([waves.real, waves.imag])[:, :count]
-    return np.vstack([np.zeros(count), np.cumsum(steps, axis=0)])
+    spectrum = np.maximum(scipy.fft.fft(ring).real, 0)
+    waves = scipy.fft.fft(noise * np.sqrt(spectrum / len(ring)), axis=1, overwrite_x=True)[:, :updates]
+    paths = np.zeros((2 * len(noise), updates + 1))
+    np.cumsum(waves.real, axis=1, out=paths[: len(noise), 1:])
+    np.cumsum(waves.imag, axis=1, out=paths[len(noise) :, 1:])
+    return paths
+
+
+def _msd_of_paths(paths: FloatArray, lags: NDArray[np.int64]) -> FloatArray:
+    """Return the time-averaged MSD of each path, shape (lags, paths)."""
+    found = np.empty((len(lags), len(paths)))
+    for first in range(0, len(paths), PATHS_AT_ONCE):
+        part = paths[first : first + PATHS_AT_ONCE]
+        for row, lag in zip(found, lags, strict=True):
+            moved = part[:, lag:] - part[:, : part.shape[1] - lag]
+            row[first : first + PATHS_AT_ONCE] = np.einsum("pt,pt->p", moved, moved) / moved.shape[1]
+    return found

@@ -20,8 +20,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import ndtri, stdtrit
 
 from anodiff.diffusion.intervals import DRAWS, LOWER, UNKNOWN, UPPER, Interval
 from anodiff.diffusion.stable_law import NO_LAW, ComplexArray, StableLaw, centre_offset
@@ -258,5 +258,5 @@ def _bootstrap(by_step: ComplexArray, mean: ComplexArray, block: int, draws: int
     drawn = np.stack([blocks[row].mean(axis=0) for row in starts])
     # A few blocks underestimate their scatter: one of them is lost to the mean, which is
     # distributed as Student's t.
-    stretch = math.sqrt(steps / (steps - block)) * stdtrit(steps / block - 1, UPPER) / ndtri(UPPER)
+    stretch = math.sqrt(steps / (steps - block)) * scipy.special.stdtrit(steps / block - 1, UPPER) / scipy.special.ndtri(UPPER)
     return mean + stretch * (drawn - mean)

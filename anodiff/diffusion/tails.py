@@ -25,8 +25,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import gammaincinv
 
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, jackknife_ratio
 from anodiff.errors import ConfigError
@@ -82,7 +82,7 @@ def hill(values: ArrayLike, tail: int, block: int | None = None) -> Interval:
         return UNKNOWN
     index = tail / excess
     if block is None:
-        return Interval(index, *(index * float(gammaincinv(tail, p)) / tail for p in (LOWER, UPPER)))
+        return Interval(index, *(index * float(scipy.special.gammaincinv(tail, p)) / tail for p in (LOWER, UPPER)))
     tails = [part[part > threshold] for part in map(magnitudes, _blocks(rows, block))]
     counts = np.array([len(part) for part in tails], np.float64)
     return jackknife_ratio(index, counts, np.array([np.log(part / threshold).sum() for part in tails]), MIN_BLOCKS)

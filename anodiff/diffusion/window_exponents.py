@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,11 @@ from numpy.typing import NDArray
 from anodiff.diffusion.exponents import local_slopes, slope
 from anodiff.diffusion.intervals import DRAWS, UNKNOWN, Interval, invert
 from anodiff.diffusion.regimes import MIN_LAGS, NOTHING_FITTED, RegimeFits, Regimes, fit_both_laws, fit_regimes
-from anodiff.diffusion.sampling import draw_log_msd, effective_dimension, relative_covariance
-from anodiff.geometry import PathGeometry
+from anodiff.diffusion.sampling import draw_log_msd, effective_dimension, relative_covariance, relative_covariances
 from anodiff.storage.types import FloatArray
+
+if TYPE_CHECKING:
+    from anodiff.geometry.path import PathGeometry
 
 #: The fit ends at the lag at which the local exponent's standard error exceeds this. Beyond it the
 #: window holds few samples, and their MSDs are far from normal.
@@ -139,12 +142,11 @@ def measure_exponents(
         )
 
     largest_error = np.sqrt(np.diagonal(operator @ errors @ operator.T)).max()
-    truths, draws = [], []
-    for shifted in _shifted_laws(law, float(largest_error)):
-        covariance = relative_covariance(lags, shifted, updates)
-        curves = draw_log_msd(lags, shifted, updates, covariance, dimension, DRAWS, np.random.default_rng(seed))
-        truths.append(statistics(np.log(shifted.msd(lags))[:, None])[:, 0])
-        draws.append(statistics(curves))
+    laws = _shifted_laws(law, float(largest_error))
+    covariances = relative_covariances(lags, laws, updates)
+    curves = draw_log_msd(lags, laws, updates, covariances, dimension, DRAWS, np.random.default_rng(seed))
+    truths = [statistics(np.log(shifted.msd(lags))[:, None])[:, 0] for shifted in laws]
+    draws = [statistics(of_law) for of_law in curves]
     values = np.concatenate([[law.first, law.second, math.log(law.crossover), long_slope, overall, np.nanmax(beta)], beta])
     low, high = invert(values, np.array(truths), np.array(draws))
     first, second, log_crossover, long_interval, overall_interval, largest = (

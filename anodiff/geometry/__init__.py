@@ -1,22 +1,30 @@
 """What shape does a path have? All follows from its update Gram matrix, G_kl = <Δw_k, Δw_l>.
 
 Public: `path_geometry` for points of your own, `compute_geometry` and `open_geometry` for a run's
-store, `fourier_msd` for paths whose Gram matrix would not fit in memory.
+store, `fourier_msd` for paths whose Gram matrix would not fit in memory. They are
+imported when they are first used.
 """
 
-from anodiff.geometry.gram import update_gram
-from anodiff.geometry.msd import fourier_msd
-from anodiff.geometry.path import PathGeometry, PrincipalCoordinates, path_geometry
-from anodiff.geometry.reduce import compute_geometry
-from anodiff.geometry.store import Geometries, open_geometry
+from __future__ import annotations
 
-__all__ = [
-    "Geometries",
-    "PathGeometry",
-    "PrincipalCoordinates",
-    "compute_geometry",
-    "fourier_msd",
-    "open_geometry",
-    "path_geometry",
-    "update_gram",
-]
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "Geometries": "store",
+    "PathGeometry": "path",
+    "PrincipalCoordinates": "path",
+    "compute_geometry": "reduce",
+    "fourier_msd": "msd",
+    "open_geometry": "store",
+    "path_geometry": "path",
+    "update_gram": "gram",
+}
+
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'anodiff.geometry' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"anodiff.geometry.{_PUBLIC[name]}"), name)

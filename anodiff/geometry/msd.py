@@ -16,8 +16,8 @@ The forms differ in their input and in their cost for T updates of P parameters:
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.fft import irfft, next_fast_len, rfft
 
 from anodiff.geometry.gram import MEMORY, Points, column_blocks
 
@@ -31,8 +31,13 @@ def time_averaged_msd(squared_displacements: NDArray[np.float64], lags: ArrayLik
     >>> time_averaged_msd((path[:, None] - path[None, :]) ** 2)
     array([0., 1., 4., 9.])
     """
-    wanted = range(len(squared_displacements)) if lags is None else np.asarray(lags)
-    return np.array([np.diagonal(squared_displacements, lag).mean() for lag in wanted])
+    if lags is not None:
+        return np.array([np.diagonal(squared_displacements, lag).mean() for lag in np.asarray(lags)])
+    points = len(squared_displacements)
+    sums = np.zeros(points)
+    for start, row in enumerate(squared_displacements):
+        sums[: points - start] += row[start:]
+    return sums / np.arange(points, 0, -1)
 
 
 def ageing_msd(squared_displacements: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -55,7 +60,11 @@ def msd_at_lags(prefix_sums: NDArray[np.float64], lags: ArrayLike) -> NDArray[np
 
 def msd_of_walkers(positions: NDArray[np.float64], lags: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the mean time-averaged MSD of walkers, (lags,), from (T+1, walkers, dimensions)."""
-    squares = [((positions[lag:] - positions[: len(positions) - lag]) ** 2).sum(axis=2).mean() for lag in lags]
+    walkers = positions.shape[1]
+    squares = []
+    for lag in lags:
+        moved = (positions[lag:] - positions[: len(positions) - lag]).ravel()
+        squares.append(moved @ moved / ((len(positions) - lag) * walkers))
     return np.array(squares)
 
 
@@ -97,7 +106,7 @@ def fourier_msd(points: Points, *, memory: float = MEMORY) -> NDArray[np.float64
     array([0., 1., 4., 9.])
     """
     rows = points.shape[0]
-    size = next_fast_len(2 * rows, real=True)
+    size = scipy.fft.next_fast_len(2 * rows, real=True)
     squares, correlation = np.zeros(rows), np.zeros(rows)
     batch = max(1, int(memory / 4 // (16 * size)))  # coordinates transformed at once; a transform has 16 bytes per value
     for _, block in column_blocks(points, memory / 4):
@@ -105,9 +114,9 @@ def fourier_msd(points: Points, *, memory: float = MEMORY) -> NDArray[np.float64
             part = np.ascontiguousarray(block[:, first : first + batch].T, dtype=np.float64)  # (columns, T+1)
             part -= part.mean(axis=1, keepdims=True)
             squares += (part**2).sum(axis=0)
-            spectrum = rfft(part, size, axis=1)
+            spectrum = scipy.fft.rfft(part, size, axis=1)
             power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0)
-            correlation += irfft(power, size)[:rows]
+            correlation += scipy.fft.irfft(power, size)[:rows]
     starts = np.arange(rows, 0, -1)
     from_first = np.cumsum(squares)[::-1]  # Σ_{i ≤ T−τ} |x_i|²
     from_last = np.cumsum(squares[::-1])[::-1]  # Σ_{i ≥ τ} |x_i|²

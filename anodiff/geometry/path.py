@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse.linalg import eigsh
 
 from anodiff.errors import ConfigError
 from anodiff.geometry.gram import MEMORY, Points, find_non_finite, update_gram
@@ -119,7 +119,7 @@ class PathGeometry:
         centred = prefix - prefix.mean(0)
         centred -= centred.mean(1, keepdims=True)
         start = np.random.default_rng(0).normal(size=size)  # a fixed start for Lanczos's method repeats the same bits
-        values, vectors = eigsh(centred, k=components, v0=start)
+        values, vectors = scipy.sparse.linalg.eigsh(centred, k=components, v0=start)
         order = np.argsort(values)[::-1]
         values, vectors = np.maximum(values[order], 0), vectors[:, order]
         signs = np.where(vectors[0] > 0, -1.0, 1.0)  # the sign of an eigenvector is free: the path starts on the left
@@ -141,8 +141,12 @@ class PathGeometry:
         Batches drawn without replacement make the updates of an epoch sum to a constant. This null
         keeps that sum.
         """
+        return self._permuted(self.epoch_order(steps_per_epoch, generator))
+
+    def epoch_order(self, steps_per_epoch: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        """Return numbers of the updates, shuffled within each epoch, shape (T,)."""
         epoch = (self.window.start + self.window.stride * np.arange(len(self.gram))) // steps_per_epoch
-        return self._permuted(np.lexsort((generator.random(len(epoch)), epoch)))
+        return np.lexsort((generator.random(len(epoch)), epoch))
 
     def sign_randomised(self, generator: np.random.Generator) -> PathGeometry:
         """Return the null of random signs: the same step lengths, no drift, no correlation."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -25,6 +24,9 @@ from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.trajectory.format import EPOCH_SERIES, GRAM, NONE, gram_layout
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window, updates_give_gradients
+
+if TYPE_CHECKING:
+    import zarr
 
 #: Attributes that are copied from the trajectory.
 COPIED_ATTRIBUTES = (

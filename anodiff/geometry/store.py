@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from anodiff.errors import StoreFormatError
 from anodiff.geometry.path import PathGeometry
 from anodiff.storage.stores import open_store
 from anodiff.trajectory.windows import Window, read_windows
+
+if TYPE_CHECKING:
+    import zarr
 
 KIND = "anodiff geometry"
 VERSION = 2

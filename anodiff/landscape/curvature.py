@@ -23,7 +23,7 @@ from anodiff.geometry.reduce import WindowPoints
 from anodiff.landscape.curvature_store import ARRAYS, KIND, VERSION, Curvature, open_curvature
 from anodiff.landscape.products import gauss_newton_product, hessian_product
 from anodiff.landscape.run_surface import loss_surface_at, points_near, run_settings, stored_point
-from anodiff.landscape.spectrum import spectral_density, top_eigenpairs, trace
+from anodiff.landscape.spectrum import Eigenpairs, density_and_top_eigenpairs, top_eigenpairs, trace
 from anodiff.landscape.surface import LossSurface, describe
 from anodiff.landscape.top_subspace import stability_threshold, subspace_msd
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings
@@ -35,9 +35,8 @@ from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
 
 #: The parts of the measurement at a point, in order. An interruption loses at most one of them.
-HESSIAN, DENSITY, TRACE, GAUSS_NEWTON = PARTS = (
-    "eigenvalues of the Hessian, motion",
-    "spectral density",
+HESSIAN, TRACE, GAUSS_NEWTON = PARTS = (
+    "spectrum of the Hessian, motion",
     "trace",
     "eigenvalues of the Gauss-Newton matrix",
 )
@@ -118,8 +117,9 @@ def measure_curvature(
                     if PARTS[part] == HESSIAN:
                         rate = trajectory.series("learning_rate")[min(step, trajectory.steps_completed - 1)]
                         row = {"step": step, "loss": surface(surface.centre), "learning_rate": rate}
-                        top = top_eigenpairs(hessian_product(surface), surface.size, settings.eigenvalues, seed=landscape.seed)
+                        top, density = _hessian_spectrum(surface, settings, landscape.seed)
                         row |= {"threshold": stability_threshold(run.optimiser, rate), "hessian_eigenvalue": top.values}
+                        row |= density
                         if window not in grams:
                             grams[window] = PathGeometry(path_geometry(WindowPoints(trajectory, window, None)).gram, window)
                         row |= _motion(trajectory, grams[window], top.vectors, lags)
@@ -133,13 +133,19 @@ def measure_curvature(
     return open_curvature(output)
 
 
+def _hessian_spectrum(surface: LossSurface, settings: CurvatureSettings, seed: int) -> tuple[Eigenpairs, dict[str, Any]]:
+    """Return the Hessian's largest eigenvalues, and the arrays of its spectral density by name."""
+    product, count = hessian_product(surface), settings.eigenvalues
+    if not settings.probes:
+        return top_eigenpairs(product, surface.size, count, seed=seed), {}
+    density, top = density_and_top_eigenpairs(
+        product, surface.size, count, probes=settings.probes, steps=settings.lanczos_steps, seed=seed
+    )
+    return top, {"density_node": density.nodes, "density_weight": density.weights}
+
+
 def _spectrum(part: str, surface: LossSurface, settings: CurvatureSettings, seed: int) -> dict[str, Any]:
     """Return the arrays of a part at a point, by name; none if the settings leave it out."""
-    if part == DENSITY and settings.probes:
-        density = spectral_density(
-            hessian_product(surface), surface.size, probes=settings.probes, steps=settings.lanczos_steps, seed=seed
-        )
-        return {"density_node": density.nodes, "density_weight": density.weights}
     if part == TRACE and settings.trace_products:
         found = trace(hessian_product(surface), surface.size, products=settings.trace_products, seed=seed)
         return {"trace": found.value, "trace_error": found.error}

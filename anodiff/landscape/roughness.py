@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 
 from anodiff.data import load
@@ -32,6 +32,9 @@ from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Kinds of directions.
 DIRECTIONS = ("random", "path")

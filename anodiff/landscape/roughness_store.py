@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from anodiff.diffusion.intervals import interval_columns
 from anodiff.landscape.store import StoredArrays
 from anodiff.landscape.structure import FLOORS, StructureFit, fit_structure, squared_increments, structure_function
 from anodiff.storage.columns import COUNT, LOSS, OPTIMISER_STEPS, TEXT, Column
 from anodiff.storage.types import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KIND = "anodiff roughness"
 VERSION = 1
@@ -72,6 +75,8 @@ class RoughnessStore(StoredArrays):
 
     def table(self) -> pd.DataFrame:
         """Return `ROUGHNESS_COLUMNS`, a row for each point and kind of direction."""
+        import pandas as pd
+
         rows = []
         for point, step in enumerate(self["step"]):
             for number, kind in enumerate(self.kinds):

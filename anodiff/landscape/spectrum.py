@@ -1,25 +1,34 @@
 """What is the spectrum of a symmetric matrix that is known only through its products with vectors?
 
 There are three answers, each determined by its seed: the largest eigenvalues with their
-eigenvectors (implicitly restarted Lanczos, ARPACK), the density of all eigenvalues (stochastic
-Lanczos quadrature), and their sum (Hutch++).
+eigenvectors (Lanczos with thick restarts), the density of all eigenvalues (stochastic Lanczos
+quadrature), and their sum (Hutch++). The first two come from Krylov spaces
+(`anodiff.landscape.krylov`). `density_and_top_eigenpairs` takes both from the same one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import eigh_tridiagonal
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from anodiff.errors import ConfigError
+from anodiff.landscape.krylov import KrylovSpace, Product, Ritz
 from anodiff.storage.types import FloatArray
 
-#: v ↦ A v, shape (P,) → (P,).
-Product = Callable[[FloatArray], FloatArray]
+#: Default relative accuracy of eigenvalues. With products in float32, little below 1e-5 can be
+#: reached.
+TOLERANCE = 1e-4
+
+#: Eigenvalues below this fraction of the largest modulus need only the accuracy of one as large as
+#: it.
+SMALLEST = 1e-3
+
+#: Vectors of a Krylov space besides two for each eigenvalue, and how many times it may be filled.
+SPARE_VECTORS, MAX_FILLS = 30, 100
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,11 @@ class Trace:
     error: float
 
 
-def top_eigenpairs(product: Product, size: int, count: int, *, seed: int, tolerance: float = 1e-4) -> Eigenpairs:
+def top_eigenpairs(product: Product, size: int, count: int, *, seed: int, tolerance: float = TOLERANCE) -> Eigenpairs:
     """Return the algebraically largest eigenvalues and their eigenvectors.
+
+    An eigenvalue has converged if its residual is at most ``tolerance`` times itself, or times
+    `SMALLEST` of the largest modulus if it is smaller than that.
 
     Parameters
     ----------
@@ -79,30 +91,17 @@ def top_eigenpairs(product: Product, size: int, count: int, *, seed: int, tolera
     seed
         Seed of the start vector.
     tolerance
-        Relative accuracy of the eigenvalues. With products in float32, little below 1e-5 can be
-        reached.
+        Relative accuracy of the eigenvalues.
 
     Raises
     ------
     ConfigError
         If ``count`` is out of bounds, the matrix is not finite, or Lanczos does not converge.
     """
-    if not 1 <= count < size:
-        raise ConfigError(f"{count} eigenvalues of a matrix of size {size}; ask for 1 to {size - 1}")
-    start = np.random.default_rng(seed).normal(size=size)
-    if not np.isfinite(product(start)).all():
-        raise ConfigError("the curvature is not finite here; take another point")
-    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
-    try:
-        values, vectors = eigsh(operator, k=count, which="LA", v0=start, tol=tolerance, ncv=min(size, max(2 * count + 1, 20)))
-    except ArpackNoConvergence as error:
-        raise ConfigError(
-            f"Lanczos found {len(error.eigenvalues)} of {count} eigenvalues; ask for fewer, or a tolerance above {tolerance:g}"
-        ) from None
-    order = np.argsort(values)[::-1]
-    vectors = vectors[:, order].T
-    signs = np.sign(vectors[np.arange(count), np.abs(vectors).argmax(axis=1)])  # the sign of an eigenvector is arbitrary
-    return Eigenpairs(values[order], vectors * signs[:, None])
+    _check_count(count, size)
+    random = np.random.default_rng(seed)
+    space = KrylovSpace(product, random.normal(size=size), min(size, 2 * count + SPARE_VECTORS))
+    return _converged(space, count, tolerance, random)
 
 
 def spectral_density(product: Product, size: int, *, probes: int, steps: int, seed: int) -> SpectralDensity:
@@ -114,15 +113,25 @@ def spectral_density(product: Product, size: int, *, probes: int, steps: int, se
     2 steps − 1 are integrated exactly. It holds ``steps`` vectors in memory. Sources: Ubaru, Chen &
     Saad 2017; Ghorbani et al., ICML 2019.
     """
-    if probes < 1 or steps < 2:
-        raise ConfigError(f"{probes} probes of {steps} Lanczos steps; take at least 1 probe and 2 steps")
     random = np.random.default_rng(seed)
-    nodes, weights = np.full((probes, steps), np.nan), np.zeros((probes, steps))
-    for probe in range(probes):
-        diagonal, off_diagonal = _lanczos(product, random.normal(size=size), min(steps, size))
-        values, vectors = eigh_tridiagonal(diagonal, off_diagonal)
-        nodes[probe, : len(values)], weights[probe, : len(values)] = values, vectors[0] ** 2
-    return SpectralDensity(nodes, weights)
+    spaces = (KrylovSpace(product, random.normal(size=size), min(steps, size)) for _ in range(probes))
+    return _density(spaces, probes, steps, size)
+
+
+def density_and_top_eigenpairs(
+    product: Product, size: int, count: int, *, probes: int, steps: int, seed: int, tolerance: float = TOLERANCE
+) -> tuple[SpectralDensity, Eigenpairs]:
+    """Return what `spectral_density` and `top_eigenpairs` do, with fewer products.
+
+    Both begin with the same random vector. So the eigenvalues are those of the first probe's space,
+    which grows on until they have converged.
+    """
+    _check_count(count, size)
+    random = np.random.default_rng(seed)
+    first = KrylovSpace(product, random.normal(size=size), min(size, max(2 * count + SPARE_VECTORS, steps)))
+    others = (KrylovSpace(product, random.normal(size=size), min(steps, size)) for _ in range(probes - 1))
+    density = _density(chain([first], others), probes, steps, size)
+    return density, _converged(first, count, tolerance, random)
 
 
 def trace(product: Product, size: int, *, products: int, seed: int) -> Trace:
@@ -147,28 +156,58 @@ def trace(product: Product, size: int, *, products: int, seed: int) -> Trace:
     return Trace(large + float(rest.mean()), float(rest.std(ddof=1) / np.sqrt(third)))
 
 
+def _density(spaces: Iterable[KrylovSpace], probes: int, steps: int, size: int) -> SpectralDensity:
+    """Return the density from a new space for each probe."""
+    if probes < 1 or steps < 2:
+        raise ConfigError(f"{probes} probes of {steps} Lanczos steps; take at least 1 probe and 2 steps")
+    nodes, weights = np.full((probes, steps), np.nan), np.zeros((probes, steps))
+    for probe, space in enumerate(spaces):
+        while space.size < min(steps, size) and space.rest:
+            space.grow()
+        ritz = space.ritz()
+        nodes[probe, : space.size], weights[probe, : space.size] = ritz.values[::-1], ritz.vectors[0, ::-1] ** 2
+    return SpectralDensity(nodes, weights)
+
+
+def _converged(space: KrylovSpace, count: int, tolerance: float, random: np.random.Generator) -> Eigenpairs:
+    """Let a space grow until its largest Ritz values have converged, and return these.
+
+    An exhausted space lacks the further copies of multiple eigenvalues. So it continues with another
+    random vector, until it is exhausted once more with the same largest values.
+    """
+    exhausted: FloatArray | None = None
+    for _ in range(MAX_FILLS * space.capacity):
+        if space.size >= count:
+            ritz = space.ritz()
+            top, scale = ritz.values[:count], SMALLEST * np.abs(ritz.values).max()
+            allowed = tolerance * np.maximum(np.abs(top), scale)
+            if space.size == space.length:
+                return _eigenpairs(space, ritz, count)
+            if space.rest and (ritz.residuals[:count] <= allowed).all():
+                return _eigenpairs(space, ritz, count)
+            if not space.rest and exhausted is not None and (np.abs(top - exhausted) <= allowed).all():
+                return _eigenpairs(space, ritz, count)
+            if not space.rest:
+                exhausted = top
+        if not space.rest:
+            space.continue_from(random.normal(size=space.length))
+        if space.size == space.capacity:
+            space.restart(ritz, count + (space.capacity - count) // 2)
+        space.grow()
+    found = int((ritz.residuals[:count] <= allowed).sum())
+    raise ConfigError(f"Lanczos found {found} of {count} eigenvalues; ask for fewer, or a tolerance above {tolerance:g}")
+
+
+def _eigenpairs(space: KrylovSpace, ritz: Ritz, count: int) -> Eigenpairs:
+    vectors = space.combine(ritz.vectors[:, :count])
+    signs = np.sign(vectors[np.arange(count), np.abs(vectors).argmax(axis=1)])  # the sign of an eigenvector is arbitrary
+    return Eigenpairs(ritz.values[:count], vectors * signs[:, None])
+
+
+def _check_count(count: int, size: int) -> None:
+    if not 1 <= count < size:
+        raise ConfigError(f"{count} eigenvalues of a matrix of size {size}; ask for 1 to {size - 1}")
+
+
 def _times_columns(product: Product, matrix: FloatArray) -> FloatArray:
     return np.stack([product(np.ascontiguousarray(column)) for column in matrix.T], axis=1)
-
-
-def _lanczos(product: Product, start: FloatArray, steps: int) -> tuple[FloatArray, FloatArray]:
-    """Return the diagonal and off-diagonal of the tridiagonal matrix.
-
-    They are shorter than ``steps`` if the Krylov space is exhausted.
-    """
-    basis = np.empty((steps, len(start)))
-    diagonal, off_diagonal = np.empty(steps), np.empty(steps)
-    vector = start / np.linalg.norm(start)
-    for step in range(steps):
-        basis[step] = vector
-        vector = product(vector)
-        diagonal[step] = basis[step] @ vector
-        for _ in range(2):  # twice is enough (Parlett)
-            vector = vector - basis[: step + 1].T @ (basis[: step + 1] @ vector)
-        off_diagonal[step] = np.linalg.norm(vector)
-        if not np.isfinite(off_diagonal[step]):
-            raise ConfigError("the curvature is not finite here; take another point")
-        if off_diagonal[step] <= 1e-10 * max(1e-300, np.abs(diagonal[: step + 1]).max()):
-            return diagonal[: step + 1], off_diagonal[:step]
-        vector = vector / off_diagonal[step]
-    return diagonal, off_diagonal[:-1]

@@ -16,8 +16,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from anodiff.diffusion.intervals import COVERAGE, DRAWS, UNKNOWN, Interval
 from anodiff.storage.types import FloatArray
@@ -189,4 +189,4 @@ def fit_structure(
 def _widening(count: int, worth: float) -> float:
     """Return the factor by which a bootstrap over directions is too narrow; see `fit_structure`."""
     end = (1 + COVERAGE) / 2
-    return float(math.sqrt(count / (worth - 1)) * stdtrit(worth - 1, end) / ndtri(end))
+    return float(math.sqrt(count / (worth - 1)) * scipy.special.stdtrit(worth - 1, end) / scipy.special.ndtri(end))

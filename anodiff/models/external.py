@@ -33,13 +33,13 @@ def from_torchvision(name: str, options: Mapping[str, Any], *, channels: int, si
     Raises
     ------
     ConfigError
-        If torchvision is missing or has no such network, or the network does not take an option or
-        images of this size.
+        If torchvision is missing, was built for another torch or has no such network, or the network
+        does not take an option or images of this size.
     """
     try:
         from torchvision import models
-    except ImportError as error:
-        raise ConfigError(f"model {name!r} needs torchvision: {_first_line(error)}") from error
+    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
+        raise ConfigError(f"model {name!r} needs a torchvision that fits this torch: {_first_line(error)}") from error
 
     wanted = name.removeprefix("torchvision:")
     known = models.list_models(module=models)

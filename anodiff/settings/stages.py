@@ -177,3 +177,23 @@ class CurvatureSettings(Settings):
         if 0 < self.trace_products < 6:
             raise ValueError(f"trace_products: {self.trace_products} are too few; give 0, or 6 or more")
         return self
+
+
+FigureFormat = Literal["svg", "pdf", "png"]
+
+
+class FigureSettings(Settings):
+    """How the figures of the sweep and of its runs are written. A change draws them again and
+    trains nothing."""
+
+    formats: Annotated[list[FigureFormat], Field(min_length=1)] = ["svg"]
+    """Formats of every figure. The page is made from svg, so it must be among them; pdf and png are
+    for papers and slides, and together take twice as long as svg."""
+
+    @model_validator(mode="after")
+    def _with_svg_and_each_once(self) -> FigureSettings:
+        if len(set(self.formats)) < len(self.formats):
+            raise ValueError(f"formats: {self.formats} names a format twice; name each once")
+        if "svg" not in self.formats:
+            raise ValueError(f"formats: {self.formats} leaves out svg, which the page needs; add it")
+        return self

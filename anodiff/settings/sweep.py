@@ -10,6 +10,7 @@ from anodiff.settings.base import Settings
 from anodiff.settings.stages import (
     AnalysisSettings,
     CurvatureSettings,
+    FigureSettings,
     LandscapeSettings,
     RoughnessSettings,
     SimplifiedModelSettings,
@@ -65,3 +66,5 @@ class Config(Settings):
     """How rough the loss is around the path."""
     curvature: CurvatureSettings = CurvatureSettings()
     """How curved the loss is at points of the path."""
+    figures: FigureSettings = FigureSettings()
+    """Formats of the figures."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import psutil
-
 from anodiff.errors import ConfigError
 
 
@@ -28,4 +26,6 @@ def require_memory(what: str, needed: float, instead: str = "take fewer", availa
 
 def available_memory() -> int:
     """Return the bytes that this machine can give without swapping, page cache included."""
+    import psutil
+
     return psutil.virtual_memory().available

@@ -7,6 +7,7 @@ written last.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -14,9 +15,7 @@ import warnings
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import zarr
+from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import (
     AnodiffError,
@@ -27,12 +26,17 @@ from anodiff.errors import (
     StoreMissingError,
 )
 
+if TYPE_CHECKING:
+    import zarr
+
 RUNNING, COMPLETE, DIVERGED = "running", "complete", "diverged"
 
 
 def create_store(path: str | Path, kind: str, version: int, attributes: dict[str, Any]) -> zarr.Group:
     """Make an empty store at ``path``, replacing an unfinished one; it counts as unfinished until
     `finish_store` is called."""
+    import zarr
+
     path = Path(path)
     if path.exists():
         shutil.rmtree(path)
@@ -43,6 +47,8 @@ def create_store(path: str | Path, kind: str, version: int, attributes: dict[str
 
 def finish_store(group: zarr.Group, status: str = COMPLETE, **attributes: Any) -> None:
     """Write the last attributes and the consolidated metadata: the store now counts as finished."""
+    import zarr
+
     group.attrs.update(attributes | {"status": status})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata")
@@ -59,10 +65,31 @@ def open_group(path: str | Path) -> zarr.Group:
     """
     if not Path(path).exists():
         raise StoreMissingError(f"{path}: no such store")
+    import zarr
+
     try:
         return zarr.open_group(path, mode="r")
     except (FileNotFoundError, ValueError, KeyError, TypeError, NotADirectoryError):
         raise StoreFormatError(f"{path}: not a Zarr group") from None
+
+
+def read_attributes(path: str | Path) -> dict[str, Any]:
+    """Return the root attributes of a Zarr group, from their file alone: the fast way to look at many stores.
+
+    Raises
+    ------
+    StoreMissingError, StoreFormatError
+        If there is nothing at ``path``, or something other than a Zarr group.
+    """
+    if not Path(path).exists():
+        raise StoreMissingError(f"{path}: no such store")
+    try:
+        root = json.loads(Path(path, "zarr.json").read_text(encoding="utf-8"))
+        if root["node_type"] == "group":
+            return dict(root.get("attributes", {}))
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise StoreFormatError(f"{path}: not a Zarr group")
 
 
 def open_store(path: str | Path, kind: str, version: int) -> zarr.Group:

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from scipy.stats import binomtest, spearmanr
+import scipy
 
 from anodiff.diffusion.intervals import COVERAGE, Interval
 from anodiff.storage.columns import COUNT, TEXT, Column
@@ -31,6 +30,9 @@ from anodiff.sweep.hypothesis_tests import (
 )
 from anodiff.sweep.landscape_claims import landscape_parts, walker_parts
 from anodiff.sweep.seeds import comparable_windows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ def claim_rows(
 
     Only complete runs count. A table that is None was not measured.
     """
+    import pandas as pd
+
     exponents, tails = (table[table["status"] == "complete"] for table in (exponents, tails))
     parts: dict[int, list[Row]] = {
         1: diffusion_parts(exponents),
@@ -126,6 +130,8 @@ def early_and_late(exponents: pd.DataFrame) -> pd.DataFrame:
     share of draws of the null of random order that are as superdiffusive; ``trend``, the rank
     correlation of the largest exponent with the waiting time.
     """
+    import pandas as pd
+
     windows = comparable_windows(exponents)
     first = windows.groupby("run").nth(0).set_index("run")
     later = windows[windows["waiting_time"] > 0].dropna(subset=["beta_long"])
@@ -145,7 +151,11 @@ def early_and_late(exponents: pd.DataFrame) -> pd.DataFrame:
 
 def diffusion_parts(exponents: pd.DataFrame) -> list[Row]:
     """Return the parts of claim 1 over the runs of a table of exponents."""
-    runs = early_and_late(exponents)
+    return _diffusion_parts(early_and_late(exponents))
+
+
+def _diffusion_parts(runs: pd.DataFrame) -> list[Row]:
+    """Return the parts of claim 1 over runs, of which `early_and_late` gives a row each."""
     signs = "updates with random signs"
     early = judge_median(runs["early"], runs["early_above"], claimed=1, beyond=1, against=signs)
     order = runs["early_order"]
@@ -169,12 +179,13 @@ def _trend(rows: pd.DataFrame) -> float:
     known = rows[["waiting_time", "beta_max"]].dropna()
     if len(known) < 3 or known["beta_max"].nunique() < 2:
         return math.nan
-    return float(spearmanr(known["waiting_time"], known["beta_max"]).statistic)
+    return float(scipy.stats.spearmanr(known["waiting_time"], known["beta_max"]).statistic)
 
 
 def strata_parts(exponents: pd.DataFrame) -> list[Row]:
     """Return claim 1 as a whole for each model, with and without shortcuts, each batch size and each learning rate."""
     parts = []
+    of_runs = early_and_late(exponents)
     for column, words in STRATA.items():
         strata: dict[Any, pd.DataFrame] = dict(iter(exponents.groupby(column))) if column in exponents else {}
         if len(strata) < 2:
@@ -182,20 +193,20 @@ def strata_parts(exponents: pd.DataFrame) -> list[Row]:
             parts.append(not_measured(f"the sweep has {only}").row(f"claim 1 by {words}", column))
             continue
         for name, rows in strata.items():
-            judged = _judge_claim_1(rows)
+            judged = _judge_claim_1(of_runs.loc[np.sort(rows["run"].unique())])
             parts.append(judged.row(f"claim 1 for runs with {words} = {name}", "share of runs that show all parts"))
     return parts
 
 
-def _judge_claim_1(exponents: pd.DataFrame) -> Judgement:
+def _judge_claim_1(runs: pd.DataFrame) -> Judgement:
     """Return claim 1 over some runs: the share of them that show all of it, and the largest p-value of its parts."""
-    parts = diffusion_parts(exponents)
-    runs = early_and_late(exponents).dropna()
+    parts = _diffusion_parts(runs)
+    runs = runs.dropna()
     if not len(runs):
         return not_measured("; ".join(part["note"] for part in parts if part["verdict"] == NOT_MEASURED))
     show = (runs["early"] > 1) & (runs["late"] < 1) & (runs["trend"] < 0)
     show &= (runs["early_above"] > 0) & (runs["early_order"] < 0.5) & (runs["late_above"] < 0)
-    share = binomtest(int(show.sum()), len(show))
+    share = scipy.stats.binomtest(int(show.sum()), len(show))
     interval = share.proportion_ci(COVERAGE)
     return Judgement(
         Interval(share.statistic, float(interval.low), float(interval.high)),

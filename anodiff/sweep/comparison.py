@@ -20,9 +20,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from anodiff.diffusion.columns import WINDOW_COLUMNS
 from anodiff.diffusion.ergodicity import ensemble_mean
@@ -35,6 +33,9 @@ from anodiff.sweep.hypothesis_tests import welch_interval
 from anodiff.sweep.results import RunResult, by_group, is_finished, read_run
 from anodiff.sweep.seeds import AVERAGED
 from anodiff.trajectory.format import EPOCH_SERIES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Start, length and stride of a window, which tell it from the others of its run.
 WindowKey = tuple[int, int, int]
@@ -244,6 +245,8 @@ def _only_in_one(a: Mapping[Any, Any], b: Mapping[Any, Any]) -> tuple[list[Any],
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
     table = pd.DataFrame(list(rows)).reindex(columns=list(COMPARISON_COLUMNS))
     whole = dict.fromkeys((*WINDOW, "seeds_a", "seeds_b"), "Int64")
     return table.astype({**whole, "beyond": "boolean", "configuration": "string"})

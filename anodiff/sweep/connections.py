@@ -8,13 +8,12 @@ simply because time passes.
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import ConstantInputWarning, spearmanr
 
 from anodiff.diffusion.columns import EXPONENT_COLUMNS
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval
@@ -23,6 +22,9 @@ from anodiff.landscape.curvature_store import open_curvature
 from anodiff.landscape.roughness_store import ROUGHNESS_COLUMNS
 from anodiff.storage.columns import OPTIMISER_STEPS, Column
 from anodiff.storage.types import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Columns of exponents.csv that are taken from the window that holds the point.
 OF_WINDOW = ("window", "waiting_time", "beta_max", "beta_long", "exponent_first", "exponent_second", "loss_roughness")
@@ -53,6 +55,8 @@ def landscape_rows(folder: Path, exponents: pd.DataFrame) -> pd.DataFrame:
     StoreMissingError
         If the run has no roughness.csv.
     """
+    import pandas as pd
+
     file = folder / "landscape" / "roughness.csv"
     if not file.exists():
         raise StoreMissingError(f"{file}: no such file; make it with: anodiff roughness {folder}/trajectory.zarr")
@@ -80,15 +84,29 @@ def rank_correlation(table: pd.DataFrame, first: str, second: str, seed: int = 0
         return UNKNOWN, len(known)
     by = "group" if "group" in known else "run"
     clusters = [rows[[first, second]].to_numpy(float) for _, rows in known.groupby(by)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConstantInputWarning)  # a constant column has no correlation: NaN
-        value = float(spearmanr(known[[first, second]].to_numpy(float)).statistic)
-        if len(clusters) < 4 or not math.isfinite(value):
-            return Interval(value, math.nan, math.nan), len(known)
-        draws = np.random.default_rng(seed).integers(len(clusters), size=(DRAWS, len(clusters)))
-        drawn = [spearmanr(np.concatenate([clusters[index] for index in chosen])).statistic for chosen in draws]
+    value = float(_spearman(known[[first, second]].to_numpy(float)[None])[0])
+    if len(clusters) < 4 or not math.isfinite(value):
+        return Interval(value, math.nan, math.nan), len(known)
+    draws = np.random.default_rng(seed).integers(len(clusters), size=(DRAWS, len(clusters)))
+    samples: dict[int, list[FloatArray]] = {}
+    for chosen in draws:
+        sample = np.concatenate([clusters[index] for index in chosen])
+        samples.setdefault(len(sample), []).append(sample)
+    drawn = np.concatenate([_spearman(np.array(alike)) for alike in samples.values()])
     low, high = np.nanquantile(drawn, (LOWER, UPPER))
     return Interval(value, float(low), float(high)), len(known)
+
+
+def _spearman(samples: FloatArray) -> FloatArray:
+    """Return Spearman's rank correlation of the two columns of each sample, from (samples, rows, 2) to (samples,).
+
+    It is the correlation of the ranks; NaN if a column is constant.
+    """
+    ranks = scipy.stats.rankdata(samples, axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    first, second = np.moveaxis(ranks, 2, 0)
+    scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    return np.divide((first * second).sum(axis=1), scale, out=np.full(len(samples), np.nan), where=scale > 0)
 
 
 def _curvature(store: Path, steps: NDArray[np.int64]) -> dict[str, FloatArray]:

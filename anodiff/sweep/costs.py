@@ -32,10 +32,10 @@ GRAM_SPEED, READ_SPEED = 1e10, 1e8
 #: Seconds of one core for the analysis of a window of 1,000 updates, all estimators; they grow as the square of the updates.
 ANALYSIS_WINDOW = 5
 
-#: Forward passes that take as long as a Hessian product. Products that find eigenvalues, as counted on an MLP, a VGG and a
-#: ResNet: for the first Lanczos vectors, and for each eigenvalue.
+#: Forward passes that take as long as a Hessian product. Products that find eigenvalues, a little more than those counted on a
+#: trained MLP, VGG and ResNet: for the first Lanczos vectors, and for each eigenvalue.
 PRODUCT_PASSES = 5
-LANCZOS_PRODUCTS, EIGENVALUE_PRODUCTS = 20, 3
+LANCZOS_PRODUCTS, EIGENVALUE_PRODUCTS = 12, 3
 
 #: Eigenvalues that the directions of a plane are found from.
 PLANE_EIGENVALUES = {"hessian": 2, "gradient": 1}
@@ -197,8 +197,10 @@ def roughness_passes(settings: RoughnessSettings) -> int:
 
 def curvature_passes(settings: CurvatureSettings) -> int:
     """Return the passes that take as long as the products of curvature."""
-    products = _eigenvalue_products(settings.eigenvalues) * (2 if settings.gauss_newton else 1)
-    products += settings.probes * settings.lanczos_steps + settings.trace_products
+    eigenvalues = _eigenvalue_products(settings.eigenvalues)
+    products = max(eigenvalues, settings.lanczos_steps) if settings.probes else eigenvalues  # they share the first probe's
+    products += max(settings.probes - 1, 0) * settings.lanczos_steps + settings.trace_products
+    products += eigenvalues if settings.gauss_newton else 0
     return len(settings.at) * products * PRODUCT_PASSES
 
 

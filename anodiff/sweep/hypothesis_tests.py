@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.stats import binom, binomtest, mannwhitneyu, ttest_ind
 
 from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
 from anodiff.storage.types import FloatArray
@@ -74,7 +74,7 @@ def sign_test(differences: ArrayLike) -> float:
     """
     known = _finite(differences)
     known = known[known != 0]
-    return float(binomtest(int((known > 0).sum()), len(known)).pvalue) if len(known) else math.nan
+    return float(scipy.stats.binomtest(int((known > 0).sum()), len(known)).pvalue) if len(known) else math.nan
 
 
 def median_interval(values: ArrayLike) -> Interval:
@@ -92,7 +92,7 @@ def median_interval(values: ArrayLike) -> Interval:
         return UNKNOWN
     if len(known) < FEWEST:
         return Interval(float(np.median(known)), math.nan, math.nan)
-    k = int(binom.ppf(LEVEL / 2, len(known), 0.5))  # the k-th value: P(fewer than k below the median) ≤ 2.5 %
+    k = int(scipy.stats.binom.ppf(LEVEL / 2, len(known), 0.5))  # the k-th value: P(fewer than k below the median) ≤ 2.5 %
     return Interval(float(np.median(known)), float(known[k - 1]), float(known[-k]))
 
 
@@ -109,7 +109,7 @@ def welch_interval(first: ArrayLike, second: ArrayLike) -> Interval:
         return Interval(difference, math.nan, math.nan)
     if not (np.ptp(one) or np.ptp(other)):  # without any scatter the difference is exact
         return Interval(difference, difference, difference)
-    welch = ttest_ind(one, other, equal_var=False).confidence_interval(COVERAGE)
+    welch = scipy.stats.ttest_ind(one, other, equal_var=False).confidence_interval(COVERAGE)
     return Interval(difference, float(welch.low), float(welch.high))
 
 
@@ -173,7 +173,7 @@ def judge_difference(first: ArrayLike, second: ArrayLike, *, over: str) -> Judge
     if min(len(one), len(other)) < 2:
         return not_measured(f"fewer than two {over} of a kind")
     difference = welch_interval(one, other)
-    p = float(mannwhitneyu(one, other, method="exact").pvalue)
+    p = float(scipy.stats.mannwhitneyu(one, other, method="exact").pvalue)
     test = f"Mann and Whitney's exact test over {over}; Welch's interval of the difference of the means"
     return Judgement(difference, len(one) + len(other), test, p, verdict_of_test(p, difference.value), "")
 

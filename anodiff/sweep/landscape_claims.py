@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from scipy.stats import norm
+import scipy
 
 from anodiff.diffusion.intervals import Interval
 from anodiff.storage.types import FloatArray
@@ -21,6 +21,9 @@ from anodiff.sweep.hypothesis_tests import (
     not_measured,
     verdict_of_test,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def landscape_parts(landscape: pd.DataFrame | None) -> list[Row]:
@@ -54,7 +57,7 @@ def _judge_negative(correlation: Interval, points: int, configurations: int) -> 
     if math.isnan(correlation.value):
         return not_measured(f"{points} points with both exponents; at least 4 are needed")
     z, low, high = np.arctanh(np.clip([correlation.value, correlation.low, correlation.high], -0.999999, 0.999999))
-    p = float(2 * norm.sf(abs(z) / ((high - low) / 3.92))) if high > low else math.nan
+    p = float(2 * scipy.special.ndtr(-abs(z) / ((high - low) / 3.92))) if high > low else math.nan
     verdict = verdict_of_test(p, -correlation.value) if configurations >= FEWEST else UNDECIDED
     note = f"{points} points; negative means: the rougher (small 2H), the more superdiffusive; both change with training time"
     test = "Spearman's rank correlation, bootstrap over configurations"

@@ -5,22 +5,44 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 
 from anodiff.diffusion.analysis import open_diffusion
+from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
 from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.geometry.store import Geometries, open_geometry
 from anodiff.settings.base import dotted
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+#: Points of a window whose pairs are taken, at most; they are evenly spaced.
+MOST_POINTS = 1001
+
+
+@dataclass(frozen=True)
+class PairMeans:
+    """Means over pairs of a window's points: Δr² by contour length, and the squared loss difference
+    by distance.
+    """
+
+    displacement: Binned
+    loss_difference: Binned
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """The small results of a finished run; ``settings`` are by dotted key."""
+    """The small results of a finished run; ``settings`` are by dotted key.
+
+    What comes from its geometry.zarr is read when it is first needed, and kept.
+    """
 
     folder: Path
     name: str
@@ -28,6 +50,29 @@ class RunResult:
     exponents: pd.DataFrame
     tails: pd.DataFrame
     settings: dict[str, Any]
+    _pairs: dict[int, PairMeans] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def windows(self) -> list[tuple[int, int, int]]:
+        """First step, stride and length of each window, in optimiser steps."""
+        return [(*row,) for row in self.exponents[["waiting_time", "stride", "length"]].to_numpy(int).tolist()]
+
+    @cached_property
+    def geometries(self) -> Geometries:
+        """The geometry of the windows; raises what `open_geometry` raises."""
+        return open_geometry(self.folder / "geometry.zarr")
+
+    def pairs(self, window: int) -> PairMeans:
+        """Return the means over pairs of a window's points, at most `MOST_POINTS` of them."""
+        if window not in self._pairs:
+            path = self.geometries.read(window)
+            every = math.ceil(len(path.gram) / (MOST_POINTS - 1))
+            squared, losses = path.squared_displacements[::every, ::every], self.geometries.point_series("loss", window)
+            self._pairs[window] = PairMeans(
+                displacement_by_contour(squared, path.contour_length[::every]),
+                loss_difference_by_distance(squared, losses[::every]),
+            )
+        return self._pairs[window]
 
     @property
     def group(self) -> str:
@@ -43,6 +88,8 @@ class RunResult:
 
 def read_run(folder: str | Path) -> RunResult:
     """Read ``diffusion.zarr``, ``exponents.csv`` and ``tails.csv`` of a run's folder; raises what `open_diffusion` raises."""
+    import pandas as pd
+
     folder = Path(folder)
     curves = open_diffusion(folder / "diffusion.zarr")
     tables = []

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from anodiff.storage.columns import COUNT, LOSS, OPTIMISER_STEPS, TEXT, Column
 from anodiff.sweep.results import RunResult
 from anodiff.trajectory.format import EPOCH_SERIES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ RUN_COLUMNS = {
 
 def with_run_columns(runs: Sequence[RunResult], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the rows of all runs, a table for each, behind the columns that say which run it is and how it ended."""
+    import pandas as pd
+
     usual = {column.setting for column in SETTING_COLUMNS.values()}
     keys = dict.fromkeys(key for run in runs for key in run.settings if key not in usual)
     varying = [key for key in keys if len({repr(run.settings.get(key)) for run in runs}) > 1]
@@ -72,11 +75,15 @@ def without_single_run(table: pd.DataFrame) -> pd.DataFrame:
 
 def setting_column(key: str, values: pd.Series) -> Column:
     """Return what the column of any other setting means."""
+    import pandas as pd
+
     words = pd.api.types.infer_dtype(values, skipna=True) == "string"
     return Column(f"the run's setting {key}, see config/README.md", TEXT if words else "1")
 
 
 def _with_run_columns(run: RunResult, varying: Sequence[str], rows: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
     attributes = run.curves.attrs
     values: dict[str, Any] = {"run": run.name, "group": run.group}
     values |= {name: run.settings[column.setting] for name, column in SETTING_COLUMNS.items()}

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
@@ -21,6 +20,9 @@ from anodiff.diffusion.intervals import interval_columns
 from anodiff.storage.columns import COUNT, LOSS, OPTIMISER_STEPS, TEXT, Column
 from anodiff.sweep.results import RunResult
 from anodiff.trajectory.format import EPOCH_SERIES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Exponents that are averaged over seeds in each window.
 AVERAGED = (
@@ -92,6 +94,8 @@ ENSEMBLE_COLUMNS, CONFIGURATION_COLUMNS = _ensemble_columns(), _configuration_co
 
 def configuration_row(exponents: pd.DataFrame) -> pd.DataFrame:
     """Return the single row of a group, `CONFIGURATION_COLUMNS`, from the group's rows of the sweep's exponents."""
+    import pandas as pd
+
     ends = exponents.groupby("run", sort=False).first()
     finished = comparable_windows(exponents[exponents["status"] != "diverged"])
     by_run = finished.dropna(subset=["beta_max"]).groupby("run", sort=False)
@@ -108,6 +112,8 @@ def configuration_row(exponents: pd.DataFrame) -> pd.DataFrame:
 
 def comparable_windows(exponents: pd.DataFrame) -> pd.DataFrame:
     """Return each run's windows of its most frequent length and stride, sorted by waiting time."""
+    import pandas as pd
+
     chosen = []
     for _, rows in exponents.groupby("run", sort=False):
         shapes = rows.value_counts(["length", "stride"])
@@ -120,6 +126,8 @@ def comparable_windows(exponents: pd.DataFrame) -> pd.DataFrame:
 
 def ensemble_rows(runs: Sequence[RunResult]) -> pd.DataFrame:
     """Return `ENSEMBLE_COLUMNS` of a group, a row for each window of the run that has the most windows."""
+    import pandas as pd
+
     longest = max(runs, key=lambda run: len(run.exponents)).exponents
     rows = [_ensemble_row(runs, window) for _, window in longest[list(WINDOW_COLUMNS)].iterrows()]
     return pd.DataFrame(rows, columns=list(ENSEMBLE_COLUMNS))

@@ -7,11 +7,10 @@ Every row that belongs to a run, or to a group of runs, begins with the columns 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
@@ -19,11 +18,15 @@ from anodiff.errors import ConfigError, StoreMissingError, did_you_mean
 from anodiff.simulation.surfaces.ensemble import MODEL_COLUMNS
 from anodiff.storage.columns import Column, markdown_table, write_parquet
 from anodiff.storage.stores import writing
+from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep.claims import CLAIM_COLUMNS, claim_rows
 from anodiff.sweep.connections import LANDSCAPE_COLUMNS, landscape_rows
 from anodiff.sweep.results import RunResult, by_group, is_finished, read_runs
 from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS, setting_column, with_run_columns, without_single_run
 from anodiff.sweep.seeds import CONFIGURATION_COLUMNS, ENSEMBLE_COLUMNS, configuration_row, ensemble_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ def claims_table(tables: Sequence[str | Path]) -> pd.DataFrame:
     ConfigError, StoreMissingError
         If a file is not such a table or is missing, or a table that the claims need is not given.
     """
+    import pandas as pd
+
     judging = {kind: table.for_claims for kind, table in TABLES.items() if table.for_claims != "unused"}
     files = {Path(table).stem: Path(table) for table in tables}
     for name, file in files.items():
@@ -185,45 +190,83 @@ def write_tables(
     sources: Sequence[str | Path],
     output: str | Path,
     *,
-    kind: str = "exponents",
+    kinds: Sequence[str] = ("exponents",),
     logs: str | Path | None = None,
     overwrite: bool = False,
-) -> pd.DataFrame:
-    """Write a table as CSV to ``output`` and as Parquet next to it, and return it.
+    report: ProgressCallback = no_progress,
+) -> dict[str, pd.DataFrame]:
+    """Write tables as CSV and Parquet, all of them or none, and return them by kind.
+
+    The runs are read once.
 
     Parameters
     ----------
     sources
         Folders of runs; for the claims, the tables that they are judged by.
-    kind
-        One of `TABLES`.
+    output
+        For one table, its CSV file, next to which Parquet goes; or a folder, which gets
+        ``<kind>.csv`` and ``<kind>.parquet``.
+    kinds
+        Keys of `TABLES`, those with a maker.
     logs
         Folder of the sweep's logs. If it is given, runs may be missing; the exponents then have a
         row for each of them, with status ``missing`` and the last line of its log as the note.
+    report
+        Called with the tables done, their number and the kind of the next one.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown kind, without runs, for several tables in one file, and for claims together
+        with tables of runs.
+    StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
-    output = Path(output)
+    import pandas as pd
+
     makers = {name: table.make for name, table in TABLES.items() if table.make}
-    if kind not in makers:
-        raise ConfigError(f"--kind {kind}: {did_you_mean(kind, makers)}")
+    if not kinds:
+        raise ConfigError(f"--kind names no table; name some of {', '.join(makers)}")
+    for kind in kinds:
+        if kind not in makers:
+            raise ConfigError(f"--kind {kind}: {did_you_mean(kind, makers)}")
+    if len({TABLES[kind].made_from for kind in kinds}) != 1:
+        raise ConfigError(f"--kind {','.join(kinds)}: make the tables of runs first, then claims from them")
+    files = _files(list(dict.fromkeys(kinds)), Path(output))
+    with ExitStack() as stack:
+        temporary = {file: stack.enter_context(writing(file, overwrite=overwrite)) for own in files.values() for file in own}
+        missing: list[Path] = []
+        read: Sequence[Any] = sources
+        if TABLES[kinds[0]].made_from == "runs":
+            folders = [Path(source) for source in sources]
+            missing = [folder for folder in folders if logs is not None and not is_finished(folder)]
+            read = [] if missing == folders != [] else read_runs([folder for folder in folders if folder not in missing])
+        tables = {}
+        for number, (kind, (csv, parquet)) in enumerate(files.items()):
+            report(number, len(files), kind)
+            table = makers[kind](read) if read or not missing else pd.DataFrame()
+            if missing and logs is not None and kind == "exponents":
+                table = pd.concat([table, _missing_rows(missing, Path(logs))], ignore_index=True)
+            table.to_csv(temporary[csv], index=False)
+            write_parquet(table, temporary[parquet], TABLES[kind].describe(table))
+            tables[kind] = table
+        report(len(files), len(files), "done")
+    return tables
+
+
+def _files(kinds: Sequence[str], output: Path) -> dict[str, tuple[Path, Path]]:
+    """Return the CSV and the Parquet file of each table."""
+    if output.is_dir() or not output.suffix:
+        return {kind: (output / f"{kind}.csv", output / f"{kind}.parquet") for kind in kinds}
     if output.suffix != ".csv":
-        raise ConfigError(f"{output}: the table's name must end in .csv; Parquet goes next to it")
-    if TABLES[kind].made_from == "tables":
-        table = makers[kind](sources)
-    else:
-        folders = [Path(source) for source in sources]
-        finished = folders if logs is None else [folder for folder in folders if is_finished(folder)]
-        missing = [folder for folder in folders if folder not in finished]
-        table = makers[kind](read_runs(finished)) if finished or not missing else pd.DataFrame()
-        if logs is not None and missing and kind == "exponents":
-            table = pd.concat([table, _missing_rows(missing, Path(logs))], ignore_index=True)
-    parquet = output.with_suffix(".parquet")
-    with writing(output, overwrite=overwrite) as csv_path, writing(parquet, overwrite=overwrite) as parquet_path:
-        table.to_csv(csv_path, index=False)
-        write_parquet(table, parquet_path, TABLES[kind].describe(table))
-    return table
+        raise ConfigError(f"{output}: a table's name must end in .csv; Parquet goes next to it")
+    if len(kinds) > 1:
+        raise ConfigError(f"{output}: {len(kinds)} tables do not fit into one file; name a folder, such as tables/")
+    return {kinds[0]: (output, output.with_suffix(".parquet"))}
 
 
 def _missing_rows(folders: Sequence[Path], logs: Path) -> pd.DataFrame:
+    import pandas as pd
+
     rows = [{"run": folder.name, "status": "missing", "note": _last_log_line(folder.name, logs)} for folder in folders]
     return pd.DataFrame(rows).astype({"note": "string"})
 

@@ -65,8 +65,9 @@ class TrainingState:
         self.batches = batches
         self._vector = ParameterVector.from_parameters(list(model.parameters()))
         self._parameters = list(model.parameters()) if self._vector is None else [self._vector.parameter]
-        self._is_plain_sgd = settings.optimiser.is_plain_sgd
-        self.optimiser = build_optimiser(settings.optimiser, self._parameters)
+        # plain SGD on one vector has no memory, and needs no optimiser of torch's, which takes a second to import
+        steps_itself = self._vector is not None and settings.optimiser.is_plain_sgd
+        self.optimiser = None if steps_itself else build_optimiser(settings.optimiser, self._parameters)
         self.augmentation = generator(settings.seed, "augmentation", device)
         self.noise = generator(settings.seed, "noise", device)
         self.position = Position()
@@ -89,9 +90,9 @@ class TrainingState:
 
     def step(self, rate: float) -> None:
         """Take an optimiser step with this learning rate."""
-        if self._vector is not None and self._is_plain_sgd:
-            # w ← w − η g; torch's optimiser takes longer to begin than this takes
-            self._vector.values.add_(self._vector.gradient, alpha=-rate)
+        if self.optimiser is None:
+            assert self._vector is not None
+            self._vector.values.add_(self._vector.gradient, alpha=-rate)  # w ← w − η g
             return
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -122,7 +123,7 @@ class TrainingState:
             "device": self._device.type,
             "model": self.model.state_dict(),
             "buffers": dict(self.model.named_buffers()),  # includes those that a state_dict leaves out
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": None if self.optimiser is None else self.optimiser.state_dict(),
             "generators": {
                 "global": global_states(self._device),
                 "augmentation": self.augmentation.get_state(),
@@ -149,7 +150,8 @@ class TrainingState:
         with torch.no_grad():
             for name, buffer in self.model.named_buffers():
                 buffer.copy_(state["buffers"][name])
-        self.optimiser.load_state_dict(state["optimiser"])
+        if self.optimiser is not None:
+            self.optimiser.load_state_dict(state["optimiser"])
         restore_global_states(state["generators"]["global"], self._device)
         self.augmentation.set_state(state["generators"]["augmentation"])
         self.noise.set_state(state["generators"]["noise"])

@@ -12,7 +12,6 @@ import math
 from typing import Any
 
 import numpy as np
-from zarr.codecs import TransposeCodec
 
 from anodiff.storage.compression import compressors
 
@@ -59,6 +58,8 @@ def sample_layout(samples: int | None, columns: int, *, dimension: str = "parame
     exceed 512 MiB. Its chunks are equally wide, so that hardly any column is padding. If the number
     of samples is not known yet (None), the array is empty until it is resized.
     """
+    from zarr.codecs import TransposeCodec
+
     rows = max(1, min(CHUNK_SAMPLES, BUFFER_BYTES // (np.dtype(dtype).itemsize * columns)))
     rows = rows if samples is None else min(rows, samples)
     chunks = math.ceil(columns / CHUNK_PARAMETERS)

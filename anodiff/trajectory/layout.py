@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError, StoreFormatError, StoreMissingError
@@ -30,6 +29,7 @@ from anodiff.trajectory.store import one_line
 from anodiff.trajectory.windows import Window, WindowPlan
 
 if TYPE_CHECKING:
+    import zarr
     from torch import Tensor
 
 #: Attributes that must be the same for a recorder to resume in a store.
@@ -132,6 +132,8 @@ def reopen_trajectory(
     ConfigError
         If it is of another recording; the message says what differs.
     """
+    import zarr
+
     if not path.exists():
         raise StoreMissingError(f"{path}: no such store to resume; start again, without 'resume'")
     try:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 
 from anodiff.trajectory.background import BackgroundThread
 from anodiff.trajectory.shards import ShardFiles
 
 if TYPE_CHECKING:
     import torch
+    import zarr
     from torch import Tensor
 
 #: Most bytes of rows that are collected on another device before they are copied to the host; there are two such blocks.

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 
 from anodiff.errors import ConfigError
 from anodiff.storage.memory import require_memory
@@ -23,6 +22,7 @@ from anodiff.trajectory.window_gram import WindowGram
 from anodiff.trajectory.windows import Window, WindowPlan
 
 if TYPE_CHECKING:
+    import zarr
     from torch import Tensor
 
 #: Most updates of a block; with this many the products run at the processor's full speed.

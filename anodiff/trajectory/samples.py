@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import zarr
-
 from anodiff.trajectory.background import BackgroundThread
 from anodiff.trajectory.flat_parameters import FlatParameters
 from anodiff.trajectory.rows import RowWriter
 from anodiff.trajectory.windows import WindowPlan
 
 if TYPE_CHECKING:
+    import zarr
     from torch import Tensor
 
     from anodiff.trajectory.gradients import GradientSample

@@ -9,16 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError, IncompleteStoreError, StoreFormatError
 from anodiff.storage.stores import open_store
 from anodiff.trajectory.format import FULL, KIND, NONE, VERSION
 from anodiff.trajectory.windows import Window, read_windows
+
+if TYPE_CHECKING:
+    import zarr
 
 #: Errors of reading a damaged chunk: a wrong checksum, or a codec that cannot decode it.
 DAMAGE = (ValueError, RuntimeError)
@@ -89,6 +91,8 @@ class Trajectory:
 
     def array(self, name: str) -> zarr.Array:
         """Return one of the store's arrays by name."""
+        import zarr
+
         found = self.group[name]
         if not isinstance(found, zarr.Array):
             raise StoreFormatError(f"{self.path}: {name} is a group, not an array")

@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.settings.run import RunSettings, WindowSettings
+
+if TYPE_CHECKING:
+    import zarr
+
+    from anodiff.settings.run import RunSettings, WindowSettings
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,68 @@ def command(*arguments, cwd=ROOT, **environment):
     return subprocess.run(line, capture_output=True, text=True, cwd=cwd, env=os.environ | environment)
 
 
+#: Runs the command line, and then writes the names of all modules that were imported to the file named in IMPORTED.
+OBSERVED = """
+import os, sys
+from anodiff.cli.app import main
+sys.argv[0] = "anodiff"
+try:
+    main()
+finally:
+    open(os.environ["IMPORTED"], "w").write(" ".join(sys.modules))
+"""
+
+#: Libraries that take a tenth of a second or more to import, but for numpy. scipy imports its packages when they are used.
+HEAVY = {
+    *("h5py", "jinja2", "matplotlib", "pandas", "pyarrow.parquet", "rich", "sklearn", "torch", "torchvision", "xarray", "zarr"),
+    *("scipy.fft", "scipy.linalg", "scipy.ndimage", "scipy.optimize", "scipy.sparse", "scipy.special", "scipy.stats"),
+    "torch._dynamo",
+}
+SCIPY = {name for name in HEAVY if name.startswith("scipy.")}
+NOT_SLOW_SCIPY = SCIPY - {"scipy.stats"}
+LANDSCAPE = ("--device", "cpu", "--landscape", "{samples: 20, points: 3, planes: [path_last]}")
+
+#: Commands on a tiny run, in the order in which they need one another, and the heavy libraries that each may import.
+STAGES = {
+    "help": (("--help",), set()),
+    "schema": (("schema",), set()),
+    "runs": (("runs", "sweep.yaml"), set()),
+    "status": (("status", "sweep.yaml"), {"rich"}),
+    "train": (("train", "run/run.yaml", "--device", "cpu"), {"torch", "zarr"}),
+    "geometry": (("geometry", "run/trajectory.zarr"), {"zarr"}),
+    "diffusion": (
+        ("diffusion", "run/geometry.zarr", "--analysis", "{long_lags: [5, 25]}"),
+        NOT_SLOW_SCIPY | {"pandas", "xarray", "zarr"},
+    ),
+    "landscape": (("landscape", "run/trajectory.zarr", *LANDSCAPE), {"scipy.linalg", "scipy.sparse", "torch", "zarr"}),
+    "roughness": (
+        ("roughness", "run/trajectory.zarr", *LANDSCAPE, "--settings", "{at: [1.0], directions: 3}"),
+        {"pandas", "scipy.special", "torch", "zarr"},
+    ),
+    "curvature": (
+        ("curvature", "run/trajectory.zarr", *LANDSCAPE, "--settings", "{at: [1.0], eigenvalues: 1, gauss_newton: false}"),
+        {"scipy.linalg", "scipy.sparse", "torch", "zarr"},
+    ),
+    "simplified-model": (
+        ("simplified-model", "--settings", "{beside: [], hurst: [0.5], points: 33, surfaces: 2, walkers: 10, steps: 100}"),
+        {"pandas", "scipy.fft", "scipy.ndimage", "scipy.special", "zarr"},
+    ),
+    "tables": (("tables", "run", "-o", "exponents.csv"), {"pandas", "pyarrow.parquet", "xarray", "zarr"}),
+    "tables --kind tails": (
+        ("tables", "run", "--kind", "tails", "-o", "tails.csv"),
+        {"pandas", "pyarrow.parquet", "xarray", "zarr"},
+    ),
+    "tables --kind claims": (
+        ("tables", "exponents.csv", "tails.csv", "--kind", "claims", "-o", "claims.csv"),
+        SCIPY | {"pandas", "pyarrow.parquet"},
+    ),
+    "figures": (("figures", "msd", "run", "-o", "msd.svg"), {"matplotlib", "pandas", "scipy.special", "xarray", "zarr"}),
+    "page": (("page", "exponents.csv", "claims.csv", "msd.svg", "-o", "index.html"), {"jinja2", "pandas"}),
+    "inspect": (("inspect", "run", "run/trajectory.zarr"), {"rich", "zarr"}),
+    "export": (("export", "run", "--what", "curves", "-o", "curves.h5"), {"h5py", "zarr"}),
+}
+
+
 def refused(*arguments, **options):
     """The one line with which a command is refused."""
     finished = command(*arguments, **options)
@@ -74,6 +136,7 @@ def test_every_example_is_a_line_that_its_command_takes(name):
     [
         (["anodiff", "fig"], ["figures"]),
         (["anodiff", "figures", "ms"], ["msd"]),
+        (["anodiff", "figures", "msd,erg"], ["msd,ergodicity"]),
         (["anodiff", "tables", "--kind", "ta"], ["tails"]),
         (["anodiff", "export", "--what", ""], ["path", "geometry", "curves"]),
         (["anodiff", "calibrate", "--process", "fbm-0.7"], ["fbm-0.75"]),
@@ -95,27 +158,53 @@ def test_completion_can_be_shown():
     assert "_ANODIFF_COMPLETE" in CliRunner().invoke(app, ["--show-completion", "bash"], prog_name="anodiff").output
 
 
-def test_all_stages_can_be_run_by_hand(run_yaml, tmp_path):
-    run = run_yaml.parent
-    steps = [
-        ("train", run_yaml),
-        ("geometry", run / "trajectory.zarr"),
-        ("diffusion", run / "geometry.zarr", "--analysis", "{long_lags: [5, 25]}"),
-        ("tables", run, "--output", tmp_path / "exponents.csv"),
-        ("figures", "msd", run, "--output", tmp_path / "msd.svg"),
-        ("page", tmp_path / "exponents.csv", tmp_path / "msd.svg", "--output", tmp_path / "index.html"),
-    ]
-    for step in steps:
-        finished = command(*step, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory):
+    """The folder of a tiny run after all `STAGES`; the output of each, and the modules that it imported."""
+    folder = tmp_path_factory.mktemp("by_hand")
+    (folder / "run").mkdir()
+    (folder / "run" / "run.yaml").write_text(RUN.replace(RUN.splitlines()[1], "data: digits"))
+    (folder / "sweep.yaml").write_text(
+        "sweep: {name: tiny, defaults: {data: digits, model: mlp, training: {steps: 30}}, grid: [{seed: [0]}]}\n"
+    )
+    outputs, modules = {}, {}
+    for stage, (arguments, _) in STAGES.items():
+        line, imported = [sys.executable, "-c", OBSERVED, *arguments], folder / "imported"
+        environment = os.environ | {"IMPORTED": str(imported)}
+        finished = subprocess.run(line, capture_output=True, text=True, cwd=folder, env=environment)
         assert finished.returncode == 0, finished.stderr
-    assert "packed-msd" in (tmp_path / "index.html").read_text()
-    assert not list((tmp_path / "scratch").rglob("*.zarr"))
-    described = command("inspect", run, run / "trajectory.zarr").stdout
-    assert "complete" in described
-    assert "weights" in described
-    for step in steps:
-        assert "already exists" in refused(*step, cwd=tmp_path)
-    assert command("geometry", run / "trajectory.zarr", "--overwrite").returncode == 0
+        outputs[stage], modules[stage] = finished.stdout, set(imported.read_text().split())
+    return folder, outputs, modules
+
+
+def test_all_stages_can_be_run_by_hand(by_hand):
+    folder, outputs, _ = by_hand
+    assert "packed-msd" in (folder / "index.html").read_text()
+    assert not list((folder / "scratch").rglob("*.zarr"))
+    assert "complete" in outputs["inspect"]
+    assert "weights" in outputs["inspect"]
+    for stage in ("train", "geometry", "diffusion", "tables", "figures", "page"):
+        assert "already exists" in refused(*STAGES[stage][0], cwd=folder)
+    assert command("geometry", "run/trajectory.zarr", "--overwrite", cwd=folder).returncode == 0
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_imports_no_heavy_library_that_it_does_not_need(stage, by_hand):
+    """In all of its work, not only at its start: every stage of every run is a process that pays for its imports."""
+    assert (by_hand[2][stage] & HEAVY) - STAGES[stage][1] == set()
+
+
+@pytest.mark.parametrize("stage", ["help", "schema", "runs", "status"])
+def test_what_a_user_types_most_often_does_not_import_numpy(stage, by_hand):
+    assert "numpy" not in by_hand[2][stage]
+
+
+def test_the_snakefile_imports_no_heavy_library():
+    """Snakemake reads it again in each job of a cluster."""
+    head = (ROOT / "workflow" / "rules" / "common.smk").read_text().split("\ntry:")[0]
+    check = f"{head}\nimport sys\nprint(*sys.modules)"
+    finished = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert set(finished.stdout.split()) & HEAVY == set()
 
 
 @pytest.mark.parametrize(
@@ -194,14 +283,6 @@ def test_other_mistakes_are_one_line(arguments, said, tmp_path):
 
 def test_a_device_that_is_not_there_is_refused(run_yaml):
     assert "--device" in refused("train", run_yaml, "--device", "cuda:7", cwd=run_yaml.parent)
-
-
-def test_analysis_commands_do_not_import_torch():
-    check = (
-        "import sys, anodiff.geometry, anodiff.diffusion.analysis, anodiff.sweep.tables, anodiff.report.figures, "
-        "anodiff.report.page, anodiff.cli.app"
-    )
-    assert subprocess.run([sys.executable, "-c", check + "; assert 'torch' not in sys.modules"]).returncode == 0
 
 
 def test_every_folder_of_the_package_is_installed():

@@ -70,7 +70,9 @@ def test_every_line_of_a_log_can_be_read_back(clock, capsys):
 
 def test_a_terminal_shows_progress_rate_and_time_left(clock, monkeypatch):
     text = io.StringIO()
-    monkeypatch.setattr(module, "Console", lambda stderr: Console(file=text, force_terminal=True, width=200, color_system=None))
+    terminal = Console(file=text, force_terminal=True, width=200, color_system=None)
+    monkeypatch.setattr("rich.console.Console", lambda stderr: terminal)
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True)
     with module.progress("train", "steps") as report:
         for done in range(0, 101):
             report(done, 200, "loss [1]")

@@ -4,8 +4,6 @@ import pytest
 import torch
 from scipy import stats
 from torch import Tensor
-from torchvision.transforms import Normalize
-from torchvision.transforms import functional as vision
 
 from anodiff.data import Augmentation, Dataset
 from anodiff.data.dataset import moments
@@ -38,12 +36,16 @@ def augmentation(images: Tensor, **settings) -> Augmentation:
 
 def reference(image: Tensor, data: Dataset) -> Tensor:
     """Apply torchvision's ToTensor and Normalize to one image."""
+    from torchvision.transforms import Normalize
+
     brightness = image.float() / 255 if image.dtype == torch.uint8 else image
     return Normalize(data.mean.flatten().tolist(), data.std.flatten().tolist())(brightness)
 
 
 def candidates(image: Tensor, data: Dataset, shift: int, flip: bool) -> dict[tuple[int, int, bool], Tensor]:
     """Return every result of torchvision's RandomCrop(SIZE, padding=shift), RandomHorizontalFlip and Normalize."""
+    from torchvision.transforms import functional as vision
+
     padded = vision.pad(image, [shift] * 4)
     outcomes = {}
     for top in range(2 * shift + 1):

@@ -9,7 +9,8 @@ from scipy import stats
 
 from anodiff.data import Dataset, load
 from anodiff.data.dataset import moments
-from anodiff.errors import ConfigError
+from anodiff.data.sources import read_digits
+from anodiff.errors import ConfigError, DatasetMissingError
 from anodiff.settings.data import ClusterSettings, DataSettings
 
 NOWHERE = "there-is-no-such-folder"
@@ -41,14 +42,23 @@ def test_digits_are_split_into_1437_and_360_images_of_8_by_8():
     assert dataset.train_labels.dtype == dataset.test_labels.dtype == torch.int64
 
 
-def test_training_and_test_digits_together_are_scikit_learns():
+def test_the_digits_are_those_that_scikit_learn_reads_to_the_bit_and_in_its_order():
     from sklearn.datasets import load_digits
 
-    dataset, source = digits(), load_digits()
-    images = torch.cat([dataset.train_images, dataset.test_images]).mul(16).flatten(1).numpy()
-    labels = torch.cat([dataset.train_labels, dataset.test_labels]).numpy()
-    ours, theirs = np.column_stack([images, labels]), np.column_stack([source.data, source.target])
-    np.testing.assert_array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
+    ours, theirs = read_digits(), load_digits()
+    test = np.zeros(len(theirs.target), dtype=bool)
+    test[np.argsort(theirs.target, kind="stable")[::5]] = True
+    for images, labels, part in ((ours.train_images, ours.train_labels, ~test), (ours.test_images, ours.test_labels, test)):
+        expected = np.float32(theirs.images[part][:, None] / 16)
+        assert (images.dtype, images.shape, images.tobytes()) == (np.float32, expected.shape, expected.tobytes())
+        assert labels.dtype == np.int64
+        np.testing.assert_array_equal(labels, theirs.target[part])
+
+
+def test_digits_without_scikit_learns_file_are_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DatasetMissingError, match="pip install scikit-learn"):
+        read_digits()
 
 
 def test_no_digit_is_in_both_training_and_test_set():

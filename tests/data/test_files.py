@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torchvision
 from PIL import Image
 
 from anodiff.data import Dataset, load
-from anodiff.errors import DatasetMissingError
+from anodiff.errors import ConfigError, DatasetMissingError
 from anodiff.settings.data import DataSettings
 
 PUBLISHED = os.environ.get("ANODIFF_TEST_DATA")
@@ -52,6 +51,8 @@ def test_published_cifar10_images_and_labels_are_torchvisions(train):
     dataset = published("cifar10")
     images = dataset.train_images if train else dataset.test_images
     labels = dataset.train_labels if train else dataset.test_labels
+    import torchvision
+
     theirs = torchvision.datasets.CIFAR10(PUBLISHED, train=train, transform=torchvision.transforms.PILToTensor())
     for index in (0, 1, 777, len(labels) - 1):
         assert torch.equal(images[index], theirs[index][0])
@@ -89,6 +90,12 @@ def test_missing_files_are_reported_in_one_line_with_the_command_that_downloads_
     assert message.endswith(command)
 
 
+@pytest.mark.usefixtures("unfit_torchvision")
+def test_a_torchvision_for_another_torch_is_said_to_be_one(tmp_path):
+    with pytest.raises(ConfigError, match=r"fits this torch: operator torchvision::nms does not exist$"):
+        load(DataSettings(name="mnist"), tmp_path)
+
+
 @pytest.mark.parametrize("folder", ["plain", "with space", "it's $HOME's", 'a "quoted" one'])
 def test_the_command_survives_the_shell(folder, tmp_path):
     message = refusal(DataSettings(name="mnist"), tmp_path / folder)
@@ -115,7 +122,7 @@ def test_a_failed_download_is_reported_in_one_line(tmp_path, monkeypatch):
     def fail(*arguments, **keywords):
         raise RuntimeError("Error downloading:\nTried a mirror, got:\nno route")
 
-    monkeypatch.setattr(torchvision.datasets.MNIST, "download", fail)
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", fail)
     message = refusal(DataSettings(name="mnist"), tmp_path, download=True)
     reason = "Error downloading: Tried a mirror, got: no route"
     assert message.startswith(f"mnist: download to {tmp_path} failed ({reason}); ")
@@ -129,7 +136,7 @@ def test_a_download_fills_the_root_and_happens_only_where_files_are_missing(tmp_
         calls.append("download")
         write_mnist(Path(dataset.root))
 
-    monkeypatch.setattr(torchvision.datasets.MNIST, "download", fill)
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", fill)
     for _ in range(2):
         assert len(load(DataSettings(name="mnist"), tmp_path, download=True).train_labels) == 20
     assert calls == ["download"]
@@ -173,7 +180,8 @@ def test_images_and_labels_of_different_number_are_reported_in_one_line(tmp_path
 def test_a_damaged_cifar10_file_is_named(tmp_path):
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
-    kind = torchvision.datasets.CIFAR10
+    from torchvision.datasets import CIFAR10 as kind
+
     for name in [*(name for name, _ in kind.train_list + kind.test_list), kind.meta["filename"]]:
         (folder / name).write_bytes(b"no pickle")
     message = refusal(DataSettings(name="cifar10"), tmp_path)

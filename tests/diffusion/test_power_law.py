@@ -19,12 +19,11 @@ from scipy.stats import lognorm
 from anodiff.diffusion.power_law import compare_tails, fit_power_law
 from anodiff.diffusion.tails import hill
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import powerlaw
-
 
 def fitted_by_powerlaw(values, discrete):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import powerlaw
     # Version 2 rejects exponents above 3 by default. Both versions print and warn while they search.
     known = inspect.signature(powerlaw.Fit).parameters
     wide = {"parameter_ranges": {"alpha": (1, 1000)}} if "parameter_ranges" in known else {}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anodiff.diffusion.regimes import Regimes
-from anodiff.diffusion.sampling import draw_log_msd, effective_dimension, relative_covariance
+from anodiff.diffusion.sampling import draw_log_msd, effective_dimension, relative_covariance, relative_covariances
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
 from anodiff.simulation.processes import brownian, fractional_brownian
@@ -75,18 +75,32 @@ def test_the_effective_dimension_counts_directions_by_their_variance():
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 1.5])
 def test_drawn_curves_scatter_as_in_theory(dimension, exponent):
     covariance = relative_covariance(LAGS, law(exponent, 3.0), T)
-    drawn = draw_log_msd(LAGS, law(exponent, 3.0), T, covariance, np.full(len(LAGS), dimension), 4000, np.random.default_rng(0))
+    dimensions, random = np.full(len(LAGS), dimension), np.random.default_rng(0)
+    (drawn,) = draw_log_msd(LAGS, [law(exponent, 3.0)], T, covariance[None], dimensions, 4000, random)
     ratios = np.exp(drawn - np.log(3.0 * LAGS**exponent)[:, None])
     np.testing.assert_allclose(ratios.mean(axis=1), 1, atol=0.1)
     np.testing.assert_allclose(ratios.var(axis=1), np.diagonal(covariance) / dimension, rtol=0.2)
 
 
 def test_the_same_seed_draws_the_same_curves():
-    covariance = relative_covariance(LAGS, law(1.0), T)
+    covariances = relative_covariances(LAGS, [law(1.0)], T)
     one, two = (
-        draw_log_msd(LAGS, law(1.0), T, covariance, np.full(len(LAGS), 3.0), 10, np.random.default_rng(7)) for _ in range(2)
+        draw_log_msd(LAGS, [law(1.0)], T, covariances, np.full(len(LAGS), 3.0), 10, np.random.default_rng(7)) for _ in range(2)
     )
     np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("dimension", [3.0, 50.0])
+def test_laws_drawn_together_are_those_drawn_alone(dimension):
+    laws, dimensions = [law(0.5), law(1.5, 3.0)], np.full(len(LAGS), dimension)
+    covariances = relative_covariances(LAGS, laws, T)
+
+    def drawn(chosen):
+        random = np.random.default_rng(0)
+        return draw_log_msd(LAGS, [laws[n] for n in chosen], T, covariances[chosen], dimensions, 10, random)
+
+    np.testing.assert_allclose(drawn([0, 1]), [*drawn([0]), *drawn([1])], rtol=1e-12)
+    np.testing.assert_allclose(covariances, [relative_covariance(LAGS, each, T) for each in laws], rtol=1e-12)
 
 
 def test_the_msd_without_displacements_equals_the_time_average():

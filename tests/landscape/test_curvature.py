@@ -10,8 +10,9 @@ from torch import nn
 
 from anodiff.errors import ConfigError
 from anodiff.geometry import path_geometry
+from anodiff.landscape import products
 from anodiff.landscape.products import gauss_newton_product, hessian_product
-from anodiff.landscape.spectrum import spectral_density, top_eigenpairs, trace
+from anodiff.landscape.spectrum import SPARE_VECTORS, density_and_top_eigenpairs, spectral_density, top_eigenpairs, trace
 from anodiff.landscape.surface import LossSurface
 from anodiff.landscape.top_subspace import stability_threshold, subspace_msd
 from anodiff.settings.run import OptimiserSettings
@@ -56,17 +57,37 @@ def test_products_and_eigenvalues_are_those_of_the_dense_matrix(surface, product
     np.testing.assert_allclose(np.abs(np.sum(found.vectors * vectors.T[::-1][:5], 1)), 1, rtol=1e-8)
 
 
-def test_hessian_products_are_those_of_curvlinops(surface):
+@pytest.mark.parametrize(("product", "peer"), [(hessian_product, "Hessian"), (gauss_newton_product, "GGN")])
+def test_products_are_those_of_curvlinops(surface, product, peer):
     vector = np.random.default_rng(1).normal(size=surface.size)
-    ours = hessian_product(surface)(vector)
     loss, parameters = nn.CrossEntropyLoss(), list(surface.network.parameters())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from curvlinops import HessianLinearOperator
+        import curvlinops
 
-        operator = HessianLinearOperator(surface.network, loss, parameters, surface.batches)
+        operator = getattr(curvlinops, f"{peer}LinearOperator")(surface.network, loss, parameters, surface.batches)
         theirs = (operator @ torch.from_numpy(vector)).detach().numpy()
-    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    np.testing.assert_allclose(product(surface)(vector), theirs, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [hessian_product, gauss_newton_product])
+def test_products_with_kept_graphs_have_the_bits_of_those_without(surface, make, monkeypatch):
+    vectors = np.random.default_rng(1).normal(size=(3, surface.size))
+    product = make(surface)
+    keeping = [product(vector) for vector in vectors]
+    monkeypatch.setattr(products, "KEPT", 0)
+    product = make(surface)
+    np.testing.assert_array_equal([product(vector) for vector in vectors], keeping)
+
+
+@pytest.mark.parametrize("make", [hessian_product, gauss_newton_product])
+def test_a_product_stays_at_its_point_when_the_surface_is_evaluated_elsewhere(surface, make):
+    vector, elsewhere = np.random.default_rng(1).normal(size=(2, surface.size))
+    product = make(surface)
+    first = product(vector)
+    surface(elsewhere)
+    np.testing.assert_array_equal(product(vector), first)
+    assert not np.allclose(make(surface, elsewhere)(vector), first)
 
 
 @pytest.mark.parametrize("norm", [nn.BatchNorm1d, nn.LayerNorm])
@@ -92,6 +113,50 @@ def test_the_eigenvalues_of_a_quadratic_are_found_and_repeat_to_the_bit():
     assert np.argmax(np.abs(found.vectors), axis=1).tolist() == [0, 1, 99]
 
 
+def spread_matrix(values):
+    """A full matrix of known eigenvalues."""
+    vectors = np.linalg.qr(np.random.default_rng(0).normal(size=(len(values), len(values))))[0]
+    return vectors @ np.diag(values) @ vectors.T
+
+
+@pytest.mark.parametrize("count", [1, 5, 20])
+def test_the_largest_eigenvalues_are_found_however_often_the_space_restarts(count):
+    values = np.sort(np.concatenate([[9.0, 7.0, -12.0], np.random.default_rng(1).normal(size=397)]))[::-1]
+    matrix = spread_matrix(values)
+    counted = []
+    found = top_eigenpairs(lambda vector: counted.append(1) or matrix @ vector, 400, count, seed=0)
+    np.testing.assert_allclose(found.values, values[:count], rtol=1e-6)
+    np.testing.assert_allclose(found.vectors @ found.vectors.T, np.eye(count), atol=1e-10)
+    np.testing.assert_allclose(matrix @ found.vectors.T, found.values * found.vectors.T, atol=2e-3)
+    assert count < 20 or len(counted) > 2 * count + SPARE_VECTORS
+
+
+def test_multiple_eigenvalues_are_counted_as_often_as_they_occur():
+    values = np.repeat([5.0, 3.0, 0.0], [3, 2, 35])
+    found = top_eigenpairs(diagonal(values), 40, 7, seed=0)
+    np.testing.assert_allclose(found.values, [5, 5, 5, 3, 3, 0, 0], atol=1e-9)
+    np.testing.assert_allclose(found.vectors @ found.vectors.T, np.eye(7), atol=1e-10)
+
+
+@pytest.mark.parametrize("steps", [4, 60])
+def test_density_and_eigenvalues_from_one_space_are_those_from_two_for_fewer_products(steps):
+    matrix = spread_matrix(np.concatenate([[9.0, 7.0, 5.0], np.linspace(-1, 1, 197)]))
+    together, apart = [], []
+    density, top = density_and_top_eigenpairs(
+        lambda vector: together.append(1) or matrix @ vector, 200, 3, probes=2, steps=steps, seed=4
+    )
+
+    def product(vector):
+        apart.append(1)
+        return matrix @ vector
+
+    alone = spectral_density(product, 200, probes=2, steps=steps, seed=4)
+    np.testing.assert_array_equal(density.nodes, alone.nodes)
+    np.testing.assert_array_equal(density.weights, alone.weights)
+    np.testing.assert_allclose(top.values, top_eigenpairs(product, 200, 3, seed=4).values, rtol=1e-7)
+    assert len(together) < len(apart)
+
+
 def test_quadrature_integrates_polynomials_exactly_for_its_probe():
     values = np.random.default_rng(0).normal(size=50)
     density = spectral_density(diagonal(values), 50, probes=1, steps=4, seed=5)
@@ -113,8 +178,7 @@ def test_the_density_of_few_eigenvalues_is_complete_and_integrates_to_one():
 
 def test_the_trace_is_within_its_error_and_exact_if_the_sketch_holds_the_whole_range():
     values = 1 / np.arange(1, 301)
-    matrix = np.linalg.qr(np.random.default_rng(0).normal(size=(300, 300)))[0]
-    matrix = matrix @ np.diag(values) @ matrix.T
+    matrix = spread_matrix(values)
     found = trace(lambda vector: matrix @ vector, 300, products=60, seed=0)
     assert 0 < found.error < 0.05 * values.sum()
     assert abs(found.value - values.sum()) < 4 * found.error

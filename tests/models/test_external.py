@@ -71,6 +71,11 @@ def test_networks_of_other_tasks_are_not_known():
     assert "no classification network" in message("torchvision:fcn_resnet50")
 
 
+@pytest.mark.usefixtures("unfit_torchvision")
+def test_a_torchvision_for_another_torch_is_said_to_be_one():
+    assert "fits this torch: operator torchvision::nms does not exist" in message("torchvision:resnet18")
+
+
 def test_images_that_a_torchvision_network_cannot_take_are_refused():
     text = message("torchvision:squeezenet1_1", {"channels": 1, "size": 8, "classes": 10})
     assert text.startswith("model 'torchvision:squeezenet1_1' does not take images of 1 x 8 x 8: ")

@@ -5,7 +5,6 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import nn
-from torchvision.models import vgg as torchvision_vgg
 
 from anodiff import models
 from anodiff.errors import ConfigError
@@ -87,6 +86,8 @@ def test_the_plain_network_has_the_parameters_of_the_residual_one():
 
 @pytest.mark.parametrize("depth", [11, 13, 16, 19])
 def test_vgg_convolutions_are_those_of_torchvision(depth):
+    from torchvision.models import vgg as torchvision_vgg
+
     with torch.device("meta"):
         theirs = getattr(torchvision_vgg, f"vgg{depth}")(weights=None)
         ours = network(f"vgg{depth}", batch_norm=False)

@@ -2,6 +2,7 @@ import itertools
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,11 +10,14 @@ from invented import LAGS, invented_sweep, sweep
 from matplotlib.colors import to_rgba
 
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
+from anodiff.report.figures import drawing
 from anodiff.report.figures.catalogue import FIGURES, FORMATS
-from anodiff.report.figures.drawing import draw, publish, save
+from anodiff.report.figures.drawing import draw, save
 from anodiff.report.figures.panels import MOST_COLUMNS, configuration_labels, group_by_model
 from anodiff.report.figures.style import CONFIGURATIONS, MOST_WINDOWS, waiting_times
 from anodiff.report.figures.sweep import curves, overview
+from anodiff.settings.stages import FigureFormat
+from anodiff.sweep.results import read_runs
 
 FUNCTIONS = {
     "msd": curves.msd,
@@ -316,56 +320,76 @@ def test_long_titles_are_wrapped():
     assert titles[-1] == "resnet14 · batch 128 · lr 0.1 · flip ·\nlabelnoise0.25"
 
 
-def test_draw_writes_every_kind_from_the_runs_folders_in_every_format(make_run, tmp_path):
+def test_one_call_draws_every_figure_of_the_runs_that_are_read_once(make_run, tmp_path, monkeypatch):
     folders = [make_run(), make_run({"seed": 1}, taken=30, status="diverged", diverged_at=30)]
-    for kind in FIGURES:
-        output = tmp_path / "figures" / f"{kind}.svg"
-        draw(kind, folders, output, formats=["pdf", "png"] if kind == "msd" else [])
-        assert output.read_bytes().startswith(b"<?xml")
-    for file, begins in (("msd.pdf", b"%PDF"), ("msd.png", b"\x89PNG")):
-        assert (tmp_path / "figures" / file).read_bytes().startswith(begins)
-    pdf = (tmp_path / "figures" / "msd.pdf").read_bytes()
-    assert b"/FontFile2" in pdf  # TrueType fonts, embedded: text that can be searched and edited
-    assert b"/Type3" not in pdf
+    read, reported = [], []
+    monkeypatch.setattr(drawing, "read_runs", lambda given: read.append(given) or read_runs(given))
+    files = draw(["all"], folders, tmp_path / "figures", report=lambda *progress: reported.append(progress))
+    assert read == [folders]
+    assert files == [tmp_path / "figures" / f"{kind}.svg" for kind in FIGURES]
+    assert sorted((tmp_path / "figures").iterdir()) == sorted(files)
+    assert reported == [(number, 13, kind) for number, kind in enumerate([*FIGURES, "done"])]
+    assert all(file.read_bytes().startswith(b"<?xml") for file in files)
+    draw(["beta"], folders, tmp_path / "beta.svg")
+    assert (tmp_path / "beta.svg").read_bytes() == (tmp_path / "figures" / "beta.svg").read_bytes()
 
 
-def test_a_figure_is_drawn_once_for_all_its_formats_and_the_same_bytes_come_out_alone(tmp_path):
-    runs, drawn = SWEEPS["one run"](), []
-
-    def make():
-        drawn.append(curves.msd(runs))
-        return drawn[-1]
-
-    publish(make, tmp_path / "all.svg", [each[1:] for each in FORMATS])
+def test_a_figure_is_drawn_once_for_all_its_formats_and_the_same_bytes_come_out_alone(run_folder, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(curves, "msd", lambda runs, msd=curves.msd: drawn.append(runs) or msd(runs))
+    draw(["msd"], [run_folder], tmp_path / "together", formats=["svg", "pdf", "png"])
     assert len(drawn) == 1
-    for suffix in FORMATS:
-        publish(lambda: curves.msd(runs), tmp_path / f"alone{suffix}")
-        assert (tmp_path / f"alone{suffix}").read_bytes() == (tmp_path / f"all{suffix}").read_bytes()
+    for suffix, begins in ((".svg", b"<?xml"), (".pdf", b"%PDF"), (".png", b"\x89PNG")):
+        draw(["msd"], [run_folder], tmp_path / f"alone{suffix}")
+        content = (tmp_path / f"alone{suffix}").read_bytes()
+        assert content.startswith(begins)
+        assert content == (tmp_path / "together" / f"msd{suffix}").read_bytes()
+    assert b"/FontFile2" in (tmp_path / "alone.pdf").read_bytes()  # TrueType fonts, embedded: text that can be searched
+    assert b"/Type3" not in (tmp_path / "alone.pdf").read_bytes()
 
 
-def test_existing_files_are_refused_before_anything_is_drawn_and_the_others_are_not_written(tmp_path):
-    (tmp_path / "msd.pdf").write_text("mine")
+def test_existing_files_are_refused_before_anything_is_drawn_and_the_others_are_not_written(run_folder, tmp_path, monkeypatch):
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / "msd.pdf").write_text("mine")
+    monkeypatch.setattr(drawing, "read_runs", lambda given: pytest.fail("read"))
     with pytest.raises(OutputExistsError, match=r"msd\.pdf"):
-        publish(lambda: pytest.fail("drawn"), tmp_path / "msd.svg", ["png", "pdf"])
-    assert [file.name for file in tmp_path.iterdir()] == ["msd.pdf"]
-    publish(lambda: curves.msd(SWEEPS["one run"]()), tmp_path / "msd.svg", ["pdf"], overwrite=True)
-    assert (tmp_path / "msd.pdf").read_bytes().startswith(b"%PDF")
+        draw(["beta", "msd"], [run_folder], folder, formats=["svg", "pdf"])
+    assert list(folder.iterdir()) == [folder / "msd.pdf"]
+    monkeypatch.undo()
+    draw(["msd"], [run_folder], folder / "msd.svg", formats=["pdf"], overwrite=True)
+    assert (folder / "msd.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_if_one_figure_fails_none_is_written(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(overview, "learning", lambda runs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        draw(["msd", "learning"], [run_folder], tmp_path / "figures")
+    assert list((tmp_path / "figures").iterdir()) == []
+
+
+def test_the_formats_of_the_settings_are_those_that_can_be_written():
+    assert tuple(f".{name}" for name in get_args(FigureFormat)) == FORMATS
 
 
 def test_what_cannot_be_drawn_is_one_line(run_folder, tmp_path):
-    for kind, output, message in (
-        ("mds", "mds.svg", "unknown figure 'mds'; did you mean 'msd'?"),
-        ("msd", "msd.jpeg", r"msd\.jpeg: a figure's name must end in one of \.svg, \.pdf, \.png"),
+    for kinds, output, formats, message in (
+        (["mds"], "mds.svg", [], "unknown figure 'mds'; did you mean 'msd'?"),
+        (["msd"], "msd.jpeg", [], r"msd\.jpeg: a figure's name must end in one of \.svg, \.pdf, \.png"),
+        (["msd", "beta"], "both.svg", [], r"both\.svg: 2 figures do not fit into one file; name a folder"),
+        (["msd"], "msd.svg", ["gif"], "--formats gif: a figure's format is one of svg, pdf, png"),
+        (["msd"], "figures", ["gif"], "--formats gif: a figure's format is one of svg, pdf, png"),
+        (["walkers"], "walkers.svg", [], r"from one simplified_model\.zarr; 0 were given"),
+        ([], "figures", [], "no figure is named"),
     ):
         with pytest.raises(ConfigError, match=message) as caught:
-            draw(kind, [run_folder], tmp_path / output)
+            draw(kinds, [run_folder], tmp_path / output, formats=formats)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ConfigError, match="--formats gif: a figure's format is one of svg, pdf, png"):
-        draw("msd", [run_folder], tmp_path / "msd.svg", formats=["gif"])
-    with pytest.raises(ConfigError, match="no runs given"):
-        draw("msd", [], tmp_path / "msd.svg")
+    for kinds in (["msd"], ["all"]):
+        with pytest.raises(ConfigError, match="no runs given"):
+            draw(kinds, [], tmp_path / "msd.svg")
     with pytest.raises(StoreMissingError):
-        draw("msd", [tmp_path / "nowhere"], tmp_path / "msd.svg")
+        draw(["msd"], [tmp_path / "nowhere"], tmp_path / "msd.svg")
     assert not (tmp_path / "msd.svg").exists()
 
 

@@ -417,7 +417,7 @@ def test_what_cannot_be_shown_is_one_line_and_leaves_no_page(pages, tmp_path):
 def test_the_page_of_real_results(make_run, tmp_path):
     folders = [make_run(), make_run({"seed": 1}, taken=30, status="diverged", diverged_at=30)]
     write_tables(folders, tmp_path / "exponents.csv")
-    draw("beta", folders, tmp_path / "beta.svg")
+    draw(["beta"], folders, tmp_path / "beta.svg")
     write_page([tmp_path / "exponents.csv", tmp_path / "beta.svg"], tmp_path / "index.html", title="tiny")
     page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
     assert {row[0] for row in page.rows("run-table")[1:]} == {folder.name for folder in folders}

@@ -11,8 +11,6 @@ from invented import page_sources, sweep
 from anodiff.report.figures.catalogue import FIGURES
 from anodiff.report.page import write_page
 
-playwright = pytest.importorskip("playwright.sync_api")
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here; on Debian: apt-get install chromium")
@@ -45,6 +43,7 @@ LEAST_CONTRAST = """() => {
 
 @pytest.fixture(scope="module")
 def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as started:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
@@ -95,7 +94,9 @@ def heading(page, text, table="#run-table"):
 
 def wait_until_sorted(page, text, direction, table="#run-table"):
     """The table is drawn again a moment after the click."""
-    playwright.expect(heading(page, text, table)).to_have_attribute("aria-sort", direction, timeout=20_000)
+    from playwright.sync_api import expect
+
+    expect(heading(page, text, table)).to_have_attribute("aria-sort", direction, timeout=20_000)
 
 
 def test_every_figure_is_there_and_drawn(opened, sweep_page):

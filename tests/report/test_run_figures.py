@@ -1,11 +1,14 @@
 """The figures of one run show what its stores contain, and are left out if there is no data."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from anodiff.cli.app import app
 from anodiff.diffusion.analysis import compute_diffusion
 from anodiff.diffusion.avalanches import loss_avalanches
 from anodiff.diffusion.jumps import describe_tails
@@ -65,11 +68,24 @@ def line(panel, name):
 
 
 def test_every_figure_that_has_data_is_drawn_in_every_format_and_the_others_are_absent(small_run, tmp_path):
-    drawn = draw_run(small_run, tmp_path / "figures")
+    drawn = draw_run(small_run, tmp_path / "figures", formats=["svg", "pdf", "png"])
     assert drawn == [kind for kind in RUN_FIGURES if kind not in ABSENT]
     assert {file.name for file in (tmp_path / "figures").iterdir()} == {f"{kind}{end}" for kind in drawn for end in FORMATS}
     with pytest.raises(OutputExistsError):
         draw_run(small_run, tmp_path / "figures")
+
+
+def test_one_command_draws_several_runs_each_into_its_own_folder(small_run, tmp_path):
+    runs = [tmp_path / name for name in ("one", "other")]
+    for run in runs:
+        shutil.copytree(small_run, run)
+    asked = ["run-figures", *map(str, runs), "--kind", "msd,beta", "--formats", "pdf"]
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    for run in runs:
+        assert {file.name for file in (run / "figures").iterdir()} == {"msd.pdf", "beta.pdf"}
+    refused = CliRunner().invoke(app, [*asked, "--output", str(tmp_path / "figures")])
+    assert isinstance(refused.exception, ConfigError)
+    assert "one folder for the figures of 2 runs" in str(refused.exception)
 
 
 def test_an_unknown_kind_is_one_line(small_run, tmp_path):
@@ -253,4 +269,4 @@ def test_quantities_that_were_not_measured_have_no_column(run):
 def test_a_run_that_diverged_at_once_has_only_the_figure_of_the_loss(tmp_path):
     folder = trained(tmp_path, **{"optimiser.learning_rate": 1e30, "training.loss": "mse"})
     assert draw_run(folder) == ["loss"]
-    assert {file.name for file in (folder / "figures").iterdir()} == {f"loss{end}" for end in FORMATS}
+    assert {file.name for file in (folder / "figures").iterdir()} == {"loss.svg"}

@@ -259,6 +259,20 @@ def test_analysis_settings_are_bounded(values, expected):
     assert expected in refused(validate, AnalysisSettings, values, "--analysis")
 
 
+@pytest.mark.parametrize(
+    ("formats", "expected"),
+    [
+        (["pdf"], "leaves out svg, which the page needs; add it"),
+        (["svg", "pdf", "pdf"], "names a format twice"),
+        (["svg", "jpeg"], "'svg', 'pdf' or 'png'"),
+        ([], "at least 1 item"),
+    ],
+    ids=str,
+)
+def test_the_figures_have_known_formats_each_once_and_svg_among_them(formats, expected):
+    assert expected in refused(validate, Config, {"sweep": {"name": "s"}, "figures": {"formats": formats}}, "c.yaml")
+
+
 def test_changes_override_the_analysis_settings_of_the_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("sweep: {name: s}\nanalysis: {slope_width: 0.5, largest_lag: 0.8}")

@@ -20,6 +20,7 @@ from anodiff.storage.stores import (
     finish_store,
     open_store,
     publish,
+    read_attributes,
     storage_errors,
     sync_files,
     writing,
@@ -277,3 +278,20 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
         assert message.count("No space left on device") == 1
         assert message.endswith("; nothing was published; free some space and run this again")
         assert left == "[]"
+
+
+def test_attributes_read_from_their_file_alone_are_those_that_zarr_reads(tmp_path):
+    group = create_store(tmp_path / "a.zarr", "anodiff test", 1, {"settings": {"rate": 0.1}, "note": "β > 1"})
+    finish_store(group, steps=3)
+    assert read_attributes(tmp_path / "a.zarr") == dict(zarr.open_group(tmp_path / "a.zarr", mode="r").attrs)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"node_type": "array"}'])
+def test_attributes_of_what_is_not_a_group_are_refused(content, tmp_path):
+    with pytest.raises(errors.StoreMissingError):
+        read_attributes(tmp_path / "a.zarr")
+    (tmp_path / "a.zarr").mkdir()
+    if content is not None:
+        (tmp_path / "a.zarr" / "zarr.json").write_text(content)
+    with pytest.raises(errors.StoreFormatError):
+        read_attributes(tmp_path / "a.zarr")

@@ -145,7 +145,7 @@ def test_the_second_claim_judges_the_first_for_each_model():
 def test_what_the_sweep_does_not_hold_is_not_measured_and_says_why(tmp_path):
     exponents_of(1.5, 0.8).to_csv(tmp_path / "exponents.csv")
     no_tails().to_csv(tmp_path / "tails.csv")
-    write_tables([tmp_path / "exponents.csv", tmp_path / "tails.csv"], tmp_path / "claims.csv", kind="claims")
+    write_tables([tmp_path / "exponents.csv", tmp_path / "tails.csv"], tmp_path / "claims.csv", kinds=["claims"])
     table = pd.read_csv(tmp_path / "claims.csv")
     assert list(table) == list(CLAIM_COLUMNS) == list(pd.read_parquet(tmp_path / "claims.parquet"))
     assert set(table["claim"]) == set(CLAIMS) == {1, 2, 3, 4, 5}

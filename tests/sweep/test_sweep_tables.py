@@ -10,6 +10,7 @@ from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreMissingError
+from anodiff.sweep import tables
 from anodiff.sweep.results import read_run, read_runs
 from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS
 from anodiff.sweep.tables import TABLES, configuration_table, ensemble_table, exponents_table, tails_table, write_tables
@@ -101,7 +102,7 @@ def test_a_diverged_run_has_its_rows_with_the_reason(make_run):
 def test_csv_and_parquet_hold_the_same_table(make_run, tmp_path):
     folders = [make_run({"seed": 1}), make_run({"recording.windows": "log"})]
     folders += [make_run({"data.flip": True}, taken=25, status="diverged", diverged_at=25)]
-    returned = write_tables(folders, tmp_path / "out" / "table.csv")
+    returned = write_tables(folders, tmp_path / "out" / "table.csv")["exponents"]
     csv, parquet = pd.read_csv(tmp_path / "out" / "table.csv"), pd.read_parquet(tmp_path / "out" / "table.parquet")
     assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["table.csv", "table.parquet"]
     assert len(csv) == len(returned) == 9
@@ -130,6 +131,24 @@ def test_runs_of_any_settings_fit_in_one_table(make_run, tmp_path, one, other):
     csv, parquet = pd.read_csv(tmp_path / "table.csv"), pd.read_parquet(tmp_path / "table.parquet")
     assert list(csv) == list(parquet)
     assert csv["run"].nunique() == 2
+
+
+def test_several_tables_are_made_from_runs_that_are_read_once(make_run, tmp_path, monkeypatch):
+    folders, read = [make_run({"seed": seed}) for seed in (0, 1)], []
+    monkeypatch.setattr(tables, "read_runs", lambda given: read.append(given) or read_runs(given))
+    written = write_tables(folders, tmp_path / "tables", kinds=["tails", "exponents"])
+    assert read == [folders]
+    assert list(written) == ["tails", "exponents"]
+    for kind in written:
+        write_tables(folders, tmp_path / f"{kind}.csv", kinds=[kind])
+        for ending in ("csv", "parquet"):
+            assert (tmp_path / f"{kind}.{ending}").read_bytes() == (tmp_path / "tables" / f"{kind}.{ending}").read_bytes()
+
+
+def test_if_one_table_fails_none_is_written(make_run, tmp_path):
+    with pytest.raises(StoreMissingError, match=r"roughness\.csv"):
+        write_tables([make_run()], tmp_path / "tables", kinds=["exponents", "landscape"])
+    assert list((tmp_path / "tables").iterdir()) == []
 
 
 @pytest.mark.parametrize("existing", ["table.csv", "table.parquet"])
@@ -171,6 +190,10 @@ def test_no_runs_and_another_ending_are_refused(run_folder, tmp_path):
         write_tables([], tmp_path / "table.csv")
     with pytest.raises(ConfigError, match=r"must end in \.csv"):
         write_tables([run_folder], tmp_path / "table.txt")
+    with pytest.raises(ConfigError, match="2 tables do not fit into one file"):
+        write_tables([run_folder], tmp_path / "table.csv", kinds=["exponents", "tails"])
+    with pytest.raises(ConfigError, match="make the tables of runs first, then claims from them"):
+        write_tables([run_folder], tmp_path, kinds=["exponents", "claims"])
 
 
 def test_tails_have_the_run_s_columns_first(make_run):
@@ -235,6 +258,6 @@ def test_the_command_s_help_names_every_kind_that_it_makes():
 
 def test_an_unknown_table_is_refused(run_folder, tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'tails'"):
-        write_tables([run_folder], tmp_path / "table.csv", kind="tail")
-    write_tables([run_folder], tmp_path / "table.csv", kind="ensembles")
+        write_tables([run_folder], tmp_path / "table.csv", kinds=["tail"])
+    write_tables([run_folder], tmp_path / "table.csv", kinds=["ensembles"])
     assert len(pd.read_parquet(tmp_path / "table.parquet")) == 3

@@ -24,16 +24,14 @@ from anodiff.settings.run import RunSettings
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 
-#: A run of a second or two, of a network and an optimiser with much to remember, whose weights fill several files.
+#: A run of a second, of a network and an optimiser with much to remember, whose weights fill several files.
 RUN = {
     "data": {"name": "digits", "shift": 1, "noise": 0.5},
     "model": {"name": "restless:restless"},
     "optimiser": {"name": "adam", "learning_rate": 0.003, "schedule": "cosine"},
-    "training": {"batch_size": 64, "steps": 2500},
-    "recording": {"window_length": 500, "noise_every": 500},
+    "training": {"batch_size": 64, "steps": 1200},
+    "recording": {"window_length": 300, "noise_every": 300},
 }
-
-KILLS = 30
 
 
 @pytest.fixture(scope="module")
@@ -80,22 +78,25 @@ def undisturbed(execute, tmp_path_factory):
     return folder / "trajectory.zarr", answer["seconds"]
 
 
-def test_a_run_killed_at_30_random_moments_is_the_undisturbed_run(execute, undisturbed, tmp_path):
+def test_a_run_killed_at_random_moments_is_the_undisturbed_run(execute, undisturbed, tmp_path):
     whole, seconds = undisturbed
-    moments = random.Random(4)
+    moments, end = (
+        random.Random(int(os.environ["ANODIFF_TEST_SEED"])),
+        time.monotonic() + float(os.environ["ANODIFF_TEST_SECONDS"]),
+    )
     killed, folder, done = 0, make_run(tmp_path / "run0"), 0
-    while killed < KILLS or not (folder / "trajectory.zarr").exists():
-        if (folder / "trajectory.zarr").exists():
+    while not (finished := (folder / "trajectory.zarr").exists()) or time.monotonic() < end:
+        if finished:
             done += 1
             same_store(whole, folder / "trajectory.zarr")
             folder = make_run(tmp_path / f"run{done}")
-        kill = {"after": moments.uniform(0, 0.6 * seconds)} if killed < KILLS else {}
+        kill = {"after": moments.uniform(0, 0.6 * seconds)} if time.monotonic() < end else {}
         answer = execute(*training(folder), log=folder / "log", **kill)
         assert answer["status"] == (-signal.SIGKILL if kill and answer["status"] else 0), (folder / "log").read_text()
         killed += answer["status"] == -signal.SIGKILL
     same_store(whole, folder / "trajectory.zarr")
-    continued = sum(log.read_text().count("resuming at step") for log in tmp_path.glob("run*/log"))
-    assert continued > KILLS / 3
+    assert killed
+    assert any("resuming at step" in log.read_text() for log in tmp_path.glob("run*/log"))
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -174,7 +175,6 @@ def test_slices_of_the_landscape_go_on_in_the_plane_that_was_cut_off(execute, sh
 
 
 def test_a_signal_of_the_scheduler_and_another_one_within_the_checkpoint_change_nothing(execute, undisturbed, run):
-    pytest.importorskip("torch")
     command = [sys.executable, "-m", "anodiff", *map(str, training(run))]
     path = os.pathsep.join([str(ROOT), str(TESTS)])
     statuses = []
@@ -204,7 +204,7 @@ mount -o remount,size=200m "$1"
 """
 
 
-@pytest.mark.parametrize("small", ["500k", "2m", "3m"])
+@pytest.mark.parametrize("small", ["500k", "1m", "1500k"])
 def test_a_full_file_system_is_one_line_and_the_run_goes_on_when_there_is_space(undisturbed, run, tmp_path, small):
     mounted = tmp_path / "mounted"
     mounted.mkdir()
@@ -225,8 +225,8 @@ def test_a_full_file_system_is_one_line_and_the_run_goes_on_when_there_is_space(
     same_store(undisturbed[0], kept / "run" / "trajectory.zarr")
 
 
-def sweep(folder):
-    """Write a config of one run, whose every stage takes a moment, and return the command that makes its table.
+def sweep(folder, to="tables"):
+    """Write a config of one run, whose every stage takes a moment, and return the command that makes its tables.
 
     Its landscape, whose measurements are killed above, is left out, and so is the simplified model.
     """
@@ -235,7 +235,7 @@ def sweep(folder):
     config |= {"analysis": {"long_lags": [50, 400]}, "landscape": {"seeds": "none"}, "simplified_model": {"enabled": False}}
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    arguments = ["--directory", folder, "--configfile", folder / "config.yaml", "--nolock", "--rerun-incomplete", "tables"]
+    arguments = ["--directory", folder, "--configfile", folder / "config.yaml", "--nolock", "--rerun-incomplete", to]
     return [sys.executable, "-m", "snakemake", *map(str, arguments)]
 
 
@@ -258,7 +258,7 @@ AT_WORK = {
 
 @pytest.mark.workflow
 def test_a_signal_to_a_job_of_the_workflow_reaches_the_training_and_the_next_attempt_goes_on(tmp_path):
-    command = sweep(tmp_path / "swept")
+    command = sweep(tmp_path / "swept", "trajectories")
     process = start(command)
     while not list((tmp_path / "swept").glob(AT_WORK["train"])):
         assert process.poll() is None
@@ -272,6 +272,7 @@ def test_a_signal_to_a_job_of_the_workflow_reaches_the_training_and_the_next_att
     assert "resuming at step" in log.read_text()
 
 
+@pytest.mark.long
 @pytest.mark.workflow
 def test_every_stage_of_a_workflow_that_is_killed_and_run_again_gives_the_same_bits(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"

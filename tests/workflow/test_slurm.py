@@ -1,4 +1,8 @@
-"""On a real SLURM cluster, with every fault that clusters have: the bits are those of an undisturbed local run."""
+"""On a real SLURM cluster, with every fault that clusters have: the bits are those of an undisturbed local run.
+
+A run that is to be disturbed is held back until the fault has happened; see `restless.Held`. So it takes seconds, and a fault
+always finds it in training.
+"""
 
 import os
 import re
@@ -12,16 +16,14 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
+from restless import HOLD
 from sameness import same_store
-from tiny import ROOT, TINY, snakemake
+from tiny import ENVIRONMENT, ROOT, TINY, snakemake
 
 from slurm import Cluster, missing_programs
 
-STORES = ("trajectory.zarr", "geometry.zarr", "diffusion.zarr")
-#: Length of the long run.
-STEPS = 50_000
-#: What the long run is made for where it goes all its way: its stages and one table.
-TABLE = "results/long/tables/exponents.csv"
+#: Steps of a run that is disturbed: more than it can take, a second each, until the fault.
+STEPS = 500
 
 pytestmark = [
     pytest.mark.slurm,
@@ -62,7 +64,7 @@ def start(cluster, profile):
 
     def started(folder, config, *arguments, to="trajectories", profile=profile):
         command = [sys.executable, ROOT / "tests" / "impatient.py", to, "--directory", folder, "--configfile", config]
-        environment = cluster.environment | {"ANODIFF_CHECKPOINT_EVERY": "1", "OMP_NUM_THREADS": "1"}
+        environment = cluster.environment | ENVIRONMENT | {"ANODIFF_CHECKPOINT_EVERY": "1"}
         with (folder / "log").open("a") as log:
             process = subprocess.Popen(
                 list(map(str, [*command, "--profile", profile, *arguments])),
@@ -84,93 +86,199 @@ def start(cluster, profile):
     cluster.wait(lambda: not cluster.jobs("pending,running,completing"), 30)
 
 
-def locally(folder, config, to=TABLE):
-    finished = snakemake(folder, to, config=config)
-    assert finished.returncode == 0, finished.stderr
-
-
-def same_results(here, there, stores=STORES, tables=()):
-    """These stores of all runs, and these tables, are the same to the bit; return the names of the runs."""
-    (sweep,) = (here / "results").iterdir()
-    runs = sorted(path.name for path in (sweep / "runs").iterdir())
-    for run in runs:
-        for store in stores:
-            same_store(*(folder / "results" / sweep.name / "runs" / run / store for folder in (here, there)))
-    for table in tables:
-        name = Path("results", sweep.name, "tables", f"{table}.csv")
-        assert (here / name).read_text() == (there / name).read_text()
-    return runs
-
-
-def long_config(folder, steps):
-    """One run that takes a while, one window of which is kept; its landscape and the simplified model are left out."""
+def config_of(folder, name, *changes):
+    """One run that can be held back, and others; their landscape and the simplified model are left out."""
     config = yaml.safe_load(TINY.read_text())
-    config |= {"landscape": {"seeds": "none"}, "simplified_model": {"enabled": False}}
-    config["sweep"] |= {"name": "long", "grid": [], "runs": [{"training.steps": steps}]}
-    config["sweep"]["defaults"]["recording"] |= {"windows": [{"start": steps - 200, "length": 200}], "noise_every": 0}
-    path = folder / "long.yaml"
+    config |= {"landscape": {"seeds": "none"}, "simplified_model": {"enabled": False}, "paths": {"data": "nowhere"}}
+    config["sweep"] |= {"name": name, "grid": [], "runs": [{}, *changes]}
+    defaults = config["sweep"]["defaults"]
+    defaults |= {"model": {"name": "restless:held"}, "training": {"batch_size": 32, "steps": STEPS}}
+    defaults["recording"] |= {"windows": [{"start": STEPS - 200, "length": 200}], "noise_every": 0}
+    path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """A long run's config, and the folder of its undisturbed local sweep."""
+    """The config of a run that is to be disturbed, and the folder of its undisturbed local training."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    config = long_config(folder, STEPS)
-    locally(folder, config)
+    config = config_of(folder, "held")
+    finished = snakemake(folder, "trajectories", config=config)
+    assert finished.returncode == 0, finished.stderr
     return config, folder
 
 
-def job_of(cluster, rule="train"):
-    """Number of the running job of a rule, or None."""
-    for line in cluster.jobs("running"):
-        number, _, comment = line.split(maxsplit=2)
-        if rule in comment:
-            return number
-    return None
-
-
-def in_training(cluster, folder):
-    """Wait until the run has a checkpoint, and return the number of its job."""
-
-    def found():
-        return list(folder.glob("scratch/long/*/checkpoints/*.pt")) and job_of(cluster)
-
-    return cluster.wait(found, 300)
-
-
-def came_through(process, folder, undisturbed, *, attempt, stores=STORES[:1], tables=()):
-    """Snakemake has ended well; the training went on where it was; its path, or more of it, is the undisturbed one.
-
-    Return the number of the job that finished it and its node.
-    """
-    assert process.wait(timeout=600) == 0, (folder / "log").read_text()
-    (run,) = same_results(undisturbed[1], folder, stores, tables)
-    log = (folder / "results" / "long" / "logs" / "train" / f"{run}.log").read_text()
-    assert re.search(r"resuming at step [1-9]", log)
-    head = re.match(r"anodiff train: .*, host (\w+), SLURM job (\d+), GPU 0, attempt (\d+)\n", log)
-    assert int(head[3]) == attempt
-    return head[2], head[1]
-
-
-def test_the_whole_sweep_with_more_trainings_than_gpus(start, swept, tmp_path):
-    here, there = swept, tmp_path
-    process = start(there, TINY, to="all")
-    assert process.wait(timeout=900) == 0, (there / "log").read_text()
-    assert (there / "results" / "tiny" / "index.html").stat().st_size > 50_000
-    runs = same_results(here, there, tables=("exponents", "tails", "ensembles"))
-    assert len(runs) == 4
+def same_trajectories(here, there):
+    """The trajectories of all runs there are those here; return the names of the runs."""
+    (sweep,) = (there / "results").iterdir()
+    runs = sorted(path.name for path in (sweep / "runs").iterdir())
     for run in runs:
-        log = (there / "results" / "tiny" / "logs" / "train" / f"{run}.log").read_text()
+        same_store(*(folder / "results" / sweep.name / "runs" / run / "trajectory.zarr" for folder in (here, there)))
+    return runs
+
+
+def three_runs(folder):
+    """The test-sized sweep without its second seed: a training more than there are GPUs."""
+    config = yaml.safe_load(TINY.read_text())
+    config["sweep"]["grid"][0]["seed"] = [0]
+    path = folder / "three.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    return path
+
+
+def test_the_whole_sweep_with_more_trainings_than_gpus(start, request, tmp_path):
+    components = ("--group-components", "landscape=3", "run_figures=3")  # fewer jobs
+    process = start(tmp_path, three_runs(tmp_path), *components, to="all")
+    assert process.wait(timeout=900) == 0, (tmp_path / "log").read_text()
+    swept = request.getfixturevalue("swept")  # where processes share the tests, another one has made it meanwhile
+    here, there = (folder / "results" / "tiny" for folder in (swept, tmp_path))
+    assert (there / "index.html").stat().st_size > 50_000
+    runs = sorted(path.name for path in (there / "runs").iterdir())
+    assert len(runs) == 3
+    for run in runs:
+        same_stores(here / "runs" / run, there / "runs" / run)
+        log = (there / "logs" / "train" / f"{run}.log").read_text()
         assert re.match(r"anodiff train: .*, host node[12], SLURM job \d+, GPU 0, attempt 1\n", log)
-    assert "The page: " in (there / "log").read_text()
-    assert list(there.glob("logs/slurm/rule_train/*/*.log"))  # those of jobs that went well are kept
-    assert len(re.findall(r"\bGroup job analysis", (there / "log").read_text())) == len(runs)
+    for table in ("exponents", "tails"):
+        ours, theirs = ((folder / "tables" / f"{table}.csv").read_text().splitlines() for folder in (here, there))
+        assert theirs == [line for line in ours if line in set(theirs)]  # without those of the second seed
+    log = (tmp_path / "log").read_text()
+    assert "The page: " in log
+    assert list(tmp_path.glob("logs/slurm/rule_train/*/*.log"))  # those of jobs that went well are kept
+    assert len(re.findall(r"\bGroup job analysis", log)) == len(runs)
 
 
+def same_stores(here, there):
+    """All stores below one folder are those below the other, but for where and when they were made."""
+    names = sorted(str(store.relative_to(here)) for store in here.rglob("*.zarr"))
+    assert names == sorted(str(store.relative_to(there)) for store in there.rglob("*.zarr"))
+    for name in names:
+        same_store(here / name, there / name, but=("provenance", "identity"))  # the identity of a path holds its provenance
+
+
+class Disturbed:
+    """A sweep of one run on the cluster, in a folder, whose training is held back until it is let go."""
+
+    def __init__(self, cluster, start, folder, undisturbed):
+        self.cluster, self.folder = cluster, folder
+        self.config, self.whole = undisturbed
+        self.start = lambda *arguments: start(folder, self.config, *arguments)
+        (folder / HOLD).touch()
+        self.process = self.start()
+
+    def checkpoints(self):
+        return set(self.folder.glob("scratch/held/*/checkpoints/*.pt"))
+
+    def trainings(self):
+        return [
+            process
+            for process in psutil.process_iter(["cmdline", "cwd"])
+            if {"anodiff", "train"} <= {Path(word).name for word in process.info["cmdline"] or ()}
+            and process.info["cwd"] == str(self.folder)
+        ]
+
+    def in_training(self, before=frozenset()):
+        """Wait until there is a checkpoint that was not there before; return the number of the job and its training."""
+        self.cluster.wait(lambda: self.checkpoints() - before, 300)
+        (training,) = self.trainings()
+        (job,) = (line.split()[0] for line in self.cluster.jobs("running") if "train" in line)
+        return job, training
+
+    def in_training_again(self, training):
+        """Wait until this training has ended and the next one has gone on from its checkpoint; return as above."""
+        training.wait(120)
+        return self.in_training(self.checkpoints())
+
+    def let_go(self, training=None):
+        """Let this training's successor train to its end, once this one has ended."""
+        if training:
+            training.wait(120)
+        (self.folder / HOLD).unlink()
+
+    def came_through(self, attempt):
+        """Snakemake has ended well; the training went on where it was; its path is the undisturbed one.
+
+        Return the number of the job that finished it and its node.
+        """
+        assert self.process.wait(timeout=600) == 0, self.log()
+        (run,) = same_trajectories(self.whole, self.folder)
+        log = (self.folder / "results" / "held" / "logs" / "train" / f"{run}.log").read_text()
+        assert re.search(r"resuming at step [1-9]", log)
+        head = re.match(r"anodiff train: .*, host (\w+), SLURM job (\d+), GPU 0, attempt (\d+)\n", log)
+        assert int(head[3]) == attempt
+        return head[2], head[1]
+
+    def log(self):
+        return (self.folder / "log").read_text()
+
+
+@pytest.fixture
+def disturbed(cluster, start, undisturbed, tmp_path):
+    return Disturbed(cluster, start, tmp_path, undisturbed)
+
+
+def test_a_run_longer_than_its_time_limit_proceeds_over_several_jobs(cluster, disturbed):
+    job, training = disturbed.in_training()
+    cluster.output("scontrol", "update", f"JobId={job}", "EndTime=now")  # SLURM looks every half minute
+    disturbed.let_go(training)
+    assert disturbed.came_through(attempt=2)[0] != job
+    assert f"SLURM-job '{job}' failed, SLURM status is: 'TIMEOUT'" in disturbed.log()
+
+
+def test_a_node_that_dies_loses_no_more_than_since_the_last_checkpoint(cluster, disturbed):
+    job, training = disturbed.in_training()
+    node = cluster.output("squeue", "-h", "-j", job, "-o", "%N").strip()
+    cluster.kill_node(node)
+    try:
+        disturbed.let_go(training)
+        same, other = disturbed.came_through(attempt=1)
+        assert same == job
+        assert other != node
+    finally:
+        cluster.start_node(node)
+
+
+def test_snakemake_itself_may_be_killed(cluster, disturbed):
+    job, training = disturbed.in_training()
+    os.killpg(disturbed.process.pid, signal.SIGKILL)
+    disturbed.process.wait()
+    cluster.output("scancel", job)
+    disturbed.let_go(training)
+    cluster.wait(lambda: not cluster.jobs("pending,running,completing"), 30)
+    assert disturbed.start("--unlock").wait(timeout=240) == 0
+    disturbed.process = disturbed.start()
+    disturbed.came_through(attempt=1)
+
+
+@pytest.mark.long
+def test_a_job_that_is_requeued_then_preempted_then_cancelled_goes_on_each_time(cluster, disturbed):
+    job, training = disturbed.in_training()
+    cluster.output("scontrol", "requeue", job)
+    same, training = disturbed.in_training_again(training)
+    assert same == job
+    cluster.output("sbatch", "-p", "urgent", "-N2", "--gpus-per-node=1", "-o", "/dev/null", "--wrap", "sleep 4")
+    same, training = disturbed.in_training_again(training)
+    assert same == job
+    cluster.output("scancel", job)
+    disturbed.let_go(training)
+    assert disturbed.came_through(attempt=2)[0] != job
+    assert "checkpoint written; run again to resume" in disturbed.log()  # the cancelled job's last lines
+
+
+@pytest.mark.long
+def test_the_controller_may_be_away(cluster, disturbed):
+    disturbed.in_training()
+    cluster.stop_controller()
+    disturbed.let_go()
+    time.sleep(20)
+    cluster.start_controller()
+    assert disturbed.process.wait(timeout=600) == 0, disturbed.log()
+    same_trajectories(disturbed.whole, disturbed.folder)
+
+
+@pytest.mark.long
 def test_trainings_that_share_a_gpu(start, swept, tmp_path, tmp_path_factory):
-    here, there = swept, tmp_path
     shared = changed_profile(
         tmp_path_factory.mktemp("shared"),
         ("    gpu: 1 ", '    gres: "gpu:1" '),
@@ -178,137 +286,46 @@ def test_trainings_that_share_a_gpu(start, swept, tmp_path, tmp_path_factory):
         ("# groups: train=trainings ", "groups: train=trainings "),
         ("# group-components: trainings=4 ", "group-components: trainings=2 "),
     )
-    process = start(there, TINY, to="trajectories", profile=shared)
-    assert process.wait(timeout=900) == 0, (there / "log").read_text()
+    process = start(tmp_path, three_runs(tmp_path), profile=shared)
+    assert process.wait(timeout=900) == 0, (tmp_path / "log").read_text()
     jobs = []
-    for run in sorted(path.name for path in (here / "results" / "tiny" / "runs").iterdir()):
-        same_store(*(folder / "results" / "tiny" / "runs" / run / "trajectory.zarr" for folder in (here, there)))
-        log = (there / "results" / "tiny" / "logs" / "train" / f"{run}.log").read_text()
+    for run in same_trajectories(swept, tmp_path):
+        log = (tmp_path / "results" / "tiny" / "logs" / "train" / f"{run}.log").read_text()
         jobs.append(re.match(r"anodiff train: .*, SLURM job (\d+), GPU 0, attempt 1\n", log)[1])
-    assert len(jobs) == 4
+    assert len(jobs) == 3
     assert len(set(jobs)) == 2
 
 
-def test_a_cancelled_job_is_tried_again(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0])
-    job = in_training(cluster, tmp_path)
-    cluster.output("scancel", job)
-    assert came_through(process, tmp_path, undisturbed, attempt=2)[0] != job
-    assert "checkpoint written; run again to resume" in (tmp_path / "log").read_text()  # the failed job's last lines
-
-
-def test_a_requeued_job_goes_on_under_its_number(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0])
-    job = in_training(cluster, tmp_path)
-    cluster.output("scontrol", "requeue", job)
-    assert came_through(process, tmp_path, undisturbed, attempt=1)[0] == job
-
-
-def test_a_preempted_job_goes_on_when_there_is_room(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0])
-    job = in_training(cluster, tmp_path)
-    cluster.output("sbatch", "-p", "urgent", "-N2", "--gpus-per-node=1", "-o", "/dev/null", "--wrap", "sleep 4")
-    assert came_through(process, tmp_path, undisturbed, attempt=1)[0] == job
-
-
-def test_a_node_that_dies_loses_no_more_than_since_the_last_checkpoint(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0], to=TABLE)
-    job = in_training(cluster, tmp_path)
-    node = cluster.output("squeue", "-h", "-j", job, "-o", "%N").strip()
-    cluster.kill_node(node)
-    try:
-        same, other = came_through(process, tmp_path, undisturbed, attempt=1, stores=STORES, tables=("exponents",))
-        assert same == job
-        assert other != node
-    finally:
-        cluster.start_node(node)
-
-
-def test_the_controller_may_be_away(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0])
-    in_training(cluster, tmp_path)
-    cluster.stop_controller()
-    time.sleep(20)
-    cluster.start_controller()
-    assert process.wait(timeout=600) == 0, (tmp_path / "log").read_text()
-    same_results(undisturbed[1], tmp_path, STORES[:1])
-
-
-def test_snakemake_itself_may_be_killed(cluster, start, undisturbed, tmp_path):
-    process = start(tmp_path, undisturbed[0])
-    job = in_training(cluster, tmp_path)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    cluster.output("scancel", job)
-    cluster.wait(lambda: not cluster.jobs("pending,running,completing"), 30)
-    assert start(tmp_path, undisturbed[0], "--unlock").wait(timeout=240) == 0
-    came_through(start(tmp_path, undisturbed[0]), tmp_path, undisturbed, attempt=1)
-
-
-def hold(folder, seconds):
-    """Let the training of the sweep in ``folder`` stand still for so many seconds."""
-    (training,) = [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if {"anodiff", "train"} <= {Path(word).name for word in process.info["cmdline"] or ()} and Path(process.cwd()) == folder
-    ]
-    training.send_signal(signal.SIGSTOP)
-    time.sleep(seconds)
-    training.send_signal(signal.SIGCONT)
-
-
-def steps_in(seconds, folder):
-    """How many steps the long run makes in so many seconds, its beginning included, as one in ``folder`` did."""
-    (benchmark,) = (folder / "results" / "long" / "benchmarks" / "train").iterdir()
-    return int(STEPS / pd.read_csv(benchmark, sep="\t")["s"].item() * seconds)
-
-
-def test_a_run_longer_than_the_time_limit_proceeds_over_several_jobs(cluster, start, undisturbed, tmp_path):
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
-    config = long_config(tmp_path, steps_in(100, undisturbed[1]))
-    process = start(there, config, "--default-resources", "runtime=1")
-    job = in_training(cluster, there)
-    cluster.output("scontrol", "update", f"JobId={job}", "TimeLimit=1")
-    hold(there, 40)  # SLURM allows up to a minute and a half; this much of it needs no processor
-    locally(here, config, "trajectories")
-    assert came_through(process, there, (config, here), attempt=2)[0] != job
-    assert f"SLURM-job '{job}' failed, SLURM status is: 'TIMEOUT'" in (there / "log").read_text()
-
-
+@pytest.mark.long
 def test_the_rest_completes_when_a_run_fails_for_good_and_a_table_says_why(start, undisturbed, tmp_path):
-    config = yaml.safe_load(undisturbed[0].read_text())
-    early = {"recording.windows": [{"start": 0, "length": 200}], "training.steps": 300}
-    config["sweep"]["runs"] += [{"data": "cifar10"} | early, {"optimiser.learning_rate": 1e30, "training.loss": "mse"} | early]
-    config["paths"] = {"data": "nowhere"}
-    path = tmp_path / "failing.yaml"
-    path.write_text(yaml.safe_dump(config))
-    assert start(tmp_path, path, "--retries", "1", to="tables").wait(timeout=600) == 1
-    table = pd.read_csv(tmp_path / "results" / "long" / "tables" / "exponents-partial.csv").set_index("run")
-    good, lost, failed = (table.loc[[run]].iloc[0] for run in table.index.unique())
-    assert (good["status"], lost["status"], failed["status"]) == ("complete", "diverged", "missing")
+    config = config_of(tmp_path, "held", {"data": "cifar10"})
+    assert start(tmp_path, config, "--retries", "1", to="tables").wait(timeout=600) == 1
+    table = pd.read_csv(tmp_path / "results" / "held" / "tables" / "exponents-partial.csv").set_index("run")
+    good, failed = (table.loc[[run]].iloc[0] for run in table.index.unique())
+    assert (good["status"], failed["status"]) == ("complete", "missing")
     assert "nowhere" in failed["note"]
     assert "cifar10" in failed.name
-    assert "attempt 2" in (tmp_path / "results" / "long" / "logs" / "train" / f"{failed.name}.log").read_text()
-    (run,) = (undisturbed[1] / "results" / "long" / "runs").iterdir()
-    for store in STORES:
-        same_store(run / store, tmp_path / "results" / "long" / "runs" / run.name / store)
+    assert "attempt 2" in (tmp_path / "results" / "held" / "logs" / "train" / f"{failed.name}.log").read_text()
+    here, there = (folder / "results" / "held" / "runs" / good.name for folder in (undisturbed[1], tmp_path))
+    same_store(here / "trajectory.zarr", there / "trajectory.zarr")
 
 
+@pytest.mark.long
 def test_a_job_that_gets_no_gpu_says_so_at_once(start, undisturbed, tmp_path):
     asked = ("train:device=cuda", "train:gpu=1")
     assert start(tmp_path, undisturbed[0], "--set-resources", *asked, "--retries", "0").wait(timeout=240) == 1
-    (log,) = (tmp_path / "results" / "long" / "logs" / "train").iterdir()
+    (log,) = (tmp_path / "results" / "held" / "logs" / "train").iterdir()
     assert "--device cuda: " in log.read_text().splitlines()[-1]
 
 
+@pytest.mark.long
 def test_an_unknown_partition_is_named(start, undisturbed, tmp_path):
     asked = ("--set-resources", "train:slurm_partition=nonsense", "--retries", "0")
     assert start(tmp_path, undisturbed[0], *asked).wait(timeout=240) == 1
     assert "invalid partition specified: nonsense" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.long
 def test_a_cluster_that_is_away_is_named(cluster, start, undisturbed, tmp_path):
     cluster.stop_controller()
     try:

@@ -4,6 +4,8 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
+from string import Template
+from tempfile import TemporaryDirectory
 
 from anodiff.sweep import costs
 from anodiff.settings.sweep import Config
@@ -12,11 +14,11 @@ from anodiff.errors import AnodiffError
 from anodiff.report.figures.catalogue import (
     ALL_FIGURES,
     FIGURES,
-    GEOMETRY_FIGURES,
     LANDSCAPE_FIGURES,
     MODEL_FIGURES,
 )
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
+from anodiff.report.page_state import RUN_LIST
 from anodiff.sweep.runs import landscape_runs, sweep_runs
 from anodiff.sweep.tables import TABLES
 
@@ -81,3 +83,48 @@ def memory_for_attempt(estimate, settings, attempt):
 def attempt_number(wildcards, attempt):
     """Return which attempt of a job this is; its log begins with it."""
     return attempt
+
+
+# A caption does not know which of a rule's files it is for, so each file has one of its own.
+CAPTIONS = TemporaryDirectory(prefix="anodiff-captions-")
+
+
+def caption(template, name, **texts):
+    """Return the path of a file's caption in the report: a template of workflow/report, filled in."""
+    text = Path(workflow.basedir, "workflow", "report", f"{template}.rst").read_text()
+    path = Path(CAPTIONS.name, f"{template}_{name}.rst")
+    path.write_text(Template(text).substitute(texts))
+    return str(path)
+
+
+def pictures(kinds):
+    """Return the files of figures: SVG by kind, for the report, and those in more formats."""
+    return {
+        kind: report(
+            f"{RESULTS}/figures/{kind}.svg",
+            caption=caption("figure", kind, caption=ALL_FIGURES[kind].caption),
+            category="Figures",
+            labels={"figure": ALL_FIGURES[kind].title},
+        )
+        for kind in kinds
+    } | {
+        f"{kind}_{ending}": f"{RESULTS}/figures/{kind}.{ending}"
+        for kind in kinds
+        for ending in SETTINGS.figures.formats
+        if ending != "svg"
+    }
+
+
+def csv_and_parquet(kinds):
+    """Return the files of tables: CSV by kind, for the report, and Parquet."""
+    return {
+        kind: report(
+            f"{RESULTS}/tables/{kind}.csv",
+            caption=caption(
+                "table", kind, row=TABLES[kind].row, holds=TABLES[kind].holds
+            ),
+            category="Tables",
+            labels={"table": kind},
+        )
+        for kind in kinds
+    } | {f"{kind}_parquet": f"{RESULTS}/tables/{kind}.parquet" for kind in kinds}

@@ -13,6 +13,7 @@ rule diffusion:
         f"{RESULTS}/logs/diffusion/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/diffusion/{{run}}.tsv"
+    priority: 20
     group:
         "analysis"
     conda:

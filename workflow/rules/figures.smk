@@ -1,56 +1,68 @@
-# The figures of the sweep, of its landscapes and of the simplified model.
+# The figures of the sweep, of its landscapes and of the simplified model. Each rule draws several, in
+# one process that reads the runs once.
 
-# What each figure is drawn from: its inputs, and the folders that the command is given. None stands
-# for the inputs themselves.
-DRAWN = {
-    kind: (expand(rules.diffusion.output, run=RUNS), run_folders(RUNS))
-    for kind in FIGURES
-}
-for kind in GEOMETRY_FIGURES:
-    needed, drawn_from = DRAWN[kind]
-    DRAWN[kind] = needed + expand(rules.geometry.output, run=RUNS), drawn_from
+
+rule figures_of_runs:
+    input:
+        expand(rules.diffusion.output, run=RUNS),
+        expand(rules.geometry.output, run=RUNS),
+    output:
+        **pictures(FIGURES),
+    log:
+        f"{RESULTS}/logs/figures/runs.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/runs.tsv"
+    group:
+        "summary"
+    conda:
+        "../envs/anodiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        attempt=attempt_number,
+    params:
+        kinds=",".join(FIGURES),
+        drawn_from=lambda wildcards: run_folders(RUNS),
+        folder=lambda wildcards, output: Path(output[0]).parent,
+        formats=",".join(SETTINGS.figures.formats),
+    shell:
+        "ANODIFF_ATTEMPT={resources.attempt} "
+        "anodiff figures {params.kinds} {params.drawn_from:q} --output {params.folder:q} --formats {params.formats}"
+        " > {log:q} 2>&1"
+
+
+DRAWN = list(FIGURES)
+
 if LANDSCAPES:
-    DRAWN |= {
-        kind: (LANDSCAPE_STORES, run_folders(LANDSCAPES)) for kind in LANDSCAPE_FIGURES
-    }
-if SETTINGS.simplified_model.enabled:
-    DRAWN |= {
-        kind: (rules.simplified_model.output.store, None) for kind in MODEL_FIGURES
-    }
+    DRAWN += LANDSCAPE_FIGURES
 
-for kind, (needed, drawn_from) in DRAWN.items():
-
-    rule:
-        name:
-            f"figure_{kind}"
+    use rule figures_of_runs as figures_of_landscapes with:
         input:
-            needed,
+            LANDSCAPE_STORES,
         output:
-            svg=report(
-                f"{RESULTS}/figures/{kind}.svg",
-                caption="../report/figure.rst",
-                category="Figures",
-                labels={"figure": ALL_FIGURES[kind].title},
-            ),
-            pdf=f"{RESULTS}/figures/{kind}.pdf",
-            png=f"{RESULTS}/figures/{kind}.png",
+            **pictures(LANDSCAPE_FIGURES),
         log:
-            f"{RESULTS}/logs/figures/{kind}.log",
+            f"{RESULTS}/logs/figures/landscapes.log",
         benchmark:
-            f"{RESULTS}/benchmarks/figures/{kind}.tsv"
-        group:
-            "summary"
-        conda:
-            "../envs/anodiff.yaml"
-        threads: 1
-        resources:
-            mem_mb=2000,
-            runtime=30,
-            attempt=attempt_number,
+            f"{RESULTS}/benchmarks/figures/landscapes.tsv"
         params:
-            drawn_from=lambda wildcards, input, folders=drawn_from: folders or input,
-            kind=kind,
-            caption=ALL_FIGURES[kind].caption,
-        shell:
-            "ANODIFF_ATTEMPT={resources.attempt} "
-            "anodiff figures {params.kind} {params.drawn_from:q} --output {output.svg:q} --formats pdf,png > {log:q} 2>&1"
+            kinds=",".join(LANDSCAPE_FIGURES),
+            drawn_from=lambda wildcards: run_folders(LANDSCAPES),
+
+
+if SETTINGS.simplified_model.enabled:
+    DRAWN += MODEL_FIGURES
+
+    use rule figures_of_runs as figures_of_model with:
+        input:
+            rules.simplified_model.output.store,
+        output:
+            **pictures(MODEL_FIGURES),
+        log:
+            f"{RESULTS}/logs/figures/model.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/figures/model.tsv"
+        params:
+            kinds=",".join(MODEL_FIGURES),
+            drawn_from=lambda wildcards, input: input,

@@ -10,6 +10,8 @@ rule geometry:
         f"{RESULTS}/logs/geometry/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/geometry/{{run}}.tsv"
+    # before more runs are trained, so that the page has its first run early; so in the next rules
+    priority: 10
     group:
         "analysis"
     conda:

@@ -62,6 +62,8 @@ use rule landscape as curvature with:
         f"{RESULTS}/logs/curvature/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/curvature/{{run}}.tsv"
+    # the run's figures show it
+    priority: 30
     params:
         command=lambda wildcards, input, output: shlex.join(
             ["curvature", *input, "--output", *output]

@@ -16,6 +16,7 @@ rule run_figure:
         f"{RESULTS}/logs/run_figure/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/run_figure/{{run}}.tsv"
+    priority: 40
     group:
         "run_figures"
     conda:
@@ -30,6 +31,9 @@ rule run_figure:
     params:
         folder=lambda wildcards: f"{RESULTS}/runs/{wildcards.run}",
         kinds=list(RUN_FIGURES),
+        formats=",".join(SETTINGS.figures.formats),
+        page=lambda wildcards: f"{RESULTS}/index.html",
     shell:
         "ANODIFF_ATTEMPT={resources.attempt} "
-        "anodiff run-figures {params.folder:q} --output {output:q} > {log:q} 2>&1"
+        "anodiff run-figures {params.folder:q} --output {output:q} --formats {params.formats}"
+        " --page {params.page:q} > {log:q} 2>&1"

@@ -1,15 +1,57 @@
-# The tables of the whole sweep: the inputs of each, and the folders that the command is given. None
-# stands for the inputs themselves.
+# The tables of the whole sweep. Each rule makes several, in one process that reads the runs once.
 
-SWEEP_TABLES = {
-    kind: (expand(rules.diffusion.output, run=RUNS), run_folders(RUNS))
+TABLES_OF_RUNS = [
+    kind
     for kind, table in TABLES.items()
-    if table.made_from == "runs"
-}
+    if table.made_from == "runs" and kind != "landscape"
+]
+
+
+rule tables_of_runs:
+    input:
+        expand(rules.diffusion.output, run=RUNS),
+    output:
+        **csv_and_parquet(TABLES_OF_RUNS),
+    log:
+        f"{RESULTS}/logs/tables/runs.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tables/runs.tsv"
+    group:
+        "summary"
+    conda:
+        "../envs/anodiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+        attempt=attempt_number,
+    params:
+        made_from=lambda wildcards: run_folders(RUNS),
+        kinds=",".join(TABLES_OF_RUNS),
+        folder=lambda wildcards, output: Path(output[0]).parent,
+    shell:
+        "ANODIFF_ATTEMPT={resources.attempt} "
+        "anodiff tables {params.made_from:q} --kind {params.kinds} --output {params.folder:q} > {log:q} 2>&1"
+
+
+SWEEP_TABLES = [*TABLES_OF_RUNS, "claims"]
+
 if LANDSCAPES:
-    SWEEP_TABLES["landscape"] = LANDSCAPE_STORES, run_folders(LANDSCAPES)
-else:
-    del SWEEP_TABLES["landscape"]
+    SWEEP_TABLES.insert(-1, "landscape")
+
+    use rule tables_of_runs as table_of_landscapes with:
+        input:
+            LANDSCAPE_STORES,
+        output:
+            **csv_and_parquet(["landscape"]),
+        log:
+            f"{RESULTS}/logs/tables/landscapes.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/tables/landscapes.tsv"
+        params:
+            made_from=lambda wildcards: run_folders(LANDSCAPES),
+            kinds="landscape",
+
 
 JUDGED_BY = [
     f"{RESULTS}/tables/{kind}.csv"
@@ -18,41 +60,17 @@ JUDGED_BY = [
 ]
 if SETTINGS.simplified_model.enabled:
     JUDGED_BY.append(rules.simplified_model.output.table)
-SWEEP_TABLES["claims"] = JUDGED_BY, None
 
-for kind, (needed, made_from) in SWEEP_TABLES.items():
 
-    rule:
-        name:
-            f"table_{kind}"
-        input:
-            needed,
-        output:
-            csv=report(
-                f"{RESULTS}/tables/{kind}.csv",
-                caption="../report/table.rst",
-                category="Tables",
-                labels={"table": kind},
-            ),
-            parquet=f"{RESULTS}/tables/{kind}.parquet",
-        log:
-            f"{RESULTS}/logs/tables/{kind}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/tables/{kind}.tsv"
-        group:
-            "summary"
-        conda:
-            "../envs/anodiff.yaml"
-        threads: 1
-        resources:
-            mem_mb=2000,
-            runtime=30,
-            attempt=attempt_number,
-        params:
-            made_from=lambda wildcards, input, folders=made_from: folders or input,
-            kind=kind,
-            row=TABLES[kind].row,
-            holds=TABLES[kind].holds,
-        shell:
-            "ANODIFF_ATTEMPT={resources.attempt} "
-            "anodiff tables {params.made_from:q} --kind {params.kind} --output {output.csv:q} > {log:q} 2>&1"
+use rule tables_of_runs as table_of_claims with:
+    input:
+        JUDGED_BY,
+    output:
+        **csv_and_parquet(["claims"]),
+    log:
+        f"{RESULTS}/logs/tables/claims.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tables/claims.tsv"
+    params:
+        made_from=lambda wildcards, input: input,
+        kinds="claims",

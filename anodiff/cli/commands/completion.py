@@ -13,7 +13,7 @@ def figure_kinds(incomplete: str) -> list[str]:
     """Return the figures of a sweep whose names begin with what is typed."""
     from anodiff.report.figures.catalogue import ALL_FIGURES
 
-    return _matches(ALL_FIGURES, incomplete)
+    return _matches(["all", *ALL_FIGURES], incomplete)
 
 
 def run_figure_kinds(incomplete: str) -> list[str]:
@@ -61,4 +61,6 @@ def run_folders(incomplete: str) -> list[str]:
 
 
 def _matches(names: Iterable[str], incomplete: str) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
+    """Return the names that begin with what is typed after the last comma, behind what is typed before it."""
+    done, comma, begun = incomplete.rpartition(",")
+    return [f"{done}{comma}{name}" for name in names if name.startswith(begun)]

@@ -12,3 +12,8 @@ ConfigFile = Annotated[Path, typer.Argument(help="Config file of the sweep, such
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 DataRoot = Annotated[Path, typer.Option(envvar="ANODIFF_DATA", help="Folder of the data sets, in torchvision's layout.")]
 Device = Annotated[str, typer.Option(help="Where to compute: auto (a free GPU, or the CPU), cpu, cuda, cuda:1, mps …")]
+
+
+def listed(text: str) -> list[str]:
+    """Return the words of an option that takes several, separated by commas."""
+    return [word for part in text.split(",") if (word := part.strip())]

@@ -92,7 +92,7 @@ def geometry(
 
     Example: anodiff geometry results/digits/runs/RUN/trajectory.zarr
     """
-    from anodiff.geometry import compute_geometry
+    from anodiff.geometry.reduce import compute_geometry
 
     with progress("geometry", "parameters") as report:
         compute_geometry(

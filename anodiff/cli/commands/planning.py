@@ -1,4 +1,4 @@
-"""A sweep before and while it runs: `runs`, `plan` and `status`."""
+"""A sweep before and while it runs: `runs`, `plan`, `follow` and `status`."""
 
 from __future__ import annotations
 
@@ -62,6 +62,36 @@ def plan(
         print_json(found.values())
     else:
         print_plan(found)
+
+
+@commands.command()
+def follow(
+    config: ConfigFile,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(help="The command that computes the sweep, such as snakemake, with its options; best after --."),
+    ] = None,
+) -> None:
+    """Run a sweep and show how far it is.
+
+    This shows the runs and results of each stage that are done, running and waiting, the time left,
+    and where the page is. The output of the command goes to logs/snakemake.log in the sweep's
+    folder. If it fails, the essential lines are shown. The exit status is that of the command.
+
+    Without a command it shows a sweep that another process computes, until all is done or Ctrl-C.
+
+    Example: anodiff follow config/config.yaml -- snakemake
+    """
+    from anodiff.cli.follow import follow as follow_command
+    from anodiff.cli.follow import watch
+    from anodiff.cli.overview import sweep_parts
+    from anodiff.settings.loading import load_config
+
+    sweep = sweep_parts(load_config(config))
+    if not command:
+        watch(sweep)
+        return
+    raise typer.Exit(follow_command(sweep, command))
 
 
 @commands.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from anodiff.cli.commands import completion
-from anodiff.cli.commands.options import Overwrite
+from anodiff.cli.commands.options import Overwrite, listed
 from anodiff.cli.progress import progress
 from anodiff.report.figures.catalogue import ALL_FIGURES
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
@@ -25,12 +25,19 @@ def tables(
             "tails.csv, and landscape.csv and simplified_model.csv if the sweep has them."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The table as CSV; a Parquet file is written next to it.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The table, a CSV file; or a folder, which gets KIND.csv. Parquet files are written next to it.",
+        ),
+    ],
     kind: Annotated[
         str,
         typer.Option(
             help="exponents, tails, ensembles (over seeds, by window), configurations (over seeds), landscape, "
-            "or claims (those of the study, each with a verdict).",
+            "or claims (those of the study, each with a verdict). Several, such as exponents,tails, need a folder.",
             autocompletion=completion.table_kinds,
         ),
     ] = "exponents",
@@ -40,70 +47,104 @@ def tables(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Gather the results of a sweep in one table.
+    """Gather the results of a sweep in tables.
 
-    The table is written as CSV and as Parquet.
+    Each table is written as CSV and as Parquet. For several kinds the runs are read once.
 
-    Example: anodiff tables results/digits/runs/* --kind tails -o tails.csv
+    Example: anodiff tables results/digits/runs/* --kind exponents,tails -o tables/
     """
     from anodiff.sweep.tables import write_tables
 
-    write_tables(runs, output, kind=kind, logs=logs, overwrite=overwrite)
+    with progress("tables", "tables") as report:
+        write_tables(runs, output, kinds=listed(kind), logs=logs, overwrite=overwrite, report=report)
 
 
 @commands.command()
 def figures(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(ALL_FIGURES)}.", autocompletion=completion.figure_kinds)],
-    runs: Annotated[
-        list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*, or simplified_model.zarr.")
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help=f"One or several of {', '.join(ALL_FIGURES)}, such as msd,beta; or all, every figure that there is data for.",
+            autocompletion=completion.figure_kinds,
+        ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The picture; its ending is its format: .svg, .pdf or .png.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*, and simplified_model.zarr.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A picture, whose ending is its format: .svg, .pdf or .png; or a folder, which gets KIND.svg.",
+        ),
+    ],
     formats: Annotated[
-        str, typer.Option(help="More formats, such as pdf,png; each is written next to the output, under the same name.")
+        str,
+        typer.Option(
+            help="Formats in a folder, such as svg,pdf; default: svg. For a picture more formats, each written next to it."
+        ),
     ] = "",
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw one figure of a sweep.
+    """Draw figures of a sweep.
 
-    The figure is drawn from the sweep's runs, or from its simplified model.
+    They are drawn from the sweep's runs and their landscapes, or from its simplified model. For
+    several kinds the runs are read once.
 
-    Example: anodiff figures beta results/digits/runs/* -o beta.pdf
+    Example: anodiff figures msd,beta results/digits/runs/* -o figures/
     """
     from anodiff.report.figures.drawing import draw
 
-    draw(kind, runs, output, formats=formats.split(",") if formats else (), overwrite=overwrite)
+    with progress("figures", "figures") as report:
+        draw(listed(kind), runs, output, formats=listed(formats), overwrite=overwrite, report=report)
 
 
 @commands.command()
 def run_figures(
-    run: Annotated[
-        Path,
+    runs: Annotated[
+        list[Path],
         typer.Argument(
-            help="Folder of a finished run, such as results/digits/runs/RUN.", autocompletion=completion.run_folders
+            help="Folders of finished runs, such as results/digits/runs/RUN.", autocompletion=completion.run_folders
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the figures; default: figures in the run's folder.")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the figures, for one run; default: figures in each run's folder."),
     ] = None,
     kind: Annotated[
-        list[str] | None,
+        str,
         typer.Option(
-            help=f"One of {', '.join(RUN_FIGURES)}; repeat it for several, default: all.",
+            help=f"Some of {', '.join(RUN_FIGURES)}, such as msd,beta; default: all.",
             autocompletion=completion.run_figure_kinds,
+        ),
+    ] = "",
+    formats: Annotated[str, typer.Option(help="Formats of each figure: svg, pdf, png, or several, such as svg,pdf.")] = "svg",
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            help="The page of an unfinished sweep: afterwards show the runs so far on it, at most every half minute. A whole "
+            "page stays as it is."
         ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw the figures of one run.
+    """Draw the figures of single runs.
 
-    They show all its windows, and are written as SVG, PDF and PNG.
+    They show all windows of a run. A figure for which a run has no data is left out.
 
     Example: anodiff run-figures results/digits/runs/RUN --kind msd
     """
+    from anodiff.errors import ConfigError
     from anodiff.report.figures.drawing import draw_run
 
-    with progress(f"figures {run.name}", "figures") as report:
-        draw_run(run, output, kinds=kind or [], overwrite=overwrite, report=report)
+    if output is not None and len(runs) > 1:
+        raise ConfigError(f"{output}: one folder for the figures of {len(runs)} runs; leave out --output, or name one run")
+    for run in runs:
+        with progress(f"figures {run.name}", "figures") as report:
+            draw_run(run, output, kinds=listed(kind), formats=listed(formats), overwrite=overwrite, report=report)
+    if page is not None:
+        _renew(page)
 
 
 @commands.command()
@@ -128,3 +169,19 @@ def page(
     from anodiff.report.page import write_page
 
     write_page(sources, output, title=title, runs=runs, overwrite=overwrite)
+
+
+def _renew(page: Path) -> None:
+    """Renew the page of an unfinished sweep. The run's figures are drawn, so a failure is only a
+    line of the log.
+    """
+    from anodiff.report.page_state import renewal_is_due
+
+    try:
+        if renewal_is_due(page):  # first, since the import takes most of a second
+            from anodiff.report.page.early import renew_page
+
+            if renew_page(page):
+                typer.echo(f"renewed {page}", err=True)
+    except Exception as error:
+        typer.echo(f"{page} was not renewed: {type(error).__name__}: {' '.join(str(error).split())}", err=True)

@@ -40,9 +40,6 @@ class FigureKind:
 #: What captions say about figures that draw at most eight waiting times.
 EIGHT = "If there are more than eight waiting times, eight are drawn, evenly spaced in their logarithm."
 
-#: Figures that also read geometry.zarr, because they take pairs of a window's points.
-GEOMETRY_FIGURES = ("contour", "loss_difference")
-
 
 #: Figures of a sweep, drawn from its runs.
 FIGURES = {
@@ -109,8 +106,8 @@ FIGURES = {
     "contour": FigureKind(
         "Displacement against contour length",
         "Mean squared displacement against the contour length s of the path between two points, in "
-        "logarithmic bins over all pairs, for the first, middle and last window of each configuration (at "
-        "most two seeds each). Dashed: the fitted power law Δr² ~ s^(2/D_f). The path dimension D_f (mean "
+        "logarithmic bins over pairs of at most 1,001 points, for the first, middle and last window of each "
+        "configuration (at most two seeds each). Dashed: the fitted power law Δr² ~ s^(2/D_f). The path dimension D_f (mean "
         "over seeds, with its interval for three or more seeds) is 1 for a straight path and 2 for "
         "Brownian motion. If all steps have the same length, this figure repeats the MSD.",
         "sweep.pairs.contour",
@@ -118,8 +115,8 @@ FIGURES = {
     "loss_difference": FigureKind(
         "Loss difference against distance",
         "Mean squared difference of the mini-batch loss (MSL) between two points of the path against "
-        "their distance Δr, in logarithmic bins over all pairs, for the first, middle and last window of "
-        "each configuration (at most two seeds each). Dashed: the power law MSL ~ Δr^(2H), drawn over the "
+        "their distance Δr, in logarithmic bins over pairs of at most 1,001 points, for the first, middle and "
+        "last window of each configuration (at most two seeds each). Dashed: the power law MSL ~ Δr^(2H), drawn over the "
         "distances used for the fit. H is the mean over seeds, with its interval for three or more seeds. "
         "H near 0 is the noise between mini-batches, which makes the MSL level off.",
         "sweep.pairs.loss_difference",

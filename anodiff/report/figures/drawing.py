@@ -1,54 +1,87 @@
-"""How is a figure drawn and written?
+"""How are figures drawn and written?
 
-One kind of figure for a sweep or the simplified model, or all figures of one run.
+Those of a sweep, its landscapes and its simplified model, or those of one run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.report.figures.catalogue import ALL_FIGURES, FORMATS, MODEL_FIGURES
+from anodiff.report.figures.catalogue import ALL_FIGURES, FIGURES, FORMATS, LANDSCAPE_FIGURES, MODEL_FIGURES
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.storage.stores import writing
 from anodiff.storage.types import ProgressCallback, no_progress
-from anodiff.sweep.results import read_run, read_runs
+from anodiff.sweep.results import RunResult, read_run, read_runs
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
     from anodiff.simulation.surfaces.ensemble import Ensemble
 
+#: Resolution of SVG and PDF files.
+POINTS_PER_INCH = 72
+
 
 def draw(
-    kind: str,
-    folders: Sequence[str | Path],
+    kinds: Sequence[str],
+    sources: Sequence[str | Path],
     output: str | Path,
     *,
     formats: Sequence[str] = (),
     overwrite: bool = False,
-) -> None:
-    """Draw one kind of figure from the runs in ``folders``, or from the one simplified_model.zarr
-    given.
+    report: ProgressCallback = no_progress,
+) -> list[Path]:
+    """Draw figures of a sweep, and return their files: all of them are written, or none.
 
-    The ending of ``output`` is its format. ``formats`` names more formats, which are written next
-    to it under the same name.
+    The runs are read once.
+
+    Parameters
+    ----------
+    kinds
+        Keys of `ALL_FIGURES`; or ``all``, every figure that the sources have data for.
+    sources
+        Folders of runs, and the simplified_model.zarr. ``all`` draws the landscapes of those runs
+        that have one.
+    output
+        For one figure, its file, whose ending is its format; or a folder, which gets
+        ``<kind>.<format>``.
+    formats
+        Formats, such as ``pdf``; for a file further ones, which are written next to it under the
+        same name. By default svg in a folder, and none for a file.
+    report
+        Called with the figures done, their number and the kind of the next one.
 
     Raises
     ------
     ConfigError
-        For an unknown kind or format, and without runs.
+        For an unknown kind or format, without runs, and for several figures in one file.
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
-    if kind not in ALL_FIGURES:
-        raise ConfigError(f"unknown figure {kind!r}; {did_you_mean(kind, ALL_FIGURES)}")
-    output_files(output, formats)
-    data = _read_ensembles(kind, folders) if kind in MODEL_FIGURES else read_runs(folders)
-    function = ALL_FIGURES[kind].function()
-    publish(lambda: function(data), output, formats, overwrite=overwrite)
+    for kind in kinds:
+        if kind not in ALL_FIGURES and kind != "all":
+            raise ConfigError(f"unknown figure {kind!r}; {did_you_mean(kind, ['all', *ALL_FIGURES])}")
+    if not kinds:
+        raise ConfigError("no figure is named; name some, such as msd,beta, or all")
+    found = _Sources([Path(source) for source in sources])
+    wanted = [kind for kind in ALL_FIGURES if kind in kinds or ("all" in kinds and kind in found.kinds)]
+    if not wanted:
+        raise ConfigError("no runs given; name their folders, such as results/digits/runs/*")
+    files = {kind: _files_of(kind, wanted, Path(output), formats) for kind in wanted}
+    with ExitStack() as stack:
+        temporary = {file: stack.enter_context(writing(file, overwrite=overwrite)) for own in files.values() for file in own}
+        for number, (kind, own) in enumerate(files.items()):
+            report(number, len(files), kind)
+            figure = ALL_FIGURES[kind].function()(found.data(kind, every="all" not in kinds))
+            for file in own:
+                save(figure, temporary[file], file.suffix)
+        report(len(files), len(files), "done")
+    return list(temporary)
 
 
 def draw_run(
@@ -56,11 +89,11 @@ def draw_run(
     output: str | Path | None = None,
     *,
     kinds: Sequence[str] = (),
+    formats: Sequence[str] = ("svg",),
     overwrite: bool = False,
     report: ProgressCallback = no_progress,
 ) -> list[str]:
-    """Draw the figures of a run as SVG, PDF and PNG into a folder, and return the kinds that the
-    run has data for.
+    """Draw the figures of a run into a folder, and return the kinds that the run has data for.
 
     Parameters
     ----------
@@ -71,18 +104,21 @@ def draw_run(
         Folder of the figures; by default ``figures`` in the run's folder.
     kinds
         Keys of `RUN_FIGURES`; by default all.
+    formats
+        Formats of each figure, such as ``pdf``.
     report
         Called with the figures done, their number and the kind of the next one.
 
     Raises
     ------
     ConfigError
-        For an unknown kind.
+        For an unknown kind or format.
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
     for kind in kinds:
         if kind not in RUN_FIGURES:
             raise ConfigError(f"unknown figure {kind!r} of a run; {did_you_mean(kind, RUN_FIGURES)}")
+    endings = _endings(formats)
     from anodiff.report.figures.run.data import RunData
 
     wanted = [kind for kind in RUN_FIGURES if kind in kinds or not kinds]
@@ -95,7 +131,7 @@ def draw_run(
             figure = RUN_FIGURES[kind].function()(run)
             if figure is not None:
                 drawn.append(kind)
-                for suffix in FORMATS:
+                for suffix in endings:
                     save(figure, temporary / f"{kind}{suffix}", suffix)
         report(len(wanted), len(wanted), "done")
     return drawn
@@ -113,36 +149,7 @@ def output_files(output: str | Path, formats: Sequence[str] = ()) -> list[Path]:
     output = Path(output)
     if output.suffix not in FORMATS:
         raise ConfigError(f"{output}: a figure's name must end in one of {', '.join(FORMATS)}")
-    endings = [f".{ending.strip().removeprefix('.')}" for ending in formats]
-    for ending in endings:
-        if ending not in FORMATS:
-            raise ConfigError(f"--formats {ending[1:]}: a figure's format is one of {', '.join(each[1:] for each in FORMATS)}")
-    return list(dict.fromkeys([output, *(output.with_suffix(ending) for ending in endings)]))
-
-
-def publish(make: Callable[[], Figure], output: str | Path, formats: Sequence[str] = (), *, overwrite: bool = False) -> None:
-    """Draw a figure once, and write it to ``output`` and, next to it, in more ``formats``: all of
-    these files, or none.
-
-    Parameters
-    ----------
-    make
-        Draws the figure; called once it is certain that the files may be written.
-    output
-        Its ending is its format, one of `FORMATS`.
-    formats
-        Endings of more files, such as ``pdf``.
-
-    Raises
-    ------
-    ConfigError, OutputExistsError, StorageError
-    """
-    files = output_files(output, formats)
-    with ExitStack() as stack:
-        temporary = [stack.enter_context(writing(file, overwrite=overwrite)) for file in files]
-        figure = make()
-        for path, file in zip(temporary, files, strict=True):
-            save(figure, path, file.suffix)
+    return list(dict.fromkeys([output, *(output.with_suffix(ending) for ending in _endings(formats))]))
 
 
 def save(figure: Figure, path: Path, suffix: str) -> None:
@@ -150,32 +157,114 @@ def save(figure: Figure, path: Path, suffix: str) -> None:
 
     The first call fixes its layout.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.layout_engine import PlaceHolderLayoutEngine
-
     from anodiff.report.figures.style import STYLE, styled
 
     with styled():
-        if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine):
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
-            for panel in figure.get_axes():  # the last bits of the solver's layout vary
-                left, bottom, width, height = (round(edge, 6) for edge in panel.get_position().bounds)
-                panel.set_position((left, bottom, width, height))
-        figure.dpi = STYLE["savefig.dpi"] if suffix == ".png" else 72
+        _fix_layout(figure)
+        figure.dpi = STYLE["savefig.dpi"] if suffix == ".png" else POINTS_PER_INCH
         if suffix == ".svg":  # savefig would draw everything again for a layout that is fixed
+            from matplotlib.backends.backend_svg import FigureCanvasSVG
+
             FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
         elif suffix == ".pdf":
+            from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
             FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
         else:
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+
             FigureCanvasAgg(figure).print_png(path)
 
 
-def _read_ensembles(kind: str, stores: Sequence[str | Path]) -> Sequence[Ensemble]:
-    if len(stores) != 1:
-        raise ConfigError(f"figure {kind!r} is drawn from one simplified_model.zarr; {len(stores)} were given")
-    from anodiff.simulation.surfaces.store import open_model
+def _fix_layout(figure: Figure) -> None:
+    """Place the panels of a figure for good, unless that has been done.
 
-    return open_model(stores[0])
+    Text is measured as SVG draws it, at the same size, so that Matplotlib parses each formula once.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    engine = figure.get_layout_engine()
+    if not isinstance(engine, ConstrainedLayoutEngine) or not figure.get_axes():
+        return
+    figure.dpi = POINTS_PER_INCH
+    FigureCanvasSVG(figure)
+    for panel in figure.get_axes():
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_in_layout(_has_text(axis))
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+    for panel in figure.get_axes():  # the last bits of the solver's layout vary
+        left, bottom, width, height = (round(edge, 6) for edge in panel.get_position().bounds)
+        panel.set_position((left, bottom, width, height))
+
+
+def _has_text(axis: Axis) -> bool:
+    """Return whether an axis has a label or its ticks have; without, it takes no room."""
+    look = axis.get_tick_params()
+    return bool(axis.label.get_text()) or any(look.get(f"label{side}") for side in ("left", "right", "top", "bottom"))
+
+
+class _Sources:
+    """What figures are drawn from: runs and the simplified model. Each is read when it is first
+    needed.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._stores = [path for path in paths if path.suffix == ".zarr"]
+        self._folders = [path for path in paths if path not in self._stores]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The figures that there is data for."""
+        landscapes = any(map(_has_landscape, self._folders))
+        return [
+            *(FIGURES if self._folders else ()),
+            *(LANDSCAPE_FIGURES if landscapes else ()),
+            *(MODEL_FIGURES if self._stores else ()),
+        ]
+
+    def data(self, kind: str, *, every: bool) -> Sequence[RunResult] | Sequence[Ensemble]:
+        """Return what a figure is drawn from: of the landscape every run, or those that have one."""
+        if kind in MODEL_FIGURES:
+            return self._ensembles
+        if kind in LANDSCAPE_FIGURES and not every:
+            return [run for run in self._runs if _has_landscape(run.folder)]
+        return self._runs
+
+    @cached_property
+    def _runs(self) -> list[RunResult]:
+        return read_runs(self._folders)
+
+    @cached_property
+    def _ensembles(self) -> Sequence[Ensemble]:
+        if len(self._stores) != 1:
+            raise ConfigError(
+                f"figures of the simplified model are drawn from one simplified_model.zarr; {len(self._stores)} were given"
+            )
+        from anodiff.simulation.surfaces.store import open_model
+
+        return open_model(self._stores[0])
+
+
+def _has_landscape(folder: Path) -> bool:
+    stores = ("slices", "roughness.zarr", "roughness.csv", "curvature.zarr")
+    return all((folder / "landscape" / name).exists() for name in stores)
+
+
+def _files_of(kind: str, wanted: Sequence[str], output: Path, formats: Sequence[str]) -> list[Path]:
+    """Return the files of a figure in a folder, or, if it is the only one, those next to a file."""
+    if output.is_dir() or not output.suffix:
+        return [output / f"{kind}{ending}" for ending in _endings(formats or ("svg",))]
+    if len(wanted) > 1:
+        raise ConfigError(f"{output}: {len(wanted)} figures do not fit into one file; name a folder, such as figures/")
+    return output_files(output, formats)
+
+
+def _endings(formats: Sequence[str]) -> list[str]:
+    """Return the endings of formats such as ``pdf``."""
+    endings = [f".{each.strip().removeprefix('.')}" for each in formats]
+    for ending in endings:
+        if ending not in FORMATS:
+            raise ConfigError(f"--formats {ending[1:]}: a figure's format is one of {', '.join(each[1:] for each in FORMATS)}")
+    return list(dict.fromkeys(endings))

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from scipy.special import gammaincinv
 
 from anodiff.diffusion.intervals import COVERAGE
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, QUIET
@@ -123,5 +123,5 @@ def chi_squared_scatter(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
     by its degrees of freedom.
     """
     shape = np.asarray(samples, float) / 2
-    low, high = (gammaincinv(shape, tail) / shape for tail in ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2))
+    low, high = (scipy.special.gammaincinv(shape, tail) / shape for tail in ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2))
     return low, high

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anodiff.report.figures.style import QUIET
+from anodiff.report.figures.ticks import log_scale
 from anodiff.storage.stores import DIVERGED
 from anodiff.sweep.results import RunResult
 
@@ -97,7 +98,7 @@ def panels(runs: Sequence[RunResult], xlabel: str, ylabel: str) -> tuple[Figure,
             lowest = not any(column < len(later) for later in rows[row + 1 :])
             panel.tick_params(labelbottom=lowest)
             panel.set_xlabel(xlabel if lowest else "")
-            panel.set_xscale("log")
+            log_scale(panel, "x")
             placed.append((panel, group))
     groups = sum(len(model) for model in models.values())
     if len(placed) < groups:

@@ -23,6 +23,7 @@ STYLE: dict[str, Any] = {
     "font.size": 9,
     "axes.titlesize": 8.5,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # Matplotlib would look for text above the axes, and place all ticks to find it
     "axes.labelsize": 8.5,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -1,14 +1,17 @@
 """What does a sweep show? One page of HTML: the claims, the runs, every figure with its explanation, and the tables.
 
-`write_page` writes it. The modules make its parts: `claims`, `overview` (the runs), `topics` and
-`embedding` (the figures), and `tables`. The page is a single file that loads nothing from the
-network. Figures are compressed, and the browser unpacks them when needed.
+`write_page` writes it, and `early` one of the runs so far. The other modules make its parts:
+`claims`, `overview` (the runs), `topics` and `embedding` (the figures), and `tables`. The page is a
+single file that loads nothing from the network. Figures are compressed, and the browser unpacks
+them when needed.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -23,14 +26,25 @@ from anodiff.report.page.embedding import MAX_BYTES, embed_run_figures, find_run
 from anodiff.report.page.overview import WINDOW_HEADINGS, diverged_runs, model_summaries, read_exponents, run_sheets, run_table
 from anodiff.report.page.tables import as_json, page_table, read_page_table
 from anodiff.report.page.topics import topics_with
+from anodiff.report.page_state import EARLY_TIME, RENEW_EVERY
 from anodiff.storage.stores import writing
 from anodiff.sweep.tables import TABLES
 
-__all__ = ["write_page"]
+__all__ = ["SoFar", "write_page"]
 
 #: Third-party files in templates/vendor, see its README.md.
 SCRIPTS = ("vendor/dataTables.min.js", "vendor/dataTables.columnControl.min.js")
 STYLES = ("vendor/dataTables.dataTables.min.css", "vendor/columnControl.dataTables.min.css", "page.css")
+
+
+@dataclass(frozen=True)
+class SoFar:
+    """What an early page says of itself: how many of how many runs it shows, and when it was made."""
+
+    runs: int
+    all_runs: int
+    renewed: str
+    every: int = RENEW_EVERY
 
 
 def write_page(
@@ -41,6 +55,7 @@ def write_page(
     runs: str | Path | None = None,
     max_bytes: int = MAX_BYTES,
     overwrite: bool = False,
+    so_far: SoFar | None = None,
 ) -> None:
     """Write the page of a sweep.
 
@@ -54,6 +69,9 @@ def write_page(
         Folder of the runs. The sheet of a run shows its figures, ``<run>/figures/<kind>.svg``.
     max_bytes
         A page that would be larger with the figures of its runs links to them instead.
+    so_far
+        Of an unfinished sweep: the page says so, loads itself again, and its time of change is
+        `anodiff.report.page_state.EARLY_TIME`.
 
     Raises
     ------
@@ -77,6 +95,7 @@ def write_page(
     environment.filters["typeset"] = typeset
     html = environment.get_template("page.html").render(
         title=title,
+        so_far=so_far,
         version=version("anodiff"),
         styles=[_bundled(name) for name in STYLES],
         scripts=[_bundled(name) for name in SCRIPTS],
@@ -95,6 +114,8 @@ def write_page(
     )
     with writing(output, overwrite=overwrite) as temporary:
         temporary.write_text(html, encoding="utf-8")
+        if so_far:
+            os.utime(temporary, (EARLY_TIME, EARLY_TIME))
 
 
 def typeset(text: str) -> Markup:

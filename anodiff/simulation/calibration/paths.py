@@ -27,8 +27,8 @@ from anodiff.diffusion.stable import fit_stable_with_intervals
 from anodiff.diffusion.tails import log_moment_index
 from anodiff.diffusion.window_exponents import measure_exponents
 from anodiff.errors import ConfigError
-from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
+from anodiff.geometry.path import path_geometry
 from anodiff.simulation.calibration.block_bootstrap import draw_log_msd_by_blocks
 from anodiff.simulation.calibration.table import CALIBRATION_COLUMNS, Truth, summary
 from anodiff.simulation.processes import PROCESSES, Process

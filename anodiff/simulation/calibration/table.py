@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
+import scipy
 
 from anodiff.diffusion.intervals import COVERAGE, Interval
 from anodiff.storage.columns import COUNT, TEXT, Column
@@ -52,7 +52,7 @@ def summary(estimator: str, truth: Truth, estimates: Sequence[Interval]) -> dict
     known = np.isfinite(low) & ~np.isnan(high)
     intervals = int(known.sum())
     holding = int(((low <= truth.value) & (truth.value <= high))[known].sum())
-    wilson = binomtest(holding, intervals).proportion_ci(COVERAGE, "wilson") if intervals else None
+    wilson = scipy.stats.binomtest(holding, intervals).proportion_ci(COVERAGE, "wilson") if intervals else None
     spread = float(found.std(ddof=1)) if len(found) > 1 else math.nan
     return {
         "estimator": estimator,

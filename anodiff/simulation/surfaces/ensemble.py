@@ -15,9 +15,9 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from anodiff.diffusion.ergodicity import ensemble_mean
@@ -31,6 +31,9 @@ from anodiff.simulation.surfaces.surface import Surface
 from anodiff.simulation.surfaces.walkers import Walk, walk
 from anodiff.storage.columns import TEXT, Column
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Ranges of the lags over which the early and the late exponent are fitted, as fractions of the
 #: walk.
@@ -143,6 +146,8 @@ def measure_ensembles(settings: SimplifiedModelSettings, *, report: ProgressCall
 
 def _measure_kind(settings: SimplifiedModelSettings, kind: str, report: Callable[[int], None]) -> Ensemble:
     """Measure the walkers on all surfaces of a kind."""
+    import pandas as pd
+
     hurst, make = surface_kinds(settings)[kind]
     lags = logarithmic_lags(settings.steps, 20, 1.0)
     ageing, averaged, gradients = [], [], []

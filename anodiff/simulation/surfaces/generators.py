@@ -14,9 +14,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.fft import fft2, fftfreq, ifft2
-from scipy.ndimage import gaussian_filter
 
 from anodiff.errors import ConfigError
 from anodiff.simulation.surfaces.surface import Surface, check_hurst, check_points
@@ -58,30 +57,40 @@ def fractional_surface(points: int, seed: Seed, *, hurst: float, periodic: bool 
     spacing = 1 / (math.sqrt(2) * (points - 1))
     size = 2 * math.ceil(reach / spacing)
     require_memory(f"an exact surface of {points} x {points} points", 72.0 * size**2)
-    values, plane = _embedded_covariance(size, spacing, reach, 2 * hurst)
-    eigenvalues = fft2(values).real
+    quarter, plane = _embedded_covariance(size // 2 + 1, spacing, reach, 2 * hurst)
+    eigenvalues = scipy.fft.dctn(quarter, type=1)  # those of the torus, which is even along both axes
     if eigenvalues.min() < -1e-6 * eigenvalues.max():
         raise ConfigError(f"fractional surface: none of {points} points with hurst = {hurst} is exact; use a periodic one")
     noise = random.normal(size=(size, size)) + 1j * random.normal(size=(size, size))
-    field = fft2(np.sqrt(np.maximum(eigenvalues, 0)) * noise).real[:points, :points] / size
+    noise *= _unfolded(np.sqrt(np.maximum(eigenvalues, 0)), size)
+    field = scipy.fft.fft2(noise, overwrite_x=True).real[:points, :points] / size
     along = spacing * np.arange(points)
     slopes = math.sqrt(2 * plane) * random.normal(size=2)
     return Surface(field - field[0, 0] + slopes[0] * along[:, None] + slopes[1] * along, "fractional", hurst)
 
 
-def _embedded_covariance(size: int, spacing: float, reach: float, exponent: float) -> tuple[FloatArray, float]:
-    """Return Stein's covariance on a torus, and half the variance of the plane's slopes."""
+def _embedded_covariance(half: int, spacing: float, reach: float, exponent: float) -> tuple[FloatArray, float]:
+    """Return Stein's covariance on a quarter of a torus, and half the variance of the plane's slopes.
+
+    The quarter has ``half`` points along each axis, from 0 to half of the torus.
+    """
     if exponent <= 1.5:
         beta, c2, c0 = 0.0, exponent / 2, 1 - exponent / 2
     else:
         beta = exponent * (2 - exponent) / (3 * reach * (reach**2 - 1))
         c2 = (exponent - beta * (reach - 1) ** 2 * (reach + 2)) / 2
         c0 = beta * (reach - 1) ** 3 + 1 - c2
-    along = spacing * np.minimum(np.arange(size), size - np.arange(size))
+    along = spacing * np.arange(half)
     r = np.hypot(along[:, None], along)
     near = c0 - r**exponent + c2 * r**2
     far = beta * (reach - r) ** 3 / np.maximum(r, spacing)
     return np.where(r <= 1, near, np.where(r <= reach, far, 0.0)), c2
+
+
+def _unfolded(quarter: FloatArray, size: int) -> FloatArray:
+    """Return an array (size, size), even along both axes of a torus, from its first quarter."""
+    distance = np.minimum(np.arange(size), size - np.arange(size))
+    return quarter[distance][:, distance]
 
 
 def multifractional_surface(
@@ -173,14 +182,14 @@ def shuffled(surface: Surface, seed: Seed, *, smoothing: float = 2.0) -> Surface
     if not smoothing >= 0:
         raise ConfigError(f"shuffled surface: smoothing = {smoothing!r}; write a number of at least 0")
     mixed = np.random.default_rng(seed).permutation(surface.heights.ravel()).reshape(surface.heights.shape)
-    smooth = gaussian_filter(mixed, smoothing, mode="wrap" if surface.periodic else "reflect")
+    smooth = scipy.ndimage.gaussian_filter(mixed, smoothing, mode="wrap" if surface.periodic else "reflect")
     mean, spread = surface.heights.mean(), smooth.std()
     heights = mean + (smooth - smooth.mean()) * (surface.heights.std() / spread if spread > 0 else 0)
     return Surface(heights, "shuffled", None, surface.periodic)
 
 
 def _white(points: int, random: np.random.Generator) -> NDArray[np.complex128]:
-    return fft2(random.normal(size=(points, points)))
+    return scipy.fft.fft2(random.normal(size=(points, points)))
 
 
 def _waves(white: NDArray[np.complex128], hurst: float) -> FloatArray:
@@ -189,8 +198,9 @@ def _waves(white: NDArray[np.complex128], hurst: float) -> FloatArray:
     Waves too short for the grid are added to the waves that they look like on it: the surface is
     sampled, not smoothed.
     """
-    k = fftfreq(len(white))
-    power = np.zeros_like(white, dtype=float)
+    points = len(white)
+    k = np.arange(points // 2 + 1) / points  # the power is even along both axes
+    power = np.zeros((len(k), len(k)))
     for first in range(-ALIASES, ALIASES + 1):
         for second in range(-ALIASES, ALIASES + 1):
             square = (k[:, None] + first) ** 2 + (k + second) ** 2
@@ -198,4 +208,4 @@ def _waves(white: NDArray[np.complex128], hurst: float) -> FloatArray:
     beyond = (2 * ALIASES + 1) / math.sqrt(math.pi)  # radius of the circle with the area of the summed square
     power += math.pi / hurst * beyond ** (-2 * hurst)
     power[0, 0] = 0
-    return ifft2(white * np.sqrt(power)).real
+    return scipy.fft.ifft2(white * _unfolded(np.sqrt(power), points)).real

@@ -116,7 +116,9 @@ def walk(
 
 def reflected(positions: FloatArray) -> FloatArray:
     """Return positions reflected back into [−1, 1] at both ends, as many times as needed."""
-    folded = np.mod(positions + 1, 4)
+    folded = positions + 1
+    if folded.min(initial=0) < 0 or folded.max(initial=0) >= 4:  # the remainder is slow, and rarely needed
+        folded = np.mod(folded, 4)
     return np.minimum(folded, 4 - folded) - 1
 
 

@@ -9,14 +9,23 @@ import torch
 from anodiff.errors import ConfigError
 from anodiff.trajectory import Window, open_trajectory
 
-transformers = pytest.importorskip("transformers", reason="needs transformers: pip install anodiff[callbacks]")
-pytest.importorskip("accelerate", reason="needs accelerate: pip install anodiff[callbacks]")
-
-from anodiff.trajectory.callbacks.huggingface import TrajectoryCallback  # noqa: E402
-
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own, of many kinds
 
 SAMPLES, BATCH = 44, 4  # 11 batches an epoch
+
+
+@pytest.fixture
+def transformers():
+    pytest.importorskip("accelerate", reason="needs accelerate: pip install anodiff[callbacks]")
+    return pytest.importorskip("transformers", reason="needs transformers: pip install anodiff[callbacks]")
+
+
+@pytest.fixture
+def recorded(transformers, tmp_path):
+    """Return a function that makes the callback, whose store is path.zarr."""
+    from anodiff.trajectory.callbacks.huggingface import TrajectoryCallback
+
+    return lambda **options: TrajectoryCallback(tmp_path / "path.zarr", **options)
 
 
 class Data(torch.utils.data.Dataset):
@@ -60,6 +69,8 @@ def train(folder, model, callback, optimiser=torch.optim.SGD, *, resume=False, *
         "disable_tqdm": True,
     }
     settings |= {"per_device_train_batch_size": BATCH, "logging_strategy": "no", "save_strategy": "no", "max_grad_norm": 0.0}
+    import transformers
+
     arguments = transformers.TrainingArguments(**settings | options)
     chosen = optimiser(model.parameters(), lr=0.1)
     schedule = torch.optim.lr_scheduler.ExponentialLR(chosen, 0.9)
@@ -84,11 +95,11 @@ def flat(model):
 
 @pytest.mark.parametrize("accumulate", [1, 3, 4], ids="{} batches a step".format)
 @pytest.mark.parametrize("optimiser", [torch.optim.SGD, torch.optim.AdamW])
-def test_there_is_one_point_after_every_optimiser_step_and_it_is_the_weights(tmp_path, optimiser, accumulate):
-    model, path = Network(), tmp_path / "path.zarr"
+def test_there_is_one_point_after_every_optimiser_step_and_it_is_the_weights(recorded, tmp_path, optimiser, accumulate):
+    model = Network()
     options = {"gradient_accumulation_steps": accumulate, "eval_strategy": "epoch"}
-    weights, rates, _ = train(tmp_path, model, TrajectoryCallback(path, windows=[Window(0, 4)]), optimiser, **options)
-    trajectory = open_trajectory(path)
+    weights, rates, _ = train(tmp_path, model, recorded(windows=[Window(0, 4)]), optimiser, **options)
+    trajectory = open_trajectory(tmp_path / "path.zarr")
     steps = 2 * math.ceil(11 / accumulate)
     assert trajectory.steps_completed == steps == len(weights) - 1
     np.testing.assert_array_equal(trajectory.weights[:], weights[:5])
@@ -103,8 +114,8 @@ def test_there_is_one_point_after_every_optimiser_step_and_it_is_the_weights(tmp
     assert len(trajectory.series("test_loss")) == 2
 
 
-def test_the_gradient_is_the_one_that_the_optimiser_used_after_clipping(tmp_path):
-    callback = TrajectoryCallback(tmp_path / "path.zarr", gradient_coordinates=1000)
+def test_the_gradient_is_the_one_that_the_optimiser_used_after_clipping(recorded, tmp_path):
+    callback = recorded(gradient_coordinates=1000)
     _, _, gradients = train(tmp_path, Network("tuple"), callback, max_grad_norm=0.1)
     trajectory = open_trajectory(tmp_path / "path.zarr")
     np.testing.assert_array_equal(trajectory.array("gradient_sample")[:-1], gradients)
@@ -113,7 +124,7 @@ def test_the_gradient_is_the_one_that_the_optimiser_used_after_clipping(tmp_path
     assert np.isfinite(trajectory.series("loss")).all()
 
 
-def test_a_language_model_whose_losses_are_shares_of_a_step_has_their_sum(tmp_path):
+def test_a_language_model_whose_losses_are_shares_of_a_step_has_their_sum(transformers, recorded, tmp_path):
     """The trainer divides by the tokens of all batches of a step, so each batch's loss is a part of the step's."""
     torch.manual_seed(0)
     config = transformers.GPT2Config(vocab_size=17, n_positions=8, n_embd=8, n_layer=1, n_head=2)
@@ -122,7 +133,7 @@ def test_a_language_model_whose_losses_are_shares_of_a_step_has_their_sum(tmp_pa
     settings = {"output_dir": str(tmp_path / "trainer"), "max_steps": 3, "use_cpu": True, "report_to": [], "disable_tqdm": True}
     settings |= {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "logging_steps": 1, "save_strategy": "no"}
     dataset = [{"input_ids": row, "labels": row} for row in tokens]
-    callback = TrajectoryCallback(tmp_path / "path.zarr", windows=[Window(0, 3)])
+    callback = recorded(windows=[Window(0, 3)])
     trainer = transformers.Trainer(
         model, transformers.TrainingArguments(**settings), train_dataset=dataset, callbacks=[callback]
     )
@@ -132,9 +143,9 @@ def test_a_language_model_whose_losses_are_shares_of_a_step_has_their_sum(tmp_pa
     np.testing.assert_allclose(open_trajectory(tmp_path / "path.zarr").series("loss"), logged, rtol=1e-3)
 
 
-def test_resuming_from_the_trainers_checkpoint_is_refused_in_one_line(tmp_path):
+def test_resuming_from_the_trainers_checkpoint_is_refused_in_one_line(transformers, recorded, tmp_path):
     options = {"save_strategy": "steps", "save_steps": 5}
     train(tmp_path, Network(), transformers.TrainerCallback(), max_steps=5, **options)
     with pytest.raises(ConfigError, match="resumes at step 5 from a checkpoint") as refused:
-        train(tmp_path, Network(), TrajectoryCallback(tmp_path / "path.zarr"), resume=True, max_steps=9, **options)
+        train(tmp_path, Network(), recorded(), resume=True, max_steps=9, **options)
     assert "\n" not in str(refused.value)

@@ -17,6 +17,7 @@ from anodiff.landscape.curvature_store import Curvature
 from anodiff.landscape.directions import random_walk_null
 from anodiff.landscape.slice_store import Slice
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE
+from anodiff.report.figures.ticks import label_log_axis, log_scale
 
 #: Contour lines of a slice.
 LEVELS = 14
@@ -60,6 +61,8 @@ def draw_plane(figure: Figure, axes: Axes, found: Slice) -> None:
     axes.set_ylabel(labels[1])
     axes.set_title(f"{found.non_finite:,} points without a finite loss (grey)" if found.non_finite else "")
     bar = figure.colorbar(image, ax=axes, pad=0.02)
+    if isinstance(norm, LogNorm):
+        label_log_axis(bar.ax.yaxis)
     bar.set_label("loss")
     bar.outline.set_visible(False)
 
@@ -100,7 +103,7 @@ def draw_eigenvalues(axes: Axes, found: Curvature) -> None:
         momentum = found.attributes.get("settings", {}).get("optimiser", {}).get("momentum", 0)
         text = "edge of stability, 2(1 + μ)/η" if momentum else "edge of stability, 2/η"
         axes.plot(steps, edge, **(GUIDE | {"color": "#000000"}), label=text, gid="edge")
-    axes.set_yscale("log")
+    log_scale(axes, "y")
     axes.set_xlabel("optimiser step")
     axes.set_ylabel("eigenvalue of the Hessian")
 

@@ -20,6 +20,7 @@ from anodiff.landscape.structure import ABOVE_FLOOR, FLOORS
 from anodiff.report.figures.landscape.panels import draw_eigenvalues, draw_plane, path_legend
 from anodiff.report.figures.panels import configuration_labels, explain_if_empty, group_by_model
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, add_time_legend, styled, time_colours
+from anodiff.report.figures.ticks import log_scale
 from anodiff.sweep.connections import rank_correlation
 from anodiff.sweep.results import RunResult
 from anodiff.sweep.tables import landscape_table
@@ -99,8 +100,7 @@ def roughness(runs: Sequence[RunResult]) -> Figure:
         if floor > 0:
             floors.append(floor)
             panel.axhspan(floor / 1e6, ABOVE_FLOOR * floor, color="#ececec", zorder=0)
-        panel.set_xscale("log")
-        panel.set_yscale("log")
+        log_scale(panel, "x", "y")
 
     with styled():
         figure = _grid(runs, dict(zip([run.name for run in runs], stores, strict=True)), draw)

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from anodiff.diffusion.stable import fit_stable
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, QUIET, styled
+from anodiff.report.figures.ticks import log_scale
 from anodiff.simulation.surfaces.ensemble import Ensemble
 
 #: Panels in a row.
@@ -102,8 +103,7 @@ def _draw_displacement(panel: Axes, ensembles: Sequence[Ensemble], looks: dict[s
     for power in (1, 2):
         guide = bottom * lag**power
         panel.plot(lag[guide < 3], guide[guide < 3], **GUIDE)
-    panel.set_xscale("log")
-    panel.set_yscale("log")
+    log_scale(panel, "x", "y")
     panel.set_xlabel("lag τ from the start (steps)")
     panel.set_ylabel("Δr²(τ) (squared half sides)")
 
@@ -122,24 +122,14 @@ def gradients(ensembles: Sequence[Ensemble]) -> Figure:
             law = fit_stable(ensemble.gradients)
             alpha = ensemble.exponent("gradient_alpha")
             if np.isfinite(law.alpha):
-                density = _density(law.characteristic_function, x)
-                panel.plot(x, density, color=CONFIGURATIONS[1], label="stable law", gid="stable")
+                panel.plot(x, law.density(x), color=CONFIGURATIONS[1], label="stable law", gid="stable")
             panel.set_title(f"{ensemble.kind}\nα = {alpha.value:.2f} [{alpha.low:.2f}, {alpha.high:.2f}]")
-            panel.set_yscale("log")
+            log_scale(panel, "y")
             panel.set_ylim(1e-4, 3)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
         figure.supxlabel("∂L/∂x (in units of its standard deviation)", fontsize=8.5)
         figure.supylabel("density", fontsize=8.5)
     return figure
-
-
-def _density(characteristic: Any, x: np.ndarray) -> np.ndarray:
-    """Return the density of a characteristic function φ: p(x) = (1/π) ∫ Re[φ(t) exp(−ixt)] dt over
-    t > 0.
-    """
-    t = np.linspace(0, 60, 12_001)
-    values = characteristic(t)
-    return np.maximum(np.trapezoid((values[None] * np.exp(-1j * x[:, None] * t)).real, t, axis=1) / np.pi, 1e-12)
 
 
 def _looks(ensembles: Sequence[Ensemble]) -> dict[str, dict[str, Any]]:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import scipy
 from matplotlib.figure import Figure
-from scipy.special import ndtri
 
 from anodiff.diffusion.intervals import COVERAGE
 from anodiff.report.figures.lag_panels import LAG, chi_squared_scatter, label_sides
 from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import against_waiting_time, drawn_windows, label_figure, waiting_time_axis
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKED, styled
+from anodiff.report.figures.ticks import log_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +35,7 @@ def long_lags(run: RunData) -> Figure | None:
     with styled():
         figure = Figure(figsize=(8.4, 3.9), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-        left.set_xscale("log")
-        left.set_yscale("log")
+        log_scale(left, "x", "y")
         for window in windows:
             lag, curve = window.curve(run.result, "msd")
             long = lag >= first
@@ -68,7 +68,7 @@ def _draw_null_band(panel: Axes, rows: pd.DataFrame) -> None:
     above = known["beta_long_above_shuffled"].to_numpy()
     mean = known["beta_long"].to_numpy() - above
     error = above / known["beta_long_sigma_shuffled"].to_numpy()
-    reach = float(ndtri((1 + COVERAGE) / 2))
+    reach = float(scipy.special.ndtri((1 + COVERAGE) / 2))
     own = (known["beta_long_high"] - known["beta_long_low"]).to_numpy() / 3.92
     spread = reach * np.sqrt(np.maximum(error**2 - own**2, 0))
     times = known["waiting_time"].to_numpy(float)
@@ -90,8 +90,7 @@ def ageing(run: RunData) -> Figure | None:
         figure = Figure(figsize=(8.4, 3.9), layout="constrained")
         left, right = figure.subplots(1, 2)
         for panel in (left, right):
-            panel.set_xscale("log")
-            panel.set_yscale("log")
+            log_scale(panel, "x", "y")
             panel.set_xlabel(LAG)
         for window in windows:
             lag, averaged = window.curve(run.result, "msd")

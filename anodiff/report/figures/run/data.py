@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.geometry import PathGeometry
-from anodiff.geometry.store import Geometries, open_geometry
+from anodiff.geometry.path import PathGeometry
+from anodiff.geometry.store import Geometries
 from anodiff.landscape.curvature_store import Curvature, open_curvature
 from anodiff.sweep.results import RunResult
 from anodiff.trajectory.format import STEP_SERIES
@@ -28,10 +28,10 @@ class RunData:
         """The run's name."""
         return self.result.name
 
-    @cached_property
+    @property
     def geometries(self) -> Geometries:
         """The geometry of the windows."""
-        return open_geometry(self.result.folder / "geometry.zarr")
+        return self.result.geometries
 
     @cached_property
     def series(self) -> dict[str, NDArray[np.float32]]:

@@ -21,6 +21,7 @@ from anodiff.report.figures.lag_panels import (
 from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import drawn_windows, label_figure
 from anodiff.report.figures.style import GUIDE, MARKED, styled
+from anodiff.report.figures.ticks import log_scale
 
 #: Panels in a row.
 COLUMNS = 4
@@ -34,8 +35,7 @@ def msd(run: RunData) -> Figure | None:
     with styled():
         figure = Figure(figsize=(5.6, 4.2), layout="constrained")
         panel = figure.subplots()
-        panel.set_xscale("log")
-        panel.set_yscale("log")
+        log_scale(panel, "x", "y")
         for window in windows:
             lag, curve = window.curve(run.result, "msd")
             panel.plot(lag, curve, linewidth=1.2, gid=f"msd:{window.number}", **window.look)
@@ -57,7 +57,7 @@ def beta(run: RunData) -> Figure | None:
     with styled():
         figure = Figure(figsize=(5.6, 4.2), layout="constrained")
         panel = figure.subplots()
-        panel.set_xscale("log")
+        log_scale(panel, "x")
         if run.result.exponents["beta_long"].notna().any():
             panel.axvspan(*run.result.curves.attrs["analysis"]["long_lags"], color=MARKED, zorder=0)
         for window in windows:
@@ -85,7 +85,7 @@ def nulls(run: RunData) -> Figure | None:
         for panel in axes.flat[len(windows) :]:
             panel.set_visible(False)
         for panel, window in zip(axes.flat, windows, strict=False):
-            panel.set_xscale("log")
+            log_scale(panel, "x")
             draw_against_nulls(panel, run.result.curves.isel(window=window.number), str(window.number))
             panel.set_title(f"$t_w$ = {window.start:,}" + (f", every {window.stride}" if window.stride > 1 else ""))
             panel.axhline(1.0, **GUIDE)

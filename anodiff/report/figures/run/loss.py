@@ -17,10 +17,12 @@ from anodiff.report.figures.panels import diverged_at
 from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import label_figure
 from anodiff.report.figures.style import CONFIGURATIONS, LOSS_UNITS, styled
+from anodiff.report.figures.ticks import log_scale
 from anodiff.storage.types import FloatArray
 
-#: Values that are drawn one by one, at most; a longer series is drawn as median and range of this many stretches.
-MOST_POINTS, STRETCHES = 2000, 500
+#: Values that are drawn one by one, at most: two for each point (1/72 inch) of the panel's width. A longer series is drawn as
+#: median and range of this many stretches.
+MOST_POINTS, STRETCHES = 1000, 500
 
 #: Avalanches of all windows that are marked, at most; the largest are.
 MOST_AVALANCHES = 200
@@ -45,13 +47,13 @@ def loss(run: RunData) -> Figure | None:
         steps = np.arange(len(losses), dtype=np.float64)
         draw_series(top, steps, losses, "#9a9a9a", "mini-batch", "loss")
         _draw_epochs(top, run, "loss")
-        top.set_yscale("log", nonpositive="mask")
+        log_scale(top, "y", nonpositive="mask")
         top.set_ylabel(unit)
         _draw_epochs(accuracy, run, "accuracy")
         accuracy.set_ylabel("accuracy\n(fraction correct)")
         draw_series(changes, steps[:-1], np.abs(np.diff(losses)), "#9a9a9a", "|ΔL|", "change")
         _draw_avalanches(changes, run)
-        changes.set_yscale("log", nonpositive="mask")
+        log_scale(changes, "y", nonpositive="mask")
         changes.set_ylabel("change of loss in a\nstep, |ΔL|")
         width = max(2, min(WIDTH, len(losses) // PART))
         moving = moving_variance(losses, width)
@@ -60,7 +62,7 @@ def loss(run: RunData) -> Figure | None:
         if (moving > 0).any():
             variance.fill_between(*thinned(centres, moving / high, moving / low), color=TRAIN, alpha=0.2, linewidth=0)
         draw_series(variance, centres, moving, TRAIN, "", "variance")
-        variance.set_yscale("log", nonpositive="mask")
+        log_scale(variance, "y", nonpositive="mask")
         variance.set_ylabel(f"variance of the loss\nover {width} steps")
         variance.set_xlabel("optimiser step")
         variance.xaxis.set_major_formatter("{x:,.0f}")

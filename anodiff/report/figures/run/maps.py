@@ -14,6 +14,7 @@ from anodiff.report.figures.landscape.panels import draw_eigenvalues
 from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import label_figure
 from anodiff.report.figures.style import DIVERGING, styled
+from anodiff.report.figures.ticks import log_scale
 
 #: Waiting times that label the map, at most.
 MOST_LABELS = 16
@@ -48,7 +49,7 @@ def beta_map(run: RunData) -> Figure | None:
         undecided = np.isfinite(beta) & (curves["beta_low"].values <= 1) & (curves["beta_high"].values >= 1)
         row, column = np.nonzero(undecided)
         panel.plot(lags[column], row + 0.5, ".", markersize=1.6, color="#000000", gid="undecided")
-        panel.set_xscale("log")
+        log_scale(panel, "x")
         panel.set_xlim(edges[0], edges[-1])
         shown = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), MOST_LABELS)).round().astype(int))
         panel.set_yticks(shown + 0.5, [f"{starts[row]:,}" for row in shown])

@@ -5,32 +5,29 @@ Displacement by contour length, loss difference by distance, transverse excursio
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
+from anodiff.diffusion.pairs import Binned
 from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import against_waiting_time, drawn_windows, label_figure, waiting_time_axis
 from anodiff.report.figures.style import GUIDE, QUIET, styled
+from anodiff.report.figures.ticks import log_scale
 from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
     from anodiff.report.figures.run.windows import DrawnWindow
 
 
-#: Points of a window whose pairs are taken, at most; they are evenly spaced.
-MOST_POINTS = 1001
+#: Fields of `PairMeans`.
+Means = Literal["displacement", "loss_difference"]
 
 #: Excursion² over chord² of Brownian motion in many dimensions, where the middle point is the farthest.
 BROWNIAN_RATIO = 0.25
-
-#: Makes means over pairs of points from squared displacements, contour length and loss of a window.
-Binning = Callable[[FloatArray, FloatArray, FloatArray], Binned]
 
 
 def contour(run: RunData) -> Figure | None:
@@ -49,7 +46,7 @@ def contour(run: RunData) -> Figure | None:
 
     return _draw_pairs(
         run,
-        lambda squared, contour_length, losses: displacement_by_contour(squared, contour_length),
+        "displacement",
         "contour length s (weight units)",
         "Δr² (squared weight units)",
         draw_dimensions,
@@ -71,7 +68,7 @@ def loss_by_distance(run: RunData) -> Figure | None:
 
     return _draw_pairs(
         run,
-        lambda squared, contour_length, losses: loss_difference_by_distance(squared, losses),
+        "loss_difference",
         "distance Δr (weight units)",
         "MSL: mean of (ΔL)²",
         draw_exponents,
@@ -87,7 +84,7 @@ def excursion(run: RunData) -> Figure | None:
         return None
     with styled():
         figure, left, right = _pair()
-        left.set_xscale("log")
+        log_scale(left, "x")
         for window in windows:
             lag, ratio = window.curve(run.result, "excursion_ratio")
             left.plot(lag, ratio, linewidth=1.2, gid=f"excursion:{window.number}", **window.look)
@@ -116,12 +113,13 @@ def fitted_line(binned: Binned) -> tuple[FloatArray, FloatArray]:
     return np.exp(ends), np.exp(height + slope * ends)
 
 
-def _draw_pairs(run: RunData, binning: Binning, xlabel: str, ylabel: str, draw_right: Callable[[Axes], None]) -> Figure | None:
+def _draw_pairs(run: RunData, means: Means, xlabel: str, ylabel: str, draw_right: Callable[[Axes], None]) -> Figure | None:
     """Draw means over pairs of points on the left, and on the right what ``draw_right`` draws
     against the waiting time.
     """
     windows = drawn_windows(run.result, "beta")
-    found = [(window, means) for window in windows if len((means := _means(run, window, binning)).centres)]
+    found = [(window, getattr(run.result.pairs(window.number), means)) for window in windows]
+    found = [(window, binned) for window, binned in found if len(binned.centres)]
     if not found:
         return None
     with styled():
@@ -130,21 +128,13 @@ def _draw_pairs(run: RunData, binning: Binning, xlabel: str, ylabel: str, draw_r
         return label_figure(figure, run.result, windows)
 
 
-def _means(run: RunData, window: DrawnWindow, binning: Binning) -> Binned:
-    """Return the means over pairs of a window's points."""
-    path = run.path(window.number)
-    every = math.ceil(len(path.gram) / (MOST_POINTS - 1))
-    losses = run.geometries.point_series("loss", window.number)
-    return binning(path.squared_displacements[::every, ::every], path.contour_length[::every], losses[::every])
-
-
 def _two_panels(found: Sequence[tuple[DrawnWindow, Binned]], xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     """Draw means over pairs with their power laws on the left; return the panel on the right, with
     waiting times below it.
     """
     figure, left, right = _pair()
-    left.set_xscale("log")
-    left.set_yscale("log", nonpositive="mask")
+    log_scale(left, "x")
+    log_scale(left, "y", nonpositive="mask")
     for window, binned in found:
         look: dict[str, Any] = {"color": window.colour}
         left.plot(
@@ -152,10 +142,6 @@ def _two_panels(found: Sequence[tuple[DrawnWindow, Binned]], xlabel: str, ylabel
             markerfacecolor=window.colour if window.stride == 1 else "white",
         )  # fmt: skip
         left.plot(*fitted_line(binned), linewidth=1.1, gid=f"fit:{window.number}", **look)
-    low, high = left.get_xlim()
-    if high < 100 * low:  # so short that its minor ticks need labels, but not all of them
-        left.xaxis.set_major_formatter("{x:g}")
-        left.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:e}"[0] in "25" else "")
     left.set_xlabel(xlabel)
     left.set_ylabel(ylabel)
     waiting_time_axis(right)

@@ -15,6 +15,7 @@ from anodiff.diffusion.stable_law import StableLaw
 from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import against_waiting_time, label_figure, waiting_time_axis
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, styled
+from anodiff.report.figures.ticks import log_scale
 from anodiff.storage.types import FloatArray
 
 #: Quantities of tails.csv that are drawn: heading, axis label, marker, colour.
@@ -108,7 +109,7 @@ def draw_distribution(panel: Axes, values: FloatArray, row: pd.Series) -> None:
     law = StableLaw(*(float(row[f"stable_{name}"]) for name in ("alpha", "beta", "scale", "location")))
     stable = law.density(x)
     panel.plot(x, stable, color=CONFIGURATIONS[1], linewidth=1.3, label="stable law", gid="stable")
-    panel.set_yscale("log", nonpositive="mask")
+    log_scale(panel, "y", nonpositive="mask")
     panel.set_ylim(floor, 3 * max(density.max(), np.nanmax(stable)))
     panel.locator_params(axis="x", nbins=4)
 

@@ -19,6 +19,7 @@ from anodiff.report.figures.lag_panels import LAG, label_sides
 from anodiff.report.figures.panels import explain_if_empty, panels
 from anodiff.report.figures.style import GUIDE, QUIET, add_time_legend, styled, time_colours, waiting_times
 from anodiff.report.figures.sweep.seeds import MeanCurve, WindowKey, curve_values, mean_curve, null_band, windows
+from anodiff.report.figures.ticks import log_scale
 from anodiff.storage.types import FloatArray
 from anodiff.sweep.results import RunResult
 
@@ -82,7 +83,7 @@ def ageing(runs: Sequence[RunResult]) -> Figure:
         figure, placed = panels(runs, LAG, "ageing MSD / time-averaged MSD")
         colours = time_colours(waiting_times(runs))
         for panel, group in placed:
-            panel.set_yscale("log")
+            log_scale(panel, "y")
             panel.axhline(1.0, **GUIDE)
             for key in (key for key in windows(group) if key.start in colours):
                 (lags, msd), (_, single) = (curve_values(group, name, key) for name in ("msd", "ageing_msd"))
@@ -107,7 +108,7 @@ def ergodicity(runs: Sequence[RunResult]) -> Figure:
         figure, placed = panels(runs, LAG, "ergodicity-breaking parameter EB")
         colours = time_colours(waiting_times(runs))
         for panel, group in placed:
-            panel.set_yscale("log")
+            log_scale(panel, "y")
             for key in (key for key in windows(group) if key.start in colours):
                 lags, msd = curve_values(group, "msd", key)
                 if len(msd) < 2:

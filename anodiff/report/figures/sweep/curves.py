@@ -25,6 +25,7 @@ from anodiff.report.figures.lag_panels import (
 from anodiff.report.figures.panels import Group, explain_if_empty, panels
 from anodiff.report.figures.style import GUIDE, MARKED, add_time_legend, styled, time_colours, waiting_times
 from anodiff.report.figures.sweep.seeds import mean_curve, windows
+from anodiff.report.figures.ticks import log_scale
 from anodiff.sweep.results import RunResult
 
 
@@ -34,7 +35,7 @@ def msd(runs: Sequence[RunResult]) -> Figure:
         figure, placed = panels(runs, LAG, "MSD Δr² (squared weight units)")
         colours = time_colours(waiting_times(runs))
         for panel, group in placed:
-            panel.set_yscale("log")
+            log_scale(panel, "y")
             drawn = []
             for run in group:
                 for time, colour in colours.items():

@@ -20,6 +20,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
 from anodiff.report.figures.panels import diverged_at, explain_if_empty
 from anodiff.report.figures.style import GUIDE, LOSS_UNITS, QUIET, styled
 from anodiff.report.figures.sweep.columns import Column, Configuration, model_columns
+from anodiff.report.figures.ticks import power_of_ten
 from anodiff.sweep.results import RunResult
 
 #: Line style of the test and the training series.
@@ -169,7 +170,7 @@ def _time_axis(panel: Axes, times: np.ndarray) -> None:
         panel.set_xlim(times[0] - 0.2 * later[0], 1.3 * times[-1])
         powers = range(math.ceil(math.log10(later[0])), math.floor(math.log10(later[-1])) + 1)
         panel.set_xticks([*times[times == 0], *(10.0**power for power in powers)])
-        panel.set_xticklabels([*("0" for time in times if time == 0), *(f"$10^{{{power}}}$" for power in powers)])
+        panel.set_xticklabels([*("0" for time in times if time == 0), *map(power_of_ten, powers)])
         panel.minorticks_off()
     else:
         margin = 0.05 * np.ptp(times)

@@ -5,7 +5,8 @@ Means over pairs of points, a panel for each configuration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,39 +14,32 @@ from matplotlib.figure import Figure
 
 from anodiff.diffusion.ergodicity import ensemble_mean
 from anodiff.diffusion.exponents import slope
-from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
-from anodiff.geometry import Geometries, open_geometry
+from anodiff.diffusion.pairs import Binned
 from anodiff.report.figures.panels import Group, explain_if_empty, panels
 from anodiff.report.figures.style import GUIDE, add_time_legend, styled, time_colours
 from anodiff.report.figures.sweep.seeds import WindowKey, exponent, window_numbers, windows
+from anodiff.report.figures.ticks import log_scale
 from anodiff.sweep.results import RunResult
 
 #: Windows and seeds of a configuration that are drawn, at most, because each needs all pairs of a window's points.
 MOST_WINDOWS, MOST_SEEDS = 3, 2
 
-Pairs = Callable[[Geometries, int], Binned]
+#: Fields of `PairMeans`.
+Means = Literal["displacement", "loss_difference"]
 
 
 def contour(runs: Sequence[RunResult]) -> Figure:
     """Draw Δr² against contour length, with the power law of the path dimension."""
-    return _figure(runs, _contour, "contour length s (weight units)", "Δr² (squared weight units)", "path_dimension", "$D_f$")
+    labels = "contour length s (weight units)", "Δr² (squared weight units)"
+    return _figure(runs, "displacement", labels, "path_dimension", "$D_f$")
 
 
 def loss_difference(runs: Sequence[RunResult]) -> Figure:
     """Draw the mean squared loss difference against distance, with the power law of the roughness
     exponent.
     """
-    return _figure(runs, _loss, "distance Δr (weight units)", "MSL (squared loss)", "loss_roughness", "H")
-
-
-def _contour(geometries: Geometries, number: int) -> Binned:
-    path = geometries.read(number)
-    return displacement_by_contour(path.squared_displacements, path.contour_length)
-
-
-def _loss(geometries: Geometries, number: int) -> Binned:
-    losses = geometries.point_series("loss", number)
-    return loss_difference_by_distance(geometries.read(number).squared_displacements, losses)
+    labels = "distance Δr (weight units)", "MSL (squared loss)"
+    return _figure(runs, "loss_difference", labels, "loss_roughness", "H")
 
 
 def chosen_windows(runs: Sequence[RunResult]) -> list[WindowKey]:
@@ -57,16 +51,16 @@ def chosen_windows(runs: Sequence[RunResult]) -> list[WindowKey]:
     return [plain[place] for place in sorted({0, len(plain) // 2, len(plain) - 1})] if plain else []
 
 
-def _figure(runs: Sequence[RunResult], pairs: Pairs, xlabel: str, ylabel: str, column: str, symbol: str) -> Figure:
+def _figure(runs: Sequence[RunResult], means: Means, labels: tuple[str, str], column: str, symbol: str) -> Figure:
     with styled():
-        figure, placed = panels(runs, xlabel, ylabel)
+        figure, placed = panels(runs, *labels)
         chosen = {group[0].group: chosen_windows(group) for _, group in placed}
         colours = time_colours(sorted({key.start for keys in chosen.values() for key in keys}))
         for panel, group in placed:
-            panel.set_yscale("log")
+            log_scale(panel, "y")
             texts = []
             for key in chosen[group[0].group]:
-                for run, binned in _binned(group, key, pairs):
+                for run, binned in _binned(group, key, means):
                     name = f"{run.name}:{key}"
                     panel.plot(
                         binned.centres, binned.means, "o-", color=colours[key.start], markersize=2, linewidth=0.8, gid=name
@@ -87,12 +81,12 @@ def _figure(runs: Sequence[RunResult], pairs: Pairs, xlabel: str, ylabel: str, c
     return figure
 
 
-def _binned(group: Group, key: WindowKey, pairs: Pairs) -> Iterator[tuple[RunResult, Binned]]:
+def _binned(group: Group, key: WindowKey, means: Means) -> Iterator[tuple[RunResult, Binned]]:
     """Yield the first seeds that reached a window, each with its means over pairs."""
     for run in group[:MOST_SEEDS]:
         number = window_numbers(run).get(key)
         if number is not None and np.isfinite(run.curves["msd"].values[number]).any():
-            yield run, pairs(open_geometry(run.folder / "geometry.zarr"), number)
+            yield run, getattr(run.pairs(number), means)
 
 
 def _values(group: Group, key: WindowKey, column: str) -> list[float]:

@@ -115,9 +115,8 @@ def window_numbers(run: RunResult) -> dict[WindowKey, int]:
     the first.
     """
     found: dict[WindowKey, int] = {}
-    columns = run.exponents[["waiting_time", "stride", "length"]].to_numpy(int)
-    for number, (start, stride, length) in enumerate(columns.tolist()):
-        found.setdefault(WindowKey(start, stride, length), number)
+    for number, window in enumerate(run.windows):
+        found.setdefault(WindowKey(*window), number)
     return found
 
 

@@ -1,0 +1,137 @@
+"""What does an unfinished sweep show? The page of the runs so far, renewed as runs finish."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from anodiff.errors import StoreMissingError
+from anodiff.report.figures.catalogue import FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.report.page import SoFar, write_page
+from anodiff.report.page_state import RUN_LIST, renewal_is_due
+from anodiff.sweep.claims import claim_rows
+from anodiff.sweep.results import RunResult, is_finished, read_runs
+from anodiff.sweep.tables import TABLES, exponents_table, tails_table
+
+#: Tables of which stages beside the runs' diffusion are the source, and the claim that rests on each.
+BY_OTHER_STAGES = {"landscape": 4, "simplified_model": 5}
+
+#: Stores of a run that the table and the figures of the landscape are made from.
+LANDSCAPE = ("landscape/slices", "landscape/roughness.zarr", "landscape/curvature.zarr")
+
+#: Seconds after which a renewal that has not ended counts as killed.
+ABANDONED = 300.0
+
+
+def renew_page(page: str | Path, now: Callable[[], float] = time.time) -> bool:
+    """Write the page of a sweep's finished runs if `renewal_is_due` and no other process does it;
+    return whether it was written.
+
+    A run is finished once it has figures. A whole page stays as it is. An early page is published
+    by one rename, with the time of change `anodiff.report.page_state.EARLY_TIME`.
+
+    Parameters
+    ----------
+    page
+        The page in the sweep's folder, which has the list of the runs, runs.txt.
+    now
+        Returns the time in seconds since 1970.
+
+    Raises
+    ------
+    StoreMissingError
+        If there is no list of the runs.
+    """
+    page = Path(page)
+    with _claimed(page, now) as claimed:
+        if not claimed:
+            return False
+        names = _listed_runs(page.parent / RUN_LIST)
+        folders = [page.parent / "runs" / name for name in names]
+        folders = [folder for folder in folders if (folder / "figures").is_dir() and is_finished(folder)]
+        if not folders:
+            return False
+        runs = read_runs(folders)
+        with TemporaryDirectory(prefix="anodiff-page-") as scratch:
+            sources = _write_tables(runs, page.parent, Path(scratch)) + _finished_figures(folders, page.parent)
+            so_far = SoFar(len(runs), len(names), time.strftime("%H:%M", time.localtime(now())))
+            write_page(
+                sources, page, title=page.parent.name, runs=page.parent / "runs", max_bytes=0, overwrite=True, so_far=so_far
+            )
+    return True
+
+
+@contextmanager
+def _claimed(page: Path, now: Callable[[], float]) -> Iterator[bool]:
+    """Yield whether this process may renew the page; no other one may until this one has."""
+    claim = page.with_name(f".{page.name}.renewing")
+    with suppress(FileNotFoundError):
+        if now() - claim.stat().st_mtime > ABANDONED:
+            claim.unlink()
+    try:
+        os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        yield False
+        return
+    try:
+        yield renewal_is_due(page, now)
+    finally:
+        claim.unlink(missing_ok=True)
+
+
+def _listed_runs(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        raise StoreMissingError(f"{file}: no list of the sweep's runs; Snakemake writes it as it starts") from None
+
+
+def _write_tables(runs: list[RunResult], results: Path, folder: Path) -> list[Path]:
+    """Write exponents, tails and claims of the runs so far into a folder; return their paths, and
+    those of the sweep's other tables that are finished.
+    """
+    exponents, tails = exponents_table(runs), tails_table(runs)
+    finished = _finished_tables([run.folder for run in runs], results)
+    others = {name: pd.read_csv(finished[name]) for name in BY_OTHER_STAGES if name in finished}
+    claims = claim_rows(exponents, tails, **others)
+    unknown = [claim for name, claim in BY_OTHER_STAGES.items() if name not in others]
+    tables = {"exponents": exponents, "tails": tails, "claims": claims[~claims["claim"].isin(unknown)]}
+    for kind, table in tables.items():
+        table.to_csv(folder / f"{kind}.csv", index=False)
+    return [folder / f"{kind}.csv" for kind in tables] + [path for kind, path in finished.items() if kind not in tables]
+
+
+def _finished_tables(folders: list[Path], results: Path) -> dict[str, Path]:
+    """Return the sweep's tables that are not older than what they are made from."""
+    inputs = dict.fromkeys(TABLES, _inputs(folders)) | {
+        "landscape": _inputs(folders, landscape=True),
+        "simplified_model": [],
+    }
+    tables = {kind: results / "tables" / f"{kind}.csv" for kind in TABLES}
+    return {kind: table for kind, table in tables.items() if _is_current(table, inputs[kind])}
+
+
+def _finished_figures(folders: list[Path], results: Path) -> list[Path]:
+    """Return the sweep's figures that are not older than what they are drawn from."""
+    inputs = (
+        dict.fromkeys(FIGURES, _inputs(folders))
+        | dict.fromkeys(LANDSCAPE_FIGURES, _inputs(folders, landscape=True))
+        | {kind: [results / "simplified_model.zarr"] for kind in MODEL_FIGURES}
+    )
+    figures = {kind: results / "figures" / f"{kind}.svg" for kind in inputs}
+    return [figure for kind, figure in figures.items() if _is_current(figure, inputs[kind])]
+
+
+def _inputs(folders: list[Path], *, landscape: bool = False) -> list[Path]:
+    stores = ["diffusion.zarr", *(LANDSCAPE if landscape else ())]
+    return [path for folder in folders for store in stores if (path := folder / store).exists()]
+
+
+def _is_current(file: Path, inputs: list[Path]) -> bool:
+    return file.exists() and all(file.stat().st_mtime >= path.stat().st_mtime for path in inputs)
