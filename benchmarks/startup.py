@@ -125,7 +125,7 @@ def starts(checkout, folder, only):
         names = modules(checkout, words, folder)
         if " " not in name:
             lines[f"{name}, help"] = ["-m", "anodiff", words[0], "--help"]
-        lines[f"{name}, imports"] = ["-c", IMPORT.format(names=" ".join(names))]
+        lines[f"{name}, imports"] = ["-W", "ignore", "-c", IMPORT.format(names=" ".join(names))]
     return {name: line for name, line in lines.items() if not only or any(word in name for word in only)}
 
 

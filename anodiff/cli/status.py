@@ -76,7 +76,7 @@ def sweep_status(results: str | Path, scratch: str | Path, runs: Iterable[str] |
     Parameters
     ----------
     results
-        The sweep's folder, such as ``results/digits``.
+        The sweep's folder, such as ``results/demo``.
     scratch
         Its folder of unfinished training, such as ``scratch/digits``.
     runs
@@ -90,7 +90,7 @@ def sweep_status(results: str | Path, scratch: str | Path, runs: Iterable[str] |
     results, scratch = Path(results), Path(scratch)
     names = list(runs) if runs is not None else sorted(path.parent.name for path in results.glob("runs/*/run.yaml"))
     if not names:
-        raise StoreMissingError(f"{results}: no runs in it; give a sweep's folder, such as results/digits, or its config file")
+        raise StoreMissingError(f"{results}: no runs in it; give a sweep's folder, such as results/demo, or its config file")
     return [_run_status(name, results, scratch / name) for name in names]
 
 

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from anodiff.diffusion.avalanches import loss_avalanches, size_growth
 from anodiff.diffusion.intervals import interval_columns
-from anodiff.diffusion.power_law import compare_tails, fit_power_law
+from anodiff.diffusion.power_law import fit_power_law
 from anodiff.diffusion.stable import MIN_VALUES, fit_stable_with_intervals
+from anodiff.diffusion.tail_comparison import compare_tails
 from anodiff.diffusion.tails import hill, log_moment_index
 from anodiff.storage.columns import COUNT, OPTIMISER_STEPS, TEXT, Column
 from anodiff.storage.types import FloatArray

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
-from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from numpy.typing import NDArray
 
 from anodiff.diffusion.regimes import Regimes
@@ -72,7 +71,7 @@ def relative_covariances(lags: NDArray[np.int64], laws: Sequence[Regimes], updat
         begin = 2 * updates - first - half
         for covariance, spread in zip(covariances, spreads, strict=True):
             rise = spread[first:] - spread[: len(spread) - first]  # M(m) − M(m − a), from m = −2T + a on
-            windows = sliding_window_view(rise, int(starts))
+            windows = np.ndarray((len(rise) - starts + 1, starts), buffer=rise, strides=(rise.itemsize, rise.itemsize))
             products = windows[begin + lags[a:]]  # (b, m)
             products -= windows[begin]  # 2 C_ab(m)
             products *= products
@@ -143,7 +142,7 @@ def _diagonals(matrix: FloatArray) -> FloatArray:
     size = len(matrix)
     padded = np.zeros((size, 2 * size))
     padded[:, :size] = matrix
-    return as_strided(padded, (size, size), (padded.strides[0] + padded.strides[1], padded.strides[1]))
+    return np.ndarray((size, size), buffer=padded, strides=(padded.strides[0] + padded.strides[1], padded.strides[1]))
 
 
 def draw_log_msd(

@@ -63,16 +63,15 @@ def signed_msd(gram: FloatArray, signs: FloatArray, lags: ArrayLike) -> FloatArr
 def _msd(rows: Callable[[int, int], FloatArray], updates: int, lags: ArrayLike) -> FloatArray:
     """Return the MSD at lags; ``rows(first, last)`` are those rows of G, from column ``first``."""
     separated, before, after = np.zeros(updates), np.zeros(updates), np.zeros(updates)
-    buffer = np.empty((ROWS, updates + ROWS))
+    buffer, upper = np.empty((ROWS, updates + ROWS)), np.triu(np.ones((ROWS, ROWS)))
     for first in range(0, updates, ROWS):
         last = min(first + ROWS, updates)
         size, width = last - first, updates - first
         block = buffer[:size, : width + size]
         block[:, :width] = rows(first, last)
         block[:, width:] = 0  # where the diagonals end
-        block[:, :size] = np.triu(block[:, :size])
-        stride = block.strides[1]
-        diagonals = np.lib.stride_tricks.as_strided(block, (size, width), (block.strides[0] + stride, stride))
+        block[:, :size] *= upper[:size, :size]
+        diagonals = np.ndarray((size, width), buffer=buffer, strides=(block.strides[0] + block.strides[1], block.strides[1]))
         separated[:width] += diagonals.sum(axis=0)
         before[first:] += block[:, :width].sum(axis=0)
         after[first:last] = block[:, :width].sum(axis=1)

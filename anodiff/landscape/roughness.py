@@ -10,6 +10,7 @@ samples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ import torch
 
 from anodiff.data import load
 from anodiff.errors import ConfigError
-from anodiff.landscape.directions import unit_directions
+from anodiff.landscape.directions import Directions, unit_directions
 from anodiff.landscape.roughness_store import ARRAYS, KIND, VERSION, RoughnessStore
 from anodiff.landscape.run_surface import loss_surface_at, points_near, run_settings, stored_point
 from anodiff.landscape.scan import GridEvaluator
@@ -136,17 +137,15 @@ def measure_roughness(
                 store.write("loss_centre", number, surface(surface.centre))
                 store.write("radius", number, radii)
                 store.write("rounding", number, _rounding(surface, surface_at(step, torch.float64), random))
-                for part in [part for part in pending if part[0] == number]:
-                    _, kind, direction = part
-                    report(done, total, f"step {step}, {DIRECTIONS[kind]} directions")
-                    line = unit_directions(
-                        DIRECTIONS[kind], surface.centre, vectors[kind][direction], DIRECTIONS[kind : kind + 1]
-                    )
-                    with GridEvaluator(surface, line) as evaluator:
+                parts = [part for part in pending if part[0] == number]
+                with GridEvaluator(surface, _line(surface, parts[0], vectors)) as evaluator:
+                    for part in parts:
+                        report(done, total, f"step {step}, {DIRECTIONS[part[1]]} directions")
+                        evaluator.turn(_line(surface, part, vectors))
                         losses = evaluator.row(np.concatenate([radii, -radii]), 0.0)
-                    store.write("loss", part, losses.reshape(2, -1))
-                    store.mark_done(part)
-                    done += 1
+                        store.write("loss", part, losses.reshape(2, -1))
+                        store.mark_done(part)
+                        done += 1
             trajectory.check_unchanged()
             found = RoughnessStore({name: store[name] for name in ARRAYS}, attributes)
             store.attributes["non_finite"] = int((~np.isfinite(found["loss"])).sum())
@@ -154,6 +153,12 @@ def measure_roughness(
             rows.to_csv(csv, index=False)
     report(total, total, "done")
     return rows
+
+
+def _line(surface: LossSurface, part: tuple[int, ...], vectors: Sequence[FloatArray]) -> Directions:
+    """Return the line through the centre along the direction of a part: point, kind, direction."""
+    _, kind, direction = part
+    return unit_directions(DIRECTIONS[kind], surface.centre, vectors[kind][direction], (DIRECTIONS[kind],))
 
 
 def _path_directions(trajectory: Trajectory, step: int, window: Window, count: int) -> tuple[FloatArray, float]:

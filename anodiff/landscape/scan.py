@@ -45,16 +45,26 @@ class GridEvaluator:
         self.workers = 1 if cuda else workers or torch.get_num_threads()
         if self.workers < 1:
             raise ConfigError(f"{workers} workers; take 1 or more")
-        if len(directions.origin) != surface.size:
-            raise ConfigError(f"directions of {len(directions.origin)} parameters on a surface of {surface.size}")
+        self._surface = surface
+        self.turn(directions)
         self.points_per_call = POINTS_PER_CALL if cuda and surface.batch_norm == "centre" else 1
         size = surface.dtype.itemsize
         per_parameter = 8 * (2 + len(directions.labels)) + self.workers * (8 + 3 * size) + 2 * self.points_per_call * size
         what = f"a scan of {surface.size:,} parameters with {self.workers} workers"
         require_memory(what, surface.size * per_parameter, "take fewer workers, or a node with more", memory)
-        self._surface = surface
-        self._origin = torch.from_numpy(directions.origin).to(surface.device)
-        self._vectors = torch.from_numpy(directions.vectors).to(surface.device)
+
+    def turn(self, directions: Directions) -> None:
+        """Evaluate along other directions, as many as before, from now on.
+
+        Raises
+        ------
+        ConfigError
+            If the directions are not those of the surface.
+        """
+        if len(directions.origin) != self._surface.size:
+            raise ConfigError(f"directions of {len(directions.origin)} parameters on a surface of {self._surface.size}")
+        self._origin = torch.from_numpy(directions.origin).to(self._surface.device)
+        self._vectors = torch.from_numpy(directions.vectors).to(self._surface.device)
 
     def __enter__(self) -> GridEvaluator:
         self._idle: SimpleQueue[LossSurface] = SimpleQueue()

@@ -104,7 +104,7 @@ class Comparison:
 
 
 def compare(a: str | Path, b: str | Path) -> Comparison:
-    """Compare two runs' folders, or two sweeps' (such as ``results/digits``).
+    """Compare two runs' folders, or two sweeps' (such as ``results/demo``).
 
     Raises
     ------
@@ -179,7 +179,7 @@ def difference_interval(a: Interval, b: Interval) -> Interval:
 def _read_sweep(folder: Path) -> list[RunResult]:
     folders = sorted(path.parent for path in folder.glob("**/run.yaml") if is_finished(path.parent))
     if not folders:
-        raise StoreMissingError(f"{folder}: no finished run in it; name a run's folder, or a sweep's such as results/digits")
+        raise StoreMissingError(f"{folder}: no finished run in it; name a run's folder, or a sweep's such as results/demo")
     return [read_run(run) for run in folders]
 
 

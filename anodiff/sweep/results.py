@@ -105,7 +105,7 @@ def read_run(folder: str | Path) -> RunResult:
 def read_runs(folders: Sequence[str | Path]) -> list[RunResult]:
     """Read the folders of several runs; `ConfigError` if there are none."""
     if not folders:
-        raise ConfigError("no runs given; name their folders, such as results/digits/runs/*")
+        raise ConfigError("no runs given; name their folders, such as results/demo/runs/*")
     return [read_run(folder) for folder in folders]
 
 

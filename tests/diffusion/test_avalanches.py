@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, multivariate_normal, norm
 
 from anodiff.diffusion.avalanches import Avalanches, loss_avalanches, size_growth
-from anodiff.diffusion.power_law import compare_tails, fit_power_law
+from anodiff.diffusion.power_law import fit_power_law
+from anodiff.diffusion.tail_comparison import compare_tails
 from anodiff.errors import ConfigError
 
 

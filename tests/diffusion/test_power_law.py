@@ -16,7 +16,8 @@ from scipy.optimize import minimize
 from scipy.special import zeta
 from scipy.stats import lognorm
 
-from anodiff.diffusion.power_law import compare_tails, fit_power_law
+from anodiff.diffusion.power_law import fit_power_law
+from anodiff.diffusion.tail_comparison import compare_tails
 from anodiff.diffusion.tails import hill
 
 

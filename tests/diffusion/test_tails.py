@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 from scipy.stats import levy_stable
 
-from anodiff.diffusion.power_law import NOT_COMPARED, PowerLaw, compare_tails, fit_power_law
+from anodiff.diffusion.power_law import PowerLaw, fit_power_law
+from anodiff.diffusion.tail_comparison import NOT_COMPARED, compare_tails
 from anodiff.diffusion.tails import hill, log_moment_index
 from anodiff.errors import ConfigError
 

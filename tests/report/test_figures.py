@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from invented import LAGS, invented_sweep, sweep
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
 from anodiff.report.figures import drawing
-from anodiff.report.figures.catalogue import FIGURES, FORMATS
+from anodiff.report.figures.catalogue import FIGURES, FORMATS, LANDSCAPE_FIGURES, FigureKind
 from anodiff.report.figures.drawing import draw, save
 from anodiff.report.figures.panels import MOST_COLUMNS, configuration_labels, group_by_model
 from anodiff.report.figures.style import CONFIGURATIONS, MOST_WINDOWS, waiting_times
@@ -332,6 +333,20 @@ def test_one_call_draws_every_figure_of_the_runs_that_are_read_once(make_run, tm
     assert all(file.read_bytes().startswith(b"<?xml") for file in files)
     draw(["beta"], folders, tmp_path / "beta.svg")
     assert (tmp_path / "beta.svg").read_bytes() == (tmp_path / "figures" / "beta.svg").read_bytes()
+
+
+def test_all_draws_the_landscapes_of_the_runs_that_have_one_and_no_other_source_is_needed(make_run, tmp_path, monkeypatch):
+    folders = [make_run({"seed": seed}) for seed in (0, 1)]
+    for name in ("slices", "roughness.zarr", "roughness.csv", "curvature.zarr"):
+        (folders[1] / "landscape" / name).mkdir(parents=True)
+    drawn_from = []
+    monkeypatch.setattr(FigureKind, "function", lambda kind: lambda runs: drawn_from.append(runs) or Figure())
+    files = draw(["all"], folders, tmp_path / "figures")
+    assert [file.stem for file in files] == [*FIGURES, *LANDSCAPE_FIGURES]
+    assert [[run.folder for run in runs] for runs in drawn_from] == [folders] * len(FIGURES) + [folders[1:]] * 4
+    monkeypatch.undo()
+    with pytest.raises(StoreMissingError, match="landscape"):
+        draw(["roughness"], folders, tmp_path / "roughness.svg")
 
 
 def test_a_figure_is_drawn_once_for_all_its_formats_and_the_same_bytes_come_out_alone(run_folder, tmp_path, monkeypatch):

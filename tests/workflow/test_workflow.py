@@ -144,7 +144,7 @@ def test_a_failing_run_leaves_no_half_written_output_and_the_others_go_on(tmp_pa
     [
         (lambda config: config["sweep"].update(grids=[]), "did you mean 'grid'"),
         (lambda config: config["sweep"]["defaults"]["optimiser"].update(learning_rate=-1), "learning_rate"),
-        (lambda config: config["sweep"]["runs"].append({}), "two runs called"),
+        (lambda config: config["sweep"].update(runs=2 * config["sweep"]["runs"]), "two runs called"),
     ],
 )
 def test_a_wrong_config_is_refused_before_the_first_job(tmp_path, changed, change, said):

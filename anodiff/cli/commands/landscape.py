@@ -37,7 +37,7 @@ def landscape(
 ) -> None:
     """Slice the loss landscape in planes of the path, the Hessian and a random one: trajectory.zarr, geometry.zarr -> slices/.
 
-    Example: anodiff landscape results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr -o slices
+    Example: anodiff landscape results/demo/runs/mlp-bs64-lr0.1-seed0-width64/trajectory.zarr -o slices
     """
     settings = _landscape_settings(config, landscape)
     from anodiff.landscape.planes import slice_planes
@@ -74,7 +74,7 @@ def roughness(
 ) -> None:
     """Measure how rough the loss is around points of the path: trajectory.zarr -> roughness.zarr, roughness.csv.
 
-    Example: anodiff roughness results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr -o roughness.zarr
+    Example: anodiff roughness results/demo/runs/mlp-bs64-lr0.1-seed0-width64/trajectory.zarr -o roughness.zarr
     """
     from anodiff.settings.loading import load_stage
     from anodiff.settings.stages import RoughnessSettings
@@ -116,7 +116,7 @@ def curvature(
 ) -> None:
     """Measure Hessian eigenvalues, spectral density and trace along the path: trajectory.zarr -> curvature.zarr.
 
-    Example: anodiff curvature results/digits/runs/mlp-bs64-lr0.1-seed0-width128/trajectory.zarr -o curvature.zarr
+    Example: anodiff curvature results/demo/runs/mlp-bs64-lr0.1-seed0-width64/trajectory.zarr -o curvature.zarr
     """
     from anodiff.settings.loading import load_stage
     from anodiff.settings.stages import CurvatureSettings

@@ -45,7 +45,7 @@ def train(
 
     run.yaml -> trajectory.zarr. An interrupted run resumes from its last checkpoint.
 
-    Example: anodiff train results/digits/runs/RUN/run.yaml
+    Example: anodiff train results/demo/runs/RUN/run.yaml
     """
     from anodiff.settings.loading import load_run
 
@@ -90,7 +90,7 @@ def geometry(
 
     trajectory.zarr -> geometry.zarr. The matrix of a window has the inner products of its updates.
 
-    Example: anodiff geometry results/digits/runs/RUN/trajectory.zarr
+    Example: anodiff geometry results/demo/runs/RUN/trajectory.zarr
     """
     from anodiff.geometry.reduce import compute_geometry
 
@@ -127,7 +127,7 @@ def diffusion(
 
     geometry.zarr -> diffusion.zarr, exponents.csv, tails.csv.
 
-    Example: anodiff diffusion results/digits/runs/RUN/geometry.zarr --overwrite
+    Example: anodiff diffusion results/demo/runs/RUN/geometry.zarr --overwrite
     """
     from anodiff.diffusion.analysis import compute_diffusion
     from anodiff.settings.loading import load_stage

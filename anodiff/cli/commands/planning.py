@@ -99,7 +99,7 @@ def status(
     sweep: Annotated[
         Path,
         typer.Argument(
-            help="The sweep's folder, such as results/digits, or its config file, which also lists runs that have not started.",
+            help="The sweep's folder, such as results/demo, or its config file, which also lists runs that have not started.",
             autocompletion=completion.run_folders,
         ),
     ],

@@ -21,7 +21,7 @@ def tables(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of finished runs, such as results/digits/runs/*. For claims: the sweep's tables, exponents.csv and "
+            help="Folders of finished runs, such as results/demo/runs/*. For claims: the sweep's tables, exponents.csv and "
             "tails.csv, and landscape.csv and simplified_model.csv if the sweep has them."
         ),
     ],
@@ -51,7 +51,7 @@ def tables(
 
     Each table is written as CSV and as Parquet. For several kinds the runs are read once.
 
-    Example: anodiff tables results/digits/runs/* --kind exponents,tails -o tables/
+    Example: anodiff tables results/demo/runs/* --kind exponents,tails -o tables/
     """
     from anodiff.sweep.tables import write_tables
 
@@ -69,7 +69,7 @@ def figures(
         ),
     ],
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of finished runs, such as results/digits/runs/*, and simplified_model.zarr.")
+        list[Path], typer.Argument(help="Folders of finished runs, such as results/demo/runs/*, and simplified_model.zarr.")
     ],
     output: Annotated[
         Path,
@@ -92,7 +92,7 @@ def figures(
     They are drawn from the sweep's runs and their landscapes, or from its simplified model. For
     several kinds the runs are read once.
 
-    Example: anodiff figures msd,beta results/digits/runs/* -o figures/
+    Example: anodiff figures msd,beta results/demo/runs/* -o figures/
     """
     from anodiff.report.figures.drawing import draw
 
@@ -105,7 +105,7 @@ def run_figures(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of finished runs, such as results/digits/runs/RUN.", autocompletion=completion.run_folders
+            help="Folders of finished runs, such as results/demo/runs/RUN.", autocompletion=completion.run_folders
         ),
     ],
     output: Annotated[
@@ -133,7 +133,7 @@ def run_figures(
 
     They show all windows of a run. A figure for which a run has no data is left out.
 
-    Example: anodiff run-figures results/digits/runs/RUN --kind msd
+    Example: anodiff run-figures results/demo/runs/RUN --kind msd
     """
     from anodiff.errors import ConfigError
     from anodiff.report.figures.drawing import draw_run

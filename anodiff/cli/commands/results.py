@@ -28,7 +28,7 @@ def inspect(
     shape, chunks, bytes and compression ratio. For a run: its stores, its last losses and
     accuracies, and its exponents by window with 95 % intervals. For a sweep: one line for each run.
 
-    Example: anodiff inspect results/digits
+    Example: anodiff inspect results/demo
     """
     if json:
         from anodiff.cli.console import print_json
@@ -67,7 +67,7 @@ def compare(
     (Welch). A difference is marked if its interval excludes 0; by chance alone this happens for one
     in twenty.
 
-    Example: anodiff compare results/digits/runs/RUN results/digits/runs/OTHER
+    Example: anodiff compare results/demo/runs/RUN results/demo/runs/OTHER
     """
     from anodiff.cli.comparison_text import print_comparison
     from anodiff.sweep import comparison
@@ -105,7 +105,7 @@ def export(
     attributes, or in MATLAB's variable about. An HDF5 file can have any size; a variable of a
     MATLAB file must be smaller than 2 GB.
 
-    Example: anodiff export results/digits/runs/RUN --what curves -o curves.h5
+    Example: anodiff export results/demo/runs/RUN --what curves -o curves.h5
     """
     from anodiff.cli.export import export as write
 

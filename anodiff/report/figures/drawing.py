@@ -71,7 +71,7 @@ def draw(
     found = _Sources([Path(source) for source in sources])
     wanted = [kind for kind in ALL_FIGURES if kind in kinds or ("all" in kinds and kind in found.kinds)]
     if not wanted:
-        raise ConfigError("no runs given; name their folders, such as results/digits/runs/*")
+        raise ConfigError("no runs given; name their folders, such as results/demo/runs/*")
     files = {kind: _files_of(kind, wanted, Path(output), formats) for kind in wanted}
     with ExitStack() as stack:
         temporary = {file: stack.enter_context(writing(file, overwrite=overwrite)) for own in files.values() for file in own}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import scipy
@@ -58,11 +59,11 @@ def fractional_surface(points: int, seed: Seed, *, hurst: float, periodic: bool 
     size = 2 * math.ceil(reach / spacing)
     require_memory(f"an exact surface of {points} x {points} points", 72.0 * size**2)
     quarter, plane = _embedded_covariance(size // 2 + 1, spacing, reach, 2 * hurst)
-    eigenvalues = scipy.fft.dctn(quarter, type=1)  # those of the torus, which is even along both axes
+    eigenvalues = scipy.fft.fft2(_unfolded(quarter, size)).real
     if eigenvalues.min() < -1e-6 * eigenvalues.max():
         raise ConfigError(f"fractional surface: none of {points} points with hurst = {hurst} is exact; use a periodic one")
     noise = random.normal(size=(size, size)) + 1j * random.normal(size=(size, size))
-    noise *= _unfolded(np.sqrt(np.maximum(eigenvalues, 0)), size)
+    noise *= np.sqrt(np.maximum(eigenvalues, 0))
     field = scipy.fft.fft2(noise, overwrite_x=True).real[:points, :points] / size
     along = spacing * np.arange(points)
     slopes = math.sqrt(2 * plane) * random.normal(size=2)
@@ -109,7 +110,7 @@ def multifractional_surface(
         highest, at the corners.
     """
     check_points("multifractional", points)
-    require_memory(f"a multifractional surface of {points} x {points} points", 150.0 * points**2)
+    require_memory(f"a multifractional surface of {points} x {points} points", 230.0 * points**2)
     along = -1 + 2 / points * np.arange(points)
     x, y = np.meshgrid(along, along, indexing="ij")
     if callable(hurst):
@@ -198,9 +199,14 @@ def _waves(white: NDArray[np.complex128], hurst: float) -> FloatArray:
     Waves too short for the grid are added to the waves that they look like on it: the surface is
     sampled, not smoothed.
     """
-    points = len(white)
-    k = np.arange(points // 2 + 1) / points  # the power is even along both axes
-    power = np.zeros((len(k), len(k)))
+    return scipy.fft.ifft2(white * _amplitudes(len(white), hurst)).real
+
+
+@lru_cache(maxsize=LEVELS)
+def _amplitudes(points: int, hurst: float) -> FloatArray:
+    """Return the amplitudes of the waves of `_waves`, shape (points, points)."""
+    k = scipy.fft.fftfreq(points)
+    power = np.zeros((points, points))
     for first in range(-ALIASES, ALIASES + 1):
         for second in range(-ALIASES, ALIASES + 1):
             square = (k[:, None] + first) ** 2 + (k + second) ** 2
@@ -208,4 +214,4 @@ def _waves(white: NDArray[np.complex128], hurst: float) -> FloatArray:
     beyond = (2 * ALIASES + 1) / math.sqrt(math.pi)  # radius of the circle with the area of the summed square
     power += math.pi / hurst * beyond ** (-2 * hurst)
     power[0, 0] = 0
-    return scipy.fft.ifft2(white * _unfolded(np.sqrt(power), points)).real
+    return np.sqrt(power)
