@@ -39,6 +39,15 @@ rule tables:
         ),
 
 
+rule figures:
+    input:
+        expand(
+            f"{RESULTS}/figures/{{kind}}.{{ending}}",
+            kind=DRAWN,
+            ending=SETTINGS.figures.formats,
+        ),
+
+
 rule run_figures:
     input:
         expand(rules.run_figure.output, run=RUNS),
@@ -49,17 +58,13 @@ rule all:
     input:
         rules.page.output,
         rules.tables.input,
+        rules.figures.input,
         rules.run_figures.input,
 
 
 rule trajectories:
     input:
         expand(f"{RESULTS}/runs/{{run}}/trajectory.zarr", run=RUNS),
-
-
-rule figures:
-    input:
-        expand(f"{RESULTS}/figures/{{kind}}.svg", kind=DRAWN),
 
 
 # The page of the runs so far says of how many.

@@ -125,44 +125,22 @@ class SampledGradients:
 
 
 class WindowPoints:
-    """A window of a trajectory as a path (`Points`); it keeps the sampled updates that it reads.
-
-    Blocks of columns are best read in rising order: chunks of the store that reach into the next
-    block are then decoded only once.
-    """
+    """A window of a trajectory as a path (`Points`); it keeps the sampled updates that it reads."""
 
     def __init__(self, trajectory: Trajectory, window: Window, sampled: SampledGradients | None) -> None:
         self.shape = (window.updates + 1, trajectory.weights.shape[1])
         self._trajectory, self._window, self._sampled = trajectory, window, sampled
-        self._rest: tuple[int, NDArray[Any]] = (0, np.empty((self.shape[0], 0), np.float32, "F"))
         self._updates = None
         if sampled is not None and sampled.source == "updates":
             self._updates = np.full((window.updates, len(sampled.coordinates)), np.nan, np.float32)
 
     def __getitem__(self, index: tuple[slice, slice]) -> NDArray[Any]:
         columns = index[1]
-        block = self._read(*columns.indices(self.shape[1])[:2])
+        block = self._trajectory.points(self._window, columns)
         if self._updates is not None and self._sampled is not None:
             first, last = np.searchsorted(self._sampled.coordinates, (columns.start, columns.start + block.shape[1]))
             self._updates[:, first:last] = np.diff(block[:, self._sampled.coordinates[first:last] - columns.start], axis=0)
         return block
-
-    def _read(self, first: int, last: int) -> NDArray[Any]:
-        """Return columns; of the last chunk, keep those beyond for the next call."""
-        kept_from, kept = self._rest
-        self._rest = (0, kept[:, :0])
-        ahead = kept[:, first - kept_from : last - kept_from] if kept_from <= first < kept_from + kept.shape[1] else kept[:, :0]
-        begin, chunk = first + ahead.shape[1], self._trajectory.weights.chunks[1]
-        if begin == last:
-            self._rest = (last, kept[:, last - kept_from :])
-            return ahead
-        end = (
-            min(-(-last // chunk) * chunk, self.shape[1]) if chunk <= last - first else last
-        )  # the rest is shorter than a block
-        read = self._trajectory.points(self._window, slice(begin, end))
-        if end > last:
-            self._rest = (last, read[:, last - begin :].copy(order="F"))
-        return np.concatenate([ahead, read[:, : last - begin]], axis=1) if ahead.shape[1] else read[:, : last - begin]
 
     def gradients(self) -> NDArray[np.float32]:
         """Return the sampled gradients at the window's first T points, shape (T, coordinates)."""

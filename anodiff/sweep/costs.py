@@ -30,7 +30,7 @@ TRAINING_MEMORY = 3000
 GRAM_SPEED, READ_SPEED = 1e10, 1e8
 
 #: Seconds of one core for the analysis of a window of 1,000 updates, all estimators; they grow as the square of the updates.
-ANALYSIS_WINDOW = 5
+ANALYSIS_WINDOW = 2
 
 #: Forward passes that take as long as a Hessian product. Products that find eigenvalues, a little more than those counted on a
 #: trained MLP, VGG and ResNet: for the first Lanczos vectors, and for each eigenvalue.
@@ -154,12 +154,12 @@ def geometry_memory(settings: RunSettings) -> int:
 
 
 def analysis_minutes(settings: RunSettings, longest: int) -> int:
-    """Return the minutes of the analysis: 10, plus twice 5 s (T / 1000)² for each window of T updates."""
+    """Return the minutes of the analysis: 10, plus twice 2 s (T / 1000)² for each window of T updates."""
     return min(longest, _minutes(10, analysis_seconds(settings)))
 
 
 def analysis_seconds(settings: RunSettings) -> float:
-    """Return the seconds of the analysis on one core, without a safety margin; a short window takes 5 s as well."""
+    """Return the seconds of the analysis on one core, without a safety margin; a short window takes 2 s as well."""
     return sum(ANALYSIS_WINDOW * max(1.0, (t / 1000) ** 2) for t in _windows(settings))
 
 

@@ -104,9 +104,7 @@ def figures(
 def run_figures(
     runs: Annotated[
         list[Path],
-        typer.Argument(
-            help="Folders of finished runs, such as results/demo/runs/RUN.", autocompletion=completion.run_folders
-        ),
+        typer.Argument(help="Folders of finished runs, such as results/demo/runs/RUN.", autocompletion=completion.run_folders),
     ],
     output: Annotated[
         Path | None,
