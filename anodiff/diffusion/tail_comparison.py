@@ -70,6 +70,7 @@ def compare_tails(values: ArrayLike, power_law: PowerLaw) -> Comparison:
 
     Examples
     --------
+    >>> from anodiff.diffusion.power_law import fit_power_law
     >>> waits = np.repeat(np.arange(1, 8), [640, 320, 160, 80, 40, 20, 10])  # geometric
     >>> compare_tails(waits, fit_power_law(waits, discrete=True, x_min=1)).exponential.ratio < -5
     True

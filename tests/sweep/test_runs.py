@@ -2,6 +2,7 @@
 
 import itertools
 import string
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from anodiff.errors import ConfigError
 from anodiff.settings.loading import load_config, load_run, validate
 from anodiff.settings.run import RunSettings
 from anodiff.settings.sweep import Config
+from anodiff.sweep.hypothesis_tests import FEWEST
 from anodiff.sweep.runs import sweep_runs
 
 CONFIGS = Path(__file__).parents[2] / "config"
@@ -251,8 +253,23 @@ def paper():
     return sweep_runs(load_config(CONFIGS / "paper.yaml"))
 
 
-def test_the_default_sweep_has_every_kind_of_network_in_two_seeds():
+def test_the_default_sweep_has_three_families_in_eight_configurations_and_its_claims_can_be_decided():
     made = sweep_runs(load_config(CONFIGS / "config.yaml"))
+    settings = [run.settings for run in made.values()]
+    assert {each.data.name for each in settings} == {"digits"}
+    assert {each.model.name for each in settings} == {"mlp", "vgg9", "resnet8"}
+    assert {each.model.shortcut for each in settings if each.model.name == "resnet8"} == {True, False}
+    groups = Counter(run.group for run in made.values())
+    assert len(groups) == 8
+    assert min(groups.values()) >= 2
+    for names in zip(
+        *((each.model.name, each.training.batch_size, each.optimiser.learning_rate) for each in settings), strict=True
+    ):
+        assert min(Counter(names).values()) >= FEWEST
+
+
+def test_the_long_sweep_of_digits_has_every_kind_of_network_in_two_seeds():
+    made = sweep_runs(load_config(CONFIGS / "digits.yaml"))
     assert {run.settings.data.name for run in made.values()} == {"digits"}
     groups = {}
     for run in made.values():
