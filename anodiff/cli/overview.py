@@ -17,24 +17,21 @@ from pathlib import Path
 from anodiff.cli.job import read_begin
 from anodiff.cli.job_files import benchmark_seconds, changed, times
 from anodiff.cli.progress import LogLine, last_lines, read_log_line, seconds_of
+from anodiff.cli.status import OPTIONAL_STAGES, SILENCE, STAGES
 from anodiff.report.figures.catalogue import FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
 from anodiff.settings.sweep import Config
 from anodiff.sweep.runs import landscape_runs, sweep_runs
 
-#: A job counts as running for this many seconds after the last line in its log, unless it is known to run.
-SILENCE = 180.0
+#: Titles of stages that are not called like their rules.
+TITLES = {"train": "training", "landscape": "slices", "run_figure": "run figures"}
+
+#: Stages of the runs that have a landscape.
+LANDSCAPE = tuple(OPTIONAL_STAGES)
 
 #: The stages of a run, in their order: rule, title and output; those of the landscape only for some runs.
 RUN_STAGES = {
-    "train": ("training", "trajectory.zarr"),
-    "geometry": ("geometry", "geometry.zarr"),
-    "diffusion": ("diffusion", "diffusion.zarr"),
-    "landscape": ("slices", "landscape/slices"),
-    "roughness": ("roughness", "landscape/roughness.zarr"),
-    "curvature": ("curvature", "landscape/curvature.zarr"),
-    "run_figure": ("run figures", "figures"),
+    rule: (TITLES.get(rule, rule), output) for rule, output in (STAGES | OPTIONAL_STAGES | {"run_figure": "figures"}).items()
 }
-LANDSCAPE = ("landscape", "roughness", "curvature")
 
 #: Rules whose logs count from 0 for each part of a job, so the time left in them is that of the part.
 IN_PARTS = ("landscape",)
@@ -157,7 +154,7 @@ def read_overview(
     ----------
     since
         When the process that runs the sweep has begun, in seconds since 1970: jobs whose log is
-        newer run, unless they have failed. Without it, a log counts for `SILENCE`.
+        newer run, unless they have failed. Without it, a log counts for `anodiff.cli.status.SILENCE`.
     planned
         How many jobs of each rule that process runs; more than results that are missing if some are
         made again.

@@ -37,8 +37,8 @@ START, START_TORCH = 3.0, 6.0
 #: Seconds of tables, figures and page: for the sweep, and for each run.
 SUMMARY, SUMMARY_RUN = 40.0, 1.0
 
-#: Seconds of the figures of a run.
-RUN_FIGURES = 20.0
+#: Seconds of the figures of a run, as SVG.
+RUN_FIGURES = 10.0
 
 
 @dataclass(frozen=True)
