@@ -71,7 +71,7 @@ def test_a_whole_page_is_never_replaced_by_an_early_one(sweep):
     assert page.read_bytes() == whole
 
 
-def test_an_early_page_is_renewed_at_most_every_half_minute(sweep):
+def test_an_early_page_is_renewed_at_most_every_minute(sweep):
     page = sweep / "index.html"
     assert renewal_is_due(page)
     renew_page(page)
