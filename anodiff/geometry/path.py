@@ -65,13 +65,22 @@ class PathGeometry:
 
     @cached_property
     def squared_displacements(self) -> FloatArray:
-        """D_ij = |w_j − w_i|² = Σ_{k,l ∈ [i,j)} G_kl, shape (T+1, T+1)."""
-        prefix = self._prefix
+        """D_ij = |w_j − w_i|² = Σ_{k,l ∈ [i,j)} G_kl, shape (T+1, T+1).
+
+        D_{i,j+1} = D_ij + 2 Σ_{k ∈ [i,j)} G_kj + G_jj. So each D is a sum over its own updates alone,
+        and keeps its precision after a jump that is longer than the other updates by any factor. As
+        a difference of prefix sums it would lose the digits of the jump.
+        """
+        squares = np.zeros((len(self.gram) + 1,) * 2)
+        inner = squares[:-1, 1:]
         with np.errstate(invalid="ignore", over="ignore"):
-            diagonal = np.diagonal(prefix)
-            squares = diagonal[:, None] + diagonal[None, :]
-            squares -= prefix + prefix.T  # the sum keeps D exactly symmetric
-            return np.maximum(squares, 0.0, out=squares)
+            inner[:] = np.triu(self.gram, 1)
+            np.cumsum(inner[::-1], axis=0, out=inner[::-1])  # Σ_{k ∈ [i,j)} G_kj
+            inner *= 2
+            inner += np.triu(np.broadcast_to(np.diagonal(self.gram), self.gram.shape))
+            np.cumsum(inner, axis=1, out=inner)
+            np.maximum(inner, 0.0, out=inner)
+        return squares + squares.T
 
     def mean_squared_displacement(self, lags: ArrayLike) -> FloatArray:
         """Return the time-averaged MSD at some lags in updates, shape (lags,), without D.
