@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from anodiff.diffusion.intervals import UNKNOWN, UPPER, Interval
 from anodiff.errors import ConfigError
-from anodiff.storage.arrays import real_numbers
+from anodiff.storage.numbers import real_numbers
 from anodiff.storage.types import FloatArray
 
 #: The smallest number of avalanches of one duration whose mean size is used.

@@ -23,7 +23,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, jackknife_ratio
-from anodiff.storage.arrays import real_numbers
+from anodiff.storage.numbers import real_numbers
 
 
 def ensemble_mean(values: ArrayLike) -> Interval:

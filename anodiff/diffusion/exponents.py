@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from anodiff.storage.arrays import real_numbers
+from anodiff.storage.numbers import real_numbers
 
 
 def slope(lags: ArrayLike, msd: ArrayLike) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from anodiff.storage.arrays import real_numbers
+from anodiff.storage.numbers import real_numbers
 from anodiff.storage.types import FloatArray
 
 #: Relative accuracy to which a measured MSD can be a power law: fits that agree within it are

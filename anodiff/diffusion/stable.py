@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 from anodiff.diffusion.intervals import DRAWS, LOWER, UNKNOWN, UPPER, Interval
 from anodiff.diffusion.stable_law import NO_LAW, ComplexArray, StableLaw, centre_offset
 from anodiff.errors import ConfigError
-from anodiff.storage.arrays import real_numbers
+from anodiff.storage.numbers import real_numbers
 from anodiff.storage.types import FloatArray, Seed
 
 #: Frequencies u of the characteristic function of standardised values: multiples of the first.

@@ -29,7 +29,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, jackknife_ratio
-from anodiff.storage.arrays import real_numbers, whole_number
+from anodiff.storage.numbers import real_numbers, whole_number
 from anodiff.storage.types import FloatArray
 
 #: The smallest number of blocks, or of block sums, that gets an interval.

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.storage.arrays import plain, readable
+from anodiff.storage.numbers import plain, readable
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.trajectory.products import PRODUCT_COLUMNS, add_products, blas, full_precision
 

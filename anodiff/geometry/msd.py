@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from anodiff.errors import ConfigError
 from anodiff.geometry.gram import MEMORY, Points, as_path, column_blocks, refuse_non_finite
-from anodiff.storage.arrays import whole_numbers
+from anodiff.storage.numbers import whole_numbers
 
 
 def time_averaged_msd(squared_displacements: NDArray[np.float64], lags: ArrayLike | None = None) -> NDArray[np.float64]:

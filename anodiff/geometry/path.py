@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from anodiff.errors import ConfigError
 from anodiff.geometry.gram import MEMORY, Points, as_path, refuse_non_finite, update_gram
 from anodiff.geometry.msd import msd_at_lags
-from anodiff.storage.arrays import whole_numbers
+from anodiff.storage.numbers import whole_numbers
 from anodiff.storage.types import FloatArray
 from anodiff.trajectory.windows import Window
 
