@@ -86,6 +86,11 @@ def one_line(text: str, longest: int = 2000) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def quoted(value: object) -> str:
+    """Return how a message repeats a value that the user wrote: shortened, whatever it is."""
+    return one_line(repr(value), longest=100)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of an error message about an unknown name: the nearest known name, or all
     known names.

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -22,6 +21,7 @@ from anodiff.errors import ConfigError
 from anodiff.settings.loading import validate
 from anodiff.settings.run import RunSettings
 from anodiff.settings.sweep import Config, SweepSettings
+from anodiff.settings.yaml_text import write_yaml
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Run:
     @property
     def yaml(self) -> str:
         """The text of the run's run.yaml: its settings, complete."""
-        return yaml.safe_dump(self.settings.model_dump(mode="json"), sort_keys=False)
+        return write_yaml(self.settings.model_dump(mode="json"))
 
 
 def sweep_runs(config: Config) -> dict[str, Run]:
