@@ -57,9 +57,10 @@ def write_yaml(values: Any) -> str:
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False)
 
 
-def check_values(values: Any, where: str) -> None:
+def check_values(values: Any, where: str) -> int:
     """Refuse what no YAML text can give: values beyond the bounds, keys that are not text, numbers
-    that are not finite, and text with a NUL character or half a surrogate pair.
+    that are not finite, and text with a NUL character or half a surrogate pair. Return how many
+    values there are.
 
     Raises
     ------
@@ -91,6 +92,7 @@ def check_values(values: Any, where: str) -> None:
             raise ConfigError(f"{at}{value} is not a finite number")
         elif isinstance(value, int) and abs(value) >= 10**LONGEST_NUMBER:
             raise ConfigError(f"{at}a number of more than {LONGEST_NUMBER} digits")
+    return count
 
 
 def _check_text(text: Any, at: str) -> None:

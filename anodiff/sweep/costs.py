@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, DataSettings
-from anodiff.settings.run import ModelSettings, RunSettings
+from anodiff.settings.run import MOST_STEPS, MOST_WINDOWS, ModelSettings, RunSettings
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings, SimplifiedModelSettings
 from anodiff.trajectory.windows import kept_steps, plan_windows
 
@@ -101,12 +101,13 @@ def _network_size(model: str, channels: int, size: int, classes: int) -> tuple[i
 
 
 def steps(settings: RunSettings) -> int:
-    """Return the number of optimiser steps of a run."""
-    training = settings.training
+    """Return the number of optimiser steps of a run; of an image_folder at most what is allowed."""
+    training, recording = settings.training, settings.recording
     if training.steps:
         return training.steps
     batches = images(settings.data).samples / training.batch_size
-    return (training.epochs or 0) * (math.floor(batches) if training.drop_last else math.ceil(batches))
+    total = (training.epochs or 0) * (math.floor(batches) if training.drop_last else math.ceil(batches))
+    return total if settings.data.name != "image_folder" else min(total, MOST_STEPS, MOST_WINDOWS * recording.window_length)
 
 
 def training_minutes(settings: RunSettings, longest: int) -> int:
