@@ -25,6 +25,10 @@ from anodiff.sweep.tables import TABLES
 # The config files are read again: Snakemake's own reader takes 1e-1 for text, and the last of two
 # equal keys.
 try:
+    if set("{}") & set(workflow.basedir):
+        raise AnodiffError(
+            f"{workflow.basedir}: Snakemake reads braces in the workflow's folder as wildcards; move it"
+        )
     SETTINGS = load_config(
         *workflow.configfiles, changes=workflow.config_settings.config
     )
