@@ -261,7 +261,10 @@ class RunSettings(Settings):
         if isinstance(windows, str):
             updates, count = min(length, steps), math.ceil(steps / length) if windows == "contiguous" else 1
         else:
-            updates, count = max((window.length // window.stride for window in windows), default=0), len(windows)
+            each = [window.length // window.stride for window in windows]
+            updates, count = max(each, default=0), len(each)
+            if sum(each) > MOST_STEPS:
+                raise ConfigError(f"recording.windows: {sum(each):,} points are too many; at most {MOST_STEPS:,}")
         if count > MOST_WINDOWS:
             raise ConfigError(
                 f"recording: {count:,} windows are too many; at most {MOST_WINDOWS:,}: set a larger window_length"

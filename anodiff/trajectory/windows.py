@@ -83,6 +83,24 @@ def kept_steps(windows: Sequence[Window]) -> NDArray[np.int64]:
     return np.unique(np.concatenate([window.steps for window in windows]))
 
 
+def kept_number(windows: Sequence[Window]) -> int:
+    """Return the number of points that are stored. Windows of stride 1 are counted without a list of their steps.
+
+    Examples
+    --------
+    >>> kept_number([Window(0, 10), Window(10, 10), Window(50, 5)])
+    27
+    """
+    if any(window.stride != 1 for window in windows):
+        return len(kept_steps(windows))
+    number, end = 0, -1
+    for window in sorted(windows, key=lambda window: window.start):
+        last = window.start + window.length
+        number += max(0, last - max(end, window.start - 1))
+        end = max(end, last)
+    return number
+
+
 class WindowPlan:
     """The windows and kept points of a run, even if its length is not known beforehand.
 
