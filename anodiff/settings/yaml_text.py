@@ -67,37 +67,52 @@ def check_values(values: Any, where: str) -> int:
     ConfigError
         With the path of the key.
     """
-    waiting: list[tuple[Any, str, int]] = [(values, "", 0)]
+    waiting: list[tuple[Any, _Place | None, int]] = [([values], None, 0)]
     count = 0
     while waiting:
-        value, key, depth = waiting.pop()
-        count += 1
-        at = f"{where}: {one_line(key, 200)}: " if key else f"{where}: "
-        if isinstance(value, (Mapping, list, tuple)):
-            if depth >= DEEPEST:
-                raise ConfigError(f"{at}more than {DEEPEST} sections and lists within each other")
-            if count + len(waiting) + len(value) > MOST_VALUES:
-                raise ConfigError(f"{where}: more than {MOST_VALUES:,} values; write many runs as a grid")
-            if isinstance(value, Mapping):
-                for name in value:
-                    if not isinstance(name, str):
-                        raise ConfigError(f"{at}key {quoted(name)} is not text")
-                    _check_text(name, at)
-                waiting += [(each, f"{key}.{name}" if key else str(name), depth + 1) for name, each in value.items()]
-            else:
-                waiting += [(each, f"{key}[{number}]", depth + 1) for number, each in enumerate(value)]
-        elif isinstance(value, str):
-            _check_text(value, at)
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{at}{value} is not a finite number")
-        elif isinstance(value, int) and abs(value) >= 10**LONGEST_NUMBER:
-            raise ConfigError(f"{at}a number of more than {LONGEST_NUMBER} digits")
+        container, place, depth = waiting.pop()
+        count += len(container)
+        if depth > DEEPEST:
+            raise ConfigError(f"{_at(where, place)}more than {DEEPEST} sections and lists within each other")
+        if count > MOST_VALUES:
+            raise ConfigError(f"{where}: more than {MOST_VALUES:,} values; write many runs as a grid")
+        is_section = isinstance(container, Mapping)
+        for name, value in container.items() if is_section else enumerate(container):
+            here = place if depth == 0 else (place, name)
+            if is_section and not isinstance(name, str):
+                raise ConfigError(f"{_at(where, place)}key {quoted(name)} is not text")
+            problem = _problem(name) or _problem(value)
+            if problem:
+                raise ConfigError(f"{_at(where, here)}{problem}")
+            if isinstance(value, (Mapping, list, tuple)):
+                waiting.append((value, here, depth + 1))
     return count
 
 
-def _check_text(text: Any, at: str) -> None:
-    if isinstance(text, str) and ("\0" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text))):
-        raise ConfigError(f"{at}text with a character that no file can hold: {quoted(text)}")
+#: Where a value is: where that is which holds it, and its key or number there.
+_Place = tuple[Any, str | int]
+
+
+def _at(where: str, place: _Place | None) -> str:
+    """Return the beginning of a message about the value at a place."""
+    path = ""
+    while place is not None:
+        place, name = place
+        path = f"[{name}]{path}" if isinstance(name, int) else f".{name}{path}"
+    return f"{where}: {one_line(path.removeprefix('.'), 200)}: " if path else f"{where}: "
+
+
+def _problem(value: Any) -> str | None:
+    """Return what is wrong with a single value, or None."""
+    if isinstance(value, str):
+        if "\0" in value or (not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)):
+            return f"text with a character that no file can hold: {quoted(value)}"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            return f"{value} is not a finite number"
+    elif isinstance(value, int) and abs(value) >= 10**LONGEST_NUMBER:
+        return f"a number of more than {LONGEST_NUMBER} digits"
+    return None
 
 
 @dataclass

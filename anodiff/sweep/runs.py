@@ -22,7 +22,7 @@ from anodiff.sweep import costs
 from anodiff.sweep.run_names import run_names
 
 #: Bounds of a sweep: its runs, and the values of all of their settings together.
-MOST_RUNS, MOST_SETTINGS = 20_000, 5_000_000
+MOST_RUNS, MOST_SETTINGS = 20_000, 1_000_000
 
 #: What a name alone can stand for.
 NAMED = ("data", "model", "optimiser", "optimiser.schedule")
