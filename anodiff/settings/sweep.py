@@ -17,6 +17,10 @@ from anodiff.settings.stages import (
     SimplifiedModelSettings,
 )
 
+#: Bounds of a sweep: its runs; the values of all of their settings together; characters of a run's name without its seed,
+#: which with it, and the ending of a log, fits into the 255 bytes of a file's name.
+MOST_RUNS, MOST_SETTINGS, LONGEST_RUN_NAME = 20_000, 1_000_000, 200
+
 
 class SweepSettings(Settings):
     """The runs of the sweep: a grid, explicit entries, or both."""

@@ -255,7 +255,7 @@ class _Reading:
             )
         if not (_INT.fullmatch(text) or _FLOAT.fullmatch(text)):
             return text
-        if len(text) > LONGEST_NUMBER:
+        if len(text.lstrip("+-")) > LONGEST_NUMBER:
             raise self._refusal(line, f"a number of {len(text)} characters; write at most {LONGEST_NUMBER}")
         digits = text.replace("_", "").lower()
         if _INT.fullmatch(text):

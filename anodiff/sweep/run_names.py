@@ -19,9 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from anodiff.settings.run import RunSettings
-
-#: Characters of a name without its seed. With it, and the ending of a log, it fits into the 255 bytes of a file's name.
-LONGEST_GROUP = 200
+from anodiff.settings.sweep import LONGEST_RUN_NAME
 
 #: Characters of a cut name's model, and of a digest.
 LONGEST_MODEL, DIGEST = 80, 12
@@ -41,9 +39,9 @@ def run_names(settings: Sequence[RunSettings], baseline: Mapping[str, Any]) -> l
         sharing.setdefault(stem + ending, set()).add(content)
     names = []
     for each, stem, ending, content in zip(settings, stems, endings, contents, strict=True):
-        if len(sharing[stem + ending]) > 1 or len(stem + ending) > LONGEST_GROUP:
+        if len(sharing[stem + ending]) > 1 or len(stem + ending) > LONGEST_RUN_NAME:
             stem = _stem(each, LONGEST_MODEL)
-            ending = f"{ending[: LONGEST_GROUP - len(stem) - DIGEST - 1]}-{_digest(content)}"
+            ending = f"{ending[: LONGEST_RUN_NAME - len(stem) - DIGEST - 1]}-{_digest(content)}"
         names.append((f"{stem}-seed{each.seed}{ending}", stem + ending))
     return names
 

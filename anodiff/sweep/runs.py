@@ -16,13 +16,10 @@ from pydantic import BaseModel, ValidationError
 from anodiff.errors import ConfigError, one_line, quoted
 from anodiff.settings.loading import problems, validate
 from anodiff.settings.run import ModelSettings, RunSettings
-from anodiff.settings.sweep import Config, SweepSettings
+from anodiff.settings.sweep import MOST_RUNS, MOST_SETTINGS, Config, SweepSettings
 from anodiff.settings.yaml_text import DEEPEST, check_values, write_yaml
 from anodiff.sweep import costs
 from anodiff.sweep.run_names import run_names
-
-#: Bounds of a sweep: its runs, and the values of all of their settings together.
-MOST_RUNS, MOST_SETTINGS = 20_000, 1_000_000
 
 #: What a name alone can stand for.
 NAMED = ("data", "model", "optimiser", "optimiser.schedule")

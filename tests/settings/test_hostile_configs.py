@@ -14,6 +14,7 @@ from anodiff.settings.base import dotted
 from anodiff.settings.loading import load_config, load_run
 from anodiff.settings.run import RunSettings
 from anodiff.settings.sweep import Config
+from anodiff.settings.yaml_text import write_yaml
 from anodiff.sweep.runs import landscape_runs, sweep_runs
 
 VALID = {
@@ -70,6 +71,26 @@ places = st.one_of(
         st.sampled_from(RUN_KEYS) | words,
     ),
 )
+#: What looks wrong and is not.
+ALLOWED = {
+    ("paths", "results"): ["'; touch x; '", "$(x)", "a b", "é", "x" * 255, "./-x"],
+    ("paths", "scratch"): ["{SETTINGS.paths.data}", "{{", "-x", "\\", '`x`"', "..", "/"],
+    ("sweep", "defaults", "seed"): [0, 2**63 - 1, "3", 4.0],
+    ("sweep", "defaults", "optimiser"): [
+        "sgd",
+        {"name": "sgd", "learning_rate": 1e300},
+        {"name": "sgd", "momentum": 1e-300},
+    ],
+    ("sweep", "defaults", "recording"): [{"windows": "log", "window_length": 10**7}, {"windows": [{"start": 0, "length": 40}]}],
+    ("sweep", "runs", 0): [{"model": "vit"}, {"data": {"name": "image_folder", "folder": "{run}"}}, {"data.label_noise": 1e-7}],
+    ("sweep", "runs", 1, "model", "options"): [
+        {"$(touch x)": "'; x; '", "{run}": {"/": [None, "\n"]}, "data": "x"},
+        {"k" * 300: "v" * 3000, "deep.a": 1.0},
+        {"1e-1": "1e-1", "on": "on", "day": "2020-01-01", "nothing": "null", "010": "010", "~": "~", "<<": "<<", "": ""},
+        {"x": 10**99, "y": -(10**99), "z": 5e-324, "text": "\x1b[2J\u2028\ufeff"},
+    ],
+}
+allowed = st.sampled_from([(place, value) for place, values in ALLOWED.items() for value in values])
 TOKENS = [
     *(
         "&a ",
@@ -119,7 +140,7 @@ def put(values, place, key, value, spelled):
 
 
 def try_out(folder, content):
-    """Load a config as every command does: refused in a line, or its runs have names and files that can be."""
+    """Load a config as every command does: refused in a line, or its runs, which have names and files that can be."""
     path = folder / "c.yaml"
     path.write_bytes(content)
     try:
@@ -129,16 +150,17 @@ def try_out(folder, content):
         line = str(error)
         assert line.isprintable()
         assert 0 < len(line) < 2100
-        return
+        return {}
     assert runs
     for name, run in runs.items():
         assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,240}", name)
         (folder / name).write_text(run.yaml)
         assert load_run(folder / name) == run.settings
     assert set(landscape_runs(runs, config.landscape.seeds)) <= set(runs)
+    return runs
 
 
-many = settings(max_examples=450, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=350, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @many
@@ -167,6 +189,19 @@ def test_wrong_text_anywhere(tmp_path, edits, flow):
     try_out(tmp_path, text.encode())
 
 
+@settings(many, max_examples=200)
+@given(changes=st.lists(allowed, min_size=1, max_size=4, unique_by=lambda change: change[0]), as_json=st.booleans())
+def test_strange_values_that_are_allowed(tmp_path, changes, as_json):
+    values = copy.deepcopy(VALID)
+    for (*place, key), value in changes:
+        inner = values
+        for part in place:
+            inner = inner[part]
+        inner[key] = value
+    text = json.dumps(values) if as_json else write_yaml(values)
+    assert try_out(tmp_path, text.encode())
+
+
 @settings(many, max_examples=100)
 @given(content=st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes(tmp_path, content):
@@ -187,5 +222,4 @@ def test_runs_of_sections_within_each_other_as_deep_as_allowed_are_made(tmp_path
     text = yaml.safe_dump(
         {"sweep": {"name": "s", "runs": [{"training.steps": 4, "model": {"name": "a:b", "options": {"k": value}}}]}}
     )
-    try_out(tmp_path, text.encode())
-    assert list(tmp_path.glob("a.b-*"))
+    assert try_out(tmp_path, text.encode())
