@@ -157,7 +157,7 @@ def _folders_and_runs(sweep: Path) -> tuple[Path, Path, list[str] | None]:
     """Return a sweep's folder of results, its folder of unfinished training, and the names of its
     runs if its config is given.
     """
-    if os.path.isdir(sweep):  # unlike Path.is_dir, false for a name that no folder can have
+    if os.path.isdir(sweep):  # noqa: PTH112 - unlike Path.is_dir, false for a name that no folder can have
         return sweep, Path("scratch", sweep.resolve().name), None
     from anodiff.settings.loading import load_config
     from anodiff.sweep.runs import sweep_runs
