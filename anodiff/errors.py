@@ -15,10 +15,13 @@ from collections.abc import Iterable
 
 
 class AnodiffError(Exception):
-    """Base of all errors that a user can fix."""
+    """Base of all errors that a user can fix. Whatever is quoted in it, the message is one line."""
 
     #: Exit status of a command that ends with this error.
     exit_status = 2
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class ConfigError(AnodiffError, ValueError):
@@ -67,6 +70,27 @@ class Interrupted(AnodiffError, InterruptedError):
         self.exit_status = 128 + number if number == signal.SIGINT else os.EX_TEMPFAIL
 
 
+def one_line(text: str, longest: int = 2000) -> str:
+    r"""Return ``text`` on one line that a terminal prints as it is: characters that are not
+    printable are written as in Python, and the middle of a long text is left out.
+
+    Examples
+    --------
+    >>> one_line("a\nb")
+    'a\\nb'
+    >>> one_line("0123456789", longest=5)
+    '01…89'
+    """
+    if len(text) > longest:
+        text = f"{text[: longest // 2]}…{text[len(text) - longest // 2 :]}"
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def quoted(value: object) -> str:
+    """Return how a message repeats a value that the user wrote: shortened, whatever it is."""
+    return one_line(repr(value), longest=100)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of an error message about an unknown name: the nearest known name, or all
     known names.
@@ -79,5 +103,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     'known: mlp, vgg9'
     """
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1)
+    near = difflib.get_close_matches(word[:100], names, n=1)
     return f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(names)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anodiff.errors import ConfigError, did_you_mean
+from anodiff.errors import ConfigError, did_you_mean, quoted
 
 # By default these two train with auxiliary outputs, and warn about their initialisation.
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
@@ -49,8 +49,8 @@ def from_torchvision(name: str, options: Mapping[str, Any], *, channels: int, si
     defaults = {"aux_logits": False, "init_weights": True} if wanted in _WITH_AUXILIARY_OUTPUTS else {}
     try:
         model = models.get_model(wanted, weights=None, num_classes=classes, **(defaults | dict(options)))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"model {name!r} with options {dict(options)}: {_first_line(error)}") from error
+    except Exception as error:  # whatever torchvision's code makes of such options
+        raise ConfigError(f"model {name!r} with options {quoted(dict(options))}: {_first_line(error)}") from error
     if channels != 3:
         _replace_first_convolution(model, channels)
     _try_out(name, model, channels=channels, size=size, classes=classes)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from anodiff.errors import ConfigError, did_you_mean
+from anodiff.errors import ConfigError, did_you_mean, one_line, quoted
 from anodiff.settings.run import RunSettings
 from anodiff.settings.sweep import Config
+from anodiff.settings.yaml_text import MOST_BYTES, check_values, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
+
+#: Mistakes of a config that one message lists.
+MOST_LISTED = 10
 
 
 def validate(model: type[Model], values: Any, where: str) -> Model:
@@ -24,30 +27,48 @@ def validate(model: type[Model], values: Any, where: str) -> Model:
     ConfigError
         In one line: the path of every wrong key, its value and what is expected.
     """
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{where}: expected keys and values, such as 'sweep:', got {type(values).__name__}")
+    check_values(_section(values, where, model), where)
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: " + "; ".join(_message(model, problem) for problem in error.errors())) from None
+        raise ConfigError(f"{where}: {problems(model, error.errors())}") from None
+
+
+def problems(model: type[BaseModel], found: Sequence[Any]) -> str:
+    """Return in words what pydantic found wrong with the values of a model."""
+    listed = [_message(model, problem) for problem in found[:MOST_LISTED]]
+    return "; ".join(listed + [f"and {len(found) - MOST_LISTED} more"] * (len(found) > MOST_LISTED))
 
 
 def load_yaml(path: str | Path) -> Any:
     """Read a YAML file. Raises `ConfigError`, with the number of the line, if it is not YAML."""
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        return read_yaml(content.decode("utf-8-sig", "strict" if len(content) <= MOST_BYTES else "replace"), str(path))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not YAML: {reason}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not YAML: not UTF-8 at byte {error.start}") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def load_config(path: str | Path) -> Config:
-    """Read and check a config file."""
-    return validate(Config, load_yaml(path), str(path))
+def load_config(path: str | Path, *others: str | Path, changes: Mapping[str, Any] | None = None) -> Config:
+    """Read and check a config file.
+
+    Each of the ``others`` and then ``changes`` override what is before them, key by key, as
+    Snakemake does it with several ``--configfile`` and with ``--config``.
+    """
+    values: Any = {}
+    for file in (path, *others):
+        values = _override(values, _section(load_yaml(file), str(file)))
+    if changes:
+        check_values(changes, "--config")
+        values = _override(values, changes)
+    return validate(Config, values, " + ".join([*map(str, (path, *others)), *(["--config"] if changes else [])]))
 
 
 def load_run(path: str | Path) -> RunSettings:
@@ -65,25 +86,42 @@ def load_stage(model: type[Model], section: str, path: str | Path | None, change
     """
     option = option or f"--{section}"
     base: dict[str, Any] = (model() if path is None else getattr(load_config(path), section)).model_dump()
-    try:
-        changed = yaml.safe_load(changes)
-    except yaml.YAMLError:
-        raise ConfigError(f"{option}: not YAML: {changes!r}; write for example '{{slope_width: 0.3}}'") from None
+    changed = read_yaml(changes, option)
     validate(model, changed, option)
     other_name = changed.get("name", base.get("name")) != base.get("name")
     return validate(model, changed if other_name else base | changed, option)
 
 
+def _section(values: Any, where: str, model: type[BaseModel] = Config) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping):
+        example = next(iter(model.model_fields))
+        raise ConfigError(f"{where}: expected keys and values, such as '{example}:', got {quoted(values)}")
+    return values
+
+
+def _override(values: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Override ``values`` by ``changes``, key by key."""
+    before = values if isinstance(values, Mapping) else {}
+    return {
+        **before,
+        **{key: _override(before.get(key), each) if isinstance(each, Mapping) else each for key, each in changes.items()},
+    }
+
+
 def _message(model: type[BaseModel], problem: Any) -> str:
-    location = [part for part in problem["loc"] if not str(part).endswith("]")]
-    key = ".".join(str(part) for part in location)
+    """Return what is wrong with one value, and with which: what it is in the location ends in ``]`` if a union chose it."""
+    *parents, last = problem["loc"] or ("",)
+    parents = [part for part in parents if not str(part).endswith("]")]
     if problem["type"] == "extra_forbidden":
-        known = _fields_at(model, location[:-1])
-        return f"unknown key {key!r}; {did_you_mean(str(location[-1]), known)}"
+        key = ".".join(map(str, [*parents, last]))
+        return f"unknown key {quoted(key)}; {did_you_mean(str(last), _fields_at(model, parents))}"
+    key = one_line(".".join(str(part) for part in [*parents, last] if not str(part).endswith("]")), longest=100)
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] in ("value_error", "missing"):
         return f"{key}: {message}" if key else message
-    return f"{key}: {message[0].lower()}{message[1:]}, got {problem['input']!r}"
+    if problem["type"] in ("model_type", "dict_type"):
+        message = "expected keys and values"
+    return f"{key}: {message[0].lower()}{message[1:]}, got {quoted(problem['input'])}"
 
 
 def _fields_at(model: type[BaseModel], location: list[Any]) -> list[str]:

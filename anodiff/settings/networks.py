@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from anodiff.errors import ConfigError, did_you_mean
+from anodiff.errors import ConfigError, did_you_mean, quoted
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Option:
     default: bool | int | float
     meaning: str
     ge: float = 1
-    le: float = float("inf")
+    le: float = 65_536
     lt: float = float("inf")
 
     def expected(self, value: Any) -> str | None:
@@ -176,7 +177,7 @@ FAMILIES: Mapping[str, Family] = {
 Initialisation = Literal["kaiming", "default"]
 INITIALISATIONS: tuple[str, ...] = get_args(Initialisation)
 
-_FAMILY_NAME = re.compile(r"(?P<family>[a-z]+)(?P<depth>0|[1-9]\d*)?")
+_FAMILY_NAME = re.compile(r"(?P<family>[a-z]+)(?P<depth>0|[1-9][0-9]{0,8})?")
 _TORCHVISION_NAME = re.compile(r"torchvision:[a-z]\w*")
 _FACTORY_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _SET_BY_DATA = ("channels", "size", "classes")
@@ -211,33 +212,38 @@ def resolve_model(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str,
     family = FAMILIES.get(key)
     depth = int(match["depth"]) if match and match["depth"] else None
     if family is None or family.options is None or (depth is not None and not family.numbered):
-        raise ConfigError(f"unknown model {name!r}; {did_you_mean(name, model_names())}")
+        raise ConfigError(f"unknown model {quoted(name)}; {did_you_mean(name, model_names())}")
 
     for option in options:
         if option not in family.options:
-            raise ConfigError(f"model {name!r} takes no option {option!r}; {_hint(option, family.options)}")
+            raise ConfigError(f"model {quoted(name)} takes no option {quoted(option)}; {_hint(option, family.options)}")
     if depth is not None and options.get("depth", depth) != depth:
-        raise ConfigError(f"model {name!r}: depth is {depth} in the name, {options['depth']!r} in the options; leave one out")
+        other = quoted(options["depth"])
+        raise ConfigError(f"model {quoted(name)}: depth is {depth} in the name, {other} in the options; leave one out")
     settings = {option: described.default for option, described in family.options.items()} | dict(options)
     if depth is not None:
         settings["depth"] = depth
     for option, value in settings.items():
         if expected := family.options[option].expected(value):
-            raise ConfigError(f"model {name!r}: {option} must be {expected}, got {value!r}")
+            raise ConfigError(f"model {quoted(name)}: {option} must be {expected}, got {quoted(value)}")
     if problem := family.rule(settings):
-        raise ConfigError(f"model {name!r}: {problem}")
+        raise ConfigError(f"model {quoted(name)}: {problem}")
     return key, settings
 
 
 def _resolve_external(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Check a network from elsewhere. Its factory may be anything but Python's own, none of which returns a network."""
     from_torchvision = name.startswith("torchvision:")
     if not (_TORCHVISION_NAME if from_torchvision else _FACTORY_NAME).fullmatch(name):
-        raise ConfigError(f"model {name!r}: write torchvision:<name> or package.module:factory")
+        raise ConfigError(f"model {quoted(name)}: write torchvision:<name> or package.module:factory")
+    module = re.split(r"[.:]", name)[0]
+    if module in sys.stdlib_module_names or module == "__main__":
+        raise ConfigError(f"model {quoted(name)}: {module} belongs to Python and has no networks; name a module of your own")
     for option in options:
         if option in _SET_BY_DATA:
-            raise ConfigError(f"model {name!r}: leave option {option!r} out; the data set sets it")
+            raise ConfigError(f"model {quoted(name)}: leave option {quoted(option)} out; the data set sets it")
         if from_torchvision and option in _NO_TORCHVISION_OPTIONS:
-            raise ConfigError(f"model {name!r}: leave option {option!r} out; {_NO_TORCHVISION_OPTIONS[option]}")
+            raise ConfigError(f"model {quoted(name)}: leave option {quoted(option)} out; {_NO_TORCHVISION_OPTIONS[option]}")
     return "torchvision" if from_torchvision else "factory", dict(options)
 
 

@@ -7,12 +7,14 @@ The docstring of each field is its documentation: it appears in the JSON schema
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from anodiff.settings.base import Named, Settings, name_label
+from anodiff.errors import ConfigError
+from anodiff.settings.base import Named, Seed, Settings, name_label
 from anodiff.settings.data import DataSettings
 from anodiff.settings.networks import Initialisation, resolve_model
 
@@ -24,6 +26,9 @@ DEFAULT_DEVICE_MEMORY = 1024
 
 #: Length of a window in optimiser steps.
 DEFAULT_WINDOW_LENGTH = 1000
+
+#: Bounds of a run: its optimiser steps; its windows; the updates of a window, whose Gram matrix then has 80 GB.
+MOST_STEPS, MOST_WINDOWS, MOST_UPDATES = 10_000_000, 100_000, 100_000
 
 #: Options of a model that most families share; the others are in ``options``.
 COMMON_OPTIONS = ("depth", "width", "shortcut", "batch_norm")
@@ -73,9 +78,9 @@ class ScheduleSettings(Named):
     name: Annotated[Literal["constant", "step", "cosine"], name_label("")] = "constant"
     """constant; step: multiplied by ``factor`` at each milestone; cosine: half a cosine, from 1 to
     0 at the last step."""
-    warmup: Annotated[int, Field(ge=0)] = 0
+    warmup: Annotated[int, Field(ge=0, le=MOST_STEPS)] = 0
     """Optimiser steps of a linear warm-up from 0, before the schedule begins."""
-    milestones: list[Annotated[float, Field(gt=0, lt=1)]] = [0.5, 0.75]
+    milestones: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(max_length=1000)] = [0.5, 0.75]
     """For step: when the rate changes, as fractions of the run."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """For step: factor by which the rate is multiplied at each milestone."""
@@ -119,12 +124,13 @@ class TrainingSettings(Settings):
     initialisation: Annotated[Initialisation, name_label("init")] = "default"
     """kaiming: the published one (Kaiming-normal convolutions, linear layers normal with standard
     deviation 1e-3); default: torch's own."""
-    batch_size: Annotated[int, Field(ge=1), name_label(None)] = 128
+    batch_size: Annotated[int, Field(ge=1, le=10_000_000), name_label(None)] = 128
     """Samples per step."""
-    steps: Annotated[int | None, Field(ge=2)] = None
+    steps: Annotated[int | None, Field(ge=2, le=MOST_STEPS)] = None
     """Length of the run in optimiser steps. Set either this or ``epochs``."""
-    epochs: Annotated[int | None, Field(ge=1)] = None
-    """Length of the run in passes over the training set. Set either this or ``steps``."""
+    epochs: Annotated[int | None, Field(ge=1, le=MOST_STEPS)] = None
+    """Length of the run in passes over the training set, at most as many steps. Set either this or
+    ``steps``."""
     loss: Annotated[Literal["cross_entropy", "mse"], name_label("")] = "cross_entropy"
     """cross_entropy, or mse against one-hot targets."""
     sampling: Annotated[Literal["without_replacement", "with_replacement"], name_label("")] = "without_replacement"
@@ -132,7 +138,7 @@ class TrainingSettings(Settings):
     as many steps per epoch."""
     drop_last: Annotated[bool, name_label("droplast")] = False
     """Drop the last batch of an epoch if it is smaller than the others."""
-    evaluate_every: Annotated[int, Field(ge=1), name_label("evaluate")] = 1
+    evaluate_every: Annotated[int, Field(ge=1, le=MOST_STEPS), name_label("evaluate")] = 1
     """Measure loss and accuracy on the test set every N epochs, and after the last."""
     deterministic: bool = True
     """Use deterministic algorithms only: repeating the run on the same type of device gives the
@@ -160,11 +166,11 @@ class TrainingSettings(Settings):
 class WindowSettings(Settings):
     """A part of the run whose points are kept."""
 
-    start: Annotated[int, Field(ge=0)]
+    start: Annotated[int, Field(ge=0, le=MOST_STEPS)]
     """Optimiser step of the window's first point, its waiting time."""
-    length: Annotated[int, Field(ge=2)]
+    length: Annotated[int, Field(ge=2, le=MOST_STEPS)]
     """Optimiser steps from its first point to its last."""
-    stride: Annotated[int, Field(ge=1)] = 1
+    stride: Annotated[int, Field(ge=1, le=MOST_STEPS)] = 1
     """Keep every N-th point."""
 
     @model_validator(mode="after")
@@ -177,27 +183,27 @@ class WindowSettings(Settings):
 class RecordingSettings(Settings):
     """Which parts of the path are kept, and how."""
 
-    windows: Literal["contiguous", "log"] | list[WindowSettings] = "contiguous"
+    windows: Literal["contiguous", "log"] | Annotated[list[WindowSettings], Field(max_length=MOST_WINDOWS)] = "contiguous"
     """contiguous: the whole run, in windows of ``window_length``; log: windows of that length, at
     waiting times of 0, 1, 2, 4, 8 … times the length; or a list of {start, length, stride}."""
-    window_length: Annotated[int, Field(ge=2), name_label("window")] = DEFAULT_WINDOW_LENGTH
+    window_length: Annotated[int, Field(ge=2, le=MOST_STEPS), name_label("window")] = DEFAULT_WINDOW_LENGTH
     """Length of a window in optimiser steps."""
     weights: Annotated[Literal["full", "sketch", "none"], name_label("")] = "full"
     """full: every parameter of every kept point; sketch: a random projection of each point to
     ``sketch_size`` numbers, which preserves distances within a stated error but not single
     parameters; none: only the update Gram matrix of each window, summed while the network trains,
     which is all that the analysis of diffusion needs and takes megabytes."""
-    sketch_size: Annotated[int, Field(ge=4, multiple_of=4)] = DEFAULT_SKETCH_SIZE
+    sketch_size: Annotated[int, Field(ge=4, le=1_000_000_000, multiple_of=4)] = DEFAULT_SKETCH_SIZE
     """For sketch: numbers kept of each point, a multiple of 4 below the number of parameters. The
     relative standard deviation of squared distances is sqrt(2/sketch_size): 4.4 % by default."""
-    gradient_coordinates: Annotated[int, Field(ge=0), name_label("gradients")] = 256
+    gradient_coordinates: Annotated[int, Field(ge=0, le=1_000_000_000), name_label("gradients")] = 256
     """Keep the mini-batch gradient of this many randomly chosen parameters at every kept point (of
     all parameters if the network has fewer); 0: none. None are kept if the weights determine all
     gradients: plain SGD (no momentum, no weight decay), full weights, stride 1 in all windows."""
-    device_memory: Annotated[int, Field(ge=1), name_label("devicememory")] = DEFAULT_DEVICE_MEMORY
+    device_memory: Annotated[int, Field(ge=1, le=100_000_000), name_label("devicememory")] = DEFAULT_DEVICE_MEMORY
     """For none, on a GPU: MiB of its memory for the updates of a window, each of which takes 4
     bytes per parameter. The rest are held in the host's memory. On a CPU all of them are."""
-    noise_every: Annotated[int, Field(ge=0), name_label("noiseevery")] = 0
+    noise_every: Annotated[int, Field(ge=0, le=MOST_STEPS), name_label("noiseevery")] = 0
     """Measure the norm of the gradient noise every N steps; each costs one pass over the training
     set. 0: never."""
 
@@ -223,7 +229,7 @@ class RunSettings(Settings):
     """Initial weights, length and batches."""
     recording: RecordingSettings = RecordingSettings()
     """What is kept of the path."""
-    seed: Annotated[int, Field(ge=0), name_label(None)] = 0
+    seed: Annotated[Seed, name_label(None)] = 0
     """Seed of the initial weights, the order of the data and the augmentation."""
 
     @model_validator(mode="after")
@@ -231,6 +237,8 @@ class RunSettings(Settings):
         if (self.training.steps is None) == (self.training.epochs is None):
             raise ValueError("training: set either 'steps' or 'epochs'")
         steps = self.training.steps
+        if steps is not None:
+            self.check_length(steps)
         if steps is not None and not isinstance(self.recording.windows, str):
             for window in self.recording.windows:
                 if window.start + window.length > steps:
@@ -239,3 +247,30 @@ class RunSettings(Settings):
                         f"beyond the run's {steps} steps; set more training.steps or an earlier window"
                     )
         return self
+
+    def check_length(self, steps: int) -> None:
+        """Refuse a run of this many optimiser steps if it, its windows, or one of them is too long.
+
+        Raises
+        ------
+        ConfigError
+        """
+        if steps > MOST_STEPS:
+            raise ConfigError(f"training: {steps:,} steps are too many; at most {MOST_STEPS:,}")
+        windows, length = self.recording.windows, self.recording.window_length
+        if isinstance(windows, str):
+            updates, count = min(length, steps), math.ceil(steps / length) if windows == "contiguous" else 1
+        else:
+            each = [window.length // window.stride for window in windows]
+            updates, count = max(each, default=0), len(each)
+            if sum(each) > MOST_STEPS:
+                raise ConfigError(f"recording.windows: {sum(each):,} points are too many; at most {MOST_STEPS:,}")
+        if count > MOST_WINDOWS:
+            raise ConfigError(
+                f"recording: {count:,} windows are too many; at most {MOST_WINDOWS:,}: set a larger window_length"
+            )
+        if updates > MOST_UPDATES:
+            raise ConfigError(
+                f"recording: a window of {updates:,} points is too long; at most {MOST_UPDATES:,}: set a smaller "
+                "window_length, or a list of windows with a stride"
+            )

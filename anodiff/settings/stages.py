@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from anodiff.settings.base import Named, Settings
+from anodiff.settings.base import Named, Seed, Settings
 
 Hurst = Annotated[float, Field(gt=0, lt=1)]
 
@@ -17,6 +17,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "ly2025": {"learning_rate": 0.2, "noise": 0.0, "interpolation": 3},
     "levy": {"noise_index": 1.5},
 }
+
+#: Steps of all walkers of a surface together: 120 bytes each.
+MOST_WALKED = 1_000_000_000
 
 #: Settings that the presets in ``beside`` take from the main model: the surfaces, and the number of walkers and steps.
 SHARED_SETTINGS = ("hurst", "multifractional", "points", "deviation", "walkers", "steps", "boundary", "seed")
@@ -32,7 +35,7 @@ class AnalysisSettings(Settings):
     """Largest lag, as a fraction of the window."""
     slope_width: Annotated[float, Field(gt=0, le=2)] = 0.25
     """Width, in decades of lag, of the range over which a local exponent is fitted."""
-    long_lags: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=2)]] = (200, 900)
+    long_lags: tuple[Annotated[int, Field(ge=1, le=10_000_000)], Annotated[int, Field(ge=2, le=10_000_000)]] = (200, 900)
     """Range of lags, in optimiser steps, over which the table's long-lag exponent is fitted."""
     null_draws: Annotated[int, Field(ge=2, le=1000)] = 20
     """How many times each null (shuffled updates, random signs) is drawn for a window."""
@@ -53,14 +56,14 @@ class SimplifiedModelSettings(Named):
     rate 0.02, noise 0.01, 1000 steps, [-1, 1]²); ly2025: deterministic descent with steps too large
     for the surface's curvature (learning rate 0.2, no noise, bicubic); levy: chen2021 with
     heavy-tailed noise (α = 1.5)."""
-    beside: list[PresetName] = ["ly2025", "levy"]
+    beside: Annotated[list[PresetName], Field(max_length=10)] = ["ly2025", "levy"]
     """Further presets whose walkers descend the same surfaces. They take the settings of surfaces,
     and the number of walkers and steps, from here."""
     beside_surfaces: Annotated[int, Field(ge=2, le=1000)] = 3
     """Number of surfaces of each kind for the presets in ``beside``: the first of ``surfaces``."""
     enabled: bool = True
     """false omits the simplified model."""
-    hurst: Annotated[list[Hurst], Field(min_length=1)] = [0.3, 0.5, 0.7, 0.9]
+    hurst: Annotated[list[Hurst], Field(min_length=1, max_length=100)] = [0.3, 0.5, 0.7, 0.9]
     """Hurst exponents of the fractional surfaces. The shuffled surface is made from the last."""
     multifractional: tuple[Hurst, Hurst] = (0.3, 0.9)
     """Lowest and highest Hurst exponent of the multifractional surface."""
@@ -71,9 +74,9 @@ class SimplifiedModelSettings(Named):
     goes. Its value is not published."""
     surfaces: Annotated[int, Field(ge=2, le=1000)] = 8
     """Surfaces of each kind, each with its own walkers. Intervals are over the surfaces."""
-    walkers: Annotated[int, Field(ge=2)] = 300
+    walkers: Annotated[int, Field(ge=2, le=1_000_000)] = 300
     """Walkers on each surface. Their starting points are uniform."""
-    steps: Annotated[int, Field(ge=100)] = 1000
+    steps: Annotated[int, Field(ge=100, le=1_000_000)] = 1000
     """Steps of each walker."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.02
     """Learning rate η, in units of half the side of the square."""
@@ -85,7 +88,7 @@ class SimplifiedModelSettings(Named):
     """At the edge of the square, walkers are reflected, or stay where they are for this step."""
     interpolation: Literal[1, 3] = 1
     """Order of interpolation between the points of a surface: 1 is bilinear, 3 bicubic."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the surfaces and the walkers."""
 
     @model_validator(mode="before")
@@ -99,6 +102,8 @@ class SimplifiedModelSettings(Named):
     def _fits(self) -> SimplifiedModelSettings:
         if (self.points - 1) & (self.points - 2):
             raise ValueError(f"points: {self.points} must be a power of 2 plus 1, such as 129")
+        if self.walkers * self.steps > MOST_WALKED:
+            raise ValueError(f"walkers times steps: {self.walkers * self.steps:,} are too many; at most {MOST_WALKED:,}")
         return self
 
     def by_name(self) -> dict[str, SimplifiedModelSettings]:
@@ -120,19 +125,19 @@ class LandscapeSettings(Settings):
 
     seeds: Literal["first", "all", "none"] = "first"
     """Which runs of each configuration are examined: the run with the first seed, all, or none."""
-    samples: Annotated[int | None, Field(ge=1)] = 512
+    samples: Annotated[int | None, Field(ge=1, le=1_000_000_000)] = 512
     """Number of training samples that the loss is averaged over, drawn with ``seed``; null: all."""
     batch_norm: BatchNormStatistics = "centre"
     """Statistics of batch normalisation. centre: estimated at the centre of the slice, then held;
     per_point: estimated at every point."""
-    planes: Annotated[list[Plane], Field(min_length=1)] = ["path_first", "path_last", "random", "hessian"]
+    planes: Annotated[list[Plane], Field(min_length=1, max_length=10)] = ["path_first", "path_last", "random", "hessian"]
     """Planes of the slices. path_first, path_last: the plane of the path in the first or last
     window. The others are at the end of the last window. random: two filter-normalised directions;
     hessian: the two eigenvectors of largest curvature; gradient: the steepest descent and the
     direction of largest curvature orthogonal to it."""
     points: Annotated[int, Field(ge=3, le=1001)] = 21
     """Points along a side of a slice."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the samples and the random directions."""
 
     @model_validator(mode="after")
@@ -145,7 +150,7 @@ class LandscapeSettings(Settings):
 class RoughnessSettings(Settings):
     """Structure functions of the loss around points of the path."""
 
-    at: Annotated[list[Fraction], Field(min_length=1)] = [0.0, 0.05, 0.3, 1.0]
+    at: Annotated[list[Fraction], Field(min_length=1, max_length=1000)] = [0.0, 0.05, 0.3, 1.0]
     """Points of the run, as fractions of its steps."""
     directions: Annotated[int, Field(ge=3, le=1000)] = 8
     """Number of directions of each kind: random ones, and directions of the path."""
@@ -158,7 +163,7 @@ class RoughnessSettings(Settings):
 class CurvatureSettings(Settings):
     """The Hessian and the Gauss-Newton matrix at points of the path."""
 
-    at: Annotated[list[Fraction], Field(min_length=1)] = [0.0, 0.1, 1.0]
+    at: Annotated[list[Fraction], Field(min_length=1, max_length=1000)] = [0.0, 0.1, 1.0]
     """Points of the run, as fractions of its steps."""
     eigenvalues: Annotated[int, Field(ge=1, le=1000)] = 5
     """Number of largest eigenvalues. The path's motion is split into the span of as many
@@ -186,7 +191,7 @@ class FigureSettings(Settings):
     """How the figures of the sweep and of its runs are written. A change draws them again and
     trains nothing."""
 
-    formats: Annotated[list[FigureFormat], Field(min_length=1)] = ["svg"]
+    formats: Annotated[list[FigureFormat], Field(min_length=1, max_length=10)] = ["svg"]
     """Formats of every figure. The page is made from svg, so it must be among them; pdf and png are
     for papers and slides, and together take twice as long as svg."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from anodiff.settings.base import Settings
+from anodiff.errors import quoted
+from anodiff.settings.base import Folder, Settings
 from anodiff.settings.stages import (
     AnalysisSettings,
     CurvatureSettings,
@@ -16,11 +17,15 @@ from anodiff.settings.stages import (
     SimplifiedModelSettings,
 )
 
+#: Bounds of a sweep: its runs; the values of all of their settings together; characters of a run's name without its seed,
+#: which with it, and the ending of a log, fits into the 255 bytes of a file's name.
+MOST_RUNS, MOST_SETTINGS, LONGEST_RUN_NAME = 20_000, 1_000_000, 200
+
 
 class SweepSettings(Settings):
     """The runs of the sweep: a grid, explicit entries, or both."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     """Name of the sweep; its results are in ``<results>/<name>/``."""
     defaults: dict[str, Any] = {}
     """Settings that all runs share: any part of a run's settings (data, model, optimiser, training,
@@ -33,15 +38,23 @@ class SweepSettings(Settings):
 
 
 class PathSettings(Settings):
-    """Folders, relative to the one that Snakemake runs in."""
+    """Folders, relative to the one that Snakemake runs in. ``~`` and ``$NAME`` are not replaced."""
 
-    results: str = "results"
+    results: Folder = "results"
     """Folder of finished results."""
-    scratch: str = "scratch"
+    scratch: Folder = "scratch"
     """Folder of unfinished training. Fastest on the file system of ``results``, where publishing is
     one rename."""
-    data: str = "data"
+    data: Folder = "data"
     """Folder of data sets, in torchvision's layout."""
+
+    @field_validator("results")
+    @classmethod
+    def _no_pattern(cls, results: str) -> str:
+        """Refuse what Snakemake reads as a pattern, or a command as an option."""
+        if set(results) & set("{}") or results.startswith("-") or results != results.strip():
+            raise ValueError(f"{quoted(results)} has braces, which Snakemake reads as wildcards, or begins with - or a space")
+        return results
 
 
 class Config(Settings):
@@ -53,7 +66,7 @@ class Config(Settings):
     """The folders of data and results."""
     download: bool = False
     """Let torchvision download missing data sets."""
-    longest_job: Annotated[int, Field(ge=10)] = 1440
+    longest_job: Annotated[int, Field(ge=10, le=5_000_000)] = 1440
     """Longest cluster job in minutes: the time limit of the partition. A longer training resumes in
     the next job."""
     analysis: AnalysisSettings = AnalysisSettings()

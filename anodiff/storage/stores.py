@@ -68,7 +68,7 @@ def open_group(path: str | Path) -> zarr.Group:
     import zarr
 
     try:
-        return zarr.open_group(path, mode="r")
+        return zarr.open_group(path, mode="r", zarr_format=3)
     except (FileNotFoundError, ValueError, KeyError, TypeError, NotADirectoryError):
         raise StoreFormatError(f"{path}: not a Zarr group") from None
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, DataSettings
-from anodiff.settings.run import ModelSettings, RunSettings
+from anodiff.settings.run import MOST_STEPS, MOST_WINDOWS, ModelSettings, RunSettings, WindowSettings
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings, SimplifiedModelSettings
-from anodiff.trajectory.windows import kept_steps, plan_windows
+from anodiff.trajectory.windows import kept_number, plan_windows
 
 #: Seconds of an optimiser step: for the step itself, for each tensor of parameters (launching its kernels), and for each
 #: parameter (arithmetic, and recording at 160 MB/s).
@@ -101,12 +102,13 @@ def _network_size(model: str, channels: int, size: int, classes: int) -> tuple[i
 
 
 def steps(settings: RunSettings) -> int:
-    """Return the number of optimiser steps of a run."""
-    training = settings.training
+    """Return the number of optimiser steps of a run; of an image_folder at most what is allowed."""
+    training, recording = settings.training, settings.recording
     if training.steps:
         return training.steps
     batches = images(settings.data).samples / training.batch_size
-    return (training.epochs or 0) * (math.floor(batches) if training.drop_last else math.ceil(batches))
+    total = (training.epochs or 0) * (math.floor(batches) if training.drop_last else math.ceil(batches))
+    return total if settings.data.name != "image_folder" else min(total, MOST_STEPS, MOST_WINDOWS * recording.window_length)
 
 
 def training_minutes(settings: RunSettings, longest: int) -> int:
@@ -230,7 +232,7 @@ def trajectory_bytes(settings: RunSettings) -> float:
         points = 8 * sum(window.updates**2 for window in windows) / GRAM_COMPRESSION
     else:
         numbers = 8 * recording.sketch_size if recording.weights == "sketch" else 4 * network_size(settings)[0]
-        points = (len(kept_steps(windows)) if windows else 0) * numbers / WEIGHTS_COMPRESSION
+        points = kept_number(windows) * numbers / WEIGHTS_COMPRESSION
     return points + 16 * steps(settings)
 
 
@@ -255,10 +257,18 @@ def _image_bytes(settings: RunSettings) -> int:
     return 2 * data.samples * data.channels * data.size**2 * 4
 
 
-def _windows(settings: RunSettings) -> list[int]:
+def _windows(settings: RunSettings) -> tuple[int, ...]:
     """Return the updates of each window."""
     recording = settings.recording
-    return [window.updates for window in plan_windows(recording.windows, recording.window_length, steps(settings))]
+    windows = recording.windows if isinstance(recording.windows, str) else tuple(recording.windows)
+    return _updates(windows, recording.window_length, steps(settings))
+
+
+@lru_cache(maxsize=8)
+def _updates(
+    windows: Literal["contiguous", "log"] | tuple[WindowSettings, ...], window_length: int, steps: int
+) -> tuple[int, ...]:
+    return tuple(window.updates for window in plan_windows(windows, window_length, steps))
 
 
 def _longest_window(settings: RunSettings) -> int:

@@ -1,27 +1,28 @@
-"""Which runs does a sweep have, and what are they called?
+"""Which runs does a sweep have?
 
-A run's name says what it is: ``resnet14-bs128-lr0.1-seed0``, then a part for each setting that
-differs from the sweep's defaults (``-noshortcut``, ``-momentum0.9``). A name depends only on the
-run and the defaults, so a new axis or a new run does not rename the others.
+The grid's blocks give every combination of their values, and then come the explicit runs; each is
+merged with the sweep's defaults. A new axis or a new run does not rename the others.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
-from anodiff.errors import ConfigError
-from anodiff.settings.loading import validate
-from anodiff.settings.run import RunSettings
-from anodiff.settings.sweep import Config, SweepSettings
+from anodiff.errors import ConfigError, one_line, quoted
+from anodiff.settings.loading import problems, validate
+from anodiff.settings.run import ModelSettings, RunSettings
+from anodiff.settings.sweep import MOST_RUNS, MOST_SETTINGS, Config, SweepSettings
+from anodiff.settings.yaml_text import DEEPEST, check_values, write_yaml
+from anodiff.sweep import costs
+from anodiff.sweep.run_names import run_names
+
+#: What a name alone can stand for.
+NAMED = ("data", "model", "optimiser", "optimiser.schedule")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Run:
     @property
     def yaml(self) -> str:
         """The text of the run's run.yaml: its settings, complete."""
-        return yaml.safe_dump(self.settings.model_dump(mode="json"), sort_keys=False)
+        return write_yaml(self.settings.model_dump(mode="json"))
 
 
 def sweep_runs(config: Config) -> dict[str, Run]:
@@ -52,50 +53,126 @@ def sweep_runs(config: Config) -> dict[str, Run]:
     Raises
     ------
     ConfigError
-        For an invalid setting, a sweep without runs, or two runs that would share a name.
+        For an invalid setting, a sweep without runs or with too many, or two equal runs.
     """
     sweep = config.sweep
-    baseline = _sections(sweep.defaults)
-    runs: dict[str, Run] = {}
+    baseline = _sections(sweep.defaults, "sweep.defaults")
+    _check_defaults(baseline)
+    _check_number(sweep)
+    places: list[str] = []
+    settings: list[RunSettings] = []
+    values_left = MOST_SETTINGS
     for where, entry in _entries(sweep):
-        values = _merge(baseline, _sections(entry))
-        settings = validate(RunSettings, values, where)
-        name, group = _names(settings, baseline)
+        values = _merge(baseline, _sections(entry, where))
+        values_left -= check_values(values, where)
+        if values_left < 0:
+            raise ConfigError(f"{where}: the settings of the runs hold more than {MOST_SETTINGS:,} values together")
+        run = validate(RunSettings, values, where)
+        if run.data.name != "image_folder":  # whose number of images nobody knows yet
+            _check_length(run, where)
+        places.append(where)
+        settings.append(run)
+    if not settings:
+        raise ConfigError("sweep: no runs; give 'grid' or 'runs'")
+    runs: dict[str, Run] = {}
+    for where, run, (name, group) in zip(places, settings, run_names(settings, baseline), strict=True):
         if name in runs:
             raise ConfigError(
                 f"{where}: the sweep has two runs called {name!r}; remove one, or give them different settings, such as seed"
             )
-        runs[name] = Run(name, group, settings)
-    if not runs:
-        raise ConfigError("sweep: no runs; give 'grid' or 'runs'")
+        runs[name] = Run(name, group, run)
     return runs
+
+
+def _check_length(run: RunSettings, where: str) -> None:
+    try:
+        run.check_length(costs.steps(run))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_number(sweep: SweepSettings) -> None:
+    """Count the runs before any is made."""
+    count = len(sweep.runs)
+    for number, block in enumerate(sweep.grid):
+        combinations = 1
+        for key, values in block.items():
+            if values == []:
+                raise ConfigError(f"sweep.grid[{number}].{one_line(key, 100)}: an axis needs at least one value")
+            combinations *= len(values) if isinstance(values, list) else 1
+            if combinations > MOST_RUNS:
+                break
+        count += combinations
+    if count > MOST_RUNS:
+        raise ConfigError(f"sweep: more than {MOST_RUNS:,} runs; split it into several sweeps")
+
+
+def _check_defaults(baseline: Mapping[str, Any]) -> None:
+    """Refuse defaults that are wrong whatever a run adds to them."""
+    where = "sweep.defaults"
+    check_values(baseline, where)
+    try:
+        RunSettings.model_validate(baseline)
+    except ValidationError as error:
+        wrong = [problem for problem in error.errors() if problem["type"] != "value_error" or not _is_section(problem["loc"])]
+        if wrong:
+            raise ConfigError(f"{where}: {problems(RunSettings, wrong)}") from None
+    model = baseline.get("model", {})
+    if isinstance(model, Mapping) and "name" in model:
+        validate(ModelSettings, {"name": model["name"]}, f"{where}.model")
+
+
+def _is_section(location: tuple[Any, ...]) -> bool:
+    """Return whether a location is that of a section, which a run may complete, and not of a value."""
+    section: Any = RunSettings
+    for part in location:
+        field = section.model_fields.get(part) if isinstance(part, str) else None
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return False
+        section = field.annotation
+    return True
 
 
 def _entries(sweep: SweepSettings) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, block in enumerate(sweep.grid):
         axes = [[(key, value) for value in (values if isinstance(values, list) else [values])] for key, values in block.items()]
-        empty = [key for key, axis in zip(block, axes, strict=True) if not axis]
-        if empty:
-            raise ConfigError(f"sweep.grid[{number}].{empty[0]}: an axis needs at least one value")
         for combination in itertools.product(*axes):
             yield f"sweep.grid[{number}]", dict(combination)
     for number, entry in enumerate(sweep.runs):
         yield f"sweep.runs[{number}]", entry
 
 
-def _sections(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn dotted keys and the shorthand ``model: mlp`` into nested sections."""
+def _sections(entry: Mapping[str, Any], where: str, within: str = "") -> dict[str, Any]:
+    """Turn dotted keys and the shorthand ``model: mlp`` into nested sections.
+
+    Raises
+    ------
+    ConfigError
+        If two spellings of a key are given, such as ``training.steps`` beside ``training: {steps}``.
+    """
     nested: dict[str, Any] = {}
     for key, value in entry.items():
-        parts = str(key).split(".")
+        path = f"{within}{key}"
+        if path.count(".") >= DEEPEST:
+            raise ConfigError(f"{where}: {quoted(path)}: more than {DEEPEST} keys within each other")
         if isinstance(value, Mapping):
-            value = _sections(value)
-        elif isinstance(value, str) and parts[-1] in ("data", "model", "optimiser", "schedule"):
+            value = _sections(value, where, f"{path}.")
+        elif isinstance(value, str) and path in NAMED:
             value = {"name": value}
-        for part in reversed(parts):
+        for part in reversed(key.split(".")):
             value = {part: value}
-        nested = _merge(nested, value)
+        _unite(nested, value, where, within)
     return nested
+
+
+def _unite(into: dict[str, Any], other: Mapping[str, Any], where: str, within: str) -> None:
+    for key, value in other.items():
+        if key not in into:
+            into[key] = value
+        elif isinstance(into[key], dict) and isinstance(value, dict):
+            _unite(into[key], value, where, f"{within}{key}.")
+        else:
+            raise ConfigError(f"{where}: {quoted(within + key)} is given in two spellings; leave one out")
 
 
 def _merge(base: Any, change: Any) -> Any:
@@ -105,73 +182,6 @@ def _merge(base: Any, change: Any) -> Any:
     if "name" in change and change["name"] != base.get("name", change["name"]):
         return dict(change)
     return {**base, **{key: _merge(base.get(key), value) for key, value in change.items()}}
-
-
-def _names(settings: RunSettings, baseline: Mapping[str, Any]) -> tuple[str, str]:
-    parts = [
-        _plain(settings.model.name),
-        f"bs{settings.training.batch_size}",
-        f"lr{settings.optimiser.learning_rate:g}",
-    ]
-    stem, further = "-".join(parts), "".join(f"-{part}" for part in _differences(settings, baseline))
-    return f"{stem}-seed{settings.seed}{further}", f"{stem}{further}"
-
-
-def _differences(section: BaseModel, baseline: Mapping[str, Any]) -> Iterator[str]:
-    """Name every setting of a section that differs from the baseline, in the order of the fields."""
-    fields = type(section).model_fields
-    if "name" in fields:
-        name, usual_name = section.name, baseline.get("name", fields["name"].default)  # type: ignore[attr-defined]
-        if name != usual_name:
-            baseline = {"name": name}
-            if _label("name", fields["name"]) is not None:
-                yield _plain(name)
-    labels = {key: text for key, field in fields.items() if key != "name" and (text := _label(key, field)) is not None}
-    nested = {key for key in labels if isinstance(getattr(section, key), BaseModel)}
-    plain = {key: value for key, value in baseline.items() if key not in nested}
-    usual = _with_defaults(type(section), plain) if set(labels) - nested else None
-    for key, text in labels.items():
-        value = getattr(section, key)
-        if key in nested:
-            yield from _differences(value, baseline.get(key) or {})
-        elif value != getattr(usual, key):
-            yield from _parts(text, value, getattr(usual, key))
-
-
-def _with_defaults(section: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
-    """Complete ``values`` with the defaults; without what a run adds they may be inconsistent."""
-    try:
-        return section.model_validate(values)
-    except ValidationError:
-        return section.model_construct(**values)
-
-
-def _label(key: str, field: FieldInfo) -> str | None:
-    """Return the text before the field's value in a name; None if the field has a fixed place in the name."""
-    extra = field.json_schema_extra
-    default = key.replace("_", "")
-    return extra.get("label", default) if isinstance(extra, dict) else default  # type: ignore[return-value]
-
-
-def _parts(text: str, value: Any, usual: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        before = usual if isinstance(usual, Mapping) else {}
-        for key in value:
-            if value[key] != before.get(key):
-                yield from _parts(key.replace("_", ""), value[key], before.get(key))
-    elif isinstance(value, bool):
-        yield text if value else f"no{text}"
-    elif isinstance(value, float):
-        yield f"{text}{value:g}"
-    elif isinstance(value, (list, tuple)):
-        yield text + hashlib.sha256(repr(value).encode()).hexdigest()[:6]
-    else:
-        yield text + _plain("auto" if value is None else str(value))
-
-
-def _plain(text: str) -> str:
-    """Replace characters that are not safe in a file name by dots."""
-    return re.sub(r"[^A-Za-z0-9._+]+", ".", text)
 
 
 def landscape_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:

@@ -131,6 +131,7 @@ class _Session:
         self._notify = notify
         self._batches = build_batches(settings, dataset)
         self._steps = settings.training.steps or self._batches.steps_per_epoch * (settings.training.epochs or 0)
+        settings.check_length(self._steps)
         self._windows = plan_windows(settings.recording.windows, settings.recording.window_length, self._steps)
 
     def train(self, lock: Lock, interruption: Interruption, checkpoint_every: float, report: ProgressCallback) -> Outcome:

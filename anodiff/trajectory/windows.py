@@ -1,7 +1,8 @@
 """Which points of a run are kept, and can its gradients be computed from them?
 
 A window is a range of optimiser steps; the step of its first point is the waiting time t_w. Windows
-may overlap or share an end; each point is stored once.
+may overlap or share an end; each point is stored once. Importing this module does not import numpy,
+so that a config is checked at once.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from anodiff.errors import ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
     import zarr
+    from numpy.typing import NDArray
 
     from anodiff.settings.run import RunSettings, WindowSettings
 
@@ -38,6 +38,8 @@ class Window:
     @property
     def steps(self) -> NDArray[np.int64]:
         """Optimiser step of each point, shape (updates + 1,)."""
+        import numpy as np
+
         return self.start + self.stride * np.arange(self.updates + 1, dtype=np.int64)
 
     def reached(self, steps_completed: int) -> bool:
@@ -80,7 +82,27 @@ def plan_windows(
 
 def kept_steps(windows: Sequence[Window]) -> NDArray[np.int64]:
     """Return the steps whose points are stored, increasing, each once, shape (samples,)."""
+    import numpy as np
+
     return np.unique(np.concatenate([window.steps for window in windows]))
+
+
+def kept_number(windows: Sequence[Window]) -> int:
+    """Return the number of points that are stored. Windows of stride 1 are counted without a list of their steps.
+
+    Examples
+    --------
+    >>> kept_number([Window(0, 10), Window(10, 10), Window(50, 5)])
+    27
+    """
+    if any(window.stride != 1 for window in windows):
+        return len(kept_steps(windows))
+    number, end = 0, -1
+    for window in sorted(windows, key=lambda window: window.start):
+        last = window.start + window.length
+        number += max(0, last - max(end, window.start - 1))
+        end = max(end, last)
+    return number
 
 
 class WindowPlan:
@@ -160,6 +182,8 @@ class WindowPlan:
 
 def read_windows(group: zarr.Group) -> tuple[Window, ...]:
     """Return the windows of a store, from its table ``windows`` of (start, length, stride)."""
+    import numpy as np
+
     table = np.asarray(group["windows"][:])  # type: ignore[index]
     return tuple(Window(*(int(value) for value in row)) for row in table)
 

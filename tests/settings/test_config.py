@@ -216,6 +216,124 @@ def test_a_sweep_name_is_a_plain_folder_name(name):
     assert "sweep.name" in refused(validate, Config, {"sweep": {"name": name}}, "c.yaml")
 
 
+@pytest.mark.parametrize("key", ["results", "scratch", "data"])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("", "is empty"),
+        (" \t", "is empty"),
+        ("~", "not replaced"),
+        ("~/x", "not replaced"),
+        ("~me/x", "not replaced"),
+        ("/a/$USER", "not replaced"),
+        ("${HOME}/x", "not replaced"),
+        ("a\0b", "no file can hold"),
+        ("a\nb", "control character"),
+        ("a\x7fb", "control character"),
+        ("x" * 256, "too long"),
+        ("é" * 128, "too long"),
+        ("x/" * 513, "too long"),
+        (None, "valid string"),
+        (3, "valid string"),
+        (True, "valid string"),
+        (["a"], "valid string"),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_what_is_no_folder_is_refused(key, path, said):
+    line = refused(validate, Config, {"sweep": {"name": "s"}, "paths": {key: path}}, "c.yaml")
+    assert line.startswith(f"c.yaml: paths.{key}: ")
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    "path", ["a b", "it's", '"', "$(x)", "`x`", ";", "a~b", "5$", "x" * 255, "é", "/", "..", "./-x", "*?["]
+)
+def test_any_folder_there_can_be_is_allowed(path):
+    config = validate(Config, {"sweep": {"name": "s"}, "paths": dict.fromkeys(("results", "scratch", "data"), path)}, "c.yaml")
+    assert set(config.paths.model_dump().values()) == {path}
+
+
+@pytest.mark.parametrize("path", ["{run}", "a{", "}", "-x", " x", "x "])
+def test_results_are_nothing_that_snakemake_or_a_command_takes_for_something_else(path):
+    assert "paths.results: " in refused(validate, Config, {"sweep": {"name": "s"}, "paths": {"results": path}}, "c.yaml")
+
+
+@pytest.mark.parametrize(
+    "key", ["seed", "training.steps", "training.batch_size", "optimiser.learning_rate", "data.noise", "recording.window_length"]
+)
+def test_true_is_no_number(key):
+    assert f"{key}: expected a number, got True" in refused(validate, RunSettings, merged(key, True), "run.yaml")
+
+
+def test_true_is_no_number_in_a_list():
+    assert "expected a number" in refused(validate, RunSettings, merged("optimiser.betas", [0.5, True]), "run.yaml")
+    assert validate(RunSettings, merged("training.cuda_graph", True), "run.yaml").training.cuda_graph is True
+
+
+def test_every_whole_number_and_every_list_is_bounded():
+    """So that no config takes the memory of a machine before its sizes are looked at."""
+
+    def unbounded(schema, where):
+        if schema.get("type") == "integer" and not ({"minimum", "maximum"} <= schema.keys() or "enum" in schema):
+            yield where
+        if schema.get("type") == "array" and "maxItems" not in schema:
+            yield where
+        for key, value in schema.items():
+            for number, each in enumerate(value if isinstance(value, list) else [value]):
+                if isinstance(each, dict):
+                    yield from unbounded(each, f"{where}/{key}/{number}")
+
+    bounded_elsewhere = {"/$defs/0/SweepSettings/0/properties/0/grid/0", "/$defs/0/SweepSettings/0/properties/0/runs/0"}
+    assert set(unbounded(json.loads(config_schema()), "")) == bounded_elsewhere
+
+
+@pytest.mark.parametrize(
+    ("training", "recording", "said"),
+    [
+        ({"steps": 10_000_001}, {}, "less than or equal to 10000000"),
+        ({"steps": 10_000_000}, {"window_length": 99}, "101,011 windows are too many"),
+        ({"steps": 200_000}, {"window_length": 100_001}, "a window of 100,001 points"),
+        ({"steps": 200_000}, {"windows": [{"start": 0, "length": 200_000}]}, "a window of 200,000 points"),
+        ({"steps": 10**6}, {"windows": [{"start": 0, "length": 10**5}] * 101}, "10,100,000 points are too many"),
+    ],
+    ids=str,
+)
+def test_a_run_that_is_too_long_is_refused(training, recording, said):
+    assert said in refused(validate, RunSettings, {"training": training, "recording": recording}, "run.yaml")
+
+
+def test_the_longest_runs_are_allowed():
+    for recording in ({"window_length": 100}, {"windows": "log", "window_length": 100_000}):
+        validate(RunSettings, {"training": {"steps": 10_000_000}, "recording": recording}, "run.yaml")
+    validate(RunSettings, {"training": {"steps": 100_000}, "recording": {"window_length": 10_000_000}}, "run.yaml")
+
+
+@pytest.mark.parametrize("name", ["os:system", "subprocess:run", "builtins:exec", "__main__:x", "os.path:join"])
+def test_a_function_of_python_is_no_network(name):
+    assert "belongs to Python" in refused(validate, RunSettings, merged("model", {"name": name}), "run.yaml")
+
+
+def test_of_many_mistakes_ten_are_listed_and_long_values_are_shortened():
+    line = refused(validate, RunSettings, RUN | {f"key{number}": 0 for number in range(25)}, "run.yaml")
+    assert line.endswith("; and 15 more")
+    assert line.count("unknown key") == 10
+    line = refused(validate, RunSettings, merged("training.loss", "x" * 10_000), "run.yaml")
+    assert "x…x" in line
+    assert len(line) < 300
+
+
+def test_later_files_and_changes_override_earlier_ones_key_by_key(tmp_path):
+    first, second = tmp_path / "first.yaml", tmp_path / "second.json"
+    first.write_text("sweep: {name: s}\nanalysis: {slope_width: 0.5, largest_lag: 0.8}\nlongest_job: 30\n")
+    second.write_text('{"analysis": {"slope_width": 1e-1}}')
+    config = load_config(first, second, changes={"analysis": {"null_draws": "30"}, "longest_job": 40})
+    assert config.analysis == AnalysisSettings(slope_width=0.1, largest_lag=0.8, null_draws=30)
+    assert config.longest_job == 40
+    with pytest.raises(ConfigError, match=r"first\.yaml \+ .*second\.json \+ --config: longest_job: "):
+        load_config(first, second, changes={"longest_job": -1})
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_the_shipped_configs_are_valid_and_match_the_schema(path):
     assert sweep_runs(load_config(path))

@@ -54,7 +54,7 @@ def test_a_name_like_no_other_is_refused(name):
 
 @pytest.mark.parametrize("depth", [0, 2, 15, 18, 34])
 def test_resnet_depths_are_6n_plus_2(depth):
-    assert message(f"resnet{depth}").endswith(("depth must be 6n+2: 14, 20, 32, 44, 56, 110, ...", "at least 1, got 0"))
+    assert message(f"resnet{depth}").endswith(("depth must be 6n+2: 14, 20, 32, 44, 56, 110, ...", "at most 65536, got 0"))
 
 
 def test_vgg_depths_are_those_of_the_table():
@@ -78,8 +78,8 @@ def test_an_unknown_option_gets_the_nearest_and_all_that_are_taken():
 @pytest.mark.parametrize(
     ("name", "options", "wanted"),
     [
-        ("resnet14", {"width": "wide"}, "width must be a whole number, at least 1, got 'wide'"),
-        ("resnet14", {"width": 0}, "width must be a whole number, at least 1, got 0"),
+        ("resnet14", {"width": "wide"}, "width must be a whole number, at least 1 and at most 65536, got 'wide'"),
+        ("resnet14", {"width": 0}, "width must be a whole number, at least 1 and at most 65536, got 0"),
         ("resnet14", {"width": True}, "width must be a whole number"),
         ("resnet14", {"shortcut": 0}, "shortcut must be true or false, got 0"),
         ("alexnet", {"dropout": 1.0}, "dropout must be a number, at least 0 and below 1, got 1.0"),

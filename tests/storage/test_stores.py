@@ -12,12 +12,13 @@ import pytest
 import zarr
 
 from anodiff import errors
-from anodiff.errors import AnodiffError, IncompleteStoreError, OutputExistsError, StorageError
+from anodiff.errors import AnodiffError, IncompleteStoreError, OutputExistsError, StorageError, StoreFormatError
 from anodiff.storage.stores import (
     COMPLETE,
     create_store,
     discard,
     finish_store,
+    open_group,
     open_store,
     publish,
     read_attributes,
@@ -76,6 +77,13 @@ def test_a_store_counts_as_finished_only_after_finish_store(tmp_path):
     assert opened == {
         "kind": "anodiff sample", "format_version": 3, "status": "complete", "colour": "red", "number": 7
     }  # fmt: skip
+
+
+def test_a_group_of_zarrs_older_format_is_no_store(tmp_path):
+    """Its arrays may name codecs that execute what they read."""
+    zarr.open_group(tmp_path / "old.zarr", mode="w", zarr_format=2)
+    with pytest.raises(StoreFormatError, match="not a Zarr group"):
+        open_group(tmp_path / "old.zarr")
 
 
 def test_a_new_store_holds_nothing_of_an_unfinished_one(tmp_path):

@@ -1,6 +1,7 @@
 """A sweep's runs: which there are, and what they are called."""
 
 import itertools
+import re
 import string
 from collections import Counter
 from pathlib import Path
@@ -238,14 +239,129 @@ def test_a_section_that_names_something_else_starts_afresh():
         ({"runs": [{"seed": "x"}]}, "sweep.runs[0]: seed"),
         ({"runs": [{"model": "resnet15"}]}, "sweep.runs[0]: model"),
         (
+            {"runs": [{"training.steps": 4, "training": {"steps": 5}}]},
+            "sweep.runs[0]: 'training.steps' is given in two spellings",
+        ),
+        ({"runs": [{"model": "mlp3", "model.name": "mlp3"}]}, "sweep.runs[0]: 'model.name' is given in two spellings"),
+        ({"runs": [{"model": 2}]}, "sweep.runs[0]: model: expected keys and values, got 2"),
+        ({"runs": [{"optimiser": ["sgd"]}]}, "sweep.runs[0]: optimiser: expected keys and values, got ['sgd']"),
+        ({"grid": [{"training": [{"steps": 4}], "training.steps": [5]}]}, "sweep.grid[0]: 'training.steps' is given in two"),
+        ({"runs": [{".".join("a" * 40): 1}]}, "sweep.runs[0]: 'a.a.a."),
+        ({"runs": [{"training": {"epochs": 10**7, "steps": None}}]}, "sweep.runs[0]: training: 120,000,000 steps are too many"),
+        ({"runs": [{"model": {"name": "a:b", "options": {"x": float("nan")}}}]}, "model.options.x: nan is not a finite number"),
+        ({"grid": [{"seed": list(range(101)), "data.seed": list(range(200))}]}, "sweep: more than 20,000 runs"),
+        ({"grid": [{"seed": list(range(10**4))}] * 3}, "sweep: more than 20,000 runs"),
+        ({"grid": [{f"model.options.x{axis}": list(range(10)) for axis in range(5000)}]}, "sweep: more than 20,000 runs"),
+        (
             {"defaults": {"optimizer": {}}, "runs": [{"training.steps": 5}]},
             "unknown key 'optimizer'; did you mean 'optimiser'?",
         ),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_a_bad_sweep_is_refused_with_its_place(sweep, expected):
     assert expected in refused(**sweep)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "expected"),
+    [
+        ({"training": "x"}, {"training": {"steps": 5}}, "training: expected keys and values, got 'x'"),
+        ({"training": None}, {"training": {"steps": 5}}, "training: expected keys and values, got None"),
+        ({"training": {"steps": "x"}}, {"training.steps": 5}, "training.steps: "),
+        ({"model": 2}, {"model": "mlp3", "training.steps": 5}, "model: expected keys and values, got 2"),
+        ({"model": "mpl3"}, {"model": "mlp3", "training.steps": 5}, "unknown model 'mpl3'"),
+        ({"optimiser": ["sgd"]}, {"optimiser": "sgd", "training.steps": 5}, "optimiser: expected keys and values"),
+        ({"data": {"name": "digit"}}, {"data": "digits", "training.steps": 5}, "data.name: unknown data set 'digit'"),
+        ({"seed": -1}, {"seed": 0, "training.steps": 5}, "seed: "),
+        ({"recording.windows": [{"start": 0}]}, {"recording.windows": "log", "training.steps": 5}, "length: "),
+    ],
+    ids=str,
+)
+def test_wrong_defaults_are_refused_even_if_every_run_overrides_them(wrong, right, expected):
+    line = refused(defaults=wrong, runs=[right])
+    assert line.startswith("sweep.defaults")
+    assert expected in line
+
+
+OPTIONS = st.dictionaries(
+    st.text(min_size=1, max_size=12),
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-9, 9)
+        | st.floats(-1, 1)
+        | st.sampled_from(["1", "", "/", "{run}", "$(x)", "é", "." * 300]),
+        lambda inner: (
+            st.dictionaries(st.sampled_from(["a", "b", "a_", "a.b", "/"]), inner, min_size=1, max_size=2)
+            | st.lists(inner, max_size=2)
+        ),
+        max_leaves=4,
+    ),
+    max_size=3,
+)
+
+
+@given(
+    st.lists(st.tuples(OPTIONS, st.integers(0, 1)), min_size=1, max_size=6), st.sampled_from(["a:b", "é:ö", "x" * 300 + ":y"])
+)
+def test_names_of_any_options_are_safe_bounded_and_unique(several, model):
+    made = {}
+    for options, seed in several:
+        entry = {"model": {"name": model, "options": options}, "seed": seed}
+        try:
+            (run,) = runs(runs=[entry]).values()
+        except ConfigError:  # of keys that no text can be, or two spellings of one
+            continue
+        made[run.yaml] = entry
+    if not made:
+        return
+    named = runs(runs=list(made.values()))
+    assert [run.yaml for run in named.values()] == list(made)
+    for name, run in named.items():
+        assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,240}", name)
+        assert name.replace(f"-seed{run.settings.seed}", "", 1) == run.group
+    alike = {}
+    for run in named.values():
+        alike.setdefault(run.group, set()).add(run.settings.model_dump_json(exclude={"seed"}))
+    assert all(len(contents) == 1 for contents in alike.values())
+
+
+def test_nested_options_are_named_after_the_key_that_they_are_in():
+    one, other = ({"model": {"name": "a:b", "options": {key: {"x": 1}}}} for key in ("first", "second"))
+    assert [name.partition("seed0-")[2] for name in runs(runs=[one, other])] == ["first.x1", "second.x1"]
+
+
+def test_runs_whose_names_would_be_the_same_all_have_a_digest_whatever_their_order_and_seed():
+    entries = [{"model": {"name": "a:b", "options": {"x": value}}, "seed": seed} for value, seed in [(1, 0), ("1", 1), (2, 0)]]
+    first, second, other = runs(runs=entries)
+    assert re.fullmatch(r"a\.b-bs128-lr0\.1-seed0-x1-[0-9a-f]{12}", first)
+    assert re.fullmatch(r"a\.b-bs128-lr0\.1-seed1-x1-[0-9a-f]{12}", second)
+    assert first[-12:] != second[-12:]
+    assert other == "a.b-bs128-lr0.1-seed0-x2"
+    assert set(runs(runs=entries[::-1])) == {first, second, other}
+
+
+def test_the_settings_of_all_runs_together_are_bounded(monkeypatch):
+    monkeypatch.setattr("anodiff.sweep.runs.MOST_SETTINGS", 1000)
+    entries = [{"seed": seed, "model": {"name": "a:b", "options": {"x": [0] * 90}}} for seed in range(11)]
+    assert len(runs(runs=entries[:10])) == 10
+    assert "sweep.runs[10]: the settings of the runs hold more than 1,000 values together" in refused(runs=entries)
+
+
+def test_text_of_an_option_stays_text_whatever_its_key():
+    (run,) = runs(runs=[{"model": {"name": "a:b", "options": {"model": "x", "schedule": "y", "data": "z"}}}]).values()
+    assert run.settings.model.options == {"model": "x", "schedule": "y", "data": "z"}
+
+
+def test_numbers_of_a_config_reach_the_options_as_numbers(tmp_path):
+    path = tmp_path / "c.yaml"
+    options = "{dropout: 1e-1, text: '1e-1', day: 2020-01-01}"
+    path.write_text(f"sweep: {{name: s, runs: [{{training.steps: 4, model: {{name: 'a:b', options: {options}}}}}]}}")
+    (run,) = sweep_runs(load_config(path)).values()
+    assert run.settings.model.options == {"dropout": 0.1, "text": "1e-1", "day": "2020-01-01"}
+    (tmp_path / "run.yaml").write_text(run.yaml)
+    assert load_run(tmp_path / "run.yaml") == run.settings
 
 
 @pytest.fixture(scope="module")

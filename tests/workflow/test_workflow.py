@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import sys
 import tomllib
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -145,6 +147,49 @@ def test_a_failing_run_leaves_no_half_written_output_and_the_others_go_on(tmp_pa
     assert partial["status"].tolist() == ["complete"] * 2 + ["missing"]
     assert partial["note"].iloc[-1].startswith("train: ")
     assert "why others are missing" in finished.stderr
+
+
+HOSTILE = "'; touch MADE; echo '$(touch MADE)`touch MADE`\"{config}{SETTINGS.paths.data}{{x}}{"
+
+
+def test_a_folder_is_never_a_template_nor_a_command(tmp_path, changed):
+    """Whatever the folders are called, a rule's command gets them as they are; so do jobs on other machines."""
+    (tmp_path / "Snakefile").write_text(
+        f"""
+include: {str(ROOT / "workflow" / "rules" / "common.smk")!r}
+rule environment:
+    output: RESULTS + "/said"
+    shell: "printenv -0 ANODIFF_SCRATCH ANODIFF_DATA ANODIFF_DOWNLOAD PATH > {{output:q}}"
+"""
+    )
+    results = 'it\'s $(touch MADE) "here"; *'
+    paths = {"scratch": f"scratch{HOSTILE}", "data": f"data{HOSTILE}", "results": results}
+    config = changed(lambda config: config.update(paths=paths, download=True))
+    options = ["--snakefile", tmp_path / "Snakefile", "--cores", "1", "--force", "environment"]
+    status, said = forked(tmp_path / "run", *options, config=config)
+    assert status == 0, said
+    scratch, data, download, path, end = (tmp_path / "run" / results / "tiny" / "said").read_text().split("\0")
+    assert (scratch, data, download, end) == (f"scratch{HOSTILE}/tiny", f"data{HOSTILE}", "1", "")
+    assert path.split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert not list(tmp_path.rglob("MADE"))
+
+
+def test_snakemake_sees_what_the_other_commands_see(tmp_path):
+    """Numbers that its own reader takes for text, and --config; of two equal keys neither is dropped."""
+    once, twice = tmp_path / "once.yaml", tmp_path / "twice.yaml"
+    model = "{name: networks:small, options: {rate: 1e-1}}"
+    once.write_text(f"sweep: {{name: s, runs: [{{training.steps: 4, model: {model}}}]}}\nanalysis: {{slope_width: 3e-1}}\n")
+    twice.write_text(once.read_text() + "analysis: {}\n")
+    (tmp_path / "Snakefile").write_text(
+        f"include: {str(ROOT / 'workflow' / 'rules' / 'common.smk')!r}\n"
+        "print('seen', list(RUNS), SETTINGS.analysis.slope_width, SETTINGS.analysis.lags_per_decade)\nrule nothing:\n"
+    )
+    options = ["--snakefile", tmp_path / "Snakefile", "--dry-run", "--config", "analysis={lags_per_decade: 21}"]
+    status, said = forked(tmp_path, *options, config=once)
+    assert status == 0, said
+    assert "seen ['networks.small-bs128-lr0.1-seed0-rate0.1-steps4'] 0.3 21\n" in said
+    status, said = forked(tmp_path, *options, config=twice)
+    assert (status, "line 3: key 'analysis' is given twice" in said) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 # What all rules share: the checked config, the sweep's runs, and the results folder.
 
+import os
 import shlex
 import sys
 from functools import partial
@@ -8,8 +9,7 @@ from string import Template
 from tempfile import TemporaryDirectory
 
 from anodiff.sweep import costs
-from anodiff.settings.sweep import Config
-from anodiff.settings.loading import validate
+from anodiff.settings.loading import load_config
 from anodiff.errors import AnodiffError
 from anodiff.report.figures.catalogue import (
     ALL_FIGURES,
@@ -22,27 +22,35 @@ from anodiff.report.page_state import RUN_LIST
 from anodiff.sweep.runs import landscape_runs, sweep_runs
 from anodiff.sweep.tables import TABLES
 
+# The config files are read again: Snakemake's own reader takes 1e-1 for text, and the last of two
+# equal keys.
 try:
-    SETTINGS = validate(Config, config, "config")
+    if set("{}") & set(workflow.basedir):
+        raise AnodiffError(
+            f"{workflow.basedir}: Snakemake reads braces in the workflow's folder as wildcards; move it"
+        )
+    SETTINGS = load_config(
+        *workflow.configfiles, changes=workflow.config_settings.config
+    )
     RUNS = sweep_runs(SETTINGS)
 except AnodiffError as error:
     print(f"anodiff: {error}", file=sys.stderr)
     raise SystemExit(2)
 
-RESULTS = f"{SETTINGS.paths.results}/{SETTINGS.sweep.name}"
+RESULTS = str(Path(SETTINGS.paths.results, SETTINGS.sweep.name))
 
-# This machine's folders reach the commands through the environment. If they were parameters of
-# rules, a moved folder would retrain every run. PATH begins with the folder of the interpreter that
-# runs Snakemake, so rules find anodiff even if its environment is not activated.
-MACHINE = {
-    "ANODIFF_SCRATCH": f"{SETTINGS.paths.scratch}/{SETTINGS.sweep.name}",
+# This machine's folders reach the commands through the environment, which every job's process gets
+# here. If they were parameters of rules, a moved folder would retrain every run; and in a command
+# or a prefix, a path could be taken for a template. PATH begins with the folder of the interpreter
+# that runs Snakemake, so rules find anodiff even if its environment is not activated.
+os.environ |= {
+    "ANODIFF_SCRATCH": str(Path(SETTINGS.paths.scratch, SETTINGS.sweep.name)),
     "ANODIFF_DATA": SETTINGS.paths.data,
     "ANODIFF_DOWNLOAD": str(int(SETTINGS.download)),
+    "PATH": os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    ),
 }
-exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in MACHINE.items())
-shell.prefix(
-    f'set -euo pipefail; export {exports} PATH="{Path(sys.executable).parent}:$PATH"; '
-)
 
 
 wildcard_constraints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -156,7 +157,7 @@ def _folders_and_runs(sweep: Path) -> tuple[Path, Path, list[str] | None]:
     """Return a sweep's folder of results, its folder of unfinished training, and the names of its
     runs if its config is given.
     """
-    if sweep.is_dir():
+    if os.path.isdir(sweep):  # noqa: PTH112 - unlike Path.is_dir, false for a name that no folder can have
         return sweep, Path("scratch", sweep.resolve().name), None
     from anodiff.settings.loading import load_config
     from anodiff.sweep.runs import sweep_runs
