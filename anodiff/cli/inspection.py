@@ -9,6 +9,7 @@ stores of any size.
 from __future__ import annotations
 
 import csv
+import io
 import math
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +18,10 @@ from typing import Any
 import numpy as np
 import zarr
 
-from anodiff.errors import AnodiffError, StoreMissingError
+from anodiff.errors import AnodiffError, StoreDamagedError, StoreMissingError
+from anodiff.storage.integrity import array_and_chunk, missing_files, read_root
 from anodiff.storage.stores import RUNNING, open_group
+from anodiff.storage.tables import read_bytes
 from anodiff.trajectory.format import EPOCH_SERIES
 from anodiff.trajectory.format import KIND as TRAJECTORY
 from anodiff.trajectory.store import open_trajectory
@@ -188,7 +191,7 @@ def _windows(group: zarr.Group) -> list[dict[str, int]] | None:
         return None
     try:
         windows = read_windows(group)
-    except (ValueError, RuntimeError):  # damaged, as the state says
+    except (AnodiffError, ValueError, RuntimeError):  # damaged, as the state says, or not finished
         return None
     return [{"start": window.start, "length": window.length, "stride": window.stride} for window in windows]
 
@@ -197,10 +200,14 @@ def _exponents(table: Path) -> list[dict[str, Any]] | None:
     """Return the exponents `HEADLINES` with their intervals, one row for each window."""
     if not table.exists():
         return None
+    try:
+        content = read_bytes(table).decode()
+    except StoreDamagedError as error:
+        return [{"damaged": str(error)}]
     columns = ["window", "waiting_time", "length", "stride"]
     columns += [name + end for name in HEADLINES for end in ("", "_low", "_high")]
-    with table.open(encoding="utf-8", newline="") as file:
-        return [{key: _number(text) for key, text in row.items() if key in columns} for row in csv.DictReader(file)]
+    rows = csv.DictReader(io.StringIO(content, newline=""))
+    return [{key: _number(text) for key, text in row.items() if key in columns} for row in rows]
 
 
 def _last_values(folder: Path) -> dict[str, float | None]:

@@ -19,7 +19,8 @@ import torch
 
 from anodiff.errors import ConfigError
 from anodiff.settings.base import dotted
-from anodiff.storage.stores import remove, sync_folder
+from anodiff.storage.files import sync_folder
+from anodiff.storage.stores import remove
 
 #: Version of a checkpoint's content.
 VERSION = 2

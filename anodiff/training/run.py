@@ -23,8 +23,9 @@ from pydantic import ValidationError
 from anodiff.data import Dataset, load
 from anodiff.errors import AnodiffError, Interrupted
 from anodiff.settings.run import RunSettings
+from anodiff.storage.files import sync_files
 from anodiff.storage.lock import Lock, run_lock
-from anodiff.storage.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors, sync_files
+from anodiff.storage.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.training.checkpoint import newest_checkpoint, refuse_other_settings, write_checkpoint
 from anodiff.training.device import provenance, repeatable, session_differences

@@ -13,6 +13,7 @@ import zarr
 
 from anodiff import errors
 from anodiff.errors import AnodiffError, IncompleteStoreError, OutputExistsError, StorageError
+from anodiff.storage.files import sync_files
 from anodiff.storage.stores import (
     COMPLETE,
     create_store,
@@ -22,7 +23,6 @@ from anodiff.storage.stores import (
     publish,
     read_attributes,
     storage_errors,
-    sync_files,
     writing,
 )
 
