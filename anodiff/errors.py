@@ -54,7 +54,8 @@ class StoreDamagedError(StoreFormatError):
     def __init__(self, path: str | os.PathLike[str], array: str = "", chunk: str = "", reason: str = "damaged") -> None:
         file = "/".join(part for part in (array, chunk) if part)
         where = f"{path}: {file}" if file else str(path)
-        super().__init__(f"{where} is damaged: {' '.join(reason.split())}; make it again, or copy it again from where it is whole")
+        why = " ".join(reason.split())
+        super().__init__(f"{where} is damaged: {why}; make it again, or copy it again from where it is whole")
         self.path, self.array, self.chunk, self.reason = path, array, chunk, reason
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import zarr
 
 from anodiff.errors import AnodiffError, StoreDamagedError, StoreMissingError
-from anodiff.storage.integrity import array_and_chunk, missing_files, read_root
+from anodiff.storage.integrity import check_files, read_root
 from anodiff.storage.stores import RUNNING, open_group
 from anodiff.storage.tables import read_bytes
 from anodiff.trajectory.format import EPOCH_SERIES
@@ -91,18 +91,23 @@ def inspect_run(folder: Path) -> dict[str, Any]:
 
     stores = {str(path.relative_to(folder)): _inspect_or_damage(path) for path in _run_stores(folder)}
     first = stores.get(RUN_STORES[0], {})
+    state, exponents = first.get("state", "missing"), None
+    try:
+        exponents = _exponents(folder / "exponents.csv")
+    except StoreDamagedError as error:
+        state = f"damaged: {error}"
     return {
         "holds": "run",
         "path": str(folder),
         "name": folder.resolve().name,
-        "state": first.get("state", "missing"),
+        "state": state,
         "settings": load_yaml(folder / "run.yaml"),
         "provenance": first.get("provenance"),
         "parameters": first.get("parameters"),
         "windows": first.get("windows"),
         "bytes_on_disk": bytes_on_disk(folder),
         "stores": {name: {key: about[key] for key in about if key in _STORE_SUMMARY} for name, about in stores.items()},
-        "exponents": _exponents(folder / "exponents.csv"),
+        "exponents": exponents,
         **_last_values(folder),
     }
 
@@ -124,11 +129,12 @@ def store_state(path: Path) -> str:
         return "unknown: it has no attribute 'status'"
     if status == RUNNING:
         return "unfinished: its writer was interrupted or is still running"
-    if attributes.get("kind") == TRAJECTORY:
-        try:
+    try:
+        check_files(read_root(path))
+        if attributes.get("kind") == TRAJECTORY:
             open_trajectory(path)
-        except AnodiffError as error:
-            return f"damaged: {error}"
+    except AnodiffError as error:
+        return f"damaged: {error}"
     if "diverged_at" in attributes:
         return f"diverged at step {attributes['diverged_at']}"
     return str(status)
@@ -200,13 +206,9 @@ def _exponents(table: Path) -> list[dict[str, Any]] | None:
     """Return the exponents `HEADLINES` with their intervals, one row for each window."""
     if not table.exists():
         return None
-    try:
-        content = read_bytes(table).decode()
-    except StoreDamagedError as error:
-        return [{"damaged": str(error)}]
     columns = ["window", "waiting_time", "length", "stride"]
     columns += [name + end for name in HEADLINES for end in ("", "_low", "_high")]
-    rows = csv.DictReader(io.StringIO(content, newline=""))
+    rows = csv.DictReader(io.StringIO(read_bytes(table).decode(), newline=""))
     return [{key: _number(text) for key, text in row.items() if key in columns} for row in rows]
 
 

@@ -93,7 +93,7 @@ def read_root(path: str | Path) -> RootMetadata:
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.lexists(path):
             raise StoreMissingError(f"{path}: no such store") from None
-        raise StoreFormatError(f"{path}: not a Zarr group") from None
+        raise StoreFormatError(f"{path}: not a Zarr group of version 3") from None
     except OSError as error:
         raise StoreDamagedError(path, chunk=ROOT, reason=f"it cannot be read: {error.strerror or error}") from None
     try:
@@ -108,12 +108,22 @@ def read_root(path: str | Path) -> RootMetadata:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise StoreDamagedError(path, chunk=ROOT, reason="it is not the metadata of a Zarr group") from None
-    raise StoreFormatError(f"{path}: not a Zarr group")
+    raise StoreFormatError(f"{path}: not a Zarr group of version 3")
 
 
-def missing_files(root: RootMetadata) -> list[str]:
-    """Return the recorded files that are missing or have another size; this reads none of them."""
-    return [name for name, (size, _) in (root.files or {}).items() if _size(root.path / name) != size]
+def check_files(root: RootMetadata) -> None:
+    """Check that all recorded files are there and have their size; this reads none of them.
+
+    Raises
+    ------
+    StoreDamagedError
+        If not; the first is named.
+    """
+    files = root.files or {}
+    damaged = [name for name, (size, _) in files.items() if _size(root.path / name) != size]
+    if damaged:
+        reason = f"it is missing or cut, as are {len(damaged)} of the store's {len(files)} files"
+        raise StoreDamagedError(root.path, *array_and_chunk(damaged[0]), reason)
 
 
 def array_and_chunk(file: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError, IncompleteStoreError, StoreDamagedError, StoreFormatError
-from anodiff.storage.integrity import ROOT, array_and_chunk, content_digest, missing_files
+from anodiff.storage.integrity import ROOT, check_files, content_digest
 from anodiff.storage.stores import open_store
 from anodiff.trajectory.format import FULL, KIND, NONE, VERSION
 from anodiff.trajectory.windows import Window, read_windows
@@ -186,10 +186,7 @@ def open_trajectory(path: str | Path) -> Trajectory:
     fingerprint = _fingerprint(path) if (path / ROOT).is_file() else (0, 0, 0)
     group = open_store(path, KIND, VERSION)
     root = root_metadata(group)
-    missing = missing_files(root)
-    if missing:
-        reason = f"it is missing or cut, as are {len(missing)} of the store's {len(root.files or {})} files"
-        raise StoreDamagedError(path, *array_and_chunk(missing[0]), reason)
+    check_files(root)
     attributes: dict[str, Any] = dict(group.attrs)
     steps, completed = int(attributes["steps"]), int(attributes["steps_completed"])
     trajectory = Trajectory(

@@ -288,6 +288,6 @@ def test_the_second_process_on_a_run_is_refused_and_the_first_continues(folder):
         first.send_signal(signal.SIGKILL)
     with command(folder, ANODIFF_CHECKPOINT_EVERY="0.05") as third:
         line = third.stderr.readline()
-        assert f"taking the run over from process {first.pid}" in line
+        assert f"over from process {first.pid}" in line
         assert "resuming at step" in third.stderr.readline()
         third.send_signal(signal.SIGKILL)
