@@ -14,6 +14,7 @@ from anodiff.report.figures.drawing import output_files, save
 from anodiff.simulation.calibration.paths import calibrate
 from anodiff.simulation.processes import PROCESSES
 from anodiff.storage.stores import writing_all
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def write_calibration(
     output_files(figure)
     second = Path(figure).with_stem(f"{Path(figure).stem}-roughness")
     outputs = [output, figure] if names else [output, figure, second]
-    with writing_all(outputs, overwrite=overwrite) as temporary:
+    with writing_all(outputs, overwrite=overwrite) as temporary, one_blas_thread():
         table_path, figure_path, *others = temporary.values()
         chosen = [PROCESSES[name] for name in names or PROCESSES]
         table = calibrate(chosen, dimensions=dimensions, paths=paths, steps=steps, seed=seed, report=report)

@@ -26,6 +26,7 @@ from anodiff.settings.stages import AnalysisSettings
 from anodiff.storage.arrays import create_array
 from anodiff.storage.integrity import CHECKSUMS
 from anodiff.storage.stores import create_store, finish_store, open_store, writing_all
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.trajectory.format import EPOCH_SERIES
 
@@ -58,12 +59,14 @@ def compute_diffusion(
 ) -> None:
     """Analyse geometry.zarr; write diffusion.zarr, exponents.csv and tails.csv, or none of them.
 
+    Their bits depend neither on the number of threads nor on that of cores.
+
     Raises
     ------
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
     geometries = open_geometry(geometry_path)
-    with writing_all([output, table, tails], overwrite=overwrite) as temporary:
+    with writing_all([output, table, tails], overwrite=overwrite) as temporary, one_blas_thread():
         found = analyse(geometries, settings, report)
         found.exponents.to_csv(temporary[Path(table)], index=False)
         found.tails.to_csv(temporary[Path(tails)], index=False)

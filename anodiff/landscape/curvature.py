@@ -99,7 +99,7 @@ def measure_curvature(
         layouts = array_layouts(ARRAYS, sizes | {"node": settings.lanczos_steps if settings.probes else 0})
         layouts["lag"] = replace(layouts["lag"], values=lags)
         identity = identity_hash(
-            run, landscape.seed, steps, settings.model_dump(exclude={"at"}), trajectory.fingerprint,
+            run, landscape.seed, steps, settings.model_dump(exclude={"at"}), trajectory.content,
             first and first.fingerprint(), torch.__version__, arrays=[lags],
         )  # fmt: skip
         attributes = describe(first) if first else {}

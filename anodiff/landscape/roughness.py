@@ -108,7 +108,7 @@ def measure_roughness(
 
         first = surface_at(steps[0]) if steps else None
         identity = identity_hash(
-            run, landscape.seed, steps, directions, trajectory.fingerprint, first and first.fingerprint(),
+            run, landscape.seed, steps, directions, trajectory.content, first and first.fingerprint(),
             torch.__version__, arrays=[fractions],
         )  # fmt: skip
         attributes = describe(first) if first else {}

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from anodiff.errors import StoreDamagedError
 from anodiff.storage.stores import open_store
 
 
@@ -33,5 +34,9 @@ class StoredArrays:
             See `anodiff.storage.stores.open_store`.
         """
         group = open_store(path, kind, version)
-        present = [*names, *(name for name in optional if name in group)]
-        return cls({name: np.asarray(group[name][...]) for name in present}, dict(group.attrs))  # type: ignore[index]
+        arrays = {}
+        for name in [*names, *(name for name in optional if name in group)]:
+            if name not in group:
+                raise StoreDamagedError(path, name, reason="the store has no such array")
+            arrays[name] = np.asarray(group[name][...])  # type: ignore[index]
+        return cls(arrays, dict(group.attrs))

@@ -122,7 +122,7 @@ def check_files(root: RootMetadata) -> None:
     files = root.files or {}
     damaged = [name for name, (size, _) in files.items() if _size(root.path / name) != size]
     if damaged:
-        reason = f"it is missing or cut, as are {len(damaged)} of the store's {len(files)} files"
+        reason = f"it is missing or cut; {len(damaged)} of the store's {len(files)} files are"
         raise StoreDamagedError(root.path, *array_and_chunk(damaged[0]), reason)
 
 

@@ -7,7 +7,6 @@ written last, together with the record of all files (`anodiff.storage.integrity`
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time

@@ -18,6 +18,7 @@ from anodiff.simulation.surfaces.ensemble import MODEL_COLUMNS
 from anodiff.storage.columns import Column, markdown_table, write_parquet
 from anodiff.storage.stores import writing_all
 from anodiff.storage.tables import read_table
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep.claims import CLAIM_COLUMNS, claim_rows
 from anodiff.sweep.connections import LANDSCAPE_COLUMNS, landscape_rows
@@ -229,7 +230,7 @@ def write_tables(
     if len({TABLES[kind].made_from for kind in kinds}) != 1:
         raise ConfigError(f"--kind {','.join(kinds)}: make the tables of runs first, then claims from them")
     files = _files(list(dict.fromkeys(kinds)), Path(output))
-    with writing_all([file for own in files.values() for file in own], overwrite=overwrite) as temporary:
+    with writing_all([file for own in files.values() for file in own], overwrite=overwrite) as temporary, one_blas_thread():
         missing: list[Path] = []
         read: Sequence[Any] = sources
         if TABLES[kinds[0]].made_from == "runs":

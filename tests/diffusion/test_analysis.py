@@ -194,10 +194,10 @@ def test_any_output_that_exists_is_refused_before_anything_is_written(outputs, e
 def test_a_failing_analysis_leaves_nothing(outputs, monkeypatch):
     source, store, *tables = outputs
 
-    def fail(self, *arguments, **keywords):
+    def fail(*arguments, **keywords):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(xr.Dataset, "to_zarr", fail)
+    monkeypatch.setattr("anodiff.diffusion.analysis.finish_store", fail)
     with pytest.raises(ZeroDivisionError):
         compute_diffusion(source, store, *tables, SETTINGS)
     assert list(store.parent.iterdir()) == []

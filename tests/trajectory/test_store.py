@@ -129,7 +129,7 @@ def with_a_step_too_few(path):
         (with_other_attributes, StoreDamagedError, "zarr.json is damaged: its digest is another"),
         (unfinished, IncompleteStoreError, "has not finished"),
         (without_status, StoreDamagedError, "zarr.json is damaged: its digest is another"),
-        (without_a_shard, StoreDamagedError, "weights/c/2/0 is damaged: it is missing or cut, as are 1 of"),
+        (without_a_shard, StoreDamagedError, "weights/c/2/0 is damaged: it is missing or cut; 1 of"),
         (without_the_last_point, StoreDamagedError, "weights/c/5/0 is damaged: it is missing or cut"),
         (with_an_empty_shard, StoreDamagedError, "weights/c/3/0 is damaged: it is missing or cut"),
         (without_the_steps, StoreDamagedError, "step/c/0 is damaged: it is missing or cut"),

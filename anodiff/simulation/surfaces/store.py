@@ -14,6 +14,7 @@ from anodiff.simulation.surfaces.ensemble import MODEL_COLUMNS, WAITING, Ensembl
 from anodiff.simulation.surfaces.surface import Surface
 from anodiff.storage.arrays import create_array
 from anodiff.storage.stores import create_store, finish_store, open_store, writing_all
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 
 KIND = "anodiff simplified model"
@@ -48,7 +49,7 @@ def write_model(
         If surfaces or walks do not fit into memory.
     OutputExistsError, StorageError
     """
-    with writing_all([output, table], overwrite=overwrite) as temporary:
+    with writing_all([output, table], overwrite=overwrite) as temporary, one_blas_thread():
         ensembles = measure_ensembles(settings, report=report)
         attributes = {"settings": settings.model_dump(mode="json"), "kinds": [ensemble.kind for ensemble in ensembles]}
         group = create_store(temporary[Path(output)], KIND, VERSION, attributes)
