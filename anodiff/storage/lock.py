@@ -38,6 +38,9 @@ TIMEOUT = 75.0
 #: Called with a line for the user.
 Notify = Callable[[str], None]
 
+#: The locks that this process holds.
+HELD: set[Lock] = set()
+
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
@@ -59,6 +62,7 @@ class Lock:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(owner).encode(), 0)
             os.fsync(descriptor)
+        HELD.add(self)
         self._thread = threading.Thread(target=self._send_heartbeats, name="anodiff lock", daemon=True)
         self._thread.start()
 
@@ -71,6 +75,7 @@ class Lock:
 
     def release(self) -> None:
         """Release the locks and remove their files."""
+        HELD.discard(self)
         self._released.set()
         self._thread.join()
         for path, descriptor in self._descriptors.items():
