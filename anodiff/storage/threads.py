@@ -12,7 +12,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Multiply on one thread while the context lasts, in numpy and scipy."""
+    """Multiply on one thread while the context lasts, or the function that it decorates, in numpy
+    and scipy; torch is left alone.
+    """
     import scipy.linalg  # noqa: F401  # it has a BLAS of its own, which can be limited once it is loaded
     from threadpoolctl import threadpool_limits
 

@@ -1,9 +1,12 @@
 """Curvature along a small real run: the store holds what was measured, repeats to the bit, and refusals write nothing."""
 
+import shutil
+
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from sameness import same_store
 
 from anodiff.errors import ConfigError, OutputExistsError, StoreDamagedError
 from anodiff.landscape.curvature import measure_curvature
@@ -81,6 +84,14 @@ def test_refusals_write_nothing(run, tmp_path):
     measure(run, tmp_path / "curvature.zarr", [1])
     with pytest.raises(OutputExistsError):
         measure(run, tmp_path / "curvature.zarr", [1])
+
+
+def test_equal_runs_have_equal_stores(run, tmp_path):
+    """The identity is that of the content: a copy has another inode and another time of change."""
+    other = shutil.copytree(run, tmp_path / run.name, copy_function=shutil.copyfile)
+    for path, name in ((run, "one.zarr"), (other, "other.zarr")):
+        measure(path, tmp_path / name, [1])
+    same_store(tmp_path / "one.zarr", tmp_path / "other.zarr", but=())
 
 
 def delete(store):
