@@ -77,6 +77,7 @@ def read_trajectory(path):
     trajectory = open_trajectory(path)
     arrays = [trajectory.points(window) for window in trajectory.windows]
     arrays += [trajectory.gradient_sample(window) for window in trajectory.windows]
+    arrays += [array[...] for _, array in sorted(trajectory.group.arrays())]
     return [trajectory.steps, trajectory.windows, *arrays, *map(trajectory.series, (*STEP_SERIES, *EPOCH_SERIES))]
 
 
