@@ -72,7 +72,7 @@ class StorageError(AnodiffError, OSError):
 
 
 class RunLockedError(AnodiffError, BlockingIOError):
-    """Another process works on this run."""
+    """Another process works on this run, or writes this output."""
 
 
 class Interrupted(AnodiffError, InterruptedError):

@@ -44,11 +44,12 @@ def create_array(
     layout
         Further arguments of ``zarr.Group.create_array``: chunks, shards, filters, overwrite.
     """
+    kept = np.dtype(dtype) if data is None else data.dtype
     array: zarr.Array = group.create_array(
         name,
         shape=shape if data is None else data.shape,
-        dtype=np.dtype(dtype if data is None else data.dtype),
-        fill_value=fill_value(dtype if data is None else data.dtype),
+        dtype=kept,
+        fill_value=fill_value(kept),
         compressors=compressors(),
         dimension_names=dimensions,
         attributes=dict(attributes),

@@ -146,6 +146,8 @@ class _Session:
         state = TrainingState(settings, model, self._batches, self._device)
         with self._foreign_content(checkpoint):
             if checkpoint:
+                if not isinstance(checkpoint["recorder"], Mapping):
+                    raise TypeError("it has no state of the recorder")
                 state.load_state_dict(checkpoint["walk"])  # the key of the training state in checkpoints of this version
             recorder = self._recorder(model, sessions, checkpoint["recorder"] if checkpoint else None)
             differences = session_differences(sessions)

@@ -20,6 +20,7 @@ from anodiff.trajectory.windows import Window, read_windows
 if TYPE_CHECKING:
     import zarr
 
+
 @dataclass(frozen=True)
 class Trajectory:
     """A finished path, opened for reading.
