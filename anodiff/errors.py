@@ -60,7 +60,7 @@ class StoreDamagedError(StoreFormatError):
 
 
 class IncompleteStoreError(AnodiffError, ValueError):
-    """A store's writer has not finished, or some of its chunks are missing."""
+    """A store's writer has not finished, or left out some of its chunks."""
 
 
 class OutputExistsError(AnodiffError, FileExistsError):

@@ -75,8 +75,9 @@ def seal(path: Path, attributes: Mapping[str, Any]) -> None:
     partial.replace(path / ROOT)
 
 
-def read_root(path: str | Path) -> RootMetadata:
-    """Return the root metadata of a Zarr group; if its store is finished, they are checked.
+def read_root(path: str | Path, *, check: bool = True) -> RootMetadata:
+    """Return the root metadata of a Zarr group; if its store is finished, they are checked, unless
+    ``check`` is false.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def read_root(path: str | Path) -> RootMetadata:
         attributes = metadata.get("attributes", {})
         if metadata["node_type"] == "group" and metadata["zarr_format"] == 3:
             recorded = attributes.get(CHECKSUMS) if attributes.get("status") != RUNNING else None
-            if recorded is not None and recorded["metadata"] != _digest(metadata):
+            if check and recorded is not None and recorded["metadata"] != _digest(metadata):
                 raise StoreDamagedError(path, chunk=ROOT, reason="its digest is another")
             return RootMetadata(path, content, dict(attributes), _arrays(metadata))
     except StoreDamagedError:

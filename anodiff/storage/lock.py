@@ -19,6 +19,7 @@ import fcntl
 import json
 import os
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -116,8 +117,13 @@ def run_lock(folder: Path, notify: Notify = lambda line: None) -> Iterator[Lock]
 
 
 @contextmanager
-def output_lock(outputs: Iterable[Path], notify: Notify = lambda line: None) -> Iterator[Lock]:
+def output_lock(outputs: Iterable[Path], notify: Notify = lambda line: print(line, file=sys.stderr)) -> Iterator[Lock]:
     """Hold the locks of outputs: of each a hidden file next to it. Their folders exist.
+
+    Parameters
+    ----------
+    notify
+        As of `run_lock`.
 
     Raises
     ------

@@ -30,7 +30,7 @@ from anodiff.errors import (
 from anodiff.storage.files import sync_folder
 from anodiff.storage.integrity import ROOT, RUNNING, read_root, seal
 from anodiff.storage.lock import output_lock
-from anodiff.storage.tables import TABLE, write_digest
+from anodiff.storage.tables import DIGEST, TABLE, write_digest
 
 if TYPE_CHECKING:
     import zarr
@@ -90,14 +90,15 @@ def open_group(path: str | Path) -> zarr.Group:
 
 
 def read_attributes(path: str | Path) -> dict[str, Any]:
-    """Return the root attributes of a Zarr group, from their file alone: the fast way to look at many stores.
+    """Return the root attributes of a Zarr group, from their file alone and unchecked: the fast way
+    to look at many stores.
 
     Raises
     ------
     StoreMissingError, StoreFormatError, StoreDamagedError
         If there is nothing at ``path``, or something other than a Zarr group.
     """
-    return read_root(path).attributes
+    return read_root(path, check=False).attributes
 
 
 def open_store(path: str | Path, kind: str, version: int) -> zarr.Group:
@@ -269,7 +270,7 @@ def _temporary(output: Path) -> Path:
 
 def _remove_leftovers(output: Path) -> None:
     """Remove what killed processes left of an output, whose lock this process holds."""
-    pattern = re.compile(rf"\.{re.escape(output.name)}\.[0-9a-f]{{8}}\.partial")
+    pattern = re.compile(rf"\.{re.escape(output.name)}\.[0-9a-f]{{8}}\.partial({re.escape(DIGEST)})?")
     for path in list(output.parent.iterdir()):
         if pattern.fullmatch(path.name):
             remove(path)
