@@ -6,17 +6,31 @@ move the end of an interval, or raise a flag. `OMP_NUM_THREADS` and the number o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+#: What a BLAS reads as it is loaded.
+VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Multiply on one thread while the context lasts, or the function that it decorates, in numpy
     and scipy; torch is left alone.
+
+    A BLAS that is loaded meanwhile, such as scipy's, stays with one thread.
     """
-    import scipy.linalg  # noqa: F401  # it has a BLAS of its own, which can be limited once it is loaded
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"):
-        yield
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    os.environ |= dict.fromkeys(VARIABLES, "1")
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
