@@ -233,7 +233,8 @@ def test_a_wrong_run_is_refused_in_one_line_and_leaves_nothing(run_yaml, change,
 
 
 def test_a_file_system_that_refuses_to_write_is_one_line_and_publishes_nothing(run_yaml):
-    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); runpy.run_module('anodiff', run_name='__main__')"
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); "
+    limited += "from anodiff.__main__ import main; main()"
     command = [sys.executable, "-c", limited, "train", str(run_yaml)]
     finished = subprocess.run(command, capture_output=True, text=True, cwd=run_yaml.parent)
     assert finished.returncode == 2, finished.stderr
