@@ -40,8 +40,30 @@ class StoreFormatError(AnodiffError, ValueError):
     """The store is not one of anodiff's, or has another kind or format version."""
 
 
+class StoreDamagedError(StoreFormatError):
+    """A file of a finished store, or a table, is no longer what its writer wrote.
+
+    Attributes
+    ----------
+    path
+        The store or table.
+    array, chunk
+        The array and its file, such as ``c/0/0``; without an array, the file in the store; both are
+        empty for a table.
+    reason
+        What is wrong with the file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], array: str = "", chunk: str = "", reason: str = "damaged") -> None:
+        file = "/".join(part for part in (array, chunk) if part)
+        where = f"{path}: {file}" if file else str(path)
+        why = " ".join(reason.split())
+        super().__init__(f"{where} is damaged: {why}; make it again, or copy it again from where it is whole")
+        self.path, self.array, self.chunk, self.reason = path, array, chunk, reason
+
+
 class IncompleteStoreError(AnodiffError, ValueError):
-    """A store's writer has not finished, or some of its chunks are missing."""
+    """A store's writer has not finished, or left out some of its chunks."""
 
 
 class OutputExistsError(AnodiffError, FileExistsError):
@@ -53,7 +75,7 @@ class StorageError(AnodiffError, OSError):
 
 
 class RunLockedError(AnodiffError, BlockingIOError):
-    """Another process works on this run."""
+    """Another process works on this run, or writes this output."""
 
 
 class Interrupted(AnodiffError, InterruptedError):
@@ -89,6 +111,11 @@ def one_line(text: str, longest: int = 2000) -> str:
 def quoted(value: object) -> str:
     """Return how a message repeats a value that the user wrote: shortened, whatever it is."""
     return one_line(repr(value), longest=100)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an error's message as one line, or its type if it has no message."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from anodiff.report.figures.catalogue import FIGURES
 from anodiff.settings.base import dotted
 from anodiff.settings.stages import AnalysisSettings
 from anodiff.settings.sweep import Config
+from anodiff.storage.tables import write_table
 from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
 from anodiff.sweep.results import RunResult
 from anodiff.sweep.runs import sweep_runs
@@ -94,14 +95,14 @@ def sweep(models=("mlp3", "vgg9"), batches=(64, 128), rates=(0.1,), seeds=(0, 1)
 
 def page_sources(runs, folder):
     """Write tables, stand-ins for figures and a figure of the first run to a folder; return the sources of a page."""
-    exponents_table(runs).to_csv(folder / "exponents.csv", index=False)
+    write_table(exponents_table(runs), folder / "exponents.csv")
     claims = [
         [number, claim.title, "a part", "beta_long", 1.5, 1.2, 1.8, 8, "sign test against 1", 0.008, verdict, "a note"]
         for (number, claim), verdict in zip(
             CLAIMS.items(), ("supports", "contradicts", "undecided", "not measured", "supports"), strict=True
         )
     ]
-    pd.DataFrame(claims, columns=list(CLAIM_COLUMNS)).to_csv(folder / "claims.csv", index=False)
+    write_table(pd.DataFrame(claims, columns=list(CLAIM_COLUMNS)), folder / "claims.csv")
     of_run = folder / "runs" / runs[0].name / "figures" / "msd.svg"
     of_run.parent.mkdir(parents=True)
     for file in (*(folder / f"{kind}.svg" for kind in FIGURES), of_run):

@@ -19,5 +19,8 @@ def same_store(one, other, *, but=("provenance",)):
         assert a.tobytes() == b.tobytes(), f"{name} differs"
         assert dict(first[name].attrs) == dict(second[name].attrs), name
     without = [{key: value for key, value in group.attrs.items() if key not in but} for group in (first, second)]
+    for attributes in without:
+        if "checksums" in attributes:
+            attributes["checksums"] = attributes["checksums"]["files"]  # the digest of the metadata covers the provenance
     assert without[0] == without[1]
     assert files(one) == files(other)

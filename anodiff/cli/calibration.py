@@ -6,7 +6,6 @@ Its table and its figures appear together, or not at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,8 @@ from anodiff.errors import ConfigError, did_you_mean
 from anodiff.report.figures.drawing import output_files, save
 from anodiff.simulation.calibration.paths import calibrate
 from anodiff.simulation.processes import PROCESSES
-from anodiff.storage.stores import writing
+from anodiff.storage.stores import writing_all
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def write_calibration(
         raise ConfigError(f"{output}: the table's name must end in .csv")
     output_files(figure)
     second = Path(figure).with_stem(f"{Path(figure).stem}-roughness")
-    with ExitStack() as stack:
-        outputs = [output, figure] if names else [output, figure, second]
-        table_path, figure_path, *others = [stack.enter_context(writing(each, overwrite=overwrite)) for each in outputs]
+    outputs = [output, figure] if names else [output, figure, second]
+    with writing_all(outputs, overwrite=overwrite) as temporary, one_blas_thread():
+        table_path, figure_path, *others = temporary.values()
         chosen = [PROCESSES[name] for name in names or PROCESSES]
         table = calibrate(chosen, dimensions=dimensions, paths=paths, steps=steps, seed=seed, report=report)
         from anodiff.report.figures.model.calibration import calibration, roughness_calibration

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.cli.export_arrays import ExportedArray, exported_arrays
-from anodiff.errors import ConfigError, StoreFormatError, did_you_mean
+from anodiff.errors import ConfigError, did_you_mean
+from anodiff.storage.integrity import CHECKSUMS
 from anodiff.storage.stores import open_store, writing
 from anodiff.storage.types import ProgressCallback, no_progress
 
@@ -69,7 +70,7 @@ def export(
 
     Raises
     ------
-    StoreMissingError, StoreFormatError, IncompleteStoreError
+    StoreMissingError, StoreFormatError, IncompleteStoreError, StoreDamagedError
         If the run has no such store, or it is damaged.
     ConfigError
         For an unknown format, content or window, or a variable too large for a MATLAB file.
@@ -98,10 +99,7 @@ def export(
         report(done, total, name)
 
     with writing(output, overwrite=overwrite) as temporary:
-        try:
-            write(temporary, group, arrays, count)
-        except (ValueError, RuntimeError) as error:  # raised when a damaged chunk is read
-            raise StoreFormatError(f"{store}: {' '.join(str(error).split())}; create this store again") from None
+        write(temporary, group, arrays, count)
 
 
 def _open(path: Path, content: str) -> zarr.Group:
@@ -170,6 +168,9 @@ def _meaning(exported: ExportedArray) -> str:
 
 
 def _attributes(group: zarr.Group | zarr.Array) -> dict[str, str | int | float]:
-    """Return the attributes: numbers and texts unchanged, nested values as JSON."""
-    attributes: dict[str, Any] = dict(group.attrs)
+    """Return the attributes: numbers and texts unchanged, nested values as JSON.
+
+    The checksums are of the store's files, and stay there.
+    """
+    attributes: dict[str, Any] = {key: value for key, value in group.attrs.items() if key != CHECKSUMS}
     return {key: value if isinstance(value, (str, int, float)) else json.dumps(value) for key, value in attributes.items()}

@@ -9,6 +9,7 @@ stores of any size.
 from __future__ import annotations
 
 import csv
+import io
 import math
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +18,10 @@ from typing import Any
 import numpy as np
 import zarr
 
-from anodiff.errors import AnodiffError, StoreMissingError
+from anodiff.errors import AnodiffError, StoreDamagedError, StoreMissingError
+from anodiff.storage.integrity import check_files, read_root
 from anodiff.storage.stores import RUNNING, open_group
+from anodiff.storage.tables import read_bytes
 from anodiff.trajectory.format import EPOCH_SERIES
 from anodiff.trajectory.format import KIND as TRAJECTORY
 from anodiff.trajectory.store import open_trajectory
@@ -88,18 +91,23 @@ def inspect_run(folder: Path) -> dict[str, Any]:
 
     stores = {str(path.relative_to(folder)): _inspect_or_damage(path) for path in _run_stores(folder)}
     first = stores.get(RUN_STORES[0], {})
+    state, exponents = first.get("state", "missing"), None
+    try:
+        exponents = _exponents(folder / "exponents.csv")
+    except StoreDamagedError as error:
+        state = f"damaged: {error}"
     return {
         "holds": "run",
         "path": str(folder),
         "name": folder.resolve().name,
-        "state": first.get("state", "missing"),
+        "state": state,
         "settings": load_yaml(folder / "run.yaml"),
         "provenance": first.get("provenance"),
         "parameters": first.get("parameters"),
         "windows": first.get("windows"),
         "bytes_on_disk": bytes_on_disk(folder),
         "stores": {name: {key: about[key] for key in about if key in _STORE_SUMMARY} for name, about in stores.items()},
-        "exponents": _exponents(folder / "exponents.csv"),
+        "exponents": exponents,
         **_last_values(folder),
     }
 
@@ -121,11 +129,12 @@ def store_state(path: Path) -> str:
         return "unknown: it has no attribute 'status'"
     if status == RUNNING:
         return "unfinished: its writer was interrupted or is still running"
-    if attributes.get("kind") == TRAJECTORY:
-        try:
+    try:
+        check_files(read_root(path))
+        if attributes.get("kind") == TRAJECTORY:
             open_trajectory(path)
-        except AnodiffError as error:
-            return f"damaged: {error}"
+    except AnodiffError as error:
+        return f"damaged: {error}"
     if "diverged_at" in attributes:
         return f"diverged at step {attributes['diverged_at']}"
     return str(status)
@@ -188,7 +197,7 @@ def _windows(group: zarr.Group) -> list[dict[str, int]] | None:
         return None
     try:
         windows = read_windows(group)
-    except (ValueError, RuntimeError):  # damaged, as the state says
+    except (AnodiffError, ValueError, RuntimeError):  # damaged, as the state says, or not finished
         return None
     return [{"start": window.start, "length": window.length, "stride": window.stride} for window in windows]
 
@@ -199,8 +208,8 @@ def _exponents(table: Path) -> list[dict[str, Any]] | None:
         return None
     columns = ["window", "waiting_time", "length", "stride"]
     columns += [name + end for name in HEADLINES for end in ("", "_low", "_high")]
-    with table.open(encoding="utf-8", newline="") as file:
-        return [{key: _number(text) for key, text in row.items() if key in columns} for row in csv.DictReader(file)]
+    rows = csv.DictReader(io.StringIO(read_bytes(table).decode(), newline=""))
+    return [{key: _number(text) for key, text in row.items() if key in columns} for row in rows]
 
 
 def _last_values(folder: Path) -> dict[str, float | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,10 @@ from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
 from anodiff.geometry.path import PathGeometry
 from anodiff.geometry.store import Geometries, open_geometry
 from anodiff.settings.stages import AnalysisSettings
-from anodiff.storage.stores import open_store, writing
+from anodiff.storage.arrays import create_array
+from anodiff.storage.integrity import CHECKSUMS
+from anodiff.storage.stores import create_store, finish_store, open_store, writing_all
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.trajectory.format import EPOCH_SERIES
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 KIND = "anodiff diffusion"
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -57,22 +59,18 @@ def compute_diffusion(
 ) -> None:
     """Analyse geometry.zarr; write diffusion.zarr, exponents.csv and tails.csv, or none of them.
 
+    Their bits depend neither on the number of threads nor on that of cores.
+
     Raises
     ------
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
     geometries = open_geometry(geometry_path)
-    with (
-        writing(output, overwrite=overwrite) as store_path,
-        writing(table, overwrite=overwrite) as table_path,
-        writing(tails, overwrite=overwrite) as tails_path,
-    ):
+    with writing_all([output, table, tails], overwrite=overwrite) as temporary, one_blas_thread():
         found = analyse(geometries, settings, report)
-        found.exponents.to_csv(table_path, index=False)
-        found.tails.to_csv(tails_path, index=False)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Consolidated metadata")
-            found.curves.to_zarr(store_path, zarr_format=3, consolidated=True)
+        found.exponents.to_csv(temporary[Path(table)], index=False)
+        found.tails.to_csv(temporary[Path(tails)], index=False)
+        _write_curves(found.curves, temporary[Path(output)])
 
 
 def open_diffusion(path: str | Path) -> xr.Dataset:
@@ -82,7 +80,9 @@ def open_diffusion(path: str | Path) -> xr.Dataset:
     """
     import xarray as xr
 
-    return xr.open_zarr(open_store(path, KIND, VERSION).store, chunks=None).load()
+    curves = xr.open_zarr(open_store(path, KIND, VERSION).store, chunks=None).load()
+    del curves.attrs[CHECKSUMS]
+    return curves
 
 
 def analyse(
@@ -287,3 +287,13 @@ def _dataset(
         "parameters": sum(math.prod(parameter["shape"]) for parameter in source.attrs["parameters"]),  # type: ignore
     }
     return xr.Dataset(variables | series, coordinates, attributes)
+
+
+def _write_curves(curves: xr.Dataset, path: Path) -> None:
+    """Write diffusion.zarr. Xarray finds its coordinates by the attribute ``coordinates``."""
+    status = curves.attrs["status"]
+    others = {"coordinates": " ".join(map(str, curves.coords))}
+    group = create_store(path, KIND, VERSION, {**curves.attrs, **others})
+    for name, variable in curves.variables.items():
+        create_array(group, str(name), [str(dimension) for dimension in variable.dims], variable.attrs, data=variable.values)
+    finish_store(group, status)

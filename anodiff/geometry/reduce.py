@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from anodiff.geometry.gram import MEMORY, choose_device, find_non_finite, update_gram
 from anodiff.geometry.store import KIND, POINT_SERIES, VERSION
 from anodiff.settings.run import RunSettings
-from anodiff.storage.compression import compressors
+from anodiff.storage.arrays import create_array
 from anodiff.storage.stores import create_store, finish_store, writing
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.trajectory.format import EPOCH_SERIES, GRAM, NONE, gram_layout
@@ -194,37 +194,31 @@ def _create(path: Path, trajectory: Trajectory) -> zarr.Group:
     for number, window in enumerate(windows):
         steps[number, : window.updates + 1] = window.steps
     meaning = "optimiser step of each point; -1 beyond a shorter window"
-    _copy(group, "point_step", steps, ("window", "point"), {"long_name": meaning, "units": "optimiser steps"})
+    about = {"long_name": meaning, "units": "optimiser steps"}
+    create_array(group, "point_step", ("window", "point"), about, data=steps)
     for name, meaning in POINT_SERIES.items():
         series = np.append(trajectory.series(name), np.float32(math.nan))  # the last point has no batch
         values = np.where(steps >= 0, series[steps], np.float32(math.nan))
         meaning += "; NaN beyond a shorter window and at the run's end"
-        _copy(group, f"point_{name}", values, ("window", "point"), {"long_name": meaning, "units": "1"})
+        create_array(group, f"point_{name}", ("window", "point"), {"long_name": meaning, "units": "1"}, data=values)
     for name in ("windows", "epoch", *EPOCH_SERIES):
         source = trajectory.array(name)
-        _copy(group, name, np.asarray(source[:]), trajectory.dimensions(name), dict(source.attrs))
+        create_array(group, name, trajectory.dimensions(name), dict(source.attrs), data=np.asarray(source[:]))
     return group
 
 
 def _create_gradient_sample(group: zarr.Group, trajectory: Trajectory, sampled: SampledGradients) -> None:
     windows, updates = group["gram"].shape[:2]  # type: ignore[union-attr]
     coordinates = len(sampled.coordinates)
-    group.create_array(
+    meaning = "entries of the mini-batch gradient at a seeded sample of the parameters"
+    create_array(
+        group,
         "gradient_sample",
+        ("window", "update", "coordinate"),
+        {"long_name": meaning, "units": "1", "source": sampled.source},
         shape=(windows, updates, coordinates),
-        chunks=(1, updates, coordinates),
         dtype="float32",
-        fill_value=math.nan,
-        compressors=compressors(),
-        dimension_names=("window", "update", "coordinate"),
-        attributes={
-            "long_name": "entries of the mini-batch gradient at a seeded sample of the parameters",
-            "units": "1",
-            "source": sampled.source,
-        },
+        chunks=(1, updates, coordinates),
     )
-    _copy(group, "coordinate", sampled.coordinates, ("coordinate",), {"long_name": "number of the parameter", "units": "1"})
-
-
-def _copy(group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], attributes: dict[str, Any]) -> None:
-    group.create_array(name, data=values, compressors=compressors(), dimension_names=dimensions, attributes=attributes)
+    about = {"long_name": "number of the parameter", "units": "1"}
+    create_array(group, "coordinate", ("coordinate",), about, data=sampled.coordinates)

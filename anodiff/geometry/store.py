@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.errors import StoreFormatError
+from anodiff.errors import StoreDamagedError
 from anodiff.geometry.path import PathGeometry
 from anodiff.storage.stores import open_store
 from anodiff.trajectory.windows import Window, read_windows
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import zarr
 
 KIND = "anodiff geometry"
-VERSION = 2
+VERSION = 3
 
 #: Per-step series with one value for each point of each window: name in the trajectory, meaning.
 POINT_SERIES = {
@@ -52,13 +52,13 @@ class Geometries:
 
         Raises
         ------
-        StoreFormatError
-            If a chunk is damaged, or if one is missing although the run reached the window.
+        StoreDamagedError
+            If a chunk is damaged or missing.
         """
         window = self.windows[number]
         gram = self._read("gram", (number, slice(window.updates), slice(window.updates))).astype(np.float64)
         if self.reached(window) and not self.problem(number) and np.isnan(gram).any():
-            raise StoreFormatError(f"{self.path}: chunks of gram of window {number} are missing; run the geometry again")
+            raise StoreDamagedError(self.path, "gram", reason=f"window {number} is not in it, although the run reached it")
         return PathGeometry(gram, window)
 
     def point_series(self, name: str, number: int) -> NDArray[np.float64]:
@@ -72,13 +72,7 @@ class Geometries:
         return self._read("gradient_sample", (number, slice(self.windows[number].updates))).astype(np.float64)
 
     def _read(self, name: str, selection: tuple[int | slice, ...]) -> NDArray[np.generic]:
-        try:
-            return np.asarray(self.group[name][selection])  # type: ignore[index]
-        except ValueError as error:
-            reason = " ".join(str(error).split())
-            raise StoreFormatError(
-                f"{self.path}: {name} of window {selection[0]} is damaged: {reason}; run the geometry again"
-            ) from None
+        return np.asarray(self.group[name][selection])  # type: ignore[index]
 
 
 def open_geometry(path: str | Path) -> Geometries:

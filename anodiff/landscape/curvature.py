@@ -29,6 +29,7 @@ from anodiff.landscape.top_subspace import stability_threshold, subspace_msd
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings
 from anodiff.storage.resumable import array_layouts, identity_hash, resumable_store
 from anodiff.storage.stores import refuse_existing
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
 from anodiff.trajectory.store import Trajectory, open_trajectory
@@ -46,6 +47,7 @@ HESSIAN, TRACE, GAUSS_NEWTON = PARTS = (
 LAGS, LARGEST_LAG = 30, 0.9
 
 
+@one_blas_thread()
 def measure_curvature(
     trajectory_path: str | Path,
     output: str | Path,
@@ -99,7 +101,7 @@ def measure_curvature(
         layouts = array_layouts(ARRAYS, sizes | {"node": settings.lanczos_steps if settings.probes else 0})
         layouts["lag"] = replace(layouts["lag"], values=lags)
         identity = identity_hash(
-            run, landscape.seed, steps, settings.model_dump(exclude={"at"}), trajectory.fingerprint,
+            run, landscape.seed, steps, settings.model_dump(exclude={"at"}), trajectory.content,
             first and first.fingerprint(), torch.__version__, arrays=[lags],
         )  # fmt: skip
         attributes = describe(first) if first else {}

@@ -12,7 +12,7 @@ from anodiff.landscape.store import StoredArrays
 from anodiff.storage.types import FloatArray
 
 KIND = "anodiff curvature"
-VERSION = 1
+VERSION = 2
 
 #: Arrays of curvature.zarr: dimensions, type, meaning.
 ARRAYS = {

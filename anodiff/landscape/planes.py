@@ -23,11 +23,13 @@ from anodiff.settings.stages import LandscapeSettings
 from anodiff.storage.lock import run_lock
 from anodiff.storage.resumable import scratch_folder
 from anodiff.storage.stores import publish, refuse_existing, remove, storage_errors
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
 from anodiff.trajectory.store import open_trajectory
 
 
+@one_blas_thread()
 def slice_planes(
     trajectory_path: str | Path,
     geometry_path: str | Path,

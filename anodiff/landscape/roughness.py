@@ -29,6 +29,7 @@ from anodiff.landscape.surface import LossSurface, describe
 from anodiff.settings.stages import LandscapeSettings, RoughnessSettings
 from anodiff.storage.resumable import array_layouts, identity_hash, resumable_store, scratch_folder
 from anodiff.storage.stores import refuse_existing, writing
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
 from anodiff.trajectory.store import Trajectory, open_trajectory
@@ -46,6 +47,7 @@ DIRECTIONS = ("random", "path")
 ROUNDING_POINTS, ROUNDING_RADIUS = 12, 1e-5
 
 
+@one_blas_thread()
 def measure_roughness(
     trajectory_path: str | Path,
     output: str | Path,
@@ -108,7 +110,7 @@ def measure_roughness(
 
         first = surface_at(steps[0]) if steps else None
         identity = identity_hash(
-            run, landscape.seed, steps, directions, trajectory.fingerprint, first and first.fingerprint(),
+            run, landscape.seed, steps, directions, trajectory.content, first and first.fingerprint(),
             torch.__version__, arrays=[fractions],
         )  # fmt: skip
         attributes = describe(first) if first else {}

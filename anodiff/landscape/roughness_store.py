@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KIND = "anodiff roughness"
-VERSION = 1
+VERSION = 2
 
 #: Arrays of roughness.zarr: dimensions, type, meaning.
 ARRAYS = {

@@ -13,7 +13,7 @@ from anodiff.landscape.store import StoredArrays
 from anodiff.storage.types import FloatArray
 
 KIND = "anodiff slices"
-VERSION = 1
+VERSION = 2
 
 #: Arrays of every slice, and those that some slices have.
 ARRAYS, OPTIONAL_ARRAYS = ("loss", "first"), ("second", "path", "path_step", "explained_variance")

@@ -1,4 +1,4 @@
-"""How is a finished store of the landscape read: all arrays at once, damage as one line?"""
+"""How is a finished store of the landscape read: all arrays at once?"""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.errors import StoreFormatError
+from anodiff.errors import StoreDamagedError
 from anodiff.storage.stores import open_store
-from anodiff.trajectory.store import DAMAGE, one_line
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,13 @@ class StoredArrays:
 
         Raises
         ------
-        StoreMissingError, IncompleteStoreError
-        StoreFormatError
-            If it is another kind of store, an array is missing, or a chunk is damaged.
+        StoreMissingError, StoreFormatError, IncompleteStoreError, StoreDamagedError
+            See `anodiff.storage.stores.open_store`.
         """
         group = open_store(path, kind, version)
         arrays = {}
         for name in [*names, *(name for name in optional if name in group)]:
-            try:
-                arrays[name] = np.asarray(group[name][...])  # type: ignore[index]
-            except (KeyError, *DAMAGE) as error:
-                raise StoreFormatError(f"{path}: {name} cannot be read ({one_line(error)}); make the store again") from None
+            if name not in group:
+                raise StoreDamagedError(path, name, reason="the store has no such array")
+            arrays[name] = np.asarray(group[name][...])  # type: ignore[index]
         return cls(arrays, dict(group.attrs))

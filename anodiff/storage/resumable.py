@@ -9,7 +9,6 @@ marking it repeats that part.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ import zarr
 from numpy.typing import NDArray
 
 from anodiff.errors import AnodiffError
-from anodiff.storage.compression import compressors
+from anodiff.storage.arrays import create_array
 from anodiff.storage.lock import run_lock
 from anodiff.storage.stores import (
     COMPLETE,
@@ -164,23 +163,24 @@ def identity_hash(*values: Any, arrays: Iterable[NDArray[Any]] = ()) -> str:
 
 
 def _find_store(path: Path, identity: str) -> zarr.Group | None:
-    """Return the store at ``path`` if it has this identity and its arrays exist, else None."""
+    """Return the store at ``path`` if it has this identity and all its arrays can be read, else None."""
     try:
-        attributes = open_group(path).attrs
-    except AnodiffError:
+        group = open_group(path)
+        if not group.attrs.get("ready") or group.attrs["identity"] != identity:
+            return None
+        for _, array in group.arrays():
+            array[...]
+    except (AnodiffError, OSError, ValueError, KeyError, TypeError, RuntimeError):  # what zarr raises of an unfinished one
         return None
-    return zarr.open_group(path, mode="r+") if attributes.get("ready") and attributes["identity"] == identity else None
+    return group if group.attrs["status"] == COMPLETE else zarr.open_group(path, mode="r+")
 
 
 def _create_arrays(group: zarr.Group, layouts: Mapping[str, Layout], parts: Sequence[int]) -> None:
-    marks = Layout(("part", "of_part", "of_those")[: len(parts)], tuple(parts), "uint8", "1 where done", values=np.zeros(parts))
+    marks = Layout(("part", "of_part", "of_those")[: len(parts)], tuple(parts), "int8", "1 where done", values=np.zeros(parts))
     for name, layout in {**layouts, DONE: marks}.items():
         attributes: dict[str, Any] = {"long_name": layout.meaning} | ({"units": layout.units} if layout.units else {})
-        array = group.create_array(
-            name, shape=layout.shape, chunks=layout.chunks or "auto", dtype=layout.dtype, compressors=compressors(),
-            fill_value={"f": math.nan, "i": -1, "u": 0}[np.dtype(layout.dtype).kind], dimension_names=layout.dimensions,
-            attributes=attributes,
+        create_array(
+            group, name, layout.dimensions, attributes, shape=layout.shape, dtype=layout.dtype, chunks=layout.chunks or "auto",
+            data=None if layout.values is None else layout.values.astype(layout.dtype),
         )  # fmt: skip
-        if layout.values is not None and layout.values.size:
-            array[...] = layout.values
     group.attrs["ready"] = True

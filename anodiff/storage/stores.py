@@ -2,34 +2,40 @@
 there?
 
 The root attributes of a store hold its ``kind``, ``format_version`` and ``status``. The status is
-written last.
+written last, together with the record of all files (`anodiff.storage.integrity`).
 """
 
 from __future__ import annotations
 
-import json
-import os
+import re
 import shutil
 import time
+import uuid
 import warnings
-from collections.abc import Container, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import (
     AnodiffError,
+    ConfigError,
     IncompleteStoreError,
     OutputExistsError,
     StorageError,
+    StoreDamagedError,
     StoreFormatError,
-    StoreMissingError,
+    reason_of,
 )
+from anodiff.storage.files import sync_folder
+from anodiff.storage.integrity import ROOT, RUNNING, read_root, seal
+from anodiff.storage.lock import output_lock
+from anodiff.storage.tables import DIGEST, TABLE, write_digest
 
 if TYPE_CHECKING:
     import zarr
 
-RUNNING, COMPLETE, DIVERGED = "running", "complete", "diverged"
+COMPLETE, DIVERGED = "complete", "diverged"
 
 
 def create_store(path: str | Path, kind: str, version: int, attributes: dict[str, Any]) -> zarr.Group:
@@ -46,75 +52,86 @@ def create_store(path: str | Path, kind: str, version: int, attributes: dict[str
 
 
 def finish_store(group: zarr.Group, status: str = COMPLETE, **attributes: Any) -> None:
-    """Write the last attributes and the consolidated metadata: the store now counts as finished."""
-    import zarr
-
-    group.attrs.update(attributes | {"status": status})
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Consolidated metadata")
-        zarr.consolidate_metadata(group.store)
-
-
-def open_group(path: str | Path) -> zarr.Group:
-    """Open any Zarr group.
+    """Write consolidated metadata, the last attributes and the record of all files: the store now
+    counts as finished.
 
     Raises
     ------
-    StoreMissingError, StoreFormatError
+    StoreDamagedError
+        If a file that was written is no longer whole.
+    """
+    import zarr
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Consolidated metadata")
+        zarr.consolidate_metadata(group.store)
+    seal(Path(group.store.root), {**group.attrs, **attributes, "status": status})  # type: ignore[attr-defined]
+
+
+def open_group(path: str | Path) -> zarr.Group:
+    """Open any Zarr group, whoever wrote it; what is read of a finished store is checked.
+
+    Raises
+    ------
+    StoreMissingError, StoreFormatError, StoreDamagedError
         If there is nothing at ``path``, or something other than a Zarr group.
     """
-    if not Path(path).exists():
-        raise StoreMissingError(f"{path}: no such store")
+    root = read_root(path)
+    if root.files is not None and root.attributes.get("status") != RUNNING:
+        from anodiff.storage.checked import open_checked
+
+        return open_checked(root)
     import zarr
 
     try:
         return zarr.open_group(path, mode="r", zarr_format=3)
-    except (FileNotFoundError, ValueError, KeyError, TypeError, NotADirectoryError):
-        raise StoreFormatError(f"{path}: not a Zarr group") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreDamagedError(path, reason=reason_of(error)) from None
 
 
 def read_attributes(path: str | Path) -> dict[str, Any]:
-    """Return the root attributes of a Zarr group, from their file alone: the fast way to look at many stores.
+    """Return the root attributes of a Zarr group, from their file alone and unchecked: the fast way
+    to look at many stores.
 
     Raises
     ------
-    StoreMissingError, StoreFormatError
+    StoreMissingError, StoreFormatError, StoreDamagedError
         If there is nothing at ``path``, or something other than a Zarr group.
     """
-    if not Path(path).exists():
-        raise StoreMissingError(f"{path}: no such store")
-    try:
-        root = json.loads(Path(path, "zarr.json").read_text(encoding="utf-8"))
-        if root["node_type"] == "group":
-            return dict(root.get("attributes", {}))
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise StoreFormatError(f"{path}: not a Zarr group")
+    return read_root(path, check=False).attributes
 
 
 def open_store(path: str | Path, kind: str, version: int) -> zarr.Group:
     """Open a finished store of one kind for reading.
+
+    Whatever is read from it is checked, see `anodiff.storage.checked`.
 
     Raises
     ------
     StoreMissingError, StoreFormatError, IncompleteStoreError
         If there is nothing, another kind of store, another format version, or a store whose writer
         has not finished.
+    StoreDamagedError
+        If its metadata are not what was written; and at any later read, if a file is not.
     """
-    group = open_group(path)
-    found = group.attrs.get("kind")
+    root = read_root(path)
+    found = root.attributes.get("kind")
     if found != kind:
         what = f"holds an {found}" if found else "is a Zarr store that anodiff has not written"
         raise StoreFormatError(f"{path}: {what}; expected an {kind} store")
-    written = group.attrs.get("format_version")
+    written = root.attributes.get("format_version")
     if written != version:
         raise StoreFormatError(
             f"{path}: {kind} format version {written}, but this anodiff reads version {version}; make the store again, "
             "or read it with the anodiff that wrote it"
         )
-    if group.attrs.get("status", RUNNING) == RUNNING:
+    if root.attributes.get("status", RUNNING) == RUNNING:
         raise IncompleteStoreError(f"{path}: its writer has not finished or was killed; run the step that makes it again")
-    return group
+    if root.files is None:
+        raise StoreDamagedError(path, chunk=ROOT, reason="it has no record of the store's files")
+    from anodiff.storage.checked import open_checked
+
+    return open_checked(root)
 
 
 def publish(finished: str | Path, destination: str | Path) -> None:
@@ -128,50 +145,84 @@ def publish(finished: str | Path, destination: str | Path) -> None:
     ------
     OutputExistsError
         If ``destination`` exists.
+    RunLockedError
+        If another process writes ``destination``.
     """
     finished, destination = Path(finished), Path(destination)
     refuse_existing(destination, overwrite=False)
     destination.parent.mkdir(parents=True, exist_ok=True)
-    if finished.stat().st_dev == destination.parent.stat().st_dev:
-        finished.rename(destination)
-        sync_folder(destination.parent)
-        return
-    beside = destination.with_name(f".{destination.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        shutil.copytree(finished, beside)
-        beside.rename(destination)
-    except BaseException:
-        _remove_for_good(beside)
-        raise
+    with output_lock([destination]):
+        refuse_existing(destination, overwrite=False)
+        _remove_leftovers(destination)
+        if finished.stat().st_dev == destination.parent.stat().st_dev:
+            finished.rename(destination)
+            sync_folder(destination.parent)
+            return
+        beside = _temporary(destination)
+        try:
+            shutil.copytree(finished, beside)
+            beside.rename(destination)
+        except BaseException:
+            _remove_for_good(beside)
+            raise
     discard(finished)
 
 
 @contextmanager
 def writing(output: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary path next to ``output`` to write to; rename it to ``output`` on success,
-    remove it on failure.
+    remove it on failure; see `writing_all`.
+    """
+    with writing_all([output], overwrite=overwrite) as temporary:
+        yield temporary[Path(output)]
+
+
+@contextmanager
+def writing_all(outputs: Iterable[str | Path], *, overwrite: bool = False) -> Iterator[dict[Path, Path]]:
+    """Yield a temporary path next to each of ``outputs``; rename all of them on success, the first
+    one last; remove them on failure.
+
+    The names are this process's own, and it holds the locks of all outputs. So whatever another
+    process does at the same time, it removes nothing of this one. Tables (``.csv``) get a digest,
+    see `anodiff.storage.tables`.
 
     Raises
     ------
+    ConfigError
+        If two outputs have one name.
     OutputExistsError
-        If ``output`` exists and ``overwrite`` is false; nothing has been computed yet.
+        If an output exists and ``overwrite`` is false; nothing has been computed yet.
+    RunLockedError
+        If another process writes one of them.
     StorageError
         If the file system refuses to write; the message is one line with the reason.
     """
-    output = Path(output)
-    refuse_existing(output, overwrite=overwrite)
-    temporary = output.with_name(f".{output.name}.partial")
-    try:
-        with storage_errors(output):
+    paths = [Path(output) for output in outputs]
+    twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
+    if twice is not None:
+        raise ConfigError(f"{twice} is named for two outputs; give each a name of its own")
+    temporary = {path: _temporary(path) for path in paths}
+    for output in temporary:
+        refuse_existing(output, overwrite=overwrite)
+    with storage_errors(next(iter(temporary), "")):
+        for output in temporary:
             output.parent.mkdir(parents=True, exist_ok=True)
-            remove(temporary)  # left by an earlier attempt that was killed
-            yield temporary
-            remove(output)
-            temporary.rename(output)
-    except BaseException:
-        _remove_for_good(temporary)
-        raise
+        with output_lock(list(temporary)):
+            for output in temporary:
+                refuse_existing(output, overwrite=overwrite)  # the process that held the lock may have written it
+                _remove_leftovers(output)
+            try:
+                yield temporary
+                for output, made in reversed(temporary.items()):
+                    if output.suffix == TABLE:
+                        write_digest(made, output)
+                    if made.is_dir() or output.is_dir():
+                        remove(output)
+                    made.replace(output)
+            except BaseException:
+                for made in temporary.values():
+                    _remove_for_good(made)
+                raise
 
 
 @contextmanager
@@ -212,33 +263,17 @@ def discard(path: Path) -> None:
         remove(rubbish)
 
 
-def sync_files(folder: Path, done: Container[tuple[Path, int]] = ()) -> set[tuple[Path, int]]:
-    """Flush the files in a folder and below to disk, so that they survive a power failure.
-
-    Files in ``done`` are skipped unless they have changed since. The return value holds the files
-    that were flushed, each with the time of its last change in ns.
-    """
-    files = {(path, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
-    new = {file for file in files if file not in done}
-    for path, _ in new:
-        _fsync(path)
-    for parent in {path.parent for path, _ in new}:
-        sync_folder(parent)
-    return new
+def _temporary(output: Path) -> Path:
+    """Return a name next to an output that no other process uses."""
+    return output.with_name(f".{output.name}.{uuid.uuid4().hex[:8]}.partial")
 
 
-def sync_folder(path: Path) -> None:
-    """Flush the names in a folder to disk, if its file system can do so."""
-    with suppress(OSError):
-        _fsync(path)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _remove_leftovers(output: Path) -> None:
+    """Remove what killed processes left of an output, whose lock this process holds."""
+    pattern = re.compile(rf"\.{re.escape(output.name)}\.[0-9a-f]{{8}}\.partial({re.escape(DIGEST)})?")
+    for path in list(output.parent.iterdir()):
+        if pattern.fullmatch(path.name):
+            remove(path)
 
 
 def _remove_for_good(path: Path) -> None:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from anodiff.diffusion.columns import EXPONENT_COLUMNS
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval
-from anodiff.errors import StoreMissingError
 from anodiff.landscape.curvature_store import open_curvature
 from anodiff.landscape.roughness_store import ROUGHNESS_COLUMNS
 from anodiff.storage.columns import OPTIMISER_STEPS, Column
+from anodiff.storage.tables import read_table
 from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ def landscape_rows(folder: Path, exponents: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     file = folder / "landscape" / "roughness.csv"
-    if not file.exists():
-        raise StoreMissingError(f"{file}: no such file; make it with: anodiff roughness {folder}/trajectory.zarr")
-    rows = pd.read_csv(file)
+    rows = read_table(file, make=f"anodiff roughness {folder}/trajectory.zarr")
     starts, ends = exponents["waiting_time"], exponents["waiting_time"] + exponents["length"]
     windows = []
     for step in rows["step"]:

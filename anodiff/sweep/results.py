@@ -14,9 +14,10 @@ import numpy as np
 
 from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
-from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.errors import ConfigError
 from anodiff.geometry.store import Geometries, open_geometry
 from anodiff.settings.base import dotted
+from anodiff.storage.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,16 +89,12 @@ class RunResult:
 
 def read_run(folder: str | Path) -> RunResult:
     """Read ``diffusion.zarr``, ``exponents.csv`` and ``tails.csv`` of a run's folder; raises what `open_diffusion` raises."""
-    import pandas as pd
-
     folder = Path(folder)
     curves = open_diffusion(folder / "diffusion.zarr")
     tables = []
     for name, texts in (("exponents.csv", ["note", "flags"]), ("tails.csv", ["tail_note"])):
-        table = folder / name
-        if not table.exists():
-            raise StoreMissingError(f"{table}: no such table; run: anodiff diffusion {folder / 'geometry.zarr'}")
-        tables.append(pd.read_csv(table, dtype=dict.fromkeys(texts, "string")))
+        make = f"anodiff diffusion {folder / 'geometry.zarr'}"
+        tables.append(read_table(folder / name, make=make, dtype=dict.fromkeys(texts, "string")))
     exponents, tails = tables
     return RunResult(folder, folder.resolve().name, curves, exponents, tails, dotted(curves.attrs["settings"]))
 

@@ -7,17 +7,18 @@ Every row that belongs to a run, or to a group of runs, begins with the columns 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
-from anodiff.errors import ConfigError, StoreMissingError, did_you_mean
+from anodiff.errors import ConfigError, did_you_mean
 from anodiff.simulation.surfaces.ensemble import MODEL_COLUMNS
 from anodiff.storage.columns import Column, markdown_table, write_parquet
-from anodiff.storage.stores import writing
+from anodiff.storage.stores import writing_all
+from anodiff.storage.tables import read_table
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep.claims import CLAIM_COLUMNS, claim_rows
 from anodiff.sweep.connections import LANDSCAPE_COLUMNS, landscape_rows
@@ -107,19 +108,16 @@ def claims_table(tables: Sequence[str | Path]) -> pd.DataFrame:
     ConfigError, StoreMissingError
         If a file is not such a table or is missing, or a table that the claims need is not given.
     """
-    import pandas as pd
-
     judging = {kind: table.for_claims for kind, table in TABLES.items() if table.for_claims != "unused"}
     files = {Path(table).stem: Path(table) for table in tables}
     for name, file in files.items():
         if name not in judging or file.suffix != ".csv":
             raise ConfigError(f"{file}: claims are judged by the tables {', '.join(f'{kind}.csv' for kind in judging)}")
-        if not file.exists():
-            raise StoreMissingError(f"{file}: no such table; make it with: anodiff tables RUNS --kind {name} -o {file}")
     for kind, need in judging.items():
         if need == "needed" and kind not in files:
             raise ConfigError(f"no {kind}.csv among the given tables; the claims need it")
-    return claim_rows(**{name: pd.read_csv(file) for name, file in files.items()})
+    made = {name: read_table(file, make=f"anodiff tables RUNS --kind {name} -o {file}") for name, file in files.items()}
+    return claim_rows(**made)
 
 
 #: The kinds of tables, in the order of the page.
@@ -232,8 +230,7 @@ def write_tables(
     if len({TABLES[kind].made_from for kind in kinds}) != 1:
         raise ConfigError(f"--kind {','.join(kinds)}: make the tables of runs first, then claims from them")
     files = _files(list(dict.fromkeys(kinds)), Path(output))
-    with ExitStack() as stack:
-        temporary = {file: stack.enter_context(writing(file, overwrite=overwrite)) for own in files.values() for file in own}
+    with writing_all([file for own in files.values() for file in own], overwrite=overwrite) as temporary, one_blas_thread():
         missing: list[Path] = []
         read: Sequence[Any] = sources
         if TABLES[kinds[0]].made_from == "runs":

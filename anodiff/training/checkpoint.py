@@ -19,7 +19,8 @@ import torch
 
 from anodiff.errors import ConfigError
 from anodiff.settings.base import dotted
-from anodiff.storage.stores import remove, sync_folder
+from anodiff.storage.files import sync_folder
+from anodiff.storage.stores import remove
 
 #: Version of a checkpoint's content.
 VERSION = 2
@@ -92,7 +93,10 @@ def newest_checkpoint(folder: Path, notify: Callable[[str], None]) -> dict[str, 
         if content is None:
             notify(f"{path} is damaged" + ("; falling back to the previous one" if path != found[0] else ""))
             continue
-        if content.get("version") != VERSION:
+        if "version" not in content:
+            notify(f"{path} is no checkpoint, although its digest is right")
+            continue
+        if content["version"] != VERSION:
             raise ConfigError(
                 f"{path}: checkpoint format {content.get('version')}, but this anodiff reads {VERSION}; "
                 "resume with the version that wrote it, or add --restart to start again from step 0"
@@ -148,11 +152,15 @@ def _step(path: Path) -> int:
 
 def _read(path: Path) -> dict[str, Any] | None:
     """Return a checkpoint's content, or None if it is not what was written."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, _new_hash).hexdigest()
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, _new_hash).hexdigest()
+    except OSError:
+        return None
     if digest != path.stem.split("-")[1]:
         return None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError):
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, ValueError, EOFError, KeyError, AttributeError, pickle.UnpicklingError):
         return None
+    return content if isinstance(content, dict) else None

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ import torch
 from pydantic import ValidationError
 
 from anodiff.data import Dataset, load
-from anodiff.errors import AnodiffError, Interrupted
+from anodiff.errors import AnodiffError, ConfigError, Interrupted, reason_of
 from anodiff.settings.run import RunSettings
+from anodiff.storage.files import sync_files
 from anodiff.storage.lock import Lock, run_lock
-from anodiff.storage.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors, sync_files
+from anodiff.storage.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.training.checkpoint import newest_checkpoint, refuse_other_settings, write_checkpoint
 from anodiff.training.device import provenance, repeatable, session_differences
@@ -138,21 +140,25 @@ class _Session:
         """Train to the end; see `train_run`."""
         settings = self._settings
         checkpoint = self._usable_checkpoint()
-        sessions = (checkpoint["sessions"] if checkpoint else []) + [provenance(settings.training, self._device)]
+        with self._foreign_content(checkpoint):
+            sessions = (checkpoint["sessions"] if checkpoint else []) + [provenance(settings.training, self._device)]
         seed_globals(settings.seed, "weights")
         model = to_memory_format(build_model(settings, self._dataset).to(self._device), settings.training)
         check_smallest_batch(model, self._dataset, self._batches)
         state = TrainingState(settings, model, self._batches, self._device)
-        if checkpoint:
-            state.load_state_dict(checkpoint["walk"])  # the key of the training state in checkpoints of this version
-        recorder = self._recorder(model, sessions, checkpoint["recorder"] if checkpoint else None)
+        with self._foreign_content(checkpoint):
+            if checkpoint:
+                if not isinstance(checkpoint["recorder"], Mapping):
+                    raise TypeError("it has no state of the recorder")
+                state.load_state_dict(checkpoint["walk"])  # the key of the training state in checkpoints of this version
+            recorder = self._recorder(model, sessions, checkpoint["recorder"] if checkpoint else None)
+            differences = session_differences(sessions)
         sessions[-1]["first_step"] = recorder.completed
         if checkpoint:
             self._notify(f"resuming at step {recorder.completed} of {recorder.steps}")
         warning = precision_warning(settings.training, self._device)
         if warning:
             self._notify(warning)
-        differences = session_differences(sessions)
         if differences:
             self._notify(f"the bits may differ from those of an uninterrupted run: {'; '.join(differences)}")
 
@@ -189,15 +195,30 @@ class _Session:
         checkpoint = newest_checkpoint(self._checkpoints, self._notify)
         if checkpoint is None:
             return None
-        refuse_other_settings(
-            self._checkpoints.parent, _with_new_defaults(checkpoint["settings"]), self._settings.model_dump(mode="json")
-        )
+        with self._foreign_content(checkpoint):
+            stored = _with_new_defaults(checkpoint["settings"])
+            refuse_other_settings(self._checkpoints.parent, stored, self._settings.model_dump(mode="json"))
         if not self._working.exists():
             self._notify(f"{self._working} is missing, so its checkpoints are useless; starting again from step 0")
             return None
         for leftover in self._working.rglob("*.partial"):  # of a write by zarr during which the process was killed
             leftover.unlink()
         return checkpoint
+
+    @contextmanager
+    def _foreign_content(self, checkpoint: dict[str, Any] | None) -> Iterator[None]:
+        """Turn errors of a checkpoint that holds something else into one line; other errors pass."""
+        try:
+            yield
+        except AnodiffError:
+            raise
+        except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+            if checkpoint is None:
+                raise
+            raise ConfigError(
+                f"{self._checkpoints}: the newest checkpoint is intact, but does not hold the state of this run "
+                f"({reason_of(error)}); remove it, or add --restart to start again from step 0"
+            ) from None
 
     def _recorder(
         self, model: torch.nn.Module, sessions: list[dict[str, Any]], resume: dict[str, Any] | None

@@ -16,7 +16,7 @@ import numpy as np
 from anodiff.storage.compression import compressors
 
 KIND = "anodiff trajectory"
-VERSION = 1
+VERSION = 2
 
 #: What is stored of each point: every parameter, a random projection of them, or no weights but Gram matrices.
 FULL, SKETCH, NONE = "full", "sketch", "none"

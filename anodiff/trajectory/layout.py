@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.errors import ConfigError, StoreFormatError, StoreMissingError
-from anodiff.storage.compression import compressors
+from anodiff.errors import ConfigError, StoreFormatError, StoreMissingError, reason_of
+from anodiff.storage.arrays import create_array
 from anodiff.storage.stores import RUNNING, create_store
 from anodiff.trajectory.format import (
     EPOCH_SERIES,
@@ -25,7 +24,6 @@ from anodiff.trajectory.format import (
     gram_layout,
     sample_layout,
 )
-from anodiff.trajectory.store import one_line
 from anodiff.trajectory.windows import Window, WindowPlan
 
 if TYPE_CHECKING:
@@ -142,7 +140,7 @@ def reopen_trajectory(
         arrays = dict(group.arrays())
         tables = {name: np.asarray(arrays[name][:]) for name in ("windows", "epoch", "coordinate") if name in arrays}
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise _damaged(path, one_line(error)) from None
+        raise _damaged(path, reason_of(error)) from None
     if stored.get("kind") != KIND:
         raise StoreFormatError(f"{path}: holds no {KIND}, so a recording cannot resume in it; start again, without 'resume'")
     if stored.get("status") != RUNNING:
@@ -210,24 +208,10 @@ def _create_epochs(group: zarr.Group, epochs: int) -> None:
 def _create_table(
     group: zarr.Group, name: str, values: NDArray[np.int64], dimensions: tuple[str, ...], attributes: dict[str, Any]
 ) -> None:
-    group.create_array(
-        name,
-        data=values,
-        compressors=compressors(),
-        dimension_names=dimensions,
-        attributes=attributes,
-        overwrite=True,
-    )
+    create_array(group, name, dimensions, attributes, data=values, overwrite=True)
 
 
 def _create_series(group: zarr.Group, name: str, length: int, dimension: str, meaning: str) -> None:
-    group.create_array(
-        name,
-        shape=(length,),
-        chunks=(max(1, min(length or 2**16, 2**16)),),
-        dtype="float32",
-        fill_value=math.nan,
-        compressors=compressors(),
-        dimension_names=(dimension,),
-        attributes={"long_name": meaning, "units": "1"},
-    )
+    attributes = {"long_name": meaning, "units": "1"}
+    chunks = (max(1, min(length or 2**16, 2**16)),)
+    create_array(group, name, (dimension,), attributes, shape=(length,), dtype="float32", chunks=chunks)

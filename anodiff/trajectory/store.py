@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.errors import ConfigError, IncompleteStoreError, StoreFormatError
+from anodiff.errors import ConfigError, IncompleteStoreError, StoreDamagedError, StoreFormatError
+from anodiff.storage.integrity import ROOT, check_files, content_digest
 from anodiff.storage.stores import open_store
 from anodiff.trajectory.format import FULL, KIND, NONE, VERSION
 from anodiff.trajectory.windows import Window, read_windows
 
 if TYPE_CHECKING:
     import zarr
-
-#: Errors of reading a damaged chunk: a wrong checksum, or a codec that cannot decode it.
-DAMAGE = (ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -38,6 +33,8 @@ class Trajectory:
         ``complete`` or ``diverged``.
     windows
         The windows whose points are kept.
+    content
+        Digest of the arrays' content, the same for runs that are equal.
     fingerprint
         Inode, time of change and size of the root metadata, which differ if the store is replaced.
     """
@@ -48,6 +45,7 @@ class Trajectory:
     steps: int
     steps_completed: int
     windows: tuple[Window, ...]
+    content: str
     fingerprint: tuple[int, int, int]
 
     @property
@@ -77,8 +75,7 @@ class Trajectory:
     @cached_property
     def kept_steps(self) -> NDArray[np.int64]:
         """Optimiser step of each sample, increasing, shape (samples,)."""
-        with _damage_errors(self.path, "step"):
-            return np.asarray(self.array("step")[:], np.int64)
+        return np.asarray(self.array("step")[:], np.int64)
 
     def parameter_name(self, column: int) -> str:
         """Return the name of a column of the weights, such as ``layer.weight[3, 0]``."""
@@ -104,8 +101,7 @@ class Trajectory:
 
     def series(self, name: str) -> NDArray[np.float32]:
         """Return a per-step or per-epoch series, see docs/format.md."""
-        with _damage_errors(self.path, name):
-            return np.asarray(self.array(name)[:], np.float32)
+        return np.asarray(self.array(name)[:], np.float32)
 
     def points(self, window: Window, columns: slice = slice(None)) -> NDArray[Any]:
         """Return the window's points, shape (updates + 1, columns), float32; of a sketch float64.
@@ -114,8 +110,8 @@ class Trajectory:
 
         Raises
         ------
-        StoreFormatError
-            If a chunk is damaged: its checksum is wrong. The message names it.
+        StoreDamagedError
+            If a chunk is damaged or missing. The message names its file and its steps.
         """
         return self._samples("weights", window, columns)
 
@@ -126,8 +122,8 @@ class Trajectory:
         ------
         KeyError
             If the run stored none.
-        StoreFormatError
-            If a chunk is damaged.
+        StoreDamagedError
+            If a chunk is damaged or missing.
         """
         return self._samples("gradient_sample", window, slice(None))
 
@@ -140,12 +136,11 @@ class Trajectory:
         ------
         KeyError
             If the run stored none.
-        StoreFormatError
-            If a chunk is damaged.
+        StoreDamagedError
+            If a chunk is damaged or missing.
         """
         updates = self.windows[number].updates
-        with _damage_errors(self.path, f"gram of window {number}"):
-            return np.asarray(self.array("gram")[number, :updates, :updates], np.float64)
+        return np.asarray(self.array("gram")[number, :updates, :updates], np.float64)
 
     def check_unchanged(self) -> None:
         """Check that the store is still the one that was opened, from one file's metadata.
@@ -169,26 +164,13 @@ class Trajectory:
         first, last = int(rows[0]), int(rows[-1])
         try:
             block = np.asarray(array[first : last + 1, columns])
-        except DAMAGE as error:
+        except StoreDamagedError as error:
             self.check_unchanged()
-            self._name_damage(array, slice(first, last + 1), columns, error)
+            shard = int(error.chunk.split("/")[1]) * (array.shards or array.chunks)[0]
+            steps = self.kept_steps[shard : shard + (array.shards or array.chunks)[0]]
+            reason = f"{error.reason}; it holds the steps {steps[0]}–{steps[-1]}"
+            raise StoreDamagedError(self.path, error.array, error.chunk, reason) from None
         return block if len(block) == len(rows) else block[rows - first]
-
-    def _name_damage(self, array: zarr.Array, rows: slice, columns: slice, error: Exception) -> NoReturn:
-        """Raise an error that names the first chunk of a selection that cannot be read."""
-        reason, where = error, "some chunk"
-        for chunk in _chunks(array, rows, columns):
-            try:
-                array[tuple(slice(c * n, (c + 1) * n) for c, n in zip(chunk, array.chunks, strict=True))]
-            except DAMAGE as found:
-                steps = self.kept_steps[chunk[0] * array.chunks[0] : (chunk[0] + 1) * array.chunks[0]]
-                shard = (c * n // m for c, n, m in zip(chunk, array.chunks, array.shards or array.chunks, strict=True))
-                file = "/".join(map(str, (array.basename, "c", *shard)))
-                reason, where = found, f"chunk {chunk} in the file {file}, of steps {steps[0]}–{steps[-1]},"
-                break
-        raise StoreFormatError(
-            f"{self.path}: {array.basename}: {where} is damaged: {one_line(reason)}; train the run again"
-        ) from None
 
 
 def open_trajectory(path: str | Path) -> Trajectory:
@@ -196,28 +178,32 @@ def open_trajectory(path: str | Path) -> Trajectory:
 
     Raises
     ------
-    StoreMissingError, StoreFormatError, IncompleteStoreError
+    StoreMissingError, StoreFormatError, IncompleteStoreError, StoreDamagedError
         With a message of one line.
     """
+    from anodiff.storage.checked import root_metadata
+
     path = Path(path)
-    fingerprint = _fingerprint(path) if (path / "zarr.json").is_file() else (0, 0, 0)
+    fingerprint = _fingerprint(path) if (path / ROOT).is_file() else (0, 0, 0)
     group = open_store(path, KIND, VERSION)
+    root = root_metadata(group)
+    check_files(root)
     attributes: dict[str, Any] = dict(group.attrs)
-    with _damage_errors(path, "windows"):
-        windows = read_windows(group)
     steps, completed = int(attributes["steps"]), int(attributes["steps_completed"])
-    trajectory = Trajectory(path, group, str(attributes["status"]), steps, completed, windows, fingerprint)
-    missing = _missing_files(trajectory)
-    if missing:
+    trajectory = Trajectory(
+        path, group, str(attributes["status"]), steps, completed, read_windows(group), content_digest(root), fingerprint
+    )
+    unwritten = [file for file in _needed_files(trajectory) if file not in (root.files or {})]
+    if unwritten:
         raise IncompleteStoreError(
-            f"{path}: {len(missing)} of its files are missing or empty, the first is {missing[0]}; train the run again"
+            f"{path}: {len(unwritten)} of its files were never written, the first is {unwritten[0]}; train the run again"
         )
     _check_steps(trajectory)
     return trajectory
 
 
-def _missing_files(trajectory: Trajectory) -> list[str]:
-    """Return the files of all arrays except the series that are missing or empty."""
+def _needed_files(trajectory: Trajectory) -> list[str]:
+    """Return the files of all arrays except the series that a run of its length must have."""
     steps, completed = trajectory.kept_steps, trajectory.steps_completed
     tables, samples = ["windows", "step"], {}
     if trajectory.representation != NONE:
@@ -235,9 +221,7 @@ def _missing_files(trajectory: Trajectory) -> list[str]:
         for number, window in enumerate(trajectory.windows):
             rows = math.ceil(window.updates / height) if window.reached(completed) else 0
             chunks += [("gram", (number, row, 0)) for row in range(rows)]
-    files = ["/".join(map(str, (name, "c", *chunk))) for name, chunk in chunks]
-    paths = [trajectory.path / file for file in files]
-    return [file for file, path in zip(files, paths, strict=True) if not path.exists() or not path.stat().st_size]
+    return ["/".join(map(str, (name, "c", *chunk))) for name, chunk in chunks]
 
 
 def _check_steps(trajectory: Trajectory) -> None:
@@ -256,26 +240,5 @@ def _check_steps(trajectory: Trajectory) -> None:
 
 
 def _fingerprint(path: Path) -> tuple[int, int, int]:
-    root = (path / "zarr.json").stat()
+    root = (path / ROOT).stat()
     return root.st_ino, root.st_mtime_ns, root.st_size
-
-
-def _chunks(array: zarr.Array, rows: slice, columns: slice) -> Iterator[tuple[int, int]]:
-    """Return the indices of the chunks that a selection touches, row by row."""
-    spans = (range(*part.indices(length)) for part, length in zip((rows, columns), array.shape, strict=True))
-    touched = [range(span[0] // n, span[-1] // n + 1) for span, n in zip(spans, array.chunks, strict=True)]
-    yield from itertools.product(*touched)
-
-
-@contextmanager
-def _damage_errors(path: Path, name: str) -> Iterator[None]:
-    """Turn errors of reading a damaged array into one that names it."""
-    try:
-        yield
-    except DAMAGE as error:
-        raise StoreFormatError(f"{path}: {name} is damaged: {one_line(error)}; train the run again") from None
-
-
-def one_line(error: Exception) -> str:
-    """Return an error's message as one line, or its type if it has no message."""
-    return " ".join(str(error).split()) or type(error).__name__

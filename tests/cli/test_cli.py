@@ -12,7 +12,7 @@ import zarr
 from typer.testing import CliRunner
 
 from anodiff.cli.app import app
-from anodiff.trajectory.format import KIND
+from anodiff.trajectory.format import KIND, VERSION
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(typer.main.get_command(app).commands)
@@ -233,7 +233,8 @@ def test_a_wrong_run_is_refused_in_one_line_and_leaves_nothing(run_yaml, change,
 
 
 def test_a_file_system_that_refuses_to_write_is_one_line_and_publishes_nothing(run_yaml):
-    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); runpy.run_module('anodiff')"
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); "
+    limited += "from anodiff.__main__ import main; main()"
     command = [sys.executable, "-c", limited, "train", str(run_yaml)]
     finished = subprocess.run(command, capture_output=True, text=True, cwd=run_yaml.parent)
     assert finished.returncode == 2, finished.stderr
@@ -250,7 +251,7 @@ def test_stores_that_are_missing_foreign_unfinished_or_old_are_refused_in_one_li
     assert "not a Zarr group" in refused("geometry", store)
     zarr.create_group(store, overwrite=True)
     assert "anodiff has not written" in refused("geometry", store)
-    zarr.create_group(store, overwrite=True, attributes={"kind": KIND, "format_version": 1, "status": "running"})
+    zarr.create_group(store, overwrite=True, attributes={"kind": KIND, "format_version": VERSION, "status": "running"})
     assert "not finished" in refused("geometry", store)
     zarr.create_group(store, overwrite=True, attributes={"kind": KIND, "format_version": 0, "status": "complete"})
     assert "version 0" in refused("geometry", store)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from anodiff.cli.app import app
 from anodiff.cli.console import with_interval
 from anodiff.cli.inspection_text import print_inspection
-from anodiff.errors import StoreFormatError, StoreMissingError
+from anodiff.errors import StoreDamagedError, StoreFormatError, StoreMissingError
 from anodiff.trajectory import Window
 
 
@@ -28,7 +28,7 @@ def test_a_complete_trajectory_is_printed_with_its_arrays_and_windows(record_pat
     path = record_path(np.ones((41, 30)), [Window(0, 20), Window(20, 20)], attributes={"provenance": provenance})
     lines = printed(path)
     assert lines[:5] == [
-        f"{path}: anodiff trajectory, format version 1",
+        f"{path}: anodiff trajectory, format version 2",
         "complete",
         "steps 40 of 40 taken",
         "windows 2 of 20 steps, stride 1, from steps 0, 20",
@@ -60,7 +60,7 @@ def test_a_damaged_store_is_printed_with_the_missing_file(record_path):
     path = record_path(np.ones((11, 3)))
     (path / "weights/c/0/0").unlink()
     assert printed(path)[1].startswith("damaged: ")
-    assert "1 of its files are missing or empty, the first is weights/c/0/0" in printed(path)[1]
+    assert "weights/c/0/0 is damaged: it is missing or cut" in printed(path)[1]
 
 
 def test_a_foreign_group_is_printed_with_its_arrays(tmp_path):
@@ -74,7 +74,7 @@ def test_a_foreign_group_is_printed_with_its_arrays(tmp_path):
 @pytest.mark.parametrize("store", ["geometry.zarr", "diffusion.zarr"])
 def test_the_other_stores_of_a_run_are_printed(run_folder, store):
     lines = printed(run_folder / store)
-    assert lines[0].endswith(f"{store}: anodiff {store.removesuffix('.zarr')}, format version 2")
+    assert lines[0].endswith(f"{store}: anodiff {store.removesuffix('.zarr')}, format version 3")
     assert lines[1:3] == ["complete", "steps 60 of 60 taken"]
 
 
@@ -164,7 +164,7 @@ def a_file(path):
         (an_empty_folder, StoreMissingError, "neither a Zarr store nor a folder with runs"),
         (a_file, StoreMissingError, "neither a Zarr store nor a folder with runs"),
         (a_zarr_array, StoreFormatError, "not a Zarr group"),
-        (damaged_metadata, StoreFormatError, "not a Zarr group"),
+        (damaged_metadata, StoreDamagedError, "zarr.json is damaged: it is not the metadata of a Zarr group"),
     ],
 )
 def test_a_path_that_cannot_be_inspected_is_refused_in_one_line(tmp_path, make, kind, reason):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import reference
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from anodiff.diffusion.analysis import analyse, compute_diffusion, open_diffusion
 from anodiff.diffusion.columns import CURVES, EXPONENT_COLUMNS, WINDOW_COLUMNS
@@ -191,13 +192,26 @@ def test_any_output_that_exists_is_refused_before_anything_is_written(outputs, e
     assert open_diffusion(store).sizes["window"] == 2
 
 
+def test_the_bits_do_not_depend_on_the_number_of_threads(record_path, tmp_path):
+    points = np.cumsum(np.random.default_rng(0).normal(0.05, 1, (301, 20)), axis=0)
+    compute_geometry(record_path(points), tmp_path / "geometry.zarr")
+    found = []
+    for threads in (1, 2, 4):
+        outputs = [tmp_path / str(threads) / name for name in ("diffusion.zarr", "exponents.csv", "tails.csv")]
+        with threadpool_limits(threads):
+            compute_diffusion(tmp_path / "geometry.zarr", *outputs, AnalysisSettings(long_lags=(5, 150), null_draws=20))
+        curves = open_diffusion(outputs[0])
+        found.append([table.read_bytes() for table in outputs[1:]] + [curves[name].values.tobytes() for name in curves])
+    assert found[0] == found[1] == found[2]
+
+
 def test_a_failing_analysis_leaves_nothing(outputs, monkeypatch):
     source, store, *tables = outputs
 
-    def fail(self, *arguments, **keywords):
+    def fail(*arguments, **keywords):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(xr.Dataset, "to_zarr", fail)
+    monkeypatch.setattr("anodiff.diffusion.analysis.finish_store", fail)
     with pytest.raises(ZeroDivisionError):
         compute_diffusion(source, store, *tables, SETTINGS)
     assert list(store.parent.iterdir()) == []

@@ -67,7 +67,7 @@ def test_a_damaged_path_leaves_no_geometry(walk, record_path, tmp_path):
     path = record_path(walk)
     shard = path / "weights/c/0/0"
     shard.write_bytes(shard.read_bytes()[:-100] + bytes(100))
-    with pytest.raises(StoreFormatError, match=r"weights: chunk \(0, 0\) in the file weights/c/0/0.*damaged"):
+    with pytest.raises(StoreFormatError, match="weights/c/0/0 is damaged"):
         compute_geometry(path, tmp_path / "geometry.zarr")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["trajectory.zarr"]
 
@@ -104,7 +104,7 @@ def test_a_path_that_changes_while_being_read_leaves_no_geometry(walk, record_pa
 def test_a_missing_chunk_of_the_geometry_is_reported(walk, record_path, tmp_path):
     compute_geometry(record_path(walk), tmp_path / "geometry.zarr")
     (tmp_path / "geometry.zarr/gram/c/0/0/0").unlink()
-    with pytest.raises(StoreFormatError, match="chunks of gram of window 0 are missing"):
+    with pytest.raises(StoreFormatError, match="gram/c/0/0/0 is damaged: it is missing"):
         open_geometry(tmp_path / "geometry.zarr").read(0)
 
 
@@ -112,7 +112,7 @@ def test_a_damaged_chunk_of_the_geometry_is_reported(walk, record_path, tmp_path
     compute_geometry(record_path(walk), tmp_path / "geometry.zarr")
     chunk = tmp_path / "geometry.zarr/gram/c/0/0/0"
     chunk.write_bytes(chunk.read_bytes()[:-4] + bytes(4))
-    with pytest.raises(StoreFormatError, match="gram of window 0 is damaged"):
+    with pytest.raises(StoreFormatError, match="gram/c/0/0/0 is damaged: its checksum"):
         open_geometry(tmp_path / "geometry.zarr").read(0)
 
 

@@ -15,7 +15,7 @@ from invented import page_sources, sweep
 from jinja2 import Environment, StrictUndefined
 
 from anodiff.diffusion.columns import EXPONENT_COLUMNS
-from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
+from anodiff.errors import ConfigError, OutputExistsError, StoreDamagedError, StoreMissingError
 from anodiff.report.figures.catalogue import ALL_FIGURES, FIGURES
 from anodiff.report.figures.drawing import draw
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
@@ -23,6 +23,7 @@ from anodiff.report.page import write_page
 from anodiff.report.page.overview import diverged_runs, model_summaries, read_exponents, run_table
 from anodiff.report.page.tables import MAX_ROWS, page_table
 from anodiff.report.page.topics import TOPICS
+from anodiff.storage.tables import write_table
 from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
 from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS
 from anodiff.sweep.tables import write_tables
@@ -205,7 +206,7 @@ def test_claims_say_what_their_table_says(pages):
         ],
         columns=list(CLAIM_COLUMNS),
     )
-    table.to_csv(pages.folder / "claims.csv", index=False)
+    write_table(table, pages.folder / "claims.csv")
     page = Page(written(pages))
     articles = [text for _, text in page.all("article")]
     assert [text.split("supported" if number == 0 else " ")[0][:1] for number, text in enumerate(articles)] == list("12345")
@@ -302,7 +303,7 @@ def test_diverged_runs_are_marked_and_named_with_their_step(pages):
 
 def test_without_diverged_runs_there_is_no_notice(pages):
     table = table_of(pages)
-    table[table["run"] != pages.lost].to_csv(pages.folder / "exponents.csv", index=False)
+    write_table(table[table["run"] != pages.lost], pages.folder / "exponents.csv")
     assert "diverged, and" not in written(pages)
 
 
@@ -376,7 +377,7 @@ def test_a_hostile_name_stays_text(pages):
     assert "<script>alert" not in html
     table = table_of(pages)
     table["run"] = hostile
-    table.to_csv(pages.folder / "exponents.csv", index=False)
+    write_table(table, pages.folder / "exponents.csv")
     page = Page(written(pages, title=hostile))
     assert page.all("h1")[0][1].startswith(hostile)
     packed = len([run for run in pages.runs if (pages.folder / "runs" / run.name / "figures" / "msd.svg").exists()])
@@ -392,8 +393,8 @@ def test_what_cannot_be_shown_is_one_line_and_leaves_no_page(pages, tmp_path):
     table = tmp_path / "exponents.csv"
     odd = tmp_path / "odd"
     odd.mkdir()
-    (odd / "exponents.csv").write_text("run,group\na,b\n")
-    (odd / "claims.csv").write_text("claim\n1\n")
+    write_table(pd.DataFrame({"run": ["a"], "group": ["b"]}), odd / "exponents.csv")
+    write_table(pd.DataFrame({"claim": [1]}), odd / "claims.csv")
     (odd / "tails.csv").touch()
     for sources, error, message in (
         ([tmp_path / "no.csv"], StoreMissingError, "no.csv: no such file"),
@@ -403,7 +404,7 @@ def test_what_cannot_be_shown_is_one_line_and_leaves_no_page(pages, tmp_path):
         ([tmp_path / "msd.svg"], ConfigError, "the page needs the sweep's table exponents.csv"),
         ([odd / "exponents.csv"], ConfigError, "exponents.csv: not a table of a sweep, it has no column 'data'"),
         ([table, odd / "claims.csv"], ConfigError, "claims.csv: not a table of claims"),
-        ([table, odd / "tails.csv"], ConfigError, "tails.csv: not a table"),
+        ([table, odd / "tails.csv"], StoreDamagedError, "tails.csv is damaged: tails.csv.sha256, .* is missing"),
     ):
         with pytest.raises(error, match=message) as caught:
             write_page(sources, pages.page, title="tiny")

@@ -160,7 +160,7 @@ def test_without_the_kernels_lock_heartbeats_decide(tmp_path, monkeypatch, impat
 
 
 def test_a_suspended_holder_that_lost_its_lock_stops_and_leaves_the_new_lock(tmp_path):
-    with pytest.raises(RunLockedError, match=r"process 99 on host elsewhere.*taken this run over"):  # noqa: PT012, SIM117
+    with pytest.raises(RunLockedError, match=r"process 99 on host elsewhere.*taken this over"):  # noqa: PT012, SIM117
         with run_lock(tmp_path / "run") as held:
             held.check()
             (tmp_path / "run" / "lock").write_text(json.dumps({"token": "x", "process": 99, "host": "elsewhere"}))

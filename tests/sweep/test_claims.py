@@ -8,6 +8,7 @@ from scipy.stats import mannwhitneyu, t
 
 from anodiff.diffusion.intervals import Interval
 from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.storage.tables import write_table
 from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS, claim_rows
 from anodiff.sweep.hypothesis_tests import (
     VERDICTS,
@@ -143,8 +144,8 @@ def test_the_second_claim_judges_the_first_for_each_model():
 
 
 def test_what_the_sweep_does_not_hold_is_not_measured_and_says_why(tmp_path):
-    exponents_of(1.5, 0.8).to_csv(tmp_path / "exponents.csv")
-    no_tails().to_csv(tmp_path / "tails.csv")
+    write_table(exponents_of(1.5, 0.8), tmp_path / "exponents.csv")
+    write_table(no_tails(), tmp_path / "tails.csv")
     write_tables([tmp_path / "exponents.csv", tmp_path / "tails.csv"], tmp_path / "claims.csv", kinds=["claims"])
     table = pd.read_csv(tmp_path / "claims.csv")
     assert list(table) == list(CLAIM_COLUMNS) == list(pd.read_parquet(tmp_path / "claims.parquet"))
@@ -158,7 +159,7 @@ def test_what_the_sweep_does_not_hold_is_not_measured_and_says_why(tmp_path):
 
 
 def test_claims_are_judged_by_tables_alone(tmp_path):
-    exponents_of(1.5, 0.8).to_csv(tmp_path / "exponents.csv")
+    write_table(exponents_of(1.5, 0.8), tmp_path / "exponents.csv")
     with pytest.raises(ConfigError, match=r"no tails\.csv among the given tables"):
         claims_table([tmp_path / "exponents.csv"])
     with pytest.raises(ConfigError, match="claims are judged by"):

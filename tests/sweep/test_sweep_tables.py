@@ -104,7 +104,7 @@ def test_csv_and_parquet_hold_the_same_table(make_run, tmp_path):
     folders += [make_run({"data.flip": True}, taken=25, status="diverged", diverged_at=25)]
     returned = write_tables(folders, tmp_path / "out" / "table.csv")["exponents"]
     csv, parquet = pd.read_csv(tmp_path / "out" / "table.csv"), pd.read_parquet(tmp_path / "out" / "table.parquet")
-    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["table.csv", "table.parquet"]
+    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["table.csv", "table.csv.sha256", "table.parquet"]
     assert len(csv) == len(returned) == 9
     pd.testing.assert_frame_equal(csv, parquet, check_dtype=False)
     pd.testing.assert_frame_equal(returned, parquet, check_dtype=False)
@@ -173,7 +173,7 @@ def unfinished(folder):
 @pytest.mark.parametrize(
     ("change", "kind", "reason"),
     [
-        (without_table, StoreMissingError, r"exponents\.csv: no such table; run: anodiff diffusion .*geometry\.zarr$"),
+        (without_table, StoreMissingError, r"exponents\.csv: no such table; make it with: anodiff diffusion .*geometry\.zarr$"),
         (unfinished, IncompleteStoreError, "has not finished"),
     ],
 )

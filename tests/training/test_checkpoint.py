@@ -1,5 +1,6 @@
 """A checkpoint is used only if it is intact, and only by the run that wrote it."""
 
+import hashlib
 import os
 import resource
 
@@ -107,6 +108,16 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, logged):
     write_checkpoint(tmp_path, 1, {"code": Exploit()})
     assert newest_checkpoint(tmp_path, logged.append) is None
     assert "damaged" in logged[0]
+
+
+@pytest.mark.parametrize("content", [[1, 2], "text", {"no": "version"}, None], ids=str)
+def test_a_right_digest_of_something_else_is_no_checkpoint(tmp_path, logged, content):
+    torch.save(content, tmp_path / "foreign")
+    digest = hashlib.blake2b((tmp_path / "foreign").read_bytes(), digest_size=16).hexdigest()
+    (tmp_path / "foreign").rename(tmp_path / f"{9:012d}-{digest}.pt")
+    assert newest_checkpoint(tmp_path, logged.append) is None
+    assert len(logged) == 2
+    assert digest in logged[0]
 
 
 def test_another_format_is_refused_with_both_versions(tmp_path, logged):

@@ -21,6 +21,7 @@ from anodiff.settings.run import RunSettings
 from anodiff.storage.stores import DIVERGED
 from anodiff.training import run as module
 from anodiff.training import train_run
+from anodiff.training.checkpoint import newest_checkpoint, write_checkpoint
 from anodiff.trajectory import open_trajectory
 
 #: Steps of a run: 16 epochs of 15 batches, the last of which has 37 samples.
@@ -138,6 +139,20 @@ def interrupt(scratch, output, at, changes=None, **options):
 
     with pytest.raises(Interrupted, match=f"interrupted at step {at} of {STEPS}; checkpoint written; run again to resume"):
         train_run(settings_of(changes or {}), output, scratch=scratch, report=report, notify=lambda line: None, **options)
+
+
+@pytest.mark.parametrize("key", ["settings", "sessions", "walk", "recorder"])
+@pytest.mark.parametrize("foreign", [None, {}, [1], {"device": "cpu", "completed": 3}], ids=str)
+def test_an_intact_checkpoint_of_something_else_is_refused_in_one_line(tmp_path, key, foreign):
+    output, scratch = tmp_path / "run" / "trajectory.zarr", tmp_path / "scratch" / "run"
+    interrupt(scratch, output, at=20)
+    content = newest_checkpoint(scratch / "checkpoints", lambda line: None)
+    write_checkpoint(scratch / "checkpoints", 21, content | {key: foreign})
+    with pytest.raises(ConfigError) as refused:
+        train_run(settings_of({}), output, scratch=scratch, notify=lambda line: None)
+    assert "\n" not in str(refused.value)
+    assert str(scratch) in str(refused.value)
+    assert "--restart" in str(refused.value)
 
 
 @pytest.mark.parametrize("damage", ["checkpoints", "store"])
@@ -288,6 +303,6 @@ def test_the_second_process_on_a_run_is_refused_and_the_first_continues(folder):
         first.send_signal(signal.SIGKILL)
     with command(folder, ANODIFF_CHECKPOINT_EVERY="0.05") as third:
         line = third.stderr.readline()
-        assert f"taking the run over from process {first.pid}" in line
+        assert f"over from process {first.pid}" in line
         assert "resuming at step" in third.stderr.readline()
         third.send_signal(signal.SIGKILL)

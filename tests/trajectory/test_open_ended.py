@@ -57,7 +57,7 @@ def take_steps(model, recorder, until):
 
 def contents(path):
     trajectory = open_trajectory(path)
-    attributes = {key: value for key, value in trajectory.group.attrs.items() if key not in ("plan", "steps")}
+    attributes = {key: value for key, value in trajectory.group.attrs.items() if key not in ("plan", "steps", "checksums")}
     return attributes, {name: array[...] for name, array in trajectory.group.arrays()}
 
 

@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 import zarr
 
-from anodiff.errors import ConfigError, IncompleteStoreError
+from anodiff.errors import ConfigError, IncompleteStoreError, StoreDamagedError
 from anodiff.trajectory import TrajectoryRecorder, Window, format, kept_steps, open_trajectory
 from anodiff.trajectory.sketch import Sketch
 
@@ -357,7 +357,7 @@ def test_the_sample_of_a_gradient_in_another_memory_order_is_that_of_its_values(
 def test_a_lost_file_of_the_gradient_sample_is_noticed(tmp_path, name):
     train(tmp_path / "t.zarr")
     (tmp_path / "t.zarr" / name).unlink()
-    with pytest.raises(IncompleteStoreError, match=f"the first is {name}"):
+    with pytest.raises(StoreDamagedError, match=f"{name} is damaged: it is missing or cut"):
         open_trajectory(tmp_path / "t.zarr")
 
 

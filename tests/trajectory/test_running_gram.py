@@ -12,7 +12,7 @@ import zarr
 from sameness import same_store
 
 from anodiff.cli.inspection_text import print_inspection
-from anodiff.errors import ConfigError, IncompleteStoreError, StoreFormatError
+from anodiff.errors import ConfigError, StoreDamagedError
 from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.trajectory import TrajectoryRecorder, Window, open_trajectory, running_gram
 from anodiff.trajectory.background import BackgroundThread
@@ -190,7 +190,7 @@ def test_the_geometry_is_the_same_as_that_of_a_store_with_weights(tmp_path):
         assert_within(none.read(number).gram, full.read(number).gram)
         np.testing.assert_array_equal(none.gradients(number), full.gradients(number))
     differing = {key for key in full.group.attrs if full.group.attrs[key] != none.group.attrs[key]}
-    assert differing == {"representation", "device"}
+    assert differing == {"representation", "device", "checksums"}
     assert (none.group.attrs["representation"], none.group.attrs["device"]) == ("none", "recorder")
     assert none.group["gradient_sample"].attrs["source"] == "recorded"
 
@@ -226,11 +226,11 @@ def test_a_lost_file_is_noticed_and_a_damaged_one_named(tmp_path):
     chunk = path / "gram/c/1/0/0"
     content = chunk.read_bytes()
     chunk.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(StoreFormatError, match="gram of window 1 is damaged") as refused:
+    with pytest.raises(StoreDamagedError, match="gram/c/1/0/0 is damaged: its checksum") as refused:
         open_trajectory(path).gram(1)
     assert "\n" not in str(refused.value)
     chunk.unlink()
-    with pytest.raises(IncompleteStoreError, match="the first is gram/c/1/0/0"):
+    with pytest.raises(StoreDamagedError, match="gram/c/1/0/0 is damaged: it is missing"):
         open_trajectory(path)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import zarr
 
-from anodiff.errors import IncompleteStoreError, StoreFormatError, StoreMissingError
+from anodiff.errors import IncompleteStoreError, StoreDamagedError, StoreFormatError, StoreMissingError
+from anodiff.storage.stores import finish_store
 from anodiff.trajectory import Window, format, open_trajectory
 
 POINTS = np.arange(41 * 5, dtype=np.float32).reshape(41, 5)
@@ -44,12 +45,21 @@ def a_zarr_2_group(path):
     zarr.create_group(path, zarr_format=2)
 
 
+def written_again(path, **attributes):
+    """Finish a store once more, after a change that its writer made."""
+    finish_store(zarr.open_group(path, use_consolidated=False), **attributes)
+
+
 def another_kind(path):
-    zarr.open_group(path).attrs["kind"] = "anodiff geometry"
+    written_again(path, kind="anodiff geometry")
 
 
 def another_version(path):
-    zarr.open_group(path).attrs["format_version"] = 0
+    written_again(path, format_version=0)
+
+
+def with_other_attributes(path):
+    zarr.open_group(path).attrs["steps_completed"] = 39
 
 
 def unfinished(path):
@@ -84,17 +94,24 @@ def without_an_array(path):
     shutil.rmtree(path / "windows")
 
 
+def never_written(path):
+    (path / "weights/c/5/0").unlink()
+    written_again(path)
+
+
 def with_a_duplicate_step(path):
     zarr.open_array(path / "step")[20] = 19
+    written_again(path)
 
 
 def with_a_decreasing_step(path):
     zarr.open_array(path / "step")[20] = 3
+    written_again(path)
 
 
 def with_a_step_too_few(path):
     zarr.open_array(path / "step").resize((40,))
-    zarr.consolidate_metadata(path)
+    written_again(path)
 
 
 @pytest.mark.filterwarnings("ignore:Consolidated metadata")
@@ -104,19 +121,21 @@ def with_a_step_too_few(path):
         (missing, StoreMissingError, "no such store"),
         (a_file, StoreFormatError, "not a Zarr group"),
         (a_plain_folder, StoreFormatError, "not a Zarr group"),
-        (damaged_metadata, StoreFormatError, "not a Zarr group"),
+        (damaged_metadata, StoreDamagedError, "zarr.json is damaged: it is not the metadata of a Zarr group"),
         (an_array, StoreFormatError, "not a Zarr group"),
-        (a_zarr_2_group, StoreFormatError, "anodiff has not written"),
+        (a_zarr_2_group, StoreFormatError, "not a Zarr group of version 3"),
         (another_kind, StoreFormatError, "holds an anodiff geometry; expected an anodiff trajectory"),
-        (another_version, StoreFormatError, "format version 0, but this anodiff reads version 1"),
+        (another_version, StoreFormatError, "format version 0, but this anodiff reads version 2"),
+        (with_other_attributes, StoreDamagedError, "zarr.json is damaged: its digest is another"),
         (unfinished, IncompleteStoreError, "has not finished"),
-        (without_status, IncompleteStoreError, "has not finished"),
-        (without_a_shard, IncompleteStoreError, "1 of its files are missing or empty, the first is weights/c/2/0"),
-        (without_the_last_point, IncompleteStoreError, "1 of its files are missing or empty, the first is weights/c/5/0"),
-        (with_an_empty_shard, IncompleteStoreError, "1 of its files are missing or empty, the first is weights/c/3/0"),
-        (without_the_steps, IncompleteStoreError, "missing or empty, the first is step/"),
-        (without_the_windows, IncompleteStoreError, "missing or empty, the first is windows/"),
-        (without_an_array, IncompleteStoreError, "missing or empty, the first is windows/"),
+        (without_status, StoreDamagedError, "zarr.json is damaged: its digest is another"),
+        (without_a_shard, StoreDamagedError, "weights/c/2/0 is damaged: it is missing or cut; 1 of"),
+        (without_the_last_point, StoreDamagedError, "weights/c/5/0 is damaged: it is missing or cut"),
+        (with_an_empty_shard, StoreDamagedError, "weights/c/3/0 is damaged: it is missing or cut"),
+        (without_the_steps, StoreDamagedError, "step/c/0 is damaged: it is missing or cut"),
+        (without_the_windows, StoreDamagedError, "windows/c/0/0 is damaged: it is missing or cut"),
+        (without_an_array, StoreDamagedError, "windows/c/0/0 is damaged: it is missing or cut"),
+        (never_written, IncompleteStoreError, "1 of its files were never written, the first is weights/c/5/0"),
         (with_a_duplicate_step, StoreFormatError, "duplicate steps: sample 20 has step 19, the one before 19"),
         (with_a_decreasing_step, StoreFormatError, "decreasing steps: sample 20 has step 3, the one before 19"),
         (with_a_step_too_few, StoreFormatError, "40 steps for 41 samples"),
@@ -137,8 +156,8 @@ def test_a_flipped_byte_never_gives_numbers(path, place):
     content = bytearray(shard.read_bytes())
     content[int(place * len(content))] ^= 1
     shard.write_bytes(content)
-    named = r"weights: chunk \(1, 0\) in the file weights/c/1/0, of steps 8–15, is damaged: .*checksum"
-    with pytest.raises(StoreFormatError, match=named) as refused:
+    named = "weights/c/1/0 is damaged: .*checksum.*it holds the steps 8–15"
+    with pytest.raises(StoreDamagedError, match=named) as refused:
         open_trajectory(path).points(Window(0, 40))
     assert "\n" not in str(refused.value)
 
@@ -148,10 +167,18 @@ def test_a_truncated_shard_never_gives_numbers(path, kept):
     shard = path / "weights/c/4/0"
     content = shard.read_bytes()
     shard.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(
-        StoreFormatError, match=r"weights: chunk \(4, 0\) in the file weights/c/4/0, of steps 32–39, is damaged"
-    ):
-        open_trajectory(path).points(Window(0, 40))
+    with pytest.raises(StoreDamagedError, match="weights/c/4/0 is damaged: it is missing or cut"):
+        open_trajectory(path)
+
+
+def test_a_shard_in_another_ones_place_never_gives_numbers(path):
+    trajectory = open_trajectory(path)
+    shards = [path / f"weights/c/{number}/0" for number in (1, 2)]
+    first, second = (shard.read_bytes() for shard in shards)
+    shards[0].write_bytes(second)
+    shards[1].write_bytes(first)
+    with pytest.raises(StoreDamagedError, match="weights/c/1/0 is damaged"):
+        trajectory.points(Window(0, 40))
 
 
 def test_the_damaged_one_of_several_chunks_in_a_shard_is_named(record_path, monkeypatch):
@@ -166,7 +193,7 @@ def test_the_damaged_one_of_several_chunks_in_a_shard_is_named(record_path, monk
     assert trajectory.points(Window(0, 40), slice(0, 16)).shape == (41, 16)
     assert trajectory.points(Window(24, 16)).shape == (17, 48)
     for columns in (slice(None), slice(10, 40)):
-        with pytest.raises(StoreFormatError, match=r"chunk \(2, 1\) in the file weights/c/2/0, of steps 16–23"):
+        with pytest.raises(StoreDamagedError, match=r"weights/c/2/0 is damaged: .*chunk at byte \d+.*the steps 16–23"):
             trajectory.points(Window(0, 40), columns)
 
 
@@ -176,7 +203,7 @@ def test_a_damaged_table_or_series_is_named(path, name):
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    with pytest.raises(StoreFormatError, match=f"{name} is damaged: .*checksum") as refused:
+    with pytest.raises(StoreFormatError, match=f"{name}/c/.* is damaged: .*checksum") as refused:
         open_trajectory(path).series(name)
     assert "\n" not in str(refused.value)
 

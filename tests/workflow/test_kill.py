@@ -250,8 +250,8 @@ def start(command):
 AT_WORK = {
     "train": "scratch/killed/*/checkpoints/*.pt",
     "publishing": "results/killed/runs/*/trajectory.zarr",
-    "geometry": "results/killed/runs/*/.geometry.zarr.partial",
-    "diffusion": "results/killed/runs/*/.diffusion.zarr.partial",
+    "geometry": "results/killed/runs/*/.geometry.zarr.*.partial",
+    "diffusion": "results/killed/runs/*/.diffusion.zarr.*.partial",
     "table": "results/killed/runs/*/exponents.csv",
 }
 

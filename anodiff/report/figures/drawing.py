@@ -6,7 +6,6 @@ Those of a sweep, its landscapes and its simplified model, or those of one run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.report.figures.catalogue import ALL_FIGURES, FIGURES, FORMATS, LANDSCAPE_FIGURES, MODEL_FIGURES
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
-from anodiff.storage.stores import writing
+from anodiff.storage.stores import writing, writing_all
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep.results import RunResult, read_run, read_runs
 
@@ -73,8 +72,7 @@ def draw(
     if not wanted:
         raise ConfigError("no runs given; name their folders, such as results/demo/runs/*")
     files = {kind: _files_of(kind, wanted, Path(output), formats) for kind in wanted}
-    with ExitStack() as stack:
-        temporary = {file: stack.enter_context(writing(file, overwrite=overwrite)) for own in files.values() for file in own}
+    with writing_all([file for own in files.values() for file in own], overwrite=overwrite) as temporary:
         for number, (kind, own) in enumerate(files.items()):
             report(number, len(files), kind)
             figure = ALL_FIGURES[kind].function()(found.data(kind, every="all" not in kinds))

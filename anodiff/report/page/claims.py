@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from anodiff.errors import ConfigError
+from anodiff.storage.tables import read_table
 from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
 from anodiff.sweep.hypothesis_tests import combined_verdict
 
@@ -86,10 +87,7 @@ class ClaimAnswer:
 
 def read_claims(path: str | Path) -> list[ClaimAnswer]:
     """Read claims.csv, as `anodiff tables` writes it; a claim without rows was not measured."""
-    try:
-        table = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
-        table = pd.DataFrame()
+    table = read_table(path, make="anodiff tables --kind claims")
     if any(column not in table for column in CLAIM_COLUMNS) or not table["verdict"].isin(VERDICTS).all():
         raise ConfigError(f"{path}: not a table of claims; write it with: anodiff tables --kind claims")
     answers = []

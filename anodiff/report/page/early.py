@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pandas as pd
-
 from anodiff.errors import StoreMissingError
 from anodiff.report.figures.catalogue import FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
 from anodiff.report.page import SoFar, write_page
 from anodiff.report.page_state import RUN_LIST, renewal_is_due
+from anodiff.storage.tables import read_table, write_table
 from anodiff.sweep.claims import claim_rows
 from anodiff.sweep.results import RunResult, is_finished, read_runs
 from anodiff.sweep.tables import TABLES, exponents_table, tails_table
@@ -99,12 +98,12 @@ def _write_tables(runs: list[RunResult], results: Path, folder: Path) -> list[Pa
     """
     exponents, tails = exponents_table(runs), tails_table(runs)
     finished = _finished_tables([run.folder for run in runs], results)
-    others = {name: pd.read_csv(finished[name]) for name in BY_OTHER_STAGES if name in finished}
+    others = {name: read_table(finished[name]) for name in BY_OTHER_STAGES if name in finished}
     claims = claim_rows(exponents, tails, **others)
     unknown = [claim for name, claim in BY_OTHER_STAGES.items() if name not in others]
     tables = {"exponents": exponents, "tails": tails, "claims": claims[~claims["claim"].isin(unknown)]}
     for kind, table in tables.items():
-        table.to_csv(folder / f"{kind}.csv", index=False)
+        write_table(table, folder / f"{kind}.csv")
     return [folder / f"{kind}.csv" for kind in tables] + [path for kind, path in finished.items() if kind not in tables]
 
 

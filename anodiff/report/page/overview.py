@@ -13,6 +13,7 @@ import pandas as pd
 from anodiff.diffusion.columns import EXPONENT_COLUMNS
 from anodiff.errors import ConfigError
 from anodiff.report.page.tables import shown_number
+from anodiff.storage.tables import read_table
 from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS
 from anodiff.sweep.tables import TABLES
 
@@ -88,10 +89,7 @@ FACTS = [name for name in RUN_COLUMNS if name not in ("run", "group")]
 
 def read_exponents(path: str | Path) -> pd.DataFrame:
     """Read the exponents of a sweep; `ConfigError` if the file is not that table."""
-    try:
-        rows = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
-        rows = pd.DataFrame()
+    rows = read_table(path, make="anodiff tables")
     lacking = [column for column in (*SETTING_COLUMNS, *RUN_COLUMNS, *EXPONENT_COLUMNS) if column not in rows]
     if lacking:
         raise ConfigError(f"{path}: not a table of a sweep, it has no column {lacking[0]!r}; write it with: anodiff tables")

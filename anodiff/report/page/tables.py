@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from anodiff.errors import ConfigError
+from anodiff.storage.tables import read_table
 from anodiff.sweep.tables import TABLES
 
 #: Largest number of rows. A table with more would make the page too large, and shows only the first and the last window.
@@ -37,11 +37,8 @@ class PageTable:
 
 
 def read_page_table(path: Path) -> pd.DataFrame:
-    """Read a table of the sweep; `ConfigError` if the file is not a table."""
-    try:
-        return pd.read_csv(path, low_memory=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
-        raise ConfigError(f"{path}: not a table; write it with: anodiff tables --kind {path.stem}") from None
+    """Read a table of the sweep; raises what `anodiff.storage.tables.read_table` raises."""
+    return read_table(path, make=f"anodiff tables --kind {path.stem}", low_memory=False)
 
 
 def page_table(kind: str, table: pd.DataFrame) -> PageTable:

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anodiff.errors import StoreFormatError
 from anodiff.settings.stages import SimplifiedModelSettings
 from anodiff.simulation.surfaces.ensemble import MODEL_COLUMNS, WAITING, Ensemble, measure_ensembles
 from anodiff.simulation.surfaces.surface import Surface
-from anodiff.storage.stores import create_store, finish_store, open_store, writing
+from anodiff.storage.arrays import create_array
+from anodiff.storage.stores import create_store, finish_store, open_store, writing_all
+from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 
 KIND = "anodiff simplified model"
-VERSION = 1
+VERSION = 2
 
 #: Arrays in the group of each kind: dimensions, meaning. The columns of the table are there too, by
 #: surface.
@@ -48,23 +49,19 @@ def write_model(
         If surfaces or walks do not fit into memory.
     OutputExistsError, StorageError
     """
-    with writing(output, overwrite=overwrite) as store, writing(table, overwrite=overwrite) as csv:
+    with writing_all([output, table], overwrite=overwrite) as temporary, one_blas_thread():
         ensembles = measure_ensembles(settings, report=report)
         attributes = {"settings": settings.model_dump(mode="json"), "kinds": [ensemble.kind for ensemble in ensembles]}
-        group = create_store(store, KIND, VERSION, attributes)
+        group = create_store(temporary[Path(output)], KIND, VERSION, attributes)
         for number, ensemble in enumerate(ensembles):
             about = {"setting": ensemble.setting, "kind": ensemble.kind, "periodic": ensemble.example.periodic}
             subgroup = group.create_group(str(number), attributes=about)
             for name, values in _arrays(ensemble, settings.steps).items():
                 dimensions, meaning = ARRAYS[name] if name in ARRAYS else (("surface",), MODEL_COLUMNS[name].meaning)
-                array = subgroup.create_array(
-                    name, shape=values.shape, dtype=values.dtype, dimension_names=dimensions,
-                    attributes={"long_name": meaning},
-                )  # fmt: skip
-                array[...] = values
+                create_array(subgroup, name, dimensions, {"long_name": meaning}, data=values)
         finish_store(group)
         rows = pd.concat([ensemble.rows for ensemble in ensembles], ignore_index=True)
-        rows.to_csv(csv, index=False)
+        rows.to_csv(temporary[Path(table)], index=False)
     return rows
 
 
@@ -73,29 +70,26 @@ def open_model(path: str | Path) -> list[Ensemble]:
 
     Raises
     ------
-    StoreMissingError, StoreFormatError, IncompleteStoreError
+    StoreMissingError, StoreFormatError, IncompleteStoreError, StoreDamagedError
     """
     group = open_store(path, KIND, VERSION)
     attributes: dict[str, Any] = dict(group.attrs)
     found = []
-    try:
-        for number, kind in enumerate(attributes["kinds"]):
-            arrays = {
-                name: np.asarray(group[f"{number}/{name}"][...])  # type: ignore[index]
-                for name in [*ARRAYS, *_numeric_columns()]
-            }
-            about: dict[str, Any] = dict(group[str(number)].attrs)
-            setting = str(about.get("setting", attributes["settings"]["name"]))
-            rows = pd.DataFrame({"setting": setting, "kind": kind} | {name: arrays[name] for name in _numeric_columns()})
-            hurst = arrays["hurst"][0]
-            example = Surface(
-                arrays["height"], str(kind), None if np.isnan(hurst) else float(hurst),
-                bool(about["periodic"]),
-            )  # fmt: skip
-            curves = arrays["lag"], arrays["ageing_msd"], arrays["time_averaged_msd"], arrays["gradient"]
-            found.append(Ensemble(setting, str(kind), rows[list(MODEL_COLUMNS)], *curves, example, arrays["path"]))
-    except (KeyError, ValueError) as error:
-        raise StoreFormatError(f"{path}: damaged: {' '.join(str(error).split())}; make it again") from None
+    for number, kind in enumerate(attributes["kinds"]):
+        arrays = {
+            name: np.asarray(group[f"{number}/{name}"][...])  # type: ignore[index]
+            for name in [*ARRAYS, *_numeric_columns()]
+        }
+        about: dict[str, Any] = dict(group[str(number)].attrs)
+        setting = str(about.get("setting", attributes["settings"]["name"]))
+        rows = pd.DataFrame({"setting": setting, "kind": kind} | {name: arrays[name] for name in _numeric_columns()})
+        hurst = arrays["hurst"][0]
+        example = Surface(
+            arrays["height"], str(kind), None if np.isnan(hurst) else float(hurst),
+            bool(about["periodic"]),
+        )  # fmt: skip
+        curves = arrays["lag"], arrays["ageing_msd"], arrays["time_averaged_msd"], arrays["gradient"]
+        found.append(Ensemble(setting, str(kind), rows[list(MODEL_COLUMNS)], *curves, example, arrays["path"]))
     return found
 
 
