@@ -76,7 +76,7 @@ def test_a_run_goes_from_training_to_its_page_with_the_wheel_alone(program, tmp_
     for line in (
         "train first/run.yaml --device cpu",
         "geometry first/trajectory.zarr",
-        "diffusion first/geometry.zarr --analysis {long_lags:[5,25]}",
+        "diffusion first/geometry.zarr --analysis {'long_lags':[5,25]}",
         "run-figures first --kind msd",
         "tables first --output exponents.csv",
         "figures msd first --output msd.svg",
