@@ -29,7 +29,8 @@ import scipy
 from numpy.typing import ArrayLike
 
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, jackknife_ratio
-from anodiff.storage.numbers import real_numbers, whole_number
+from anodiff.storage.counts import whole_number
+from anodiff.storage.numbers import real_numbers
 from anodiff.storage.types import FloatArray
 
 #: The smallest number of blocks, or of block sums, that gets an interval.

@@ -110,7 +110,7 @@ def stored_point(trajectory: Trajectory, step: int) -> FloatArray:
     if row == len(steps) or steps[row] != step:
         near = steps[max(0, row - 1) : row + 1]
         raise ConfigError(f"{trajectory.path}: step {step} is not stored; the nearest are {' and '.join(map(str, near))}")
-    point = trajectory.points(Window(int(step), 0))[0].astype(np.float64)
+    point = trajectory.point(step).astype(np.float64)
     if not np.isfinite(point).all():
         name = trajectory.parameter_name(int(np.flatnonzero(~np.isfinite(point))[0]))
         raise StoreFormatError(f"{trajectory.path}: step {step}: {name} is not finite; take an earlier step")

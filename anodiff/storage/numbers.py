@@ -111,23 +111,6 @@ def whole_numbers(values: ArrayLike, name: str, low: int, high: int) -> NDArray[
     return found.astype(np.int64)
 
 
-def whole_number(value: float, name: str, low: int) -> int:
-    """Return a whole number of at least ``low``.
-
-    Raises
-    ------
-    ConfigError
-        If it is none.
-    """
-    try:
-        whole = int(value)
-    except (TypeError, ValueError, OverflowError):
-        whole = low - 1
-    if whole != value or whole < low:
-        raise ConfigError(f"{name}: got {value}, expected a whole number, {low} or more")
-    return whole
-
-
 def _of_tensor(tensor: Any, name: str) -> NDArray[Any]:
     """Return a torch tensor's values; half precisions are widened, which is exact."""
     tensor = tensor.detach()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
 from anodiff.settings.run import DEFAULT_DEVICE_MEMORY, DEFAULT_SKETCH_SIZE, DEFAULT_WINDOW_LENGTH
+from anodiff.storage.counts import whole_number
 from anodiff.storage.stores import COMPLETE, finish_store, storage_errors
 from anodiff.trajectory.background import BackgroundThread
 from anodiff.trajectory.flat_parameters import FlatParameters
@@ -81,8 +82,8 @@ class TrajectoryRecorder:
     Raises
     ------
     ConfigError
-        If there is nothing to record, ``sketch_size`` does not fit the model, or ``resume`` is of
-        another recording.
+        If there is nothing to record, a number is out of range or not whole, ``sketch_size`` does
+        not fit the model, or ``resume`` is of another recording.
     StoreMissingError, StoreFormatError
         If there is no store to resume in, or it is damaged.
     StorageError
@@ -125,6 +126,9 @@ class TrajectoryRecorder:
         named = list(model.named_parameters())
         if not named:
             raise ConfigError("the model has no parameters, so there is no path to record")
+        steps = steps if steps is None else whole_number(steps, "steps", 1)
+        window_length = whole_number(window_length, "window_length", 1)
+        gradient_coordinates = whole_number(gradient_coordinates, "gradient_coordinates", 0)
         self.path = Path(path)
         self._steps = steps
         self.completed = 0

@@ -113,7 +113,7 @@ class Trajectory:
         StoreDamagedError
             If a chunk is damaged or missing. The message names its file and its steps.
         """
-        return self._samples("weights", window, columns)
+        return self._samples("weights", window.steps, columns)
 
     def gradient_sample(self, window: Window) -> NDArray[np.float32]:
         """Return the sampled gradient at each of the window's points, (updates + 1, coordinates).
@@ -125,7 +125,7 @@ class Trajectory:
         StoreDamagedError
             If a chunk is damaged or missing.
         """
-        return self._samples("gradient_sample", window, slice(None))
+        return self._samples("gradient_sample", window.steps, slice(None))
 
     def gram(self, number: int) -> NDArray[np.float64]:
         """Return the update Gram matrix of a window, by its number, shape (updates, updates).
@@ -157,18 +157,22 @@ class Trajectory:
         if not same:
             raise StoreFormatError(f"{self.path}: the store changed while it was being read; run this again")
 
-    def _samples(self, name: str, window: Window, columns: slice) -> NDArray[Any]:
+    def point(self, step: int) -> NDArray[Any]:
+        """Return the point that is stored for a step, shape (P,), as `points` does."""
+        return self._samples("weights", np.array([step]), slice(None))[0]
+
+    def _samples(self, name: str, steps: NDArray[np.int64], columns: slice) -> NDArray[Any]:
         stored = self.weights if name == "weights" else self.array(name)
         array = stored.with_config({"order": "F"})  # as stored, so nothing is transposed
-        rows = np.searchsorted(self.kept_steps, window.steps)
+        rows = np.searchsorted(self.kept_steps, steps)
         first, last = int(rows[0]), int(rows[-1])
         try:
             block = np.asarray(array[first : last + 1, columns])
         except StoreDamagedError as error:
             self.check_unchanged()
             shard = int(error.chunk.split("/")[1]) * (array.shards or array.chunks)[0]
-            steps = self.kept_steps[shard : shard + (array.shards or array.chunks)[0]]
-            reason = f"{error.reason}; it holds the steps {steps[0]}–{steps[-1]}"
+            held = self.kept_steps[shard : shard + (array.shards or array.chunks)[0]]
+            reason = f"{error.reason}; it holds the steps {held[0]}–{held[-1]}"
             raise StoreDamagedError(self.path, error.array, error.chunk, reason) from None
         return block if len(block) == len(rows) else block[rows - first]
 

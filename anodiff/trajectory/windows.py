@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from anodiff.errors import ConfigError
+from anodiff.storage.counts import whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,11 +25,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Window:
-    """Points ``start, start + stride, …, start + length`` of a run, in optimiser steps."""
+    """Points ``start, start + stride, …, start + length`` of a run, in optimiser steps.
+
+    Raises
+    ------
+    ConfigError
+        If an entry is no whole number, the start is negative, or the window holds no update.
+    """
 
     start: int
     length: int
     stride: int = 1
+
+    def __post_init__(self) -> None:
+        for name, low in (("start", 0), ("length", 1), ("stride", 1)):
+            object.__setattr__(self, name, whole_number(getattr(self, name), f"{name} of a window", low))
+        if self.stride > self.length:
+            raise ConfigError(f"a window of length {self.length} and stride {self.stride} holds no update; take a longer one")
 
     @property
     def updates(self) -> int:
@@ -77,7 +90,7 @@ def plan_windows(
         planned = [Window(start, length) for start in doubling if start + length <= steps]
     for window in planned:
         _check_end(window, steps)
-    return sorted((window for window in planned if window.updates), key=lambda window: (window.start, window.length))
+    return sorted(planned, key=lambda window: (window.start, window.length))
 
 
 def kept_steps(windows: Sequence[Window]) -> NDArray[np.int64]:

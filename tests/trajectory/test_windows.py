@@ -1,21 +1,68 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anodiff.errors import ConfigError
 from anodiff.settings.run import RunSettings, WindowSettings
-from anodiff.trajectory import Window, kept_steps, open_trajectory, plan_windows, read_windows, updates_give_gradients
+from anodiff.trajectory import (
+    TrajectoryRecorder,
+    Window,
+    kept_steps,
+    open_trajectory,
+    plan_windows,
+    read_windows,
+    updates_give_gradients,
+)
 
 lengths = st.integers(2, 300)
 run_lengths = st.integers(2, 2000)
-windows = st.builds(Window, st.integers(0, 200), st.integers(1, 60), st.integers(1, 7))
+windows = st.builds(
+    lambda start, updates, stride: Window(start, updates * stride, stride),
+    st.integers(0, 200),
+    st.integers(1, 60),
+    st.integers(1, 7),
+)
 
 
 def test_a_window_holds_every_stride_th_step_from_start_to_end():
     window = Window(10, 12, 4)
     assert window.steps.tolist() == [10, 14, 18, 22]
     assert window.updates == 3
+
+
+@pytest.mark.parametrize(
+    ("window", "said"),
+    [
+        ((-5, 10), "start of a window: got -5, expected a whole number, 0 or more"),
+        ((0, 0), "length of a window: got 0, expected a whole number, 1 or more"),
+        ((0, -4), "length of a window: got -4"),
+        ((0, 2.5), "length of a window: got 2.5"),
+        ((0, 4, 0), "stride of a window: got 0"),
+        ((0, float("nan")), "length of a window: got nan"),
+        ((0, "ten"), "length of a window: got ten"),
+        ((0, 3, 5), "a window of length 3 and stride 5 holds no update"),
+    ],
+)
+def test_a_window_that_no_run_can_have_is_refused_as_it_is_made(window, said):
+    with pytest.raises(ConfigError, match=said):
+        Window(*window)
+
+
+def test_whole_floats_and_numbers_of_numpy_are_steps():
+    assert Window(0.0, np.int64(4), np.float32(2)) == Window(0, 4, 2)
+    assert type(Window(0, np.int64(4)).length) is int
+
+
+@pytest.mark.parametrize(
+    "option", [{"gradient_coordinates": -1}, {"window_length": 0}, {"window_length": 2.5}, {"steps": 0}], ids=str
+)
+def test_a_recording_that_nobody_could_read_is_refused_before_it_begins(tmp_path, option):
+    (name,) = option
+    with pytest.raises(ConfigError, match=f"{name}: got"):
+        TrajectoryRecorder(torch.nn.Linear(2, 1), tmp_path / "path.zarr", **option)
+    assert not (tmp_path / "path.zarr").exists()
 
 
 @given(run_lengths, lengths)
