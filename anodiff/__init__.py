@@ -5,29 +5,18 @@ Public names are imported when they are first used, so that ``import anodiff`` i
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+import lazy_loader
 
-_PUBLIC = {
-    "TrajectoryRecorder": "anodiff.trajectory",
-    "Window": "anodiff.trajectory",
-    "open_trajectory": "anodiff.trajectory",
-    "PathGeometry": "anodiff.geometry",
-    "path_geometry": "anodiff.geometry",
-    "fourier_msd": "anodiff.geometry",
-    "open_geometry": "anodiff.geometry",
-    "PROCESSES": "anodiff.simulation.processes",
-    "open_diffusion": "anodiff.diffusion.analysis",
-    "RunSettings": "anodiff.settings.run",
-    "load_config": "anodiff.settings.loading",
-    "sweep_runs": "anodiff.sweep.runs",
-    "AnodiffError": "anodiff.errors",
-}
-
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'anodiff' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "trajectory": ["TrajectoryRecorder", "Window", "open_trajectory"],
+        "geometry": ["PathGeometry", "path_geometry", "fourier_msd", "open_geometry"],
+        "simulation.processes": ["PROCESSES"],
+        "diffusion.analysis": ["open_diffusion"],
+        "settings.run": ["RunSettings"],
+        "settings.loading": ["load_config"],
+        "sweep.runs": ["sweep_runs"],
+        "errors": ["AnodiffError"],
+    },
+)

@@ -8,7 +8,7 @@ full  all weights
 zarr  the same files, written by zarr-python instead of `anodiff.trajectory.shards`
 none  Gram matrices, with weights: none
 
-The runs are those of config/config.yaml: the MLP and ResNet-14 on digits, augmented. A GPU also
+The runs are those of config/digits.yaml: the MLP and ResNet-14 on digits, augmented. A GPU also
 gets ResNet-14 on images like those of CIFAR-10 in batches of 1024, and replays steps as graphs
 unless --no-cuda-graph is given. For each network four runs take turns in one process, in a new
 random order every round. Each has its own network, and its turn ends when the background thread has
@@ -45,7 +45,7 @@ from anodiff.trajectory import TrajectoryRecorder, open_trajectory
 from anodiff.trajectory.format import sample_layout
 from anodiff.trajectory.shards import ShardFiles
 
-CONFIG = Path(__file__).parents[1] / "config/config.yaml"
+CONFIG = Path(__file__).parents[1] / "config/digits.yaml"
 
 #: The run's data, model and batch size, and the epochs of a turn.
 CASES = {

@@ -64,7 +64,10 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory):
-    """The folder of the test-sized sweep, made to its page on this machine once for all processes; no test changes it."""
+    """The folder of the test-sized sweep, made to its page on this machine once for all processes; no test changes it.
+
+    What Snakemake said is in swept.done, beside it.
+    """
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -72,10 +75,10 @@ def swept(tmp_path_factory):
     with (shared / "swept.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            finished = snakemake(folder)
+            finished = snakemake(folder, "--verbose")
             assert finished.returncode == 0, finished.stderr
             assert f"The page: {folder}/results/tiny/index.html" in finished.stderr
-            done.touch()
+            done.write_text(finished.stderr)
     return folder
 
 

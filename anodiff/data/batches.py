@@ -74,6 +74,9 @@ class Batches:
         self.batch_size = batch_size
         self.replacement = replacement
         self.steps_per_epoch = samples // batch_size if drop_last else -(-samples // batch_size)
+        left_over = 0 if drop_last or replacement else samples % batch_size
+        #: Samples of the smallest batch of an epoch.
+        self.smallest = left_over or batch_size
         self._generator = generator
         self._device = device
 

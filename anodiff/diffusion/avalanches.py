@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from anodiff.diffusion.intervals import UNKNOWN, UPPER, Interval
 from anodiff.errors import ConfigError
+from anodiff.storage.numbers import real_numbers
 from anodiff.storage.types import FloatArray
 
 #: The smallest number of avalanches of one duration whose mean size is used.
@@ -86,15 +87,13 @@ def loss_avalanches(losses: ArrayLike, threshold: float = 1.0) -> Avalanches:
     >>> found.starts, found.durations, found.sizes
     (array([2]), array([2]), array([9.]))
     """
-    points = np.array(losses, np.float64)
-    if points.ndim != 1:
-        raise ConfigError(f"losses: got shape {points.shape}, expected one loss per point, (T+1,)")
+    points = real_numbers(losses, "losses", "(T+1,)", finite=False)
     if not (math.isfinite(threshold) and threshold >= 0):
         raise ConfigError(f"threshold: got {threshold}, expected a finite number of standard deviations, 0 or more")
     points[~np.isfinite(points)] = np.nan
     changes = np.diff(points)
     known = changes[np.isfinite(changes)]
-    if not len(known):
+    if len(known) < 2:  # one change has no deviation
         return Avalanches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), math.nan, math.nan)
     limit = threshold * float(known.std())
     large = np.abs(changes) > limit  # False for a missing loss

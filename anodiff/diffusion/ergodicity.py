@@ -23,6 +23,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, jackknife_ratio
+from anodiff.storage.numbers import real_numbers
 
 
 def ensemble_mean(values: ArrayLike) -> Interval:
@@ -35,7 +36,7 @@ def ensemble_mean(values: ArrayLike) -> Interval:
     >>> ensemble_mean([1.0, 1.2, 1.1]).value.round(3)
     np.float64(1.1)
     """
-    known = np.asarray(values, np.float64)
+    known = real_numbers(values, "values", finite=False)
     known = known[np.isfinite(known)]
     if not len(known):
         return UNKNOWN
@@ -52,7 +53,7 @@ def ergodicity_breaking(time_averaged: ArrayLike) -> Interval:
     The variance is the unbiased one. The interval is that of a normal variance (χ²), because the
     mean is known far better.
     """
-    msd = np.asarray(time_averaged, np.float64)
+    msd = real_numbers(time_averaged, "time_averaged", finite=False)
     msd = msd[np.isfinite(msd)]
     if len(msd) < 2 or not msd.mean() > 0:
         return UNKNOWN
@@ -67,7 +68,8 @@ def ageing_ratio(from_first: ArrayLike, time_averaged: ArrayLike) -> Interval:
 
     Both are at one lag, shape (paths,). The interval is a jackknife's over paths, of the logarithm.
     """
-    displacement, msd = np.asarray(from_first, np.float64), np.asarray(time_averaged, np.float64)
+    displacement = real_numbers(from_first, "from_first", finite=False)
+    msd = real_numbers(time_averaged, "time_averaged", finite=False)
     known = np.isfinite(displacement) & np.isfinite(msd)
     displacement, msd = displacement[known], msd[known]
     if not len(msd) or not (displacement.sum() > 0 and msd.sum() > 0):

@@ -10,13 +10,15 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anodiff.storage.numbers import real_numbers
+
 
 def slope(lags: ArrayLike, msd: ArrayLike) -> float:
     """Return the least-squares slope of ln MSD against ln τ, all octaves of τ counting the same.
 
     The weights are 1/τ. NaN if fewer than two lags have a positive, finite MSD.
     """
-    tau, displacement = np.asarray(lags, float), np.asarray(msd, float)
+    tau, displacement = real_numbers(lags, "lags", "(n,)"), real_numbers(msd, "msd", "(n,)", finite=False)
     usable = (tau > 0) & np.isfinite(displacement) & (displacement > 0)
     if usable.sum() < 2:
         return math.nan

@@ -18,6 +18,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
+from anodiff.storage.numbers import real_numbers
 from anodiff.storage.types import FloatArray
 
 #: Relative accuracy to which a measured MSD can be a power law: fits that agree within it are
@@ -102,7 +103,7 @@ def fit_regimes(lags: ArrayLike, msd: ArrayLike, covariance: FloatArray | None =
         Covariance of ln Δr² at the lags, shape (lags, lags). Without it, all lags have the same
         weight, and the information criterion counts one independent value per octave of lag.
     """
-    tau, displacement = np.asarray(lags, float), np.asarray(msd, float)
+    tau, displacement = real_numbers(lags, "lags", "(n,)"), real_numbers(msd, "msd", "(n,)", finite=False)
     usable = np.isfinite(displacement) & (displacement > 0)
     if usable.sum() < MIN_LAGS:
         return NOTHING_FITTED

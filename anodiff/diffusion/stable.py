@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 from anodiff.diffusion.intervals import DRAWS, LOWER, UNKNOWN, UPPER, Interval
 from anodiff.diffusion.stable_law import NO_LAW, ComplexArray, StableLaw, centre_offset
 from anodiff.errors import ConfigError
+from anodiff.storage.numbers import real_numbers
 from anodiff.storage.types import FloatArray, Seed
 
 #: Frequencies u of the characteristic function of standardised values: multiples of the first.
@@ -92,7 +93,7 @@ def fit_stable(values: ArrayLike) -> StableLaw:
     >>> round(law.alpha, 1), round(law.scale, 1)
     (1.0, 1.0)
     """
-    checked = _checked(values, "(n,)", 1)
+    checked = real_numbers(values, "values", "(n,)")
     start = quantile_start(checked)
     if start is None:
         return NO_LAW
@@ -135,7 +136,7 @@ def fit_stable_with_intervals(values: ArrayLike, *, draws: int = DRAWS, seed: Se
     >>> fit.alpha.low > 1.9, fit.alpha.high
     (True, 2.0)
     """
-    checked = _checked(values, "(T, m)", 2)
+    checked = real_numbers(values, "values", "(T, m)")
     if draws < 1:
         raise ConfigError(f"draws: expected at least 1, got {draws}")
     start = quantile_start(checked)
@@ -181,15 +182,6 @@ def parameters_of(characteristic: ComplexArray, centre: float = 0.0, scale: floa
     beta = np.clip(beta, -1, 1)
     scales, centres = scale * gamma, centre + scale * (up - beta * us) / uu
     return np.array([alpha, beta, scales, centres - beta * centre_offset(alpha, scales), centres])
-
-
-def _checked(values: ArrayLike, shape: str, dimensions: int) -> FloatArray:
-    checked = np.asarray(values, float)
-    if checked.ndim != dimensions:
-        raise ConfigError(f"values: expected shape {shape}, got {checked.shape}")
-    if not np.isfinite(checked).all():
-        raise ConfigError(f"values: {np.count_nonzero(~np.isfinite(checked))} of {checked.size} are NaN or infinite")
-    return checked
 
 
 def quantile_start(values: FloatArray) -> tuple[float, float] | None:

@@ -29,7 +29,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, jackknife_ratio
-from anodiff.errors import ConfigError
+from anodiff.storage.numbers import real_numbers, whole_number
 from anodiff.storage.types import FloatArray
 
 #: The smallest number of blocks, or of block sums, that gets an interval.
@@ -63,16 +63,15 @@ def hill(values: ArrayLike, tail: int, block: int | None = None) -> Interval:
     Raises
     ------
     ConfigError
-        If ``tail`` or ``block`` is below 1.
+        If values are not finite real numbers, or ``tail`` or ``block`` is no whole number from 1 on.
 
     Examples
     --------
     >>> round(hill(1 / np.arange(1.0, 10_001), 1000).value, 2)  # P(x > y) ~ 1 / y
     1.0
     """
-    if tail < 1:
-        raise ConfigError(f"tail: got {tail}, expected 1 or more")
-    rows = np.asarray(values, np.float64)
+    rows = real_numbers(values, "values")
+    tail = whole_number(tail, "tail", 1)
     sizes = magnitudes(rows)
     if len(sizes) <= tail:
         return UNKNOWN
@@ -117,7 +116,8 @@ def log_moment_index(values: ArrayLike, size: int | None = None, block: int | No
     Raises
     ------
     ConfigError
-        If ``size`` is below 2 or ``block`` below 1.
+        If values are not finite real numbers, ``size`` is no whole number from 2 on, or ``block``
+        none from 1 on.
 
     Examples
     --------
@@ -125,13 +125,12 @@ def log_moment_index(values: ArrayLike, size: int | None = None, block: int | No
     >>> round(log_moment_index(cauchy).value, 1)
     1.0
     """
-    if size is not None and size < 2:
-        raise ConfigError(f"size: got {size}, expected 2 or more")
-    rows = np.asarray(values, np.float64)
+    size = size if size is None else whole_number(size, "size", 2)
+    rows = real_numbers(values, "values")
     generator = np.random.default_rng(seed)
     drawn = [_symmetrised(part, generator) for part in ([rows] if block is None else _blocks(rows, block))]
     used = size or max(2, math.isqrt(int(np.median([len(part) for part in drawn]))))
-    drawn = [part for part in drawn if len(part) >= used]  # blocks are empty after training diverged
+    drawn = [part for part in drawn if len(part) >= used]
     if not drawn:
         return UNKNOWN
     with np.errstate(divide="ignore", invalid="ignore"):  # coinciding values give ln 0
@@ -145,20 +144,24 @@ def log_moment_index(values: ArrayLike, size: int | None = None, block: int | No
 
 
 def magnitudes(values: ArrayLike) -> FloatArray:
-    """Return the absolute values of all values that are finite and not zero, flattened."""
-    sizes = np.abs(np.asarray(values, np.float64)).ravel()
-    return sizes[np.isfinite(sizes) & (sizes > 0)]
+    """Return the absolute values of all values that are not zero, flattened.
+
+    Raises
+    ------
+    ConfigError
+        If values are not finite real numbers.
+    """
+    sizes = np.abs(real_numbers(values, "values")).ravel()
+    return sizes[sizes > 0]
 
 
 def _blocks(rows: FloatArray, block: int) -> list[FloatArray]:
-    if block < 1:
-        raise ConfigError(f"block: got {block}, expected 1 or more")
-    return np.array_split(rows, max(1, len(rows) // block))
+    return np.array_split(rows, max(1, len(rows) // whole_number(block, "block", 1)))
 
 
 def _symmetrised(values: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Return differences of values drawn in pairs, each used once, without a few zeros."""
-    kept = generator.permutation(values[np.isfinite(values) & (values != 0)])
+    kept = generator.permutation(values[values != 0])
     half = len(kept) // 2
     differences = kept[:half] - kept[half : 2 * half]
     nonzero = differences[differences != 0]

@@ -7,24 +7,15 @@ are first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+import lazy_loader
 
-_PUBLIC = {
-    "Geometries": "store",
-    "PathGeometry": "path",
-    "PrincipalCoordinates": "path",
-    "compute_geometry": "reduce",
-    "fourier_msd": "msd",
-    "open_geometry": "store",
-    "path_geometry": "path",
-    "update_gram": "gram",
-}
-
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'anodiff.geometry' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"anodiff.geometry.{_PUBLIC[name]}"), name)
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "store": ["Geometries", "open_geometry"],
+        "path": ["PathGeometry", "PrincipalCoordinates", "path_geometry"],
+        "reduce": ["compute_geometry"],
+        "msd": ["fourier_msd"],
+        "gram": ["update_gram"],
+    },
+)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
+from anodiff.storage.numbers import plain, readable
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.trajectory.products import PRODUCT_COLUMNS, add_products, blas, full_precision
 
@@ -70,7 +71,8 @@ def update_gram(
     report
         Called with the number of parameters done, their total and an empty text.
     """
-    updates, parameters = _shape(points)[0] - 1, points.shape[1]
+    points = as_path(points)
+    updates, parameters = points.shape[0] - 1, points.shape[1]
     sum_products = _sum_on_cpu if device == "cpu" else _sum_with_torch
     itemsize = np.dtype(getattr(points, "dtype", np.float32)).itemsize
     rows = updates + 1
@@ -79,14 +81,29 @@ def update_gram(
     return sum_products(column_blocks(points, memory), updates, threads, device, lambda done: report(done, parameters, ""))
 
 
+def as_path(points: Any) -> Points:
+    """Return points (T+1, P) as an array of real numbers that returns columns.
+
+    Raises
+    ------
+    ConfigError
+        If its entries are no real numbers, or the shape is not that of a path.
+    """
+    path = readable(points, "points")
+    if len(path.shape) != 2 or path.shape[0] < 2 or path.shape[1] < 1:
+        raise ConfigError(f"a path of shape {tuple(path.shape)}; expected (points, parameters), at least (2, 1)")
+    return path
+
+
 def column_blocks(points: Points, memory: float) -> Iterator[tuple[int, Array]]:
     """Yield (first column, columns (T+1, n) in float32 or float64), reading one block ahead."""
-    rows, parameters = _shape(points)
+    points = as_path(points)
+    rows, parameters = points.shape
     columns = columns_per_block(rows, memory, np.dtype(getattr(points, "dtype", np.float32)).itemsize)
     starts = range(0, parameters, columns)
 
     def read(start: int) -> Array:
-        block = np.asarray(points[:, start : start + columns])
+        block = plain(points[:, start : start + columns], "points")
         return block if block.dtype in (np.float32, np.float64) else block.astype(np.float64)
 
     with ThreadPoolExecutor(1) as reader:
@@ -124,6 +141,13 @@ def find_non_finite(points: Points, *, memory: float = MEMORY) -> NonFinite | No
         if len(rows) and (found is None or rows[0] < found.point):
             found = NonFinite(float(block[rows[0], columns[0]]), int(rows[0]), start + int(columns[0]))
     return found
+
+
+def refuse_non_finite(points: Points, memory: float = MEMORY) -> None:
+    """Raise a `ConfigError` that names the first coordinate that is not finite, if there is one."""
+    found = find_non_finite(points, memory=memory)
+    if found is not None:
+        raise ConfigError(f"the path has {found.value} at point {found.point}, parameter {found.parameter}; give finite points")
 
 
 def choose_device(name: str) -> str:
@@ -192,9 +216,3 @@ def _sum_with_torch(
             report(start + block.shape[1])
     lower = np.tril(total.cpu().numpy())
     return lower + np.tril(lower, -1).T
-
-
-def _shape(points: Points) -> tuple[int, int]:
-    if len(points.shape) != 2 or points.shape[0] < 2 or points.shape[1] < 1:
-        raise ConfigError(f"a path of shape {tuple(points.shape)}; expected (points, parameters), at least (2, 1)")
-    return int(points.shape[0]), int(points.shape[1])

@@ -19,7 +19,9 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from anodiff.geometry.gram import MEMORY, Points, column_blocks
+from anodiff.errors import ConfigError
+from anodiff.geometry.gram import MEMORY, Points, as_path, column_blocks, refuse_non_finite
+from anodiff.storage.numbers import whole_numbers
 
 
 def time_averaged_msd(squared_displacements: NDArray[np.float64], lags: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -31,9 +33,10 @@ def time_averaged_msd(squared_displacements: NDArray[np.float64], lags: ArrayLik
     >>> time_averaged_msd((path[:, None] - path[None, :]) ** 2)
     array([0., 1., 4., 9.])
     """
-    if lags is not None:
-        return np.array([np.diagonal(squared_displacements, lag).mean() for lag in np.asarray(lags)])
     points = len(squared_displacements)
+    if lags is not None:
+        whole = whole_numbers(lags, "lags", 0, points - 1)
+        return np.array([np.diagonal(squared_displacements, lag).mean() for lag in whole])
     sums = np.zeros(points)
     for start, row in enumerate(squared_displacements):
         sums[: points - start] += row[start:]
@@ -53,7 +56,7 @@ def msd_at_lags(prefix_sums: NDArray[np.float64], lags: ArrayLike) -> NDArray[np
     diagonal = np.diagonal(prefix_sums)
     values = [
         (diagonal[lag:] + diagonal[: len(diagonal) - lag] - 2 * np.diagonal(prefix_sums, lag)).mean()
-        for lag in np.asarray(lags)
+        for lag in whole_numbers(lags, "lags", 0, len(diagonal) - 1)
     ]
     return np.maximum(np.array(values, float), 0.0)
 
@@ -100,26 +103,36 @@ def fourier_msd(points: Points, *, memory: float = MEMORY) -> NDArray[np.float64
     memory
         Bytes in memory at once, including the transforms.
 
+    Raises
+    ------
+    ConfigError
+        If the shape is not that of a path, or a coordinate is no real number or not finite.
+
     Examples
     --------
     >>> fourier_msd(np.arange(4.0)[:, None]).round(9)  # straight, unit steps
     array([0., 1., 4., 9.])
     """
+    points = as_path(points)
     rows = points.shape[0]
     size = scipy.fft.next_fast_len(2 * rows, real=True)
     squares, correlation = np.zeros(rows), np.zeros(rows)
     batch = max(1, int(memory / 4 // (16 * size)))  # coordinates transformed at once; a transform has 16 bytes per value
-    for _, block in column_blocks(points, memory / 4):
-        for first in range(0, block.shape[1], batch):
-            part = np.ascontiguousarray(block[:, first : first + batch].T, dtype=np.float64)  # (columns, T+1)
-            part -= part.mean(axis=1, keepdims=True)
-            squares += (part**2).sum(axis=0)
-            spectrum = scipy.fft.rfft(part, size, axis=1)
-            power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0)
-            correlation += scipy.fft.irfft(power, size)[:rows]
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is looked for below
+        for _, block in column_blocks(points, memory / 4):
+            for first in range(0, block.shape[1], batch):
+                part = np.ascontiguousarray(block[:, first : first + batch].T, dtype=np.float64)  # (columns, T+1)
+                part -= part.mean(axis=1, keepdims=True)
+                squares += (part**2).sum(axis=0)
+                spectrum = scipy.fft.rfft(part, size, axis=1)
+                power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0)
+                correlation += scipy.fft.irfft(power, size)[:rows]
     starts = np.arange(rows, 0, -1)
     from_first = np.cumsum(squares)[::-1]  # Σ_{i ≤ T−τ} |x_i|²
     from_last = np.cumsum(squares[::-1])[::-1]  # Σ_{i ≥ τ} |x_i|²
     msd = (from_first + from_last - 2 * correlation) / starts
     msd[0] = 0.0
+    if not np.isfinite(msd).all():
+        refuse_non_finite(points, memory)
+        raise ConfigError("the squares of the path's coordinates overflow float64; give its points in another unit")
     return np.maximum(msd, 0.0)

@@ -13,8 +13,9 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.geometry.gram import MEMORY, Points, find_non_finite, update_gram
+from anodiff.geometry.gram import MEMORY, Points, as_path, refuse_non_finite, update_gram
 from anodiff.geometry.msd import msd_at_lags
+from anodiff.storage.numbers import whole_numbers
 from anodiff.storage.types import FloatArray
 from anodiff.trajectory.windows import Window
 
@@ -65,18 +66,32 @@ class PathGeometry:
 
     @cached_property
     def squared_displacements(self) -> FloatArray:
-        """D_ij = |w_j − w_i|² = Σ_{k,l ∈ [i,j)} G_kl, shape (T+1, T+1)."""
-        prefix = self._prefix
+        """D_ij = |w_j − w_i|² = Σ_{k,l ∈ [i,j)} G_kl, shape (T+1, T+1).
+
+        D_{i,j+1} = D_ij + 2 Σ_{k ∈ [i,j)} G_kj + G_jj. So each D is a sum over its own updates alone,
+        and keeps its precision after a jump that is longer than the other updates by any factor. As
+        a difference of prefix sums it would lose the digits of the jump.
+        """
+        squares = np.zeros((len(self.gram) + 1,) * 2)
+        inner = squares[:-1, 1:]
         with np.errstate(invalid="ignore", over="ignore"):
-            diagonal = np.diagonal(prefix)
-            squares = diagonal[:, None] + diagonal[None, :]
-            squares -= prefix + prefix.T  # the sum keeps D exactly symmetric
-            return np.maximum(squares, 0.0, out=squares)
+            inner[:] = np.triu(self.gram, 1)
+            np.cumsum(inner[::-1], axis=0, out=inner[::-1])  # Σ_{k ∈ [i,j)} G_kj
+            inner *= 2
+            inner += np.triu(np.broadcast_to(np.diagonal(self.gram), self.gram.shape))
+            np.cumsum(inner, axis=1, out=inner)
+            np.maximum(inner, 0.0, out=inner)
+        return squares + squares.T
 
     def mean_squared_displacement(self, lags: ArrayLike) -> FloatArray:
         """Return the time-averaged MSD at some lags in updates, shape (lags,), without D.
 
         Cost: O(T²) for the prefix sums and O(T) per lag.
+
+        Raises
+        ------
+        ConfigError
+            If a lag is no whole number from 0 to T.
         """
         return msd_at_lags(self._prefix, lags)
 
@@ -91,14 +106,31 @@ class PathGeometry:
         return np.concatenate([[0.0], np.cumsum(self.step_lengths)])
 
     def update_autocorrelation(self, lags: ArrayLike) -> FloatArray:
-        """Return C(m) = (mean of G_{k,k+m}) / (mean of G_kk), shape (lags,); 0 if independent."""
-        return np.array([np.diagonal(self.gram, lag).mean() for lag in np.asarray(lags)]) / np.diagonal(self.gram).mean()
+        """Return C(m) = (mean of G_{k,k+m}) / (mean of G_kk), shape (lags,); 0 if independent.
+
+        NaN for a path that does not move.
+
+        Raises
+        ------
+        ConfigError
+            If a lag is no whole number from 0 to T − 1.
+        """
+        whole = whole_numbers(lags, "lags", 0, len(self.gram) - 1)
+        square = np.diagonal(self.gram).mean()
+        products = np.array([np.diagonal(self.gram, lag).mean() for lag in whole])
+        return products / square if square > 0 else np.full(len(whole), np.nan)
 
     def update_angles(self, lag: int = 1) -> FloatArray:
         """Return the angle between updates k and k+lag in radians, 0 … π, shape (T − lag,).
 
         NaN if one of the two is zero. In many dimensions, independent updates are at right angles.
+
+        Raises
+        ------
+        ConfigError
+            If the lag is no whole number from 0 to T − 1.
         """
+        (lag,) = whole_numbers(lag, "lag", 0, len(self.gram) - 1).tolist()
         lengths = self.step_lengths
         norms = lengths[: len(lengths) - lag] * lengths[lag:]
         cosine = np.divide(np.diagonal(self.gram, lag), norms, out=np.full(len(norms), np.nan), where=norms > 0)
@@ -163,12 +195,13 @@ class PathGeometry:
 
 
 def path_geometry(points: Points, *, memory: float = MEMORY, device: str = "cpu") -> PathGeometry:
-    """Return the geometry of any path (T+1, P): a numpy, Zarr or HDF5 array, or a memory map.
+    """Return the geometry of any path (T+1, P): an array of numpy, Zarr, HDF5, xarray, torch or
+    pandas, a memory map, or nested lists.
 
     Raises
     ------
     ConfigError
-        If the shape is not that of a path, or a coordinate is not finite.
+        If the shape is not that of a path, or a coordinate is no real number or not finite.
 
     Examples
     --------
@@ -178,10 +211,9 @@ def path_geometry(points: Points, *, memory: float = MEMORY, device: str = "cpu"
            [ 9.,  0., 16.],
            [25., 16.,  0.]])
     """
+    points = as_path(points)
     gram = update_gram(points, memory=memory, device=device)
     if not np.isfinite(gram).all():
-        found = find_non_finite(points, memory=memory)
-        if found is None:
-            raise ConfigError("the squares of the path's updates overflow float32; give its points in float64")
-        raise ConfigError(f"the path has {found.value} at point {found.point}, parameter {found.parameter}; give finite points")
+        refuse_non_finite(points, memory)
+        raise ConfigError("the squares of the path's updates overflow float32; give its points in float64")
     return PathGeometry(gram, Window(0, len(gram)))

@@ -110,13 +110,13 @@ def _product(
         parts = torch.as_tensor(np.asarray(vector).reshape(-1)).to(surface.device, surface.dtype).split(sizes)
         directions = [part.view_as(parameter) for part, parameter in zip(parts, parameters, strict=True)]
         total = torch.zeros(surface.size, dtype=torch.float64, device=surface.device)
-        for number, (images, labels) in enumerate(surface.batches):
+        for number, (weight, images, labels) in enumerate(surface.weighted_batches()):
             graph = kept[number] if number < len(kept) else build(images, labels)
             if number == len(kept) < keeping:
                 kept.append(graph)
             products = multiply(graph, directions)
             if products is not None:
-                total += torch.cat([part.reshape(-1) for part in products]).double() * (len(labels) / surface.samples)
+                total += torch.cat([part.reshape(-1) for part in products]).double() * weight
         return total.cpu().numpy()
 
     return product

@@ -4,7 +4,7 @@
 samples without augmentation. So it is deterministic, and the caller's network never changes.
 
 Batch normalisation needs statistics that no point of a trajectory holds: they are buffers, not
-parameters. They are estimated from the surface's samples in one of two ways:
+parameters. They are those of the surface's samples as one batch, taken in one of two ways:
 
 - ``centre``: once, at the centre, and then held. The surface is a smooth function of the weights,
   the one that a slice is usually meant to show.
@@ -24,10 +24,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.landscape.batch_norm_folding import Folded, fold
+from anodiff.landscape.batch_norm_statistics import estimate_statistics, tracks_statistics
+from anodiff.landscape.batch_weights import batch_weights
 from anodiff.settings.stages import BatchNormStatistics
 from anodiff.storage.types import FloatArray
 
@@ -48,7 +49,8 @@ class LossSurface:
     labels : (N,)
         Targets that ``criterion`` compares the outputs with.
     criterion
-        Mean loss of a batch, from outputs and labels.
+        Loss of a batch, from outputs and labels. The surface is its value for all samples as one
+        batch, whatever it counts: see `anodiff.landscape.batch_weights`.
     centre : (P,), optional
         Point where batch-norm statistics are estimated; by default the model's own parameters.
     batch_norm
@@ -64,7 +66,8 @@ class LossSurface:
     Raises
     ------
     ConfigError
-        If ``batch_norm`` is unknown, there are no samples, or the centre has the wrong shape.
+        If ``batch_norm`` is unknown, there are no samples, the centre has the wrong shape, or the
+        criterion does not return one number.
 
     Examples
     --------
@@ -113,11 +116,30 @@ class LossSurface:
             for first in range(0, self.samples, batch_size)
         ]
         self.set_weights(self.centre)
-        self._normalised = _tracks_statistics(self.network)
+        self._normalised = tracks_statistics(self.network)
         if self._normalised:
             with one_thread():
                 self.estimate_statistics()
         self._folded = self._fold()
+        self.weights = self._weigh()
+
+    def _weigh(self) -> FloatArray:
+        """Return what each batch counts in the mean loss; where no weights do, there is one batch."""
+        labels = [labels for _, labels in self.batches]
+        weights: FloatArray | None = np.ones(1)
+        if len(labels) > 1:
+            with torch.no_grad(), one_thread():
+                weights = batch_weights(self.criterion, [self.network(images) for images, _ in self.batches], labels)
+        if weights is None:
+            self.batches = [(torch.cat([images for images, _ in self.batches]), torch.cat(labels))]
+            return np.ones(1)
+        return weights
+
+    def weighted_batches(self) -> Iterator[tuple[float, Tensor, Tensor]]:
+        """Yield (weight, images, labels) of the batches that count: the loss is Σ weight · criterion."""
+        for weight, (images, labels) in zip(self.weights.tolist(), self.batches, strict=True):
+            if weight:
+                yield weight, images, labels
 
     def _fold(self) -> Folded | None:
         return fold(self.network) if self._normalised and not self._per_point else None
@@ -155,19 +177,8 @@ class LossSurface:
             self._flat.copy_(torch.as_tensor(point))
 
     def estimate_statistics(self) -> None:
-        """Estimate the batch-norm statistics at the current weights, as the mean over batches."""
-        layers = [layer for layer in self.network.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
-        momenta = [layer.momentum for layer in layers]
-        for layer in layers:
-            layer.reset_running_stats()
-            layer.momentum = None  # the plain mean over batches
-            layer.train()
-        with torch.no_grad():
-            for images, _ in self.batches:
-                self.network(images)
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-            layer.eval()
+        """Set the batch-norm statistics to those of all samples as one batch, at the current weights."""
+        estimate_statistics(self.network, [images for images, _ in self.batches])
 
     def __call__(self, point: FloatArray | Tensor) -> float:
         """Return the mean loss at ``point``, (P,); NaN or infinite if the network overflows."""
@@ -178,12 +189,9 @@ class LossSurface:
             network = self._folded.network
         elif self._per_point:
             self.estimate_statistics()
-        total = 0.0
         with torch.inference_mode():
-            losses = [self.criterion(network(images), labels) for images, labels in self.batches]
-            for loss, (_, labels) in zip(losses, self.batches, strict=True):
-                total += loss.item() * len(labels)
-        return total / self.samples
+            losses = [(weight, self.criterion(network(images), labels)) for weight, images, labels in self.weighted_batches()]
+            return sum(weight * loss.item() for weight, loss in losses)
 
     def losses_at(self, points: FloatArray | Tensor) -> FloatArray:
         """Return the losses at several points at once, shape (points, P) → (points,).
@@ -212,9 +220,9 @@ class LossSurface:
 
         total = torch.zeros(len(rows), dtype=torch.float64, device=self.device)
         with torch.no_grad():
-            for images, labels in self.batches:
-                total += torch.func.vmap(loss, in_dims=(0, None, None))(stacked, images, labels).double() * len(labels)
-        return (total / self.samples).cpu().numpy()
+            for weight, images, labels in self.weighted_batches():
+                total += torch.func.vmap(loss, in_dims=(0, None, None))(stacked, images, labels).double() * weight
+        return total.cpu().numpy()
 
     def gradient(self, point: FloatArray | Tensor) -> FloatArray:
         """Return the gradient of the mean loss at ``point``, (P,), with the statistics held."""
@@ -223,13 +231,13 @@ class LossSurface:
             self.estimate_statistics()
         parameters = list(self.network.parameters())
         total = torch.zeros(self.size, dtype=torch.float64, device=self.device)
-        for images, labels in self.batches:
+        for weight, images, labels in self.weighted_batches():
             loss = self.criterion(self.network(images), labels)
             parts = torch.autograd.grad(loss, parameters, allow_unused=True)
             pieces = [
                 torch.zeros_like(parameter) if part is None else part for part, parameter in zip(parts, parameters, strict=True)
             ]
-            total += torch.cat([piece.reshape(-1) for piece in pieces]).double() * (len(labels) / self.samples)
+            total += torch.cat([piece.reshape(-1) for piece in pieces]).double() * weight
         return total.cpu().numpy()
 
 
@@ -254,10 +262,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _tracks_statistics(network: nn.Module) -> bool:
-    return any(isinstance(layer, _BatchNorm) and layer.track_running_stats for layer in network.modules())
 
 
 def draw_subset(samples: int, count: int | None, seed: int) -> NDArray[np.int64]:

@@ -15,9 +15,9 @@ from pathlib import Path
 EARLY_TIME = 315_532_800
 
 #: Least number of seconds between two renewals of an early page; the browser loads it again as often.
-RENEW_EVERY = 30
+RENEW_EVERY = 60
 
-#: The same for each run that the page shows: a renewal takes about a tenth of a second of processor time for each.
+#: The same for each run that the page shows: a renewal takes some seconds, and about a tenth of a second more for each.
 RENEW_EVERY_PER_RUN = 2
 
 #: The file that lists the runs of a sweep, one name a line; Snakemake writes it as it starts.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from anodiff import models
 from anodiff.data import Augmentation, Batches, Dataset
+from anodiff.errors import ConfigError
 from anodiff.settings.run import RunSettings
 from anodiff.storage.stores import COMPLETE, DIVERGED
 from anodiff.storage.types import ProgressCallback, no_progress
@@ -55,6 +56,31 @@ def build_batches(settings: RunSettings, dataset: Dataset) -> Batches:
         device=dataset.train_images.device,
         name=dataset.name,
     )
+
+
+def check_smallest_batch(model: nn.Module, dataset: Dataset, batches: Batches) -> None:
+    """Refuse a network that cannot train on the run's smallest batch, if that is a single sample.
+
+    Batch normalisation of single values has no variance. The network does not change.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot.
+    """
+    if batches.smallest > 1:
+        return
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            torch.func.functional_call(model.train(), buffers, (dataset.train_images[:1],))
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ConfigError(
+            f"training.batch_size {batches.batch_size} leaves one of {batches.samples} samples for a batch of its own, which "
+            "batch normalisation cannot train on; set training.drop_last: true, or another batch_size"
+        ) from None
 
 
 def build_loss(name: str, classes: int) -> Loss:

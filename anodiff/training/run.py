@@ -32,7 +32,7 @@ from anodiff.training.checkpoint import newest_checkpoint, refuse_other_settings
 from anodiff.training.device import provenance, repeatable, session_differences
 from anodiff.training.gpus import claim_device
 from anodiff.training.interruption import Interruption, watch_signals
-from anodiff.training.loop import build_batches, build_model, train_steps
+from anodiff.training.loop import build_batches, build_model, check_smallest_batch, train_steps
 from anodiff.training.precision import float32_precision, precision_warning, to_memory_format
 from anodiff.training.seeding import seed_globals, stream_seed
 from anodiff.training.state import TrainingState
@@ -143,6 +143,7 @@ class _Session:
             sessions = (checkpoint["sessions"] if checkpoint else []) + [provenance(settings.training, self._device)]
         seed_globals(settings.seed, "weights")
         model = to_memory_format(build_model(settings, self._dataset).to(self._device), settings.training)
+        check_smallest_batch(model, self._dataset, self._batches)
         state = TrainingState(settings, model, self._batches, self._device)
         with self._foreign_content(checkpoint):
             if checkpoint:

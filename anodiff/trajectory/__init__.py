@@ -6,24 +6,13 @@ say which points are kept. They are imported when they are first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+import lazy_loader
 
-_PUBLIC = {
-    "Trajectory": "store",
-    "TrajectoryRecorder": "recorder",
-    "Window": "windows",
-    "kept_steps": "windows",
-    "open_trajectory": "store",
-    "plan_windows": "windows",
-    "read_windows": "windows",
-    "updates_give_gradients": "windows",
-}
-
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'anodiff.trajectory' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"anodiff.trajectory.{_PUBLIC[name]}"), name)
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "store": ["Trajectory", "open_trajectory"],
+        "recorder": ["TrajectoryRecorder"],
+        "windows": ["Window", "kept_steps", "plan_windows", "read_windows", "updates_give_gradients"],
+    },
+)

@@ -292,11 +292,11 @@ def test_few_steps_and_repeated_values_give_no_warning(steps):
 
 
 def test_invalid_values_are_refused():
-    with pytest.raises(ConfigError, match=r"values: 1 of 40 are NaN or infinite"):
+    with pytest.raises(ConfigError, match=r"values: 1 of 40 values are NaN or infinite"):
         fit_stable([math.nan] + [1.0] * 39)
-    with pytest.raises(ConfigError, match=r"values: expected shape \(n,\), got \(2, 3\)"):
+    with pytest.raises(ConfigError, match=r"values: got shape \(2, 3\), expected \(n,\)"):
         fit_stable(np.ones((2, 3)))
-    with pytest.raises(ConfigError, match=r"values: expected shape \(T, m\), got \(3,\)"):
+    with pytest.raises(ConfigError, match=r"values: got shape \(3,\), expected \(T, m\)"):
         fit_stable_with_intervals(np.ones(3), seed=0)
     with pytest.raises(ConfigError, match="draws: expected at least 1, got 0"):
         fit_stable_with_intervals(np.ones((100, 3)), draws=0, seed=0)

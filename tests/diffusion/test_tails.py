@@ -148,9 +148,7 @@ def test_gaussian_entries_of_different_variances_look_heavy_tailed_until_each_is
 # Values without an index
 
 
-@pytest.mark.parametrize(
-    "values", [[], [1.0], np.ones(100), np.zeros(50), np.full(50, np.nan), 1 + 1e-15 * np.arange(100)], ids=repr
-)
+@pytest.mark.parametrize("values", [[], [1.0], np.ones(100), np.zeros(50), 1 + 1e-15 * np.arange(100)], ids=repr)
 def test_too_few_or_equal_values_give_nan(values):
     assert math.isnan(hill(values, 10).value)
     law = fit_power_law(values)
@@ -158,7 +156,7 @@ def test_too_few_or_equal_values_give_nan(values):
     assert compare_tails(values, law) == NOT_COMPARED
 
 
-@pytest.mark.parametrize("values", [[], [1.0, 2.0], np.ones(100), np.full(50, np.nan), [-1.0, 1.0] * 500], ids=repr)
+@pytest.mark.parametrize("values", [[], [1.0, 2.0], np.ones(100), [-1.0, 1.0] * 500], ids=repr)
 def test_too_few_or_coinciding_values_have_no_log_moment_index(values):
     assert math.isnan(log_moment_index(values).value)
 
@@ -171,19 +169,16 @@ def test_nearly_equal_values_have_no_discrete_exponent_and_huge_ones_give_no_war
     assert compare_tails(huge, law).exponential.ratio > 2
 
 
-def test_zeros_and_missing_values_are_left_out():
+def test_zeros_are_left_out_and_missing_values_refused():
     values = np.random.default_rng(23).standard_t(2, 1000)
-    holed = np.concatenate([values, np.zeros(100), [np.nan, np.inf, -np.inf]])
+    holed = np.concatenate([values, np.zeros(100)])
     assert hill(holed, 50) == hill(values, 50)
     assert fit_power_law(holed) == fit_power_law(values)
     assert math.isfinite(log_moment_index(holed).value)
-
-
-def test_steps_after_divergence_do_not_spoil_the_blocks_before_them():
-    values = np.random.default_rng(24).standard_cauchy((100, 20))
-    values[60:] = np.nan
-    assert log_moment_index(values, block=10).low > 0.5
-    assert hill(values, 60, block=10).low > 0.5
+    holed[3] = np.nan
+    for estimate in (lambda: hill(holed, 50), lambda: fit_power_law(holed), lambda: log_moment_index(holed)):
+        with pytest.raises(ConfigError, match="values: 1 of 1100 values are NaN or infinite"):
+            estimate()
 
 
 @pytest.mark.parametrize(

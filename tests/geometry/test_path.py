@@ -33,6 +33,15 @@ def test_a_displacement_squared_is_a_metric_squared(path):
     assert (distances[:, :, None] <= distances[:, None, :] + distances[None, :, :] + 1e-9).all()
 
 
+@pytest.mark.parametrize("jump", [1.0, 1e4, 1e8])
+def test_displacements_that_a_jump_is_no_part_of_do_not_lose_digits_to_it(points, jump):
+    updates = np.diff(points, axis=0)
+    updates[30] *= jump
+    squares = PathGeometry(updates @ updates.T, Window(0, 60)).squared_displacements
+    direct = [[np.square(updates[min(i, j) : max(i, j)].sum(0)).sum() for j in range(61)] for i in range(61)]
+    np.testing.assert_allclose(squares, direct, rtol=1e-12)
+
+
 def test_the_gram_matrix_is_positive_semi_definite(path):
     eigenvalues = np.linalg.eigvalsh(path.gram)
     assert eigenvalues.min() > -1e-12 * eigenvalues.max()

@@ -1,5 +1,6 @@
 """The page of an unfinished sweep: what it shows, how often it is renewed, and what it never does."""
 
+import fcntl
 import os
 import re
 import time
@@ -9,7 +10,7 @@ import pytest
 from anodiff.cli.commands.report import _renew
 from anodiff.errors import StoreMissingError
 from anodiff.report.page import write_page
-from anodiff.report.page.early import ABANDONED, renew_page
+from anodiff.report.page.early import renew_page
 from anodiff.report.page_state import RENEW_EVERY, RENEW_EVERY_PER_RUN, renewal_is_due, runs_so_far
 from anodiff.sweep.tables import write_tables
 
@@ -70,7 +71,7 @@ def test_a_whole_page_is_never_replaced_by_an_early_one(sweep):
     assert page.read_bytes() == whole
 
 
-def test_an_early_page_is_renewed_at_most_every_half_minute(sweep):
+def test_an_early_page_is_renewed_at_most_every_minute(sweep):
     page = sweep / "index.html"
     assert renewal_is_due(page)
     renew_page(page)
@@ -87,12 +88,14 @@ def test_an_early_page_of_many_runs_is_renewed_less_often(tmp_path):
     assert renewal_is_due(page, lambda: published + 200 * RENEW_EVERY_PER_RUN + 1)
 
 
-def test_two_processes_do_not_renew_the_page_at_once_and_a_killed_one_does_not_stop_it_for_good(sweep):
+def test_two_processes_do_not_renew_the_page_at_once_and_a_killed_one_does_not_stop_it(sweep):
     page, claim = sweep / "index.html", sweep / ".index.html.renewing"
-    claim.touch()
-    assert not renew_page(page)
-    assert not page.exists()
-    assert renew_page(page, lambda: time.time() + ABANDONED + 1)
+    with claim.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert not renew_page(page)
+        assert not page.exists()
+    assert claim.exists()  # as after a kill
+    assert renew_page(page)
     assert not claim.exists()
 
 

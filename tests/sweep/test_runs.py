@@ -15,7 +15,7 @@ from anodiff.settings.loading import load_config, load_run, validate
 from anodiff.settings.run import RunSettings
 from anodiff.settings.sweep import Config
 from anodiff.sweep.hypothesis_tests import FEWEST
-from anodiff.sweep.runs import sweep_runs
+from anodiff.sweep.runs import landscape_runs, sweep_runs
 
 CONFIGS = Path(__file__).parents[2] / "config"
 DEFAULTS = {"data": "digits", "model": "resnet14", "training": {"steps": 100}}
@@ -266,6 +266,7 @@ def test_the_default_sweep_has_three_families_in_eight_configurations_and_its_cl
         *((each.model.name, each.training.batch_size, each.optimiser.learning_rate) for each in settings), strict=True
     ):
         assert min(Counter(names).values()) >= FEWEST
+    assert len(landscape_runs(made, "first")) >= FEWEST
 
 
 def test_the_long_sweep_of_digits_has_every_kind_of_network_in_two_seeds():

@@ -218,6 +218,27 @@ def test_the_squared_error_is_against_one_hot_targets():
     assert float(build_loss("mse", 3)(outputs, torch.tensor([0, 2]))) == pytest.approx(1 / 6)
 
 
+@pytest.mark.parametrize("batch_size", [4, 16, 359, 1436])
+def test_a_batch_of_one_that_batch_norm_cannot_train_on_is_refused_before_step_0(train, tmp_path, batch_size):
+    model = {"name": "mlp", "width": 8, "depth": 2, "batch_norm": True}
+    left_over = 1437 % batch_size
+    training = {"batch_size": batch_size, "steps": 3}
+    if left_over == 1:
+        with pytest.raises(ConfigError, match=r"leaves one of 1437 samples .*training\.drop_last: true"):
+            train("refused", model=model, training=training)
+        assert not (tmp_path / "scratch" / "refused" / "trajectory.zarr").exists()
+        train("dropped", model=model, training=training | {"drop_last": True})
+    else:
+        train("trained", model=model, training=training)
+
+
+def test_the_trial_of_a_batch_of_one_changes_nothing(train):
+    one, two = (
+        train(name, training={"batch_size": 359, "steps": 8, "drop_last": drop}) for name, drop in (("a", True), ("b", False))
+    )
+    np.testing.assert_array_equal(path_of(one[0])[:4], path_of(two[0])[:4])
+
+
 def test_global_state_is_restored(train):
     torch.manual_seed(3)
     state, threads = torch.get_rng_state(), torch.get_num_threads()

@@ -1,6 +1,7 @@
 """The workflow: the whole road, what a change redoes, and what it leaves alone."""
 
 import os
+import re
 import shutil
 import tomllib
 
@@ -46,6 +47,13 @@ def test_one_command_makes_every_result(swept):
     assert not list((swept / "scratch").rglob("*.zarr"))
     for run in table["run"].unique():
         assert run in (results / "logs" / "train" / f"{run}.log").read_text()
+
+
+def test_snakemake_plans_once_for_each_job_that_ends(swept):
+    said = (swept.parent / "swept.done").read_text()
+    jobs = int(re.search(r"^total +(\d+)$", said, re.M)[1])
+    assert jobs > 20
+    assert 0 < said.count("Ready jobs:") <= 2 * jobs
 
 
 def test_a_diverged_run_is_marked_and_the_sweep_goes_on(swept):

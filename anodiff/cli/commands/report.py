@@ -121,7 +121,7 @@ def run_figures(
     page: Annotated[
         Path | None,
         typer.Option(
-            help="The page of an unfinished sweep: afterwards show the runs so far on it, at most every half minute. A whole "
+            help="The page of an unfinished sweep: afterwards show the runs so far on it, at most every minute. A whole "
             "page stays as it is."
         ),
     ] = None,

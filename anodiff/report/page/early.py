@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,9 +23,6 @@ BY_OTHER_STAGES = {"landscape": 4, "simplified_model": 5}
 
 #: Stores of a run that the table and the figures of the landscape are made from.
 LANDSCAPE = ("landscape/slices", "landscape/roughness.zarr", "landscape/curvature.zarr")
-
-#: Seconds after which a renewal that has not ended counts as killed.
-ABANDONED = 300.0
 
 
 def renew_page(page: str | Path, now: Callable[[], float] = time.time) -> bool:
@@ -68,20 +65,24 @@ def renew_page(page: str | Path, now: Callable[[], float] = time.time) -> bool:
 
 @contextmanager
 def _claimed(page: Path, now: Callable[[], float]) -> Iterator[bool]:
-    """Yield whether this process may renew the page; no other one may until this one has."""
+    """Yield whether this process may renew the page; no other one on this machine does until then.
+
+    The kernel's lock ends with its process. Where there is none, two renewals do the same work, and
+    the later one stays: each page is published by one rename.
+    """
     claim = page.with_name(f".{page.name}.renewing")
-    with suppress(FileNotFoundError):
-        if now() - claim.stat().st_mtime > ABANDONED:
-            claim.unlink()
-    try:
-        os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError:
-        yield False
-        return
-    try:
-        yield renewal_is_due(page, now)
-    finally:
-        claim.unlink(missing_ok=True)
+    with claim.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:  # a file system without locks
+            pass
+        try:
+            yield renewal_is_due(page, now)
+        finally:
+            claim.unlink(missing_ok=True)
 
 
 def _listed_runs(file: Path) -> list[str]:
