@@ -177,7 +177,7 @@ def test_a_shard_in_another_ones_place_never_gives_numbers(path):
     first, second = (shard.read_bytes() for shard in shards)
     shards[0].write_bytes(second)
     shards[1].write_bytes(first)
-    with pytest.raises(StoreDamagedError, match="weights/c/[12]/0 is damaged"):
+    with pytest.raises(StoreDamagedError, match=r"weights/c/[12]/0 is damaged"):
         trajectory.points(Window(0, 40))
 
 
