@@ -3,6 +3,7 @@
 import shlex
 import sys
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from anodiff.report.figures.catalogue import (
 )
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.report.page_state import RUN_LIST
+from anodiff.sweep.finished import why_gather, why_train, write_mark
 from anodiff.sweep.runs import landscape_runs, sweep_runs
 from anodiff.sweep.tables import TABLES
 
@@ -30,6 +32,22 @@ except AnodiffError as error:
     raise SystemExit(2)
 
 RESULTS = f"{SETTINGS.paths.results}/{SETTINGS.sweep.name}"
+
+# Small files that say which trainings and tables are the right ones; see anodiff.sweep.finished.
+MARKS = f".snakemake/anodiff/{SETTINGS.sweep.name}-{sha256(RESULTS.encode()).hexdigest()[:8]}"
+RUNS_MARK = f"{MARKS}/runs"
+if workflow.is_main_process:
+    for name, run in RUNS.items():
+        write_mark(
+            Path(MARKS, "train", name),
+            run.yaml,
+            why_train(Path(RESULTS, "runs", name, "trajectory.zarr"), run.settings),
+        )
+    write_mark(
+        Path(RUNS_MARK),
+        "\n".join(RUNS),
+        why_gather(Path(RESULTS, "tables", "exponents.csv"), RUNS),
+    )
 
 # This machine's folders reach the commands through the environment. If they were parameters of
 # rules, a moved folder would retrain every run. PATH begins with the folder of the interpreter that
