@@ -23,6 +23,7 @@ from anodiff.data import Dataset, load
 from anodiff.errors import AnodiffError, IncompleteStoreError, Interrupted, StoreMissingError
 from anodiff.settings.run import RunSettings
 from anodiff.storage.lock import Lock, run_lock
+from anodiff.storage.peak_memory import record_peak_memory
 from anodiff.storage.stores import (
     DIVERGED,
     discard,
@@ -109,7 +110,12 @@ def train_run(
     working = scratch / "trajectory.zarr"
     refuse_existing(output, overwrite=overwrite)
     refuse_unwritable(output)
-    with storage_errors(working), watch_signals() as interruption, run_lock(scratch, notify) as lock:
+    with (
+        storage_errors(working),
+        watch_signals() as interruption,
+        run_lock(scratch, notify) as lock,
+        record_peak_memory(scratch),
+    ):
         refuse_existing(output, overwrite=overwrite)  # the process that held the lock may have published it
         if restart:
             _discard_unfinished(scratch)

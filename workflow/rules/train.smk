@@ -18,7 +18,7 @@ rule train:
         "../envs/anodiff.yaml"
     threads: lambda wildcards: RUNS[wildcards.run].settings.training.threads
     resources:
-        mem_mb=run_estimate(partial(memory_for_attempt, costs.training_memory)),
+        mem_mb=run_memory_with_torch(costs.training_memory, "train"),
         runtime=minutes(costs.training_minutes),
         attempt=attempt_number,
         device="auto",
