@@ -78,6 +78,18 @@ class RunLockedError(AnodiffError, BlockingIOError):
     """Another process works on this run, or writes this output."""
 
 
+class OutputError(AnodiffError, OSError):
+    """Standard output refuses what a command prints: it is full or closed, or its reader has left.
+
+    The exit status is 74 (EX_IOERR in sysexits.h), or 141 without a reader, as in shells. Then there
+    is no message: the reader has what it wanted.
+    """
+
+    def __init__(self, message: str, exit_status: int) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
 class Interrupted(AnodiffError, InterruptedError):
     """A signal has stopped a training before its last step; the same command resumes it from its
     checkpoint.

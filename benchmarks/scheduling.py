@@ -58,7 +58,7 @@ def main():
         if missing_programs():
             print(f"SLURM is not installed ({', '.join(missing_programs())} missing)")
         else:
-            cluster = Cluster()
+            cluster = Cluster(tight=4000)
             try:
                 profile = folder / "profile"
                 profile.mkdir()

@@ -54,9 +54,13 @@ def missing_programs():
 
 
 class Cluster:
-    """Starts with the nodes ``node1``, ``node2`` …, 4 CPUs and a GPU each, and the partitions ``gpu`` and ``urgent``."""
+    """Starts with the nodes ``node1``, ``node2`` …, 4 CPUs and a GPU each, and the partitions ``gpu`` and ``urgent``.
 
-    def __init__(self, nodes=2):
+    In the partition ``tight`` a job gets no more than so many MB.
+    """
+
+    def __init__(self, nodes=2, *, tight):
+        self.tight = tight
         self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))
         self.folder.chmod(0o755)  # munged refuses a socket below a folder that others cannot enter
         self.nodes = [f"node{number + 1}" for number in range(nodes)]
@@ -86,6 +90,7 @@ class Cluster:
             about = f"NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=16000 Gres=gpu:1"
             lines.append(f"NodeName={node} {about}")
         lines.append("PartitionName=gpu Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1")
+        lines.append(f"PartitionName=tight Nodes=ALL MaxMemPerNode={self.tight} MaxTime=INFINITE State=UP PriorityTier=1")
         lines.append("PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10")
         (self.folder / "slurm.conf").write_text("\n".join(lines) + "\n")
         (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")

@@ -12,6 +12,7 @@ import typer
 
 from anodiff.cli.commands import installation, landscape, pipeline, planning, report, results, simulation
 from anodiff.cli.job import describe_job
+from anodiff.cli.streams import guarded_streams
 from anodiff.errors import AnodiffError
 
 app = typer.Typer(
@@ -39,11 +40,15 @@ for topic in (planning, pipeline, landscape, report, results, simulation, instal
 def main() -> None:
     """Run the command line.
 
-    A mistake of the user is one line on standard error, with exit status 2. An interruption is one
+    Whatever standard output and error are, there is no traceback: see `anodiff.cli.streams`. A
+    mistake of the user is one line on standard error, with exit status 2. An interruption is one
     line too, with the exit status of `anodiff.errors.Interrupted`.
     """
     try:
-        app()
+        with guarded_streams():
+            app()
     except AnodiffError as error:
-        typer.echo(f"anodiff: {error}", err=True)
+        if str(error):
+            with guarded_streams():
+                typer.echo(f"anodiff: {error}", err=True)
         raise SystemExit(error.exit_status) from None

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
+
+from anodiff.cli.progress import last_lines
+from anodiff.sweep.job_memory import LastJob, ask_slurm
 
 #: Variables in which schedulers give the number of a job, and the scheduler of each.
 SCHEDULERS = {"SLURM_JOB_ID": "SLURM", "PBS_JOBID": "PBS", "LSB_JOBID": "LSF", "JOB_ID": "Grid Engine"}
@@ -41,3 +45,16 @@ def read_begin(log: Path) -> float | None:
         return time.mktime(time.strptime(line.partition(": ")[2][:19], "%Y-%m-%d %H:%M:%S"))
     except (OSError, ValueError):
         return None
+
+
+def read_last_job(log: Path) -> LastJob:
+    """Return what is known of the job of a log: what `describe_job` has written, the log's end, and what
+    SLURM says of the job.
+    """
+    try:
+        with log.open(encoding="utf-8", errors="replace") as file:
+            job = re.search(r"SLURM job (\d+)", file.readline(300))
+    except OSError:
+        return LastJob()
+    end = "\n".join(last_lines(log)[-20:])
+    return ask_slurm(job[1], end) if job else LastJob(last_lines=end)

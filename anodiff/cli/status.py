@@ -18,6 +18,7 @@ from typing import Any
 
 from anodiff.cli.progress import last_lines, read_log_line
 from anodiff.errors import AnodiffError, StoreMissingError
+from anodiff.report.page_state import RUN_LIST
 from anodiff.storage.lock import describe_owner, read_owner
 from anodiff.storage.stores import DIVERGED, read_attributes
 
@@ -80,7 +81,8 @@ def sweep_status(results: str | Path, scratch: str | Path, runs: Iterable[str] |
     scratch
         Its folder of unfinished training, such as ``scratch/digits``.
     runs
-        Names of its runs, as in its config; by default those that have a run.yaml.
+        Names of its runs, as in its config; by default those that have a run.yaml, and those that
+        Snakemake has listed.
 
     Raises
     ------
@@ -88,10 +90,22 @@ def sweep_status(results: str | Path, scratch: str | Path, runs: Iterable[str] |
         If ``runs`` is not given and the folder has none.
     """
     results, scratch = Path(results), Path(scratch)
-    names = list(runs) if runs is not None else sorted(path.parent.name for path in results.glob("runs/*/run.yaml"))
+    names = list(runs) if runs is not None else sorted(_begun_runs(results) | _listed_runs(results))
     if not names:
         raise StoreMissingError(f"{results}: no runs in it; give a sweep's folder, such as results/demo, or its config file")
     return [_run_status(name, results, scratch / name) for name in names]
+
+
+def _begun_runs(results: Path) -> set[str]:
+    return {path.parent.name for path in results.glob("runs/*/run.yaml")}
+
+
+def _listed_runs(results: Path) -> set[str]:
+    """Return the runs in the list that Snakemake writes as it starts; none without it."""
+    try:
+        return set((results / RUN_LIST).read_text(encoding="utf-8").split())
+    except (OSError, ValueError):
+        return set()
 
 
 def _run_status(name: str, results: Path, scratch: Path) -> RunStatus:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shlex
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import numpy as np
 
 from anodiff.data.sources import Source
 from anodiff.errors import ConfigError, DatasetMissingError
+
+#: Number of TIFF's tag for the bits of a pixel.
+TIFF_BITS = 258
 
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
 
@@ -88,13 +92,14 @@ def read_image_folder(folder: Path, size: int) -> Source:
     """Read ``folder``/train and ``folder``/test, each with one folder of images per class.
 
     Images are converted to RGB and resized to ``size`` × ``size`` pixels, bilinearly with
-    anti-aliasing, as uint8. Classes are numbered in alphabetical order of their names.
+    anti-aliasing, as uint8. Pixels of 16 bits are scaled by the range of their type. Classes are
+    numbered in alphabetical order of their names.
 
     Raises
     ------
     DatasetMissingError
         If a folder is missing or has no images, if train and test have different classes, or if an
-        image is damaged.
+        image is damaged, too large, or has pixels of a type without a range.
     """
     train, test = folder / "train", folder / "test"
     train_classes, test_classes = _classes(train), _classes(test)
@@ -117,20 +122,53 @@ def _classes(folder: Path) -> set[str]:
 
 
 def _read_images(folder: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    from PIL.Image import Resampling
     from torchvision.datasets import ImageFolder
 
     try:
         listing = ImageFolder(folder)
-    except FileNotFoundError as error:
+    except OSError as error:
         raise DatasetMissingError(f"image_folder: {folder}: {_one_line(error)}") from error
     images = np.empty((len(listing), size, size, 3), dtype=np.uint8)
     for row, (path, _) in enumerate(listing.samples):
-        try:
-            images[row] = listing.loader(path).resize((size, size), Resampling.BILINEAR)
-        except (OSError, ValueError, SyntaxError) as error:
-            raise DatasetMissingError(f"image_folder: {path} cannot be read ({_one_line(error)})") from error
+        images[row] = _read_image(path, size)
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2)), np.asarray(listing.targets, dtype=np.int64)
+
+
+def _read_image(path: str, size: int) -> Any:
+    """Return an image in RGB, ``size`` × ``size`` pixels."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Pillow refuses twice that size
+            with Image.open(path) as image:
+                return _to_rgb(image).resize((size, size), Image.Resampling.BILINEAR)
+    except Exception as error:  # Pillow's readers raise all kinds on files that are not what they seem
+        raise DatasetMissingError(f"image_folder: {path} cannot be read ({_one_line(error)})") from error
+
+
+def _to_rgb(image: Any) -> Any:
+    """Convert a Pillow image of any mode to RGB. Pillow itself clips wider pixels at 255.
+
+    Raises
+    ------
+    ValueError
+        If its pixels have no range: floating-point numbers, and integers of 32 bits.
+    """
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        bits = image.tag_v2.get(TIFF_BITS, (16,))[0] if image.format == "TIFF" else 16
+        largest = 2**bits - 1
+    elif image.mode == "I" and image.format in ("PNG", "PPM"):  # these have 16 bits at most, and Pillow scales to them
+        largest = 2**16 - 1
+    elif image.mode in ("F", "I"):
+        kind = "floating-point numbers" if image.mode == "F" else "integers of 32 bits or with a sign"
+        raise ValueError(f"its pixels are {kind}, whose black and white are unknown; save it with 8 or 16 bits per pixel")
+    else:
+        return image.convert("RGB")
+    grey = np.round(np.asarray(image, dtype=np.float64) * (255 / largest)).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
 
 
 def _listed(names: list[str]) -> str:

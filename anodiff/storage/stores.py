@@ -7,6 +7,8 @@ written last, together with the record of all files (`anodiff.storage.integrity`
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import time
@@ -241,14 +243,26 @@ def storage_errors(path: str | Path) -> Iterator[None]:
 
 
 def refuse_existing(output: Path, *, overwrite: bool) -> None:
-    """Raise `OutputExistsError` if ``output`` exists and ``overwrite`` is false."""
-    if output.exists() and not overwrite:
+    """Raise `OutputExistsError` if ``output`` exists and ``overwrite`` is false.
+
+    A link exists even if it points nowhere, and to overwrite it is to replace the link: what it
+    points to stays.
+    """
+    if os.path.lexists(output) and not overwrite:
         raise OutputExistsError(f"{output} already exists; remove it, or add --overwrite")
 
 
+def refuse_unwritable(output: Path) -> None:
+    """Raise `StorageError` if ``output`` could not be made: its folder is missing and cannot be made, or is read-only."""
+    with storage_errors(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(output.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "cannot be written to", str(output.parent))
+
+
 def remove(path: Path) -> None:
-    """Remove a file or a whole folder, if it exists."""
-    if path.is_dir():
+    """Remove a file or a whole folder, if it exists; of a link, only the link."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -258,7 +272,7 @@ def discard(path: Path) -> None:
     """Rename a file or folder, then remove it: a kill midway leaves nothing that looks whole."""
     rubbish = path.with_name(f".{path.name}.discarded")
     remove(rubbish)
-    if path.exists():
+    if os.path.lexists(path):
         path.rename(rubbish)
         remove(rubbish)
 

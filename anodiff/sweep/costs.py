@@ -15,6 +15,7 @@ from typing import Literal
 from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, DataSettings
 from anodiff.settings.run import MOST_STEPS, MOST_WINDOWS, ModelSettings, RunSettings, WindowSettings
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings, SimplifiedModelSettings
+from anodiff.sweep.footprint import activation_bytes, process_memory, torch_memory
 from anodiff.trajectory.windows import kept_number, plan_windows
 
 #: Seconds of an optimiser step: for the step itself, for each tensor of parameters (launching its kernels), and for each
@@ -24,8 +25,11 @@ STEP, STEP_TENSOR, STEP_PARAMETER = 5e-3, 2e-4, 2.5e-8
 #: Jobs ask for this many times the estimated seconds.
 SAFETY_FACTOR = 2
 
-#: MB of a training process before it holds anything: Python, torch, the driver of a GPU.
-TRAINING_MEMORY = 3000
+#: What a training takes beyond the estimate of its parts, for what they leave out.
+MEMORY_MARGIN = 1.15
+
+#: Images of which the landscape's stages take products at a time (`anodiff.landscape.surface`).
+LANDSCAPE_BATCH = 256
 
 #: Floating-point operations and bytes per second of one core that computes a Gram matrix, well below those of a current node.
 GRAM_SPEED, READ_SPEED = 1e10, 1e8
@@ -91,6 +95,7 @@ def network_size(settings: RunSettings) -> tuple[int, int]:
 
 @lru_cache(maxsize=1024)
 def _network_size(model: str, channels: int, size: int, classes: int) -> tuple[int, int]:
+    torch_memory()  # measured as torch is imported
     import torch
 
     from anodiff.models import build
@@ -122,20 +127,28 @@ def training_seconds(settings: RunSettings) -> float:
     return steps(settings) * (STEP + tensors * STEP_TENSOR + parameters * STEP_PARAMETER)
 
 
-def training_memory(settings: RunSettings) -> int:
-    """Return the MB of a training: 3,000, the images, ten copies of the weights, and what the recorder holds.
+def training_memory(settings: RunSettings, device: str = "cuda") -> int:
+    """Return the MB of a training, 15 % more than its parts on ``cpu`` or ``cuda``.
 
-    The recorder holds four shards (256 rows, 512 MiB at most): two being filled, one being written,
-    one in a checkpoint. With ``weights: none`` it holds the updates of the longest window instead.
+    The parts: the process with torch (`process_memory`), the images, eight copies of the weights
+    (three that move with the path, two of an adaptive optimiser, their gradients, and those of a
+    checkpoint), what the recorder holds, and on a CPU twice what autograd keeps of a batch: the
+    values, and what the backward pass makes of them.
+
+    The recorder holds three shards (256 rows, 512 MiB at most): one being filled, one being
+    written, one in a checkpoint. With ``weights: none`` it holds the updates of the longest window
+    instead, twice for a checkpoint.
     """
     parameters, _ = network_size(settings)
     recording, longest = settings.recording, _longest_window(settings)
     if recording.weights == "none":
-        recorder = 4 * parameters * longest + 16 * longest**2
+        recorder = 8 * parameters * longest + 16 * longest**2
     else:
         columns = parameters if recording.weights == "full" else 2 * recording.sketch_size
-        recorder = 4 * min(2**29, 4 * columns * 256)
-    return TRAINING_MEMORY + math.ceil((_image_bytes(settings) + 40 * parameters + recorder) / 1e6)
+        recorder = 3 * min(2**29, 4 * columns * 256)
+    activations = 0 if device == "cuda" else 2 * settings.training.batch_size * _activation_bytes(settings)
+    parts = _image_bytes(settings) + 32 * parameters + recorder + activations
+    return math.ceil(MEMORY_MARGIN * (process_memory(device) + parts / 1e6))
 
 
 def geometry_minutes(settings: RunSettings, longest: int) -> int:
@@ -180,9 +193,16 @@ def landscape_seconds(settings: RunSettings) -> float:
     return 5000 * (1e-2 + 5e-7 * network_size(settings)[0])
 
 
-def landscape_memory(settings: RunSettings) -> int:
-    """Return the MB of one of the landscape's stages: 3,000, the images, and 120 float64 vectors of Lanczos's method."""
-    return TRAINING_MEMORY + math.ceil((_image_bytes(settings) + 8 * 120 * network_size(settings)[0]) / 1e6)
+def landscape_memory(settings: RunSettings, device: str = "cuda") -> int:
+    """Return the MB of one of the landscape's stages on ``cpu`` or ``cuda``, 15 % more than its parts.
+
+    The parts: the process with torch, 300 MB for scipy and its work, the images, 120 float64
+    vectors of Lanczos's method, and on a CPU four times what autograd keeps of `LANDSCAPE_BATCH`
+    images, because a Hessian product goes twice both ways.
+    """
+    activations = 0 if device == "cuda" else 4 * LANDSCAPE_BATCH * _activation_bytes(settings)
+    parts = _image_bytes(settings) + 8 * 120 * network_size(settings)[0] + activations
+    return math.ceil(MEMORY_MARGIN * (process_memory(device) + 300 + parts / 1e6))
 
 
 def slice_passes(settings: LandscapeSettings) -> int:
@@ -255,6 +275,11 @@ def _image_bytes(settings: RunSettings) -> int:
     """Return the bytes of two copies of the training images, in float32."""
     data = images(settings.data)
     return 2 * data.samples * data.channels * data.size**2 * 4
+
+
+def _activation_bytes(settings: RunSettings) -> int:
+    data = images(settings.data)
+    return activation_bytes(settings.model.model_dump_json(), data.channels, data.size, data.classes)
 
 
 def _windows(settings: RunSettings) -> tuple[int, ...]:

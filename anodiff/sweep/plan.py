@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,7 @@ def _run_stages(runs: Mapping[str, Run], training: Mapping[str, float], measured
     analysing = {name: START + costs.analysis_seconds(run.settings) for name, run in runs.items()}
     drawing = dict.fromkeys(runs, START + RUN_FIGURES)
     return [
-        _stage("train", training, runs, costs.training_memory, known),
+        _stage("train", training, runs, partial(costs.training_memory, device=_device(measured)), known),
         _stage("geometry", reducing, runs, costs.geometry_memory, "from a product" if measured else "estimated"),
         _stage("diffusion", analysing, runs, costs.analysis_memory),
         _stage("run_figure", drawing, runs, costs.analysis_memory),
@@ -183,8 +184,14 @@ def _landscape_stages(config: Config, runs: Mapping[str, Run], measured: Mapping
             name: _landscape_seconds(runs[name].settings, config, count, measured.get(_kind(runs[name].settings)))
             for name in chosen
         }
-        stages.append(_stage(stage, seconds, runs, costs.landscape_memory, known))
+        memory = partial(costs.landscape_memory, device=_device(measured))
+        stages.append(_stage(stage, seconds, runs, memory, known))
     return stages
+
+
+def _device(measured: Mapping[str, Measurement]) -> str:
+    """Return whether memory is estimated for ``cpu`` or for ``cuda``, which takes more; without measurements, the latter."""
+    return "cpu" if measured and {measurement.device for measurement in measured.values()} == {"cpu"} else "cuda"
 
 
 def _sweep_stages(config: Config, runs: Mapping[str, Run]) -> list[StagePlan]:

@@ -18,7 +18,8 @@ from typing import Any, BinaryIO, cast
 import torch
 
 from anodiff.errors import ConfigError
-from anodiff.settings.base import dotted
+from anodiff.settings.run import RunSettings
+from anodiff.settings.stored import differing_settings
 from anodiff.storage.files import sync_folder
 from anodiff.storage.stores import remove
 
@@ -107,14 +108,12 @@ def newest_checkpoint(folder: Path, notify: Callable[[str], None]) -> dict[str, 
     return None
 
 
-def refuse_other_settings(folder: Path, stored: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+def refuse_other_settings(folder: Path, stored: Mapping[str, Any], current: RunSettings) -> None:
     """Raise `ConfigError` if an unfinished run has other settings, with both values of each."""
-    there, here = dotted(stored), dotted(current)
-    differing = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    differing = differing_settings(stored, current)
     if differing:
-        listed = ", ".join(f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in differing)
         raise ConfigError(
-            f"{folder} holds an unfinished run with other settings: {listed}; "
+            f"{folder} holds an unfinished run with other settings: {', '.join(differing)}; "
             "use its settings to resume it, or add --restart (or remove the folder) to start again from step 0"
         )
 

@@ -19,14 +19,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
 from anodiff.data import Dataset, load
-from anodiff.errors import AnodiffError, ConfigError, Interrupted, reason_of
+from anodiff.errors import AnodiffError, ConfigError, IncompleteStoreError, Interrupted, StoreMissingError, reason_of
 from anodiff.settings.run import RunSettings
 from anodiff.storage.files import sync_files
 from anodiff.storage.lock import Lock, run_lock
-from anodiff.storage.stores import DIVERGED, discard, open_store, publish, refuse_existing, remove, storage_errors
+from anodiff.storage.peak_memory import record_peak_memory
+from anodiff.storage.stores import (
+    DIVERGED,
+    discard,
+    open_store,
+    publish,
+    refuse_existing,
+    refuse_unwritable,
+    remove,
+    storage_errors,
+)
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.training.checkpoint import newest_checkpoint, refuse_other_settings, write_checkpoint
 from anodiff.training.device import provenance, repeatable, session_differences
@@ -101,11 +110,17 @@ def train_run(
     output, scratch = Path(output), Path(scratch)
     working = scratch / "trajectory.zarr"
     refuse_existing(output, overwrite=overwrite)
-    with storage_errors(working), watch_signals() as interruption, run_lock(scratch, notify) as lock:
+    refuse_unwritable(output)
+    with (
+        storage_errors(working),
+        watch_signals() as interruption,
+        run_lock(scratch, notify) as lock,
+        record_peak_memory(scratch),
+    ):
         refuse_existing(output, overwrite=overwrite)  # the process that held the lock may have published it
         if restart:
             _discard_unfinished(scratch)
-        outcome = _finished_outcome(working, settings)
+        outcome = _finished_outcome(working, settings, notify)
         if outcome is None:
             with claim_device(device) as chosen:
                 dataset = load(settings.data, data_root, download=download, device=chosen)
@@ -196,8 +211,7 @@ class _Session:
         if checkpoint is None:
             return None
         with self._foreign_content(checkpoint):
-            stored = _with_new_defaults(checkpoint["settings"])
-            refuse_other_settings(self._checkpoints.parent, stored, self._settings.model_dump(mode="json"))
+            refuse_other_settings(self._checkpoints.parent, checkpoint["settings"], self._settings)
         if not self._working.exists():
             self._notify(f"{self._working} is missing, so its checkpoints are useless; starting again from step 0")
             return None
@@ -242,6 +256,7 @@ class _Session:
                 "steps_per_epoch": self._batches.steps_per_epoch,
             },
             resume=resume,
+            overwrite=resume is None,  # the scratch folder then holds only what cannot be resumed
         )
 
 
@@ -250,26 +265,21 @@ def _provenance(sessions: list[dict[str, Any]]) -> dict[str, Any]:
     return {key: value for key, value in sessions[-1].items() if key != "first_step"} | {"sessions": sessions}
 
 
-def _finished_outcome(working: Path, settings: RunSettings) -> Outcome | None:
+def _finished_outcome(working: Path, settings: RunSettings, notify: Notify) -> Outcome | None:
     """Return the outcome of a finished store that was not published, or None if there is none."""
     try:
         group = open_store(working, KIND, VERSION)
-    except AnodiffError:
+    except (StoreMissingError, IncompleteStoreError):
+        return None
+    except AnodiffError as error:
+        notify(f"what an earlier attempt has left cannot be used: {error}")
         return None
     attributes: dict[str, Any] = dict(group.attrs)
-    refuse_other_settings(working.parent, _with_new_defaults(attributes["settings"]), settings.model_dump(mode="json"))
+    refuse_other_settings(working.parent, attributes["settings"], settings)
     measured = np.asarray(group["test_accuracy"][:])  # type: ignore[index]
     measured = measured[np.isfinite(measured)]
     accuracy = float(measured[-1]) if len(measured) else math.nan
     return Outcome(attributes["status"], attributes["steps_completed"], accuracy)
-
-
-def _with_new_defaults(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return stored settings, with defaults for those that did not exist at the time."""
-    try:
-        return RunSettings.model_validate(settings).model_dump(mode="json")
-    except ValidationError:
-        return settings
 
 
 def _discard_unfinished(scratch: Path) -> None:

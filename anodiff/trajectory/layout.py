@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.errors import ConfigError, StoreFormatError, StoreMissingError, reason_of
+from anodiff.errors import AnodiffError, ConfigError, OutputExistsError, StoreFormatError, StoreMissingError, reason_of
 from anodiff.storage.arrays import create_array
-from anodiff.storage.stores import RUNNING, create_store
+from anodiff.storage.stores import RUNNING, create_store, read_attributes, remove
 from anodiff.trajectory.format import (
     EPOCH_SERIES,
     FULL,
@@ -57,11 +58,12 @@ def create_trajectory(
     *,
     epochs: int | None,
     coordinates: NDArray[np.int64] | None,
+    overwrite: bool = False,
 ) -> zarr.Group:
     """Create the empty store of a path whose points have ``columns`` numbers each.
 
-    It replaces an unfinished store. Arrays whose length is not known yet are empty, or do not
-    exist, until `set_lengths`.
+    It replaces an unfinished store, and with ``overwrite`` anything. Arrays whose length is not
+    known yet are empty, or do not exist, until `set_lengths`.
 
     Parameters
     ----------
@@ -69,7 +71,16 @@ def create_trajectory(
         Attributes of the root: ``steps``, ``parameters``, ``representation`` and others.
     coordinates
         The sampled coordinates of the gradient, shape (coordinate,); None without a sample.
+
+    Raises
+    ------
+    OutputExistsError
+        If there is something other than an unfinished recording, and ``overwrite`` is false.
     """
+    if overwrite:
+        remove(path)
+    else:
+        _refuse_finished(path)
     group = create_store(path, KIND, VERSION, attributes)
     samples = None if attributes["steps"] is None else len(plan.kept)
     if samples is not None:
@@ -164,6 +175,30 @@ def reopen_trajectory(
     for leftover in path.rglob("*.partial"):
         leftover.unlink()
     return group
+
+
+def _refuse_finished(path: Path) -> None:
+    """Raise `OutputExistsError` if there is anything at ``path`` that somebody may miss: only an
+    unfinished recording is replaced.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink():
+        found = f"is a link to {path.readlink()}"
+    elif path.is_dir() and all(entry.suffix == ".partial" for entry in path.iterdir()):
+        return  # killed while the store was being made
+    else:
+        try:
+            attributes = read_attributes(path)
+        except AnodiffError:
+            attributes = {}
+        if attributes.get("kind") == KIND and attributes.get("status") == RUNNING:
+            return
+        if attributes.get("kind") == KIND:
+            found = f"holds a finished recording of {attributes.get('steps_completed')} steps"
+        else:
+            found = "holds something other than a recording"
+    raise OutputExistsError(f"{path} {found}; record to another path, remove it, or give overwrite=True")
 
 
 def _damaged(path: Path, reason: str) -> StoreFormatError:

@@ -49,7 +49,7 @@ class TrajectoryRecorder:
     model
         The network; its parameters must stay the same objects while recording.
     path
-        Where the store is made; an unfinished one there is replaced.
+        Where the store is made; an unfinished one there is replaced, a finished one is not.
     steps
         Length of the run in optimiser steps, if known.
     windows
@@ -78,9 +78,14 @@ class TrajectoryRecorder:
         ``path``. The store then has the bits of an uninterrupted recording. What the earlier
         recorder wrote after the state is written again. The model must have the weights that it had
         at the state. Attributes given here replace the store's when it is finished.
+    overwrite
+        Replace whatever is at ``path``; of a link, the link alone.
 
     Raises
     ------
+    OutputExistsError
+        If there is a finished recording at ``path``, or anything else but an unfinished one, and
+        ``overwrite`` is false.
     ConfigError
         If there is nothing to record, a number is out of range or not whole, ``sketch_size`` does
         not fit the model, or ``resume`` is of another recording.
@@ -122,6 +127,7 @@ class TrajectoryRecorder:
         device_memory: float = DEFAULT_DEVICE_MEMORY,
         attributes: Mapping[str, Any] | None = None,
         resume: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
     ) -> None:
         named = list(model.named_parameters())
         if not named:
@@ -160,7 +166,9 @@ class TrajectoryRecorder:
             if resume is None:
                 header = {"coordinates": "step", "steps_completed": 0, **identity, **self._attributes}
                 columns = sketch.size if sketch else self._parameters.size
-                self._group = create_trajectory(self.path, self._plan, columns, header, epochs=epochs, coordinates=coordinates)
+                self._group = create_trajectory(
+                    self.path, self._plan, columns, header, epochs=epochs, coordinates=coordinates, overwrite=overwrite
+                )
             else:
                 self._group = reopen_trajectory(self.path, self._plan, identity, epochs=epochs, coordinates=coordinates)
         self._background = BackgroundThread(self.path)

@@ -4,9 +4,13 @@ import os
 import stat
 
 import pytest
+import yaml
 
 from anodiff.cli import doctor
 from anodiff.cli.doctor import OK, PROBLEM, WARN, check_all, has_problem
+from anodiff.cli.results_check import check_results
+from anodiff.errors import StoreMissingError
+from anodiff.settings.sweep import Config
 
 
 @pytest.fixture
@@ -108,3 +112,54 @@ def test_the_files_looked_for_are_those_that_the_reader_reads(tmp_path):
 
     for name, file in doctor.DATASET_FILES.items():
         assert tmp_path / file in _expected_files(getattr(torchvision.datasets, TORCHVISION[name]), tmp_path)
+
+
+def warnings(results, config=None):
+    found = check_results(results, config)
+    assert all(finding.fix for finding in found if finding.status != OK)
+    return {finding.name: finding.found for finding in found if finding.status == WARN}
+
+
+@pytest.fixture
+def two_runs(make_run):
+    """The results of two runs, all of one age, and their config."""
+    folders = [make_run({"seed": seed}) for seed in (0, 1)]
+    for folder in folders:
+        for path in folder.iterdir():
+            os.utime(path, (10**9, 10**9))
+    values = yaml.safe_load((folders[0] / "run.yaml").read_text())
+    config = {"sweep": {"name": "sweep", "defaults": values, "grid": [{"seed": [0, 1]}]}}
+    config["analysis"] = {"long_lags": [5, 18]}
+    return folders, config
+
+
+def test_of_a_finished_sweep_nothing_would_be_made_again(two_runs):
+    folders, config = two_runs
+    assert warnings(folders[0].parents[1]) == warnings(folders[0].parents[1], Config.model_validate(config)) == {}
+
+
+def test_what_would_be_made_again_is_said_with_its_reason(two_runs):
+    (first, second), config = two_runs
+    results = first.parents[1]
+    (results / "tables").mkdir()
+    (results / "tables" / "exponents.csv").write_text(f"run\n{first.name}\n{second.name}\n")
+    os.utime(second / "geometry.zarr")
+    assert warnings(results) == {
+        "diffusion": f"would be done again for {second.name}: diffusion.zarr is older than geometry.zarr"
+    }
+    config["analysis"] = {"long_lags": [5, 17]}
+    config["sweep"]["grid"][0]["seed"] = [0]
+    assert warnings(results, Config.model_validate(config)) == {
+        "diffusion": f"would be done again for {first.name}: analysis.long_lags is [5, 18] there and [5, 17] here",
+        "other runs": f"not in the config: {second.name}; tables, figures and page leave them out",
+        "tables": f"would be made again, and with them figures and page: 1 run no longer in the config, such as {second.name}",
+    }
+    config["sweep"]["defaults"]["training"]["steps"] = 61
+    assert warnings(results, Config.model_validate(config))["train"] == (
+        f"would be done again, with all later stages, for {first.name}: other settings: training.steps is 60 there and 61 here"
+    )
+
+
+def test_a_folder_without_runs_has_no_results_to_check(tmp_path):
+    with pytest.raises(StoreMissingError, match="no runs in it"):
+        check_results(tmp_path)

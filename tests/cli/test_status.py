@@ -49,6 +49,12 @@ def status(tmp_path, runs=None):
 ALL = ("trajectory.zarr", "geometry.zarr", "diffusion.zarr")
 
 
+def test_a_sweep_has_the_runs_that_are_listed_and_those_that_have_begun(sweep, tmp_path):
+    sweep("begun")
+    (tmp_path / "results/s/runs.txt").write_text("begun\nlisted\n")
+    assert {name: run.state for name, run in status(tmp_path).items()} == {"begun": "waiting", "listed": "waiting"}
+
+
 def test_done_waiting_and_not_begun(sweep, tmp_path):
     sweep("done", done=ALL)
     sweep("trained", done=ALL[:1])

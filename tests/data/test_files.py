@@ -269,3 +269,87 @@ def test_a_damaged_image_is_named_in_one_line(length, tmp_path):
     image = tmp_path / "insects" / "test" / "bees" / "1.png"
     image.write_bytes(image.read_bytes()[:length])
     assert refusal(settings, tmp_path).startswith(f"image_folder: {image} cannot be read (")
+
+
+def save_pgm(path, pixels):
+    path.write_bytes(b"P5\n%d %d\n65535\n" % pixels.shape[::-1] + pixels.astype(">u2").tobytes())
+
+
+SIXTEEN_BITS = {
+    "png": lambda path, pixels: Image.fromarray(pixels).save(path),
+    "tif": lambda path, pixels: Image.fromarray(pixels).save(path),
+    "tiff": lambda path, pixels: Image.fromarray(pixels.astype(">u2")).save(path),
+    "pgm": save_pgm,
+}
+
+
+@pytest.mark.parametrize("ending", SIXTEEN_BITS)
+def test_an_image_of_16_bits_is_that_of_8_bits_whose_grey_levels_it_has(tmp_path, ending):
+    settings = write_images(tmp_path)
+    grey = np.random.default_rng(0).integers(0, 256, (20, 12), dtype=np.uint8)
+    folder = tmp_path / "insects" / "train" / "ants"
+    Image.fromarray(grey).save(folder / "0.png")
+    (folder / "1.png").unlink()
+    SIXTEEN_BITS[ending](folder / f"1.{ending}", grey.astype(np.uint16) * 257)
+    images = load(settings, tmp_path).train_images
+    assert torch.equal(images[0], images[1])
+
+
+def test_an_image_of_12_bits_in_a_tiff_is_scaled_by_its_own_range(tmp_path):
+    settings = write_images(tmp_path)
+    pixels = np.repeat([0, 4095], 4).astype(np.uint32).reshape(2, 4)
+    packed = bytes(int(digits, 16) for row in pixels for digits in _pairs("".join(f"{value:03x}" for value in row)))
+    tags = [(256, 4), (257, 2), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 2), (279, len(packed))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    header = struct.pack("<2sHI", b"II", 42, 8 + len(packed))
+    (tmp_path / "insects" / "train" / "ants" / "0.png").unlink()
+    path = tmp_path / "insects" / "train" / "ants" / "0.tif"
+    path.write_bytes(header + packed + struct.pack("<H", len(tags)) + entries + bytes(4))
+    image = load(settings, tmp_path).train_images[0]
+    assert (int(image.min()), int(image.max())) == (0, 255)
+
+
+def _pairs(digits):
+    return [digits[place : place + 2] for place in range(0, len(digits), 2)]
+
+
+@pytest.mark.parametrize(("dtype", "said"), [(np.float32, "floating-point numbers"), (np.int32, "integers of 32 bits")])
+def test_an_image_whose_pixels_have_no_range_is_refused_and_named(tmp_path, dtype, said):
+    settings = write_images(tmp_path)
+    path = tmp_path / "insects" / "train" / "ants" / "0.tif"
+    Image.fromarray(np.full((8, 8), 0.5).astype(dtype)).save(path)
+    message = refusal(settings, tmp_path)
+    assert message.startswith(f"image_folder: {path} cannot be read (its pixels are {said}")
+
+
+def test_a_decompression_bomb_is_refused_and_named(tmp_path, monkeypatch):
+    settings = write_images(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    path = tmp_path / "insects" / "test" / "bees" / "0.png"
+    Image.new("L", (50, 39)).save(path)
+    assert load(settings, tmp_path).test_images.shape[0] == 4  # up to twice the limit is no bomb
+    Image.new("L", (50, 41)).save(path)
+    assert refusal(settings, tmp_path).startswith(f"image_folder: {path} cannot be read (Image size (2050 pixels) exceeds")
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif", "webp", "bmp", "ppm"])
+def test_random_damage_to_an_image_is_named_or_does_no_harm(tmp_path, ending):
+    settings = write_images(tmp_path)
+    folder = tmp_path / "insects" / "test" / "bees"
+    (folder / "0.png").unlink()
+    path = folder / f"0.{ending}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 12, 3), dtype=np.uint8)).save(path)
+    content, random = path.read_bytes(), np.random.default_rng(1)
+    for _ in range(25):
+        damaged = bytearray(content)
+        for place in random.integers(0, min(len(content), 200), 3):
+            damaged[place] = random.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            load(settings, tmp_path)
+        except DatasetMissingError as error:
+            message = str(error)
+        else:
+            continue
+        assert str(path) in message
+        assert "\n" not in message

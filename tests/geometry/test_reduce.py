@@ -59,7 +59,7 @@ def test_an_existing_geometry_is_replaced_only_with_overwrite(walk, record_path,
     with pytest.raises(OutputExistsError, match="--overwrite"):
         compute_geometry(path, output)
     np.testing.assert_array_equal(open_geometry(output).read(0).gram, before)
-    compute_geometry(record_path(2 * walk), output, overwrite=True)
+    compute_geometry(record_path(2 * walk, path=tmp_path / "other.zarr"), output, overwrite=True)
     np.testing.assert_array_equal(open_geometry(output).read(0).gram, 4 * before)
 
 

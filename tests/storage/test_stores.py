@@ -220,6 +220,26 @@ def test_an_existing_output_is_refused_before_anything_is_computed(tmp_path):
     assert (computed, names(tmp_path)) == ([], ["output"])
 
 
+@pytest.mark.parametrize("target", ["folder", "file", "nothing"])
+def test_to_overwrite_a_link_replaces_the_link_and_leaves_what_it_points_to(tmp_path, target):
+    there, output = tmp_path / "there", tmp_path / "output"
+    if target == "folder":
+        there.mkdir()
+        (there / "a").write_text("old")
+    elif target == "file":
+        there.write_text("old")
+    output.symlink_to(there)
+    with pytest.raises(OutputExistsError), writing(output):
+        pass
+    for made in ("folder", "file"):
+        with writing(output, overwrite=True) as temporary:
+            temporary.mkdir() if made == "folder" else temporary.write_text("new")
+        assert not output.is_symlink()
+        assert output.is_dir() == (made == "folder")
+    left = {"folder": there / "a", "file": there}.get(target)
+    assert left.read_text() == "old" if left else not there.exists()
+
+
 def test_a_refusal_of_the_file_system_is_one_line_with_its_reason(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"file.*; nothing was published") as refused, writing(tmp_path / "file" / "output"):

@@ -16,7 +16,7 @@ import torch
 import yaml
 from sameness import same_store
 
-from anodiff.errors import ConfigError, Interrupted, RunLockedError
+from anodiff.errors import ConfigError, Interrupted, OutputExistsError, RunLockedError, StorageError
 from anodiff.settings.run import RunSettings
 from anodiff.storage.stores import DIVERGED
 from anodiff.training import run as module
@@ -197,6 +197,27 @@ def test_a_finished_store_that_was_never_published_is_published_without_a_step(t
     assert not scratch.exists()
     monkeypatch.undo()
     same_store(train("whole", {}), output)
+
+
+def test_overwriting_a_link_publishes_in_its_place_and_leaves_what_it_points_to(train, tmp_path):
+    short = {"training": {"steps": 5}}
+    first = train("first", short)
+    archived = first.rename(tmp_path / "archived.zarr")
+    first.symlink_to(archived)
+    arguments = {"scratch": tmp_path / "scratch" / "again", "notify": lambda line: None}
+    with pytest.raises(OutputExistsError):
+        train_run(settings_of(short), first, **arguments)
+    train_run(settings_of(short), first, overwrite=True, **arguments)
+    assert not first.is_symlink()
+    same_store(first, archived)
+
+
+def test_a_run_whose_path_could_not_be_published_is_refused_before_its_first_step(tmp_path):
+    (tmp_path / "results").write_text("a file, not a folder")
+    output, steps = tmp_path / "results" / "run" / "trajectory.zarr", []
+    with pytest.raises(StorageError, match="results"):
+        train_run(settings_of({}), output, scratch=tmp_path / "scratch", report=lambda step, *_: steps.append(step))
+    assert not steps
 
 
 def test_checkpoints_are_written_at_the_given_interval_and_change_nothing(train, monkeypatch):

@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 import zarr
 
-from anodiff.errors import ConfigError, IncompleteStoreError, StoreDamagedError
+from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreDamagedError
 from anodiff.trajectory import TrajectoryRecorder, Window, format, kept_steps, open_trajectory
 from anodiff.trajectory.sketch import Sketch
 
@@ -175,6 +175,37 @@ def test_an_unfinished_store_is_replaced(record_path, tmp_path):
     TrajectoryRecorder(torch.nn.Linear(9, 9), tmp_path / "trajectory.zarr", steps=500, windows=[Window(0, 500)])
     points = awkward_points(5, 3)
     np.testing.assert_array_equal(open_trajectory(record_path(points)).weights[:], points)
+
+
+@pytest.mark.parametrize("found", ["finished", "diverged", "folder", "file", "link", "link to nothing"])
+def test_nothing_but_an_unfinished_recording_is_replaced_unless_asked(record_path, tmp_path, found):
+    path, elsewhere = tmp_path / "path.zarr", tmp_path / "elsewhere"
+    if found in ("finished", "diverged"):
+        record_path([[0.0], [1.0], [2.0]], path=path, **({"status": "diverged"} if found == "diverged" else {}))
+    elif found == "folder":
+        path.mkdir()
+        (path / "thesis.tex").write_text("years of work")
+    elif found == "file":
+        path.write_text("years of work")
+    elif found == "link":
+        path.symlink_to(record_path([[0.0], [1.0]], path=elsewhere))
+    else:
+        path.symlink_to(elsewhere)
+    before = content(tmp_path)
+    with pytest.raises(OutputExistsError, match=r"path\.zarr (holds|is a link).*overwrite=True$"):
+        record_path([[0.0], [3.0]], path=path)
+    assert content(tmp_path) == before
+    with TrajectoryRecorder(torch.nn.Linear(1, 1), path, steps=1, overwrite=True) as recorder:
+        recorder.record(loss=0.0)
+    assert open_trajectory(path).steps_completed == 1
+    assert not path.is_symlink()
+    assert {name: text for name, text in content(tmp_path).items() if name.startswith("elsewhere")} == {
+        name: text for name, text in before.items() if name.startswith("elsewhere")
+    }
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_step_beyond_the_planned_ones_is_refused(tmp_path):

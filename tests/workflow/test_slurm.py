@@ -20,6 +20,9 @@ from restless import HOLD
 from sameness import same_store
 from tiny import ENVIRONMENT, ROOT, TINY, snakemake
 
+from anodiff.settings.loading import load_config
+from anodiff.sweep.costs import training_memory
+from anodiff.sweep.runs import sweep_runs
 from slurm import Cluster, missing_programs
 
 #: Steps of a run that is disturbed: more than it can take, a second each, until the fault.
@@ -33,8 +36,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    cluster = Cluster()
+def cluster(tmp_path_factory):
+    (run,) = sweep_runs(load_config(config_of(tmp_path_factory.mktemp("config"), "held"))).values()
+    cluster = Cluster(tight=training_memory(run.settings, "cpu"))
     yield cluster
     folder = cluster.folder
     cluster.close()
@@ -55,6 +59,13 @@ def changed_profile(folder, *changes):
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory):
     return changed_profile(tmp_path_factory.mktemp("profile"))
+
+
+@pytest.fixture(scope="module")
+def tight_profile(tmp_path_factory):
+    """The profile with a partition that has as much memory for a job as the training of `config_of` asks for, and no more."""
+    partition = "default-resources:\n  slurm_partition: "
+    return changed_profile(tmp_path_factory.mktemp("tight"), (f"{partition}gpu ", f"{partition}tight "))
 
 
 @pytest.fixture
@@ -160,11 +171,12 @@ def same_stores(here, there):
 class Disturbed:
     """A sweep of one run on the cluster, in a folder, whose training is held back until it is let go."""
 
-    def __init__(self, cluster, start, folder, undisturbed):
+    def __init__(self, cluster, start, folder, undisturbed, profile):
         self.cluster, self.folder = cluster, folder
         self.config, self.whole = undisturbed
-        self.start = lambda *arguments: start(folder, self.config, *arguments)
+        self.start = lambda *arguments: start(folder, self.config, *arguments, profile=profile)
         (folder / HOLD).touch()
+        self.asked = None  # by the first job
         self.process = self.start()
 
     def checkpoints(self):
@@ -183,7 +195,13 @@ class Disturbed:
         self.cluster.wait(lambda: self.checkpoints() - before, 300)
         (training,) = self.trainings()
         (job,) = (line.split()[0] for line in self.cluster.jobs("running") if "train" in line)
+        self.asked = self.asked or self.memory(job)
         return job, training
+
+    def memory(self, job):
+        """What a job has asked for."""
+        (asked,) = self.cluster.output("squeue", "-h", "--states=all", "-j", job, "-o", "%m").split()
+        return asked
 
     def in_training_again(self, training):
         """Wait until this training has ended and the next one has gone on from its checkpoint; return as above."""
@@ -207,6 +225,7 @@ class Disturbed:
         assert re.search(r"resuming at step [1-9]", log)
         head = re.match(r"anodiff train: .*, host (\w+), SLURM job (\d+), GPU 0, attempt (\d+)\n", log)
         assert int(head[3]) == attempt
+        assert attempt == 1 or self.memory(head[2]) == self.asked  # memory was never the reason
         return head[2], head[1]
 
     def log(self):
@@ -214,8 +233,8 @@ class Disturbed:
 
 
 @pytest.fixture
-def disturbed(cluster, start, undisturbed, tmp_path):
-    return Disturbed(cluster, start, tmp_path, undisturbed)
+def disturbed(cluster, start, undisturbed, tight_profile, tmp_path):
+    return Disturbed(cluster, start, tmp_path, undisturbed, tight_profile)
 
 
 def test_a_run_longer_than_its_time_limit_proceeds_over_several_jobs(cluster, disturbed):

@@ -93,6 +93,43 @@ def test_a_changed_setting_of_one_run_and_another_seed_train_these_runs_alone(sw
     assert jobs["train"] == jobs["geometry"] == jobs["diffusion"] == 2
 
 
+@pytest.mark.parametrize("remembered", [True, False], ids=["with .snakemake", "without .snakemake"])
+def test_copied_results_are_not_trained_again_whatever_their_time_stamps(swept, tmp_path, remembered):
+    copy = shutil.copytree(swept, tmp_path / "copy", symlinks=True, copy_function=shutil.copyfile)
+    if not remembered:
+        shutil.rmtree(copy / ".snakemake")
+    for path in copy.glob("results/tiny/runs/*/trajectory.zarr/.snakemake_timestamp"):
+        os.utime(path, (10**9, 10**9))  # older than all that it was made from
+    jobs = dry_run(copy)
+    assert "train" not in jobs
+    status, said = forked(copy, "--touch")
+    assert status == 0, said
+    assert dry_run(copy) == {}
+
+
+def test_whatever_snakemake_remembers_a_run_is_trained_again_if_its_store_has_other_settings(copy, changed):
+    def other(config):
+        config["sweep"]["defaults"]["training"]["steps"] = 61  # no part of a run's name
+
+    (store,) = copy.glob("results/tiny/runs/resnet8-*/trajectory.zarr/zarr.json")
+    assert dry_run(copy, config=changed(other))["train"] == 4
+    assert dry_run(copy) == {}
+    store.write_text(store.read_text().replace('"batch_size": 32', '"batch_size": 16'))
+    assert dry_run(copy)["train"] == 1
+    shutil.rmtree(copy / ".snakemake")
+    assert dry_run(copy)["train"] == 1
+    assert dry_run(copy, config=changed(other))["train"] == 4
+
+
+@pytest.mark.parametrize("remembered", [True, False], ids=["with .snakemake", "without .snakemake"])
+def test_a_run_that_is_no_longer_in_the_config_leaves_tables_figures_and_page(copy, changed, remembered):
+    if not remembered:
+        shutil.rmtree(copy / ".snakemake")
+    jobs = dry_run(copy, config=changed(lambda config: config["sweep"]["grid"][0].update(seed=[0])))
+    assert {"tables_of_runs", "table_of_claims", "figures_of_runs", "page"} <= set(jobs)
+    assert not {"train", "geometry", "diffusion"} & set(jobs)
+
+
 def test_a_changed_analysis_trains_nothing(swept, changed):
     jobs = dry_run(swept, config=changed(lambda config: config["analysis"].update(slope_width=0.5)))
     assert "train" not in jobs

@@ -2,8 +2,9 @@
 
 import os
 import shlex
+import shutil
 import sys
-from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
@@ -19,6 +20,10 @@ from anodiff.report.figures.catalogue import (
 )
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.report.page_state import RUN_LIST
+from anodiff.cli.job import read_last_job
+from anodiff.storage.peak_memory import read_peak
+from anodiff.sweep.job_memory import largest_node, next_memory
+from anodiff.sweep.finished import why_gather, why_train, write_mark
 from anodiff.sweep.runs import landscape_runs, sweep_runs
 from anodiff.sweep.tables import TABLES
 
@@ -38,6 +43,22 @@ except AnodiffError as error:
     raise SystemExit(2)
 
 RESULTS = str(Path(SETTINGS.paths.results, SETTINGS.sweep.name))
+
+# Small files that say which trainings and tables are the right ones; see anodiff.sweep.finished.
+MARKS = f".snakemake/anodiff/{SETTINGS.sweep.name}-{sha256(RESULTS.encode()).hexdigest()[:8]}"
+RUNS_MARK = f"{MARKS}/runs"
+if workflow.is_main_process:
+    for name, run in RUNS.items():
+        write_mark(
+            Path(MARKS, "train", name),
+            run.yaml,
+            why_train(Path(RESULTS, "runs", name, "trajectory.zarr"), run.settings),
+        )
+    write_mark(
+        Path(RUNS_MARK),
+        "\n".join(RUNS),
+        why_gather(Path(RESULTS, "tables", "exponents.csv"), RUNS),
+    )
 
 # This machine's folders reach the commands through the environment, which every job's process gets
 # here. If they were parameters of rules, a moved folder would retrain every run; and in a command
@@ -68,24 +89,75 @@ def run_estimate(estimate):
     Inside the run's job nobody needs it and it would import torch, so it is 0 there.
     """
 
-    def value(wildcards, attempt):
-        return (
-            estimate(RUNS[wildcards.run].settings, attempt)
-            if workflow.is_main_process
-            else 0
-        )
+    def value(wildcards):
+        return estimate(RUNS[wildcards.run].settings) if workflow.is_main_process else 0
 
     return value
 
 
 def minutes(estimate):
     """Return a function that gives the time limit of a run's job."""
-    return run_estimate(lambda settings, _: estimate(settings, SETTINGS.longest_job))
+    return run_estimate(lambda settings: estimate(settings, SETTINGS.longest_job))
 
 
-def memory_for_attempt(estimate, settings, attempt):
-    """Return the memory of a run's job in MB; later attempts get more, up to three times."""
-    return estimate(settings) * min(attempt, 3)
+def profile_resource(rule, name):
+    """Return what the profile sets a resource of a rule to, if it is a number or a text."""
+    settings = workflow.resource_settings
+    value = settings.overwrite_resources.get(rule, {}).get(name)
+    if value is None and settings.default_resources:
+        value = settings.default_resources.get(name)
+    return getattr(value, "raw", value)
+
+
+def device_of(rule):
+    """Return where the jobs of a rule compute, as far as is known beforehand: cpu or cuda."""
+    device = str(profile_resource(rule, "device") or "auto")
+    gpu = profile_resource(rule, "gpu") or profile_resource(rule, "gres")
+    if device == "auto":
+        return "cuda" if gpu or shutil.which("nvidia-smi") else "cpu"
+    return "cpu" if device == "cpu" else "cuda"
+
+
+def memory_for_attempt(estimate, attempt, rule, *logs, peak=None):
+    """Return the memory of a job in MB; `anodiff.sweep.job_memory` says when a later attempt gets more.
+
+    The logs are those of all rules that share the job.
+    """
+    if not workflow.is_main_process:
+        return estimate
+    written = [log for log in map(Path, logs) if log.exists()]
+    newest = max(written, key=lambda log: log.stat().st_mtime, default=None)
+    last = read_last_job(newest) if attempt > 1 and newest else None
+    partition = profile_resource(rule, "slurm_partition")
+    largest = largest_node(partition) if isinstance(partition, str) else None
+    return next_memory(estimate, last, peak, largest)
+
+
+def run_memory(estimate, rule, *together):
+    """Return a function that gives the scheduler the memory of a run's job, for rules without torch."""
+
+    def value(wildcards, attempt):
+        run = wildcards.run
+        logs = [f"{RESULTS}/logs/{name}/{run}.log" for name in (rule, *together)]
+        return memory_for_attempt(estimate(RUNS[run].settings), attempt, rule, *logs)
+
+    return value
+
+
+def run_memory_with_torch(estimate, rule, *together):
+    """Do as `run_memory`, for a rule with torch; a training has written how much it took."""
+
+    def value(wildcards, attempt):
+        if not workflow.is_main_process:
+            return 0  # nobody needs it there, and it would import torch
+        run = wildcards.run
+        logs = [f"{RESULTS}/logs/{name}/{run}.log" for name in (rule, *together)]
+        scratch = Path(SETTINGS.paths.scratch, SETTINGS.sweep.name, run)
+        peak = read_peak(scratch) if rule == "train" else None
+        estimated = estimate(RUNS[run].settings, device_of(rule))
+        return memory_for_attempt(estimated, attempt, rule, *logs, peak=peak)
+
+    return value
 
 
 def attempt_number(wildcards, attempt):

@@ -4,6 +4,7 @@
 
 rule figures_of_runs:
     input:
+        RUNS_MARK,
         expand(rules.diffusion.output, run=RUNS),
         expand(rules.geometry.output, run=RUNS),
     output:
@@ -39,6 +40,7 @@ if LANDSCAPES:
 
     use rule figures_of_runs as figures_of_landscapes with:
         input:
+            RUNS_MARK,
             LANDSCAPE_STORES,
         output:
             **pictures(LANDSCAPE_FIGURES),

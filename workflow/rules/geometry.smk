@@ -18,9 +18,7 @@ rule geometry:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: memory_for_attempt(
-            costs.geometry_memory, RUNS[wildcards.run].settings, attempt
-        ),
+        mem_mb=run_memory(costs.geometry_memory, "geometry", "diffusion"),
         runtime=minutes(costs.geometry_minutes),
         attempt=attempt_number,
     shell:

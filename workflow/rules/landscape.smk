@@ -22,7 +22,9 @@ rule landscape:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=run_estimate(partial(memory_for_attempt, costs.landscape_memory)),
+        mem_mb=run_memory_with_torch(
+            costs.landscape_memory, "landscape", "roughness", "curvature"
+        ),
         runtime=minutes(costs.landscape_minutes),
         attempt=attempt_number,
         device="auto",

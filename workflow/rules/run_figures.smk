@@ -23,9 +23,7 @@ rule run_figure:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: memory_for_attempt(
-            costs.analysis_memory, RUNS[wildcards.run].settings, attempt
-        ),
+        mem_mb=run_memory(costs.analysis_memory, "run_figure"),
         runtime=minutes(costs.analysis_minutes),
         attempt=attempt_number,
     params:

@@ -18,10 +18,12 @@ rule simplified_model:
         "../envs/anodiff.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: costs.simplified_model_memory(
-            SETTINGS.simplified_model
-        )
-        * attempt,
+        mem_mb=lambda wildcards, attempt: memory_for_attempt(
+            costs.simplified_model_memory(SETTINGS.simplified_model),
+            attempt,
+            "simplified_model",
+            f"{RESULTS}/logs/simplified_model.log",
+        ),
         runtime=costs.simplified_model_minutes(SETTINGS.simplified_model),
         attempt=attempt_number,
     params:

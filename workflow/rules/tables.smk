@@ -9,6 +9,7 @@ TABLES_OF_RUNS = [
 
 rule tables_of_runs:
     input:
+        RUNS_MARK,
         expand(rules.diffusion.output, run=RUNS),
     output:
         **csv_and_parquet(TABLES_OF_RUNS),
@@ -41,6 +42,7 @@ if LANDSCAPES:
 
     use rule tables_of_runs as table_of_landscapes with:
         input:
+            RUNS_MARK,
             LANDSCAPE_STORES,
         output:
             **csv_and_parquet(["landscape"]),

@@ -1,4 +1,4 @@
-"""This installation and this machine: `doctor`, and the `schema` of a config file."""
+"""This installation, this machine and its results: `doctor`, and the `schema` of a config file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ commands = typer.Typer(rich_markup_mode=None)
 
 @commands.command()
 def doctor(
+    sweep: Annotated[
+        Path | None,
+        typer.Argument(help="Results of a sweep, such as results/demo: check these instead of the machine."),
+    ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Config file whose 'paths' section names the folders; the options below override it.")
+        Path | None,
+        typer.Option(
+            help="Config file whose 'paths' section names the folders; the options below override it. With results: the "
+            "sweep's config; without it, the run.yaml of each run says what is wanted."
+        ),
     ] = None,
     data_root: Annotated[
         Path | None, typer.Option(envvar="ANODIFF_DATA", help="Folder of the data sets; default: data.")
@@ -25,23 +33,31 @@ def doctor(
     scratch: Annotated[Path | None, typer.Option(help="Folder of unfinished training; default: scratch.")] = None,
     json: Json = False,
 ) -> None:
-    """Check this installation and machine.
+    """Check this installation and machine, or results.
 
     The checks cover versions, devices, memory, disks, locks, SLURM and data sets. Each prints ok,
     warn or problem, and how to fix it. With a problem nothing works, and the exit status is 1. A
     warning concerns something that only some sweeps need.
+
+    With the results of a sweep, it says what of them would be made again, and why.
 
     Example: anodiff doctor --config config/config.yaml
     """
     from anodiff.cli.doctor import check_all, has_problem, print_findings
     from anodiff.settings.loading import load_config
 
-    paths = load_config(config).paths if config is not None else None
-    findings = check_all(
-        data_root=data_root or Path(paths.data if paths else "data"),
-        results=results or Path(paths.results if paths else "results"),
-        scratch=scratch or Path(paths.scratch if paths else "scratch"),
-    )
+    settings = load_config(config) if config is not None else None
+    if sweep is not None:
+        from anodiff.cli.results_check import check_results
+
+        findings = check_results(sweep, settings)
+    else:
+        paths = settings.paths if settings else None
+        findings = check_all(
+            data_root=data_root or Path(paths.data if paths else "data"),
+            results=results or Path(paths.results if paths else "results"),
+            scratch=scratch or Path(paths.scratch if paths else "scratch"),
+        )
     if json:
         from dataclasses import asdict
 

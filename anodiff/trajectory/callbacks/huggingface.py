@@ -44,6 +44,9 @@ class TrajectoryCallback(transformers.TrainerCallback):
 
     Raises
     ------
+    OutputExistsError
+        As training starts, if there is a finished recording at ``path``: a second ``train()`` does
+        not replace the path of the first, unless ``overwrite=True`` is given.
     ConfigError
         If training resumes from a checkpoint of the Trainer, which has no place for the recorder's
         state.
@@ -68,7 +71,7 @@ class TrajectoryCallback(transformers.TrainerCallback):
                 f"{self._path}: training resumes at step {state.global_step} from a checkpoint, which holds no recorded path; "
                 "train from the beginning, or leave out the callback"
             )
-        model = kwargs["model"]
+        model, self.recorder = kwargs["model"], None  # not the finished one of an earlier training
         self.recorder, self._step = TrajectoryRecorder(model, self._path, **self._options), StepRecord()
         self._hook = model.register_forward_hook(self._record_loss, with_kwargs=True)
 

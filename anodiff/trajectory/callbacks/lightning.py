@@ -29,7 +29,8 @@ class TrajectoryCallback(pl.Callback):
     It records in the process of rank 0, which must hold all weights: plain and data-parallel
     training, not sharded models. Lightning's checkpoints hold the recorder's state, so
     ``fit(ckpt_path=…)`` resumes the recording with the same bits; the unfinished store must still
-    be at ``path``. After an error the store is left unfinished.
+    be at ``path``. After an error the store is left unfinished. A second ``fit`` does not replace the
+    path of a finished one, unless ``overwrite=True`` is given.
 
     Parameters
     ----------
@@ -48,6 +49,8 @@ class TrajectoryCallback(pl.Callback):
 
     Raises
     ------
+    OutputExistsError
+        As training starts, if there is a finished recording at ``path``.
     ConfigError
         During training, if a batch has several optimiser steps; then call ``recorder.record()``
         after each yourself.
@@ -74,6 +77,7 @@ class TrajectoryCallback(pl.Callback):
         if math.isfinite(trainer.num_training_batches):
             attributes.setdefault("steps_per_epoch", math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches))
         options = self._options | {"attributes": attributes}
+        self.recorder = None  # a finished one of an earlier fit
         resume = None if self._resume is None else self._resume["recorder"]
         self.recorder = TrajectoryRecorder(pl_module, self._path, resume=resume, **options)
         self._step, self._recorded_steps = StepRecord(), trainer.global_step

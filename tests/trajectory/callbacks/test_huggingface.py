@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from anodiff.errors import ConfigError
+from anodiff.errors import ConfigError, OutputExistsError
 from anodiff.trajectory import Window, open_trajectory
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own, of many kinds
@@ -141,6 +141,17 @@ def test_a_language_model_whose_losses_are_shares_of_a_step_has_their_sum(transf
     trainer.train()
     logged = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     np.testing.assert_allclose(open_trajectory(tmp_path / "path.zarr").series("loss"), logged, rtol=1e-3)
+
+
+def test_a_second_training_does_not_replace_the_path_of_the_first_unless_asked(recorded, tmp_path):
+    callback = recorded()
+    train(tmp_path, Network(), callback)
+    for again in (callback, recorded()):
+        with pytest.raises(OutputExistsError, match="finished recording of 22 steps"):
+            train(tmp_path, Network(), again, num_train_epochs=1)
+        assert open_trajectory(tmp_path / "path.zarr").steps_completed == 22
+    train(tmp_path, Network(), recorded(overwrite=True), num_train_epochs=1)
+    assert open_trajectory(tmp_path / "path.zarr").steps_completed == 11
 
 
 def test_resuming_from_the_trainers_checkpoint_is_refused_in_one_line(transformers, recorded, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from anodiff.errors import ConfigError, IncompleteStoreError
+from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError
 from anodiff.trajectory import Window, open_trajectory
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's own, of many kinds
@@ -68,6 +68,18 @@ def test_resuming_from_a_checkpoint_resumes_the_path(lightning, tmp_path, weight
     assert sorted(whole.group.array_keys()) == sorted(path.group.array_keys())
     for name, array in whole.group.arrays():
         np.testing.assert_array_equal(path.group[name][...], array[...], err_msg=name)
+
+
+def test_a_second_fit_does_not_replace_the_path_of_the_first_unless_asked(lightning, tmp_path):
+    callback = lightning.TrajectoryCallback(tmp_path / "path.zarr")
+    lightning.trainer(tmp_path, callback).fit(lightning.Network(), lightning.data())
+    for again in (callback, lightning.TrajectoryCallback(tmp_path / "path.zarr")):
+        with pytest.raises(OutputExistsError, match="finished recording of 22 steps"):
+            lightning.trainer(tmp_path, again, epochs=1).fit(lightning.Network(), lightning.data())
+        assert open_trajectory(tmp_path / "path.zarr").steps_completed == 22
+    replacing = lightning.TrajectoryCallback(tmp_path / "path.zarr", overwrite=True)
+    lightning.trainer(tmp_path, replacing, epochs=1).fit(lightning.Network(), lightning.data())
+    assert open_trajectory(tmp_path / "path.zarr").steps_completed == 11
 
 
 def test_after_an_error_the_store_is_unfinished(lightning, tmp_path):
