@@ -28,6 +28,9 @@ SAFETY_FACTOR = 2
 #: What a training takes beyond the estimate of its parts, for what they leave out.
 MEMORY_MARGIN = 1.15
 
+#: What a backward pass takes, in units of what autograd keeps for it: gradients of activations, and convolutions' workspaces.
+BACKWARD = 1.75
+
 #: Images of which the landscape's stages take products at a time (`anodiff.landscape.surface`).
 LANDSCAPE_BATCH = 256
 
@@ -131,23 +134,25 @@ def training_memory(settings: RunSettings, device: str = "cuda") -> int:
     """Return the MB of a training, 15 % more than its parts on ``cpu`` or ``cuda``.
 
     The parts: the process with torch (`process_memory`), the images, eight copies of the weights
-    (three that move with the path, two of an adaptive optimiser, their gradients, and those of a
-    checkpoint), what the recorder holds, and on a CPU twice what autograd keeps of a batch: the
-    values, and what the backward pass makes of them.
+    (those of the path, of an adaptive optimiser, of gradients and of a checkpoint), what the
+    recorder holds, and the larger of what a backward pass and what a checkpoint takes.
 
-    The recorder holds three shards (256 rows, 512 MiB at most): one being filled, one being
-    written, one in a checkpoint. With ``weights: none`` it holds the updates of the longest window
-    instead, twice for a checkpoint.
+    The recorder holds two shards (256 rows, 512 MiB at most), one being filled and one being
+    written. A checkpoint copies one. With ``weights: none`` it is the updates of the longest window
+    instead, and a copy of them. A backward pass on a CPU takes `BACKWARD` times what autograd keeps
+    of a batch.
     """
     parameters, _ = network_size(settings)
     recording, longest = settings.recording, _longest_window(settings)
     if recording.weights == "none":
-        recorder = 8 * parameters * longest + 16 * longest**2
+        checkpoint = 4 * parameters * longest
+        recorder = checkpoint + 16 * longest**2
     else:
         columns = parameters if recording.weights == "full" else 2 * recording.sketch_size
-        recorder = 3 * min(2**29, 4 * columns * 256)
-    activations = 0 if device == "cuda" else 2 * settings.training.batch_size * _activation_bytes(settings)
-    parts = _image_bytes(settings) + 32 * parameters + recorder + activations
+        checkpoint = min(2**29, 4 * columns * 256)
+        recorder = 2 * checkpoint
+    backward = 0.0 if device == "cuda" else BACKWARD * settings.training.batch_size * _activation_bytes(settings)
+    parts = _image_bytes(settings) + 32 * parameters + recorder + max(backward, checkpoint)
     return math.ceil(MEMORY_MARGIN * (process_memory(device) + parts / 1e6))
 
 

@@ -44,8 +44,8 @@ def activation_bytes(model: str, channels: int, size: int, classes: int) -> int:
 
     Notes
     -----
-    The tensors are counted on torch's meta device. A network that cannot run there, such as a
-    factory whose layers depend on the values, is counted as 0.
+    The tensors are counted on torch's meta device. A network that cannot train there, such as a
+    factory that looks at values in training, is counted as 0.
     """
     import torch
 
@@ -56,18 +56,19 @@ def activation_bytes(model: str, channels: int, size: int, classes: int) -> int:
     kept: dict[int, int] = {}
 
     def count(tensor: torch.Tensor) -> torch.Tensor:
-        if tensor.numel() and not isinstance(tensor, torch.nn.Parameter):
-            storage = tensor.untyped_storage()  # that of its views too
+        storage = tensor.untyped_storage()  # that of its views too
+        if storage._cdata not in weights:
             kept[storage._cdata] = storage.nbytes()
         return tensor
 
     with torch.device("meta"):
         network = build(settings.name, channels=channels, size=size, classes=classes, **settings.keywords())
         images = torch.empty(2, channels, size, size)
+    weights = {entry.untyped_storage()._cdata for entry in (*network.parameters(), *network.buffers())}
     try:
         with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
             network(images)
-    except (RuntimeError, NotImplementedError):
+    except RuntimeError:
         return 0
     return sum(kept.values()) // 2
 

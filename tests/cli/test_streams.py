@@ -18,9 +18,9 @@ COMMANDS = sorted(typer.main.get_command(app).commands)
 FORKING = """
 import fcntl, json, os, pty, struct, sys, tempfile, termios, threading, traceback
 import typer
-from anodiff.cli import app as module
 from anodiff.cli.app import main
 
+module = sys.modules["anodiff.cli.app"]
 module.app = typer.main.get_command(module.app)  # built once, not for each command line
 
 def prepare(kind, output, errors, terminal):

@@ -13,9 +13,10 @@ from anodiff.diffusion.analysis import compute_diffusion
 from anodiff.geometry import compute_geometry
 from anodiff.models import build, count_parameters
 from anodiff.settings.data import DATASETS
-from anodiff.settings.run import RunSettings
+from anodiff.settings.run import ModelSettings, RunSettings
 from anodiff.settings.stages import AnalysisSettings
 from anodiff.sweep import costs
+from anodiff.sweep.footprint import activation_bytes
 from anodiff.training.loop import build_batches
 
 
@@ -85,7 +86,7 @@ def test_a_run_twice_as_long_asks_for_twice_the_time_up_to_the_longest_job():
 
 def test_memory_for_training_grows_with_the_weights_and_with_the_updates_held():
     small, large = settings(model="mlp"), settings(model={"name": "mlp", "width": 2000})
-    assert costs.training_memory(large) - costs.training_memory(small) > 40e-6 * (
+    assert costs.training_memory(large) - costs.training_memory(small) > 32e-6 * (
         costs.network_size(large)[0] - costs.network_size(small)[0]
     )
     held, sketched = (
@@ -94,6 +95,29 @@ def test_memory_for_training_grows_with_the_weights_and_with_the_updates_held():
     )
     updates = 4e-6 * costs.network_size(held)[0] * 2000
     assert costs.training_memory(held) - costs.training_memory(sketched) > updates
+
+
+def test_a_gpu_takes_more_memory_of_the_host_than_a_cpu_and_a_batch_takes_none_of_it():
+    small, large = (settings(model="resnet14", training={"steps": 10, "batch_size": size}) for size in (16, 512))
+    assert costs.training_memory(small, "cuda") > costs.training_memory(small, "cpu")
+    assert costs.training_memory(large, "cuda") == costs.training_memory(small, "cuda")
+    assert costs.training_memory(large, "cpu") > costs.training_memory(small, "cpu")
+
+
+def test_what_autograd_keeps_is_counted_exactly():
+    """Of an MLP: the input of each layer, and the output of each ReLU, which is the input of the next."""
+    kept = activation_bytes(ModelSettings(name="mlp", depth=3, width=50).model_dump_json(), 1, 8, 10)
+    assert kept == 4 * (8 * 8 + 50 + 50)
+
+
+def test_a_network_that_cannot_train_on_the_meta_device_is_counted_as_nothing(tmp_path, monkeypatch):
+    forward = (
+        "def forward(self, images):\n        return images.flatten(1)[:, :10] * (images.sum().item() if self.training else 1)"
+    )
+    text = f"import torch\n\nclass Valued(torch.nn.Linear):\n    {forward}\n"
+    (tmp_path / "valued.py").write_text(f"{text}\n\ndef valued(channels, size, classes):\n    return Valued(2, 2)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert activation_bytes(ModelSettings(name="valued:valued").model_dump_json(), 1, 8, 10) == 0
 
 
 def test_a_window_fits_in_the_memory_that_its_jobs_ask_for(record_path, tmp_path):
