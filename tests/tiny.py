@@ -19,7 +19,7 @@ ENVIRONMENT = {
 
 #: Starts processes that have already imported what takes Snakemake seconds.
 _READY = multiprocessing.get_context("forkserver")
-_READY.set_forkserver_preload(["prepared", "snakemake.cli", "snakemake_executor_plugin_slurm", "anodiff.sweep.runs", "anodiff.sweep.costs"])
+_READY.set_forkserver_preload(["prepared", "snakemake.cli", "snakemake_executor_plugin_slurm", "anodiff.sweep.runs"])
 
 
 def arguments_of(folder, config, *arguments):
