@@ -58,7 +58,7 @@ def test_any_other_path_is_trained_again_and_the_reason_given(store, change, sai
 def test_a_path_that_is_missing_or_no_store_is_trained_again(store, tmp_path):
     assert why_train(tmp_path / "nothing.zarr", SETTINGS) == "there is no nothing.zarr"
     (store / "zarr.json").write_text("{")
-    assert "not a Zarr group" in why_train(store, SETTINGS)
+    assert "not the metadata of a Zarr group" in why_train(store, SETTINGS)
 
 
 def test_a_table_is_made_again_if_it_has_other_runs(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from anodiff.errors import ConfigError
+from anodiff.settings.run import RunSettings
 from anodiff.training.checkpoint import checkpoints, newest_checkpoint, refuse_other_settings, write_checkpoint
 
 
@@ -127,9 +128,9 @@ def test_another_format_is_refused_with_both_versions(tmp_path, logged):
 
 
 def test_other_settings_are_refused_with_key_and_both_values(tmp_path):
-    there = {"optimiser": {"learning_rate": 0.1, "name": "sgd"}, "seed": 0}
-    refuse_other_settings(tmp_path, there, there)
-    here = {"optimiser": {"learning_rate": 0.2, "name": "sgd"}, "seed": 0}
+    here = RunSettings.model_validate({"training": {"steps": 4}, "optimiser": {"learning_rate": 0.2}})
+    refuse_other_settings(tmp_path, here.model_dump(mode="json"), here)
+    there = here.model_dump(mode="json") | {"optimiser": {"learning_rate": 0.1, "name": "sgd"}}
     with pytest.raises(ConfigError, match=r"optimiser\.learning_rate is 0\.1 there and 0\.2 here; .*--restart") as refused:
         refuse_other_settings(tmp_path, there, here)
     assert "name" not in str(refused.value)
