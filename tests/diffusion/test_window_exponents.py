@@ -24,6 +24,7 @@ def covers(interval, truth):
     return interval.low <= truth <= interval.high
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("hurst", "dimensions"), [(0.25, 1000), (0.5, 1000), (0.75, 1000), (0.5, 1), (0.75, 3)])
 def test_intervals_of_fractional_brownian_exponents_cover_the_truth(hurst, dimensions):
     seeds = 20

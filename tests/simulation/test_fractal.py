@@ -29,6 +29,7 @@ def test_intervals_hold_the_hurst_exponent_of_surfaces(method):
         assert np.mean([one.dimension.value for one in found]) == pytest.approx(2.4, abs=0.05)
 
 
+@pytest.mark.long
 def test_smooth_graphs_have_a_hurst_exponent_near_one():
     x = np.linspace(-1, 1, 1001)
     for method in METHODS:

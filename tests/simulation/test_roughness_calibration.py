@@ -9,6 +9,7 @@ from anodiff.simulation.calibration.roughness import calibrate_roughness
 from anodiff.simulation.calibration.table import CALIBRATION_COLUMNS
 
 
+@pytest.mark.long
 def test_differences_have_nearly_no_bias_and_intervals_cover(monkeypatch):
     monkeypatch.setattr(calibration, "PROFILE", 401)
     monkeypatch.setattr(calibration, "SURFACE", 33)

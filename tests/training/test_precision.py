@@ -52,7 +52,9 @@ def relative_distance(path, other):
         ({"channels_last": True}, 1e-3),
         ({"precision": "bf16"}, 0.3),
         pytest.param(
-            {"compile": True}, 1e-3, marks=pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler, g++")
+            {"compile": True},
+            1e-3,
+            marks=[pytest.mark.long, pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler, g++")],
         ),
     ],
 )

@@ -237,6 +237,7 @@ def disturbed(cluster, start, undisturbed, tight_profile, tmp_path):
     return Disturbed(cluster, start, tmp_path, undisturbed, tight_profile)
 
 
+@pytest.mark.long
 def test_a_run_longer_than_its_time_limit_proceeds_over_several_jobs(cluster, disturbed):
     job, training = disturbed.in_training()
     cluster.output("scontrol", "update", f"JobId={job}", "EndTime=now")  # SLURM looks every half minute
@@ -258,6 +259,7 @@ def test_a_node_that_dies_loses_no_more_than_since_the_last_checkpoint(cluster, 
         cluster.start_node(node)
 
 
+@pytest.mark.long
 def test_snakemake_itself_may_be_killed(cluster, disturbed):
     job, training = disturbed.in_training()
     os.killpg(disturbed.process.pid, signal.SIGKILL)
