@@ -110,7 +110,7 @@ def profile_resource(rule, name):
 
 
 def device_of(rule):
-    """Return where the jobs of a rule compute, as far as is known beforehand: cpu or cuda."""
+    """Return where the jobs of a rule compute, as far as is known beforehand, cpu or cuda."""
     device = str(profile_resource(rule, "device") or "auto")
     gpu = profile_resource(rule, "gpu") or profile_resource(rule, "gres")
     if device == "auto":
