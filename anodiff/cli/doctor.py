@@ -17,8 +17,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
+from anodiff.storage.files import nearest_existing_folder
 from anodiff.storage.memory import available_memory
-from anodiff.storage.stores import nearest_existing_folder
 
 Status = Literal["ok", "warn", "problem"]
 OK: Status = "ok"

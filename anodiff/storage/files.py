@@ -1,4 +1,4 @@
-"""Are files safe on the disk? After a power failure they are there if they were flushed."""
+"""Are files safe on the disk, and on which? After a power failure they are there if they were flushed."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def sync_folder(path: Path) -> None:
     """Flush the names in a folder to disk, if its file system can do so."""
     with suppress(OSError):
         _fsync(path)
+
+
+def nearest_existing_folder(folder: Path) -> Path:
+    """Return ``folder``, or its nearest parent that exists."""
+    folder = folder.expanduser()
+    while not folder.is_dir():
+        if folder == folder.parent:
+            return Path()
+        folder = folder.parent
+    return folder
 
 
 def _fsync(path: Path) -> None:

@@ -298,13 +298,3 @@ def _remove_for_good(path: Path) -> None:
         time.sleep(0.02)
         if not path.exists():
             return
-
-
-def nearest_existing_folder(folder: Path) -> Path:
-    """Return ``folder``, or its nearest parent that exists."""
-    folder = folder.expanduser()
-    while not folder.is_dir():
-        if folder == folder.parent:
-            return Path()
-        folder = folder.parent
-    return folder

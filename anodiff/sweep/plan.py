@@ -23,7 +23,7 @@ import numpy as np
 from anodiff.errors import DatasetMissingError
 from anodiff.settings.run import RunSettings
 from anodiff.settings.sweep import Config
-from anodiff.storage.stores import nearest_existing_folder
+from anodiff.storage.files import nearest_existing_folder
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep import costs
 from anodiff.sweep.runs import Run, landscape_runs, sweep_runs
