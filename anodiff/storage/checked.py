@@ -65,26 +65,25 @@ class CheckedStore(LocalStore):
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Return the bytes of a file, or a range of them; None if nobody wrote it."""
-        prototype = prototype or default_buffer_prototype()
-        if key == ROOT:
-            return prototype.buffer.from_bytes(self.metadata.content)
         if key not in self._files:
-            return None
+            return self._unrecorded(key, prototype)
         with self._named(key):
-            found = await super().get(key, prototype, byte_range)
-            return self._checked(key, byte_range, found)
+            return self._checked(key, byte_range, await super().get(key, prototype, byte_range))
 
     def get_sync(
         self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Do as `get`."""
-        prototype = prototype or default_buffer_prototype()
-        if key == ROOT:
-            return prototype.buffer.from_bytes(self.metadata.content)
         if key not in self._files:
-            return None
+            return self._unrecorded(key, prototype)
         with self._named(key):
             return self._checked(key, byte_range, super().get_sync(key, prototype=prototype, byte_range=byte_range))
+
+    def _unrecorded(self, key: str, prototype: BufferPrototype | None) -> Buffer | None:
+        """Return the root metadata, which were read and checked before; None for anything else."""
+        if key != ROOT:
+            return None
+        return (prototype or default_buffer_prototype()).buffer.from_bytes(self.metadata.content)
 
     @contextmanager
     def _named(self, key: str) -> Iterator[None]:
