@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
+from anodiff.errors import reason_of
 from anodiff.storage.files import nearest_existing_folder
 from anodiff.storage.memory import available_memory
 
@@ -144,7 +145,7 @@ def _devices() -> Iterator[Finding]:
     try:
         import torch
     except (ImportError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         yield Finding(
             "torch", PROBLEM, f"cannot be imported: {reason}", "pip install --force-reinstall -c constraints.txt torch"
         )

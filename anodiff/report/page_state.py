@@ -10,10 +10,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-#: Time of the last change that an early page states (1 January 1980, in seconds since 1970): older
-#: than every input of the whole page, so Snakemake always makes that one. Snakemake ignores 0.
-EARLY_TIME = 315_532_800
-
 #: Least number of seconds between two renewals of an early page; the browser loads it again as often.
 RENEW_EVERY = 60
 
@@ -57,5 +53,5 @@ def renewal_is_due(page: Path, now: Callable[[], float] = time.time) -> bool:
     shown = runs_so_far(page)
     if shown is None:
         return False
-    # the time of the rename; the time of the last change is EARLY_TIME
+    # the time of the rename; the time of the last change is LONG_AGO
     return now() - page.stat().st_ctime >= max(RENEW_EVERY, RENEW_EVERY_PER_RUN * shown[0])

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from anodiff.errors import ConfigError, one_line, quoted
+from anodiff.errors import ConfigError, one_line, quoted, reason_of
 
 #: Bounds of a text: its bytes in UTF-8; sections and lists within each other; values, each use of an alias counted with all
 #: that it stands for; characters of a number.
@@ -49,7 +49,7 @@ def read_yaml(text: str, where: str) -> Any:
     try:
         return _Reading(where).read(text)
     except (yaml.YAMLError, UnicodeError) as error:
-        raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{where}: not YAML: {reason_of(error)}") from None
 
 
 def write_yaml(values: Any) -> str:

@@ -7,6 +7,10 @@ from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 
+#: 1 January 1980, in seconds since 1970. A file of that time is older than all that Snakemake compares it
+#: with; it ignores 0.
+LONG_AGO = 315_532_800
+
 
 def sync_files(folder: Path, done: Container[tuple[Path, int]] = ()) -> set[tuple[Path, int]]:
     """Flush the files in a folder and below to disk, so that they survive a power failure.

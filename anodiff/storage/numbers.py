@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from anodiff.errors import ConfigError
+from anodiff.errors import ConfigError, reason_of
 from anodiff.storage.types import FloatArray
 
 #: Kinds of NumPy's types that are real numbers: bool, integers, floats.
@@ -121,7 +121,7 @@ def _of_tensor(tensor: Any, name: str) -> NDArray[Any]:
     try:
         return tensor.cpu().resolve_conj().resolve_neg().to_dense().numpy()
     except (RuntimeError, TypeError, ValueError) as error:
-        raise ConfigError(f"{name}: got a tensor that NumPy cannot read ({' '.join(str(error).split())})") from None
+        raise ConfigError(f"{name}: got a tensor that NumPy cannot read ({reason_of(error)})") from None
 
 
 def _checked_type(found: NDArray[Any], name: str) -> NDArray[Any]:

@@ -15,12 +15,9 @@ from pathlib import Path
 from anodiff.errors import AnodiffError
 from anodiff.settings.run import RunSettings
 from anodiff.settings.stored import differing_settings
+from anodiff.storage.files import LONG_AGO
 from anodiff.storage.stores import RUNNING, read_attributes
 from anodiff.trajectory.format import KIND, VERSION
-
-#: Time of the last change of a mark that asks for nothing: 1 January 1980, in seconds since 1970.
-#: Snakemake ignores 0.
-LONG_AGO = 315_532_800
 
 
 def why_train(store: Path, settings: RunSettings) -> str:

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from anodiff.settings.run import RunSettings
-from anodiff.sweep.finished import LONG_AGO, why_gather, why_train, write_mark
+from anodiff.storage.files import LONG_AGO
+from anodiff.sweep.finished import why_gather, why_train, write_mark
 
 SETTINGS = RunSettings.model_validate({"data": "digits", "model": "mlp3", "training": {"batch_size": 64, "steps": 2}})
 

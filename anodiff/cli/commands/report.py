@@ -173,6 +173,7 @@ def _renew(page: Path) -> None:
     """Renew the page of an unfinished sweep. The run's figures are drawn, so a failure is only a
     line of the log.
     """
+    from anodiff.errors import reason_of
     from anodiff.report.page_state import renewal_is_due
 
     try:
@@ -182,4 +183,4 @@ def _renew(page: Path) -> None:
             if renew_page(page):
                 typer.echo(f"renewed {page}", err=True)
     except Exception as error:
-        typer.echo(f"{page} was not renewed: {type(error).__name__}: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"{page} was not renewed: {type(error).__name__}: {reason_of(error)}", err=True)

@@ -26,7 +26,8 @@ from anodiff.report.page.embedding import MAX_BYTES, embed_run_figures, find_run
 from anodiff.report.page.overview import WINDOW_HEADINGS, diverged_runs, model_summaries, read_exponents, run_sheets, run_table
 from anodiff.report.page.tables import as_json, page_table, read_page_table
 from anodiff.report.page.topics import topics_with
-from anodiff.report.page_state import EARLY_TIME, RENEW_EVERY
+from anodiff.report.page_state import RENEW_EVERY
+from anodiff.storage.files import LONG_AGO
 from anodiff.storage.stores import writing
 from anodiff.sweep.tables import TABLES
 
@@ -71,7 +72,7 @@ def write_page(
         A page that would be larger with the figures of its runs links to them instead.
     so_far
         Of an unfinished sweep: the page says so, loads itself again, and its time of change is
-        `anodiff.report.page_state.EARLY_TIME`.
+        `anodiff.storage.files.LONG_AGO`, so that Snakemake always makes the whole one.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def write_page(
     with writing(output, overwrite=overwrite) as temporary:
         temporary.write_text(html, encoding="utf-8")
         if so_far:
-            os.utime(temporary, (EARLY_TIME, EARLY_TIME))
+            os.utime(temporary, (LONG_AGO, LONG_AGO))
 
 
 def typeset(text: str) -> Markup:

@@ -30,7 +30,7 @@ def renew_page(page: str | Path, now: Callable[[], float] = time.time) -> bool:
     return whether it was written.
 
     A run is finished once it has figures. A whole page stays as it is. An early page is published
-    by one rename, with the time of change `anodiff.report.page_state.EARLY_TIME`.
+    by one rename, with the time of change `anodiff.storage.files.LONG_AGO`.
 
     Parameters
     ----------
