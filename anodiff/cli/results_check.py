@@ -27,7 +27,7 @@ STAGES = {
     "landscape": (("landscape/slices",), ("trajectory.zarr", "geometry.zarr")),
     "roughness": (("landscape/roughness.zarr", "landscape/roughness.csv"), ("trajectory.zarr",)),
     "curvature": (("landscape/curvature.zarr",), ("trajectory.zarr",)),
-    "run_figure": (("figures",), ("trajectory.zarr", "geometry.zarr", "diffusion.zarr")),
+    "run_figure": (("figures",), ("trajectory.zarr", "geometry.zarr", "diffusion.zarr", "landscape/curvature.zarr")),
 }
 
 
