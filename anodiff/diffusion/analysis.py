@@ -28,7 +28,7 @@ from anodiff.storage.integrity import CHECKSUMS
 from anodiff.storage.stores import create_store, finish_store, open_store, writing_all
 from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
-from anodiff.trajectory.format import EPOCH_SERIES
+from anodiff.trajectory.format import EPOCH_SERIES, columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -284,7 +284,7 @@ def _dataset(
         "kind": KIND,
         "format_version": VERSION,
         "analysis": settings.model_dump(mode="json"),
-        "parameters": sum(math.prod(parameter["shape"]) for parameter in source.attrs["parameters"]),  # type: ignore
+        "parameters": columns_of(source.attrs["parameters"][-1]).stop,  # type: ignore
     }
     return xr.Dataset(variables | series, coordinates, attributes)
 

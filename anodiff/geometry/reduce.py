@@ -129,10 +129,11 @@ class WindowPoints:
 
     def __init__(self, trajectory: Trajectory, window: Window, sampled: SampledGradients | None) -> None:
         self.shape = (window.updates + 1, trajectory.weights.shape[1])
+        self.dtype = trajectory.weights.dtype
         self._trajectory, self._window, self._sampled = trajectory, window, sampled
         self._updates = None
         if sampled is not None and sampled.source == "updates":
-            self._updates = np.full((window.updates, len(sampled.coordinates)), np.nan, np.float32)
+            self._updates = np.full((window.updates, len(sampled.coordinates)), np.nan, self.dtype)
 
     def __getitem__(self, index: tuple[slice, slice]) -> NDArray[Any]:
         columns = index[1]
@@ -142,7 +143,7 @@ class WindowPoints:
             self._updates[:, first:last] = np.diff(block[:, self._sampled.coordinates[first:last] - columns.start], axis=0)
         return block
 
-    def gradients(self) -> NDArray[np.float32]:
+    def gradients(self) -> NDArray[Any]:
         """Return the sampled gradients at the window's first T points, shape (T, coordinates)."""
         if self._updates is None:
             return self._trajectory.gradient_sample(self._window)[:-1]
@@ -170,7 +171,7 @@ def _problem_of_points(trajectory: Trajectory, window: Window, points: WindowPoi
     """Return a sentence that names the first step and parameter that are not finite."""
     found = find_non_finite(points, memory=memory)
     if found is None:
-        return "the squares of the updates overflow float32"
+        return f"the squares of the updates overflow {points.dtype}"
     step = window.steps[found.point]
     return f"the weights are not finite: {found.value} at step {step} in {trajectory.parameter_name(found.parameter)}"
 
@@ -179,8 +180,8 @@ def _problem_of_gram(gram: NDArray[np.float64], window: Window) -> str:
     """Return a sentence that names the first step that is not finite, if the matrix shows it."""
     steps = np.flatnonzero(~np.isfinite(np.diagonal(gram)))
     if not len(steps):
-        return "the products of the updates overflow float32"
-    return f"the weights are not finite at step {window.steps[steps[0] + 1]}, or the squares of the updates overflow float32"
+        return "the products of the updates overflow"
+    return f"the weights are not finite at step {window.steps[steps[0] + 1]}, or the squares of the updates overflow"
 
 
 def _create(path: Path, trajectory: Trajectory) -> zarr.Group:
@@ -210,6 +211,7 @@ def _create(path: Path, trajectory: Trajectory) -> zarr.Group:
 def _create_gradient_sample(group: zarr.Group, trajectory: Trajectory, sampled: SampledGradients) -> None:
     windows, updates = group["gram"].shape[:2]  # type: ignore[union-attr]
     coordinates = len(sampled.coordinates)
+    dtype = (trajectory.array("gradient_sample") if sampled.source == "recorded" else trajectory.weights).dtype
     meaning = "entries of the mini-batch gradient at a seeded sample of the parameters"
     create_array(
         group,
@@ -217,7 +219,7 @@ def _create_gradient_sample(group: zarr.Group, trajectory: Trajectory, sampled: 
         ("window", "update", "coordinate"),
         {"long_name": meaning, "units": "1", "source": sampled.source},
         shape=(windows, updates, coordinates),
-        dtype="float32",
+        dtype=dtype,
         chunks=(1, updates, coordinates),
     )
     about = {"long_name": "number of the parameter", "units": "1"}

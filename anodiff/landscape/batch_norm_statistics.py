@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from anodiff.errors import ConfigError
+from anodiff.trajectory.buffers import statistics_layers
 
 #: Samples that go through the network at once for the statistics.
 ONE_PASS = 4096
@@ -22,7 +23,7 @@ ONE_PASS = 4096
 
 def tracks_statistics(network: nn.Module) -> bool:
     """Return whether a network has layers that normalise with statistics of samples seen before."""
-    return bool(_layers(network))
+    return bool(statistics_layers(network))
 
 
 def estimate_statistics(network: nn.Module, batches: Sequence[Tensor]) -> None:
@@ -38,7 +39,7 @@ def estimate_statistics(network: nn.Module, batches: Sequence[Tensor]) -> None:
     ConfigError
         If there is a single value to a channel: it has no variance.
     """
-    layers = _layers(network)
+    layers = statistics_layers(network)
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
@@ -51,10 +52,6 @@ def estimate_statistics(network: nn.Module, batches: Sequence[Tensor]) -> None:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
             layer.eval()
-
-
-def _layers(network: nn.Module) -> list[_NormBase]:
-    return [layer for layer in network.modules() if isinstance(layer, _NormBase) and layer.track_running_stats]
 
 
 def _estimate_together(network: nn.Module, layers: list[_NormBase], images: Tensor) -> None:
@@ -90,7 +87,7 @@ class _Reached(Exception):
 def _in_order(network: nn.Module, images: Tensor) -> list[_NormBase]:
     """Return the layers in the order in which the network first uses them."""
     used: dict[_NormBase, None] = {}
-    hooks = [layer.register_forward_pre_hook(lambda layer, _: used.setdefault(layer)) for layer in _layers(network)]
+    hooks = [layer.register_forward_pre_hook(lambda layer, _: used.setdefault(layer)) for layer in statistics_layers(network)]
     try:
         with torch.no_grad():
             network(images)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from anodiff.landscape.krylov import Product
+from anodiff.landscape.points import join_point, split_point
 from anodiff.landscape.surface import LossSurface
 from anodiff.storage.types import FloatArray
 
@@ -35,7 +36,7 @@ def hessian_product(surface: LossSurface, point: FloatArray | None = None) -> Pr
     v and H v have shape (P,), float64. A product sets the weights of the surface's network to the
     point.
     """
-    parameters = list(surface.network.parameters())
+    parameters = surface.trainable
 
     def first_derivative(images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         loss = surface.criterion(surface.network(images), labels)
@@ -64,7 +65,7 @@ class _Linearised:
 
 def gauss_newton_product(surface: LossSurface, point: FloatArray | None = None) -> Product:
     """Return v ↦ G v at ``point``, as `hessian_product` does for H."""
-    parameters = list(surface.network.parameters())
+    parameters = surface.trainable
 
     def linearise(images: Tensor, labels: Tensor) -> _Linearised:
         outputs = surface.network(images)
@@ -99,16 +100,15 @@ def _product(
 ) -> Product:
     """Return v ↦ the mean over the samples of ``multiply(build(batch), v)``."""
     at = surface.centre if point is None else point
-    parameters = list(surface.network.parameters())
-    sizes = [parameter.numel() for parameter in parameters]
+    parameters = surface.trainable
     kept: list[Graph] = []
     surface.set_weights(at)
     keeping = int(KEPT // max(1, GRAPH_FACTOR * _saved_bytes(surface)))
 
     def product(vector: FloatArray) -> FloatArray:
         surface.set_weights(at)
-        parts = torch.as_tensor(np.asarray(vector).reshape(-1)).to(surface.device, surface.dtype).split(sizes)
-        directions = [part.view_as(parameter) for part, parameter in zip(parts, parameters, strict=True)]
+        along = torch.as_tensor(np.asarray(vector).reshape(-1)).to(surface.device, surface.dtype)
+        directions = split_point(along, parameters)
         total = torch.zeros(surface.size, dtype=torch.float64, device=surface.device)
         for number, (weight, images, labels) in enumerate(surface.weighted_batches()):
             graph = kept[number] if number < len(kept) else build(images, labels)
@@ -116,7 +116,7 @@ def _product(
                 kept.append(graph)
             products = multiply(graph, directions)
             if products is not None:
-                total += torch.cat([part.reshape(-1) for part in products]).double() * weight
+                total += join_point(products).double() * weight
         return total.cpu().numpy()
 
     return product

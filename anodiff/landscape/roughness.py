@@ -56,7 +56,7 @@ def measure_roughness(
     settings: RoughnessSettings,
     *,
     data_root: str | Path = "data",
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
     device: str = "auto",
     overwrite: bool = False,
     report: ProgressCallback = no_progress,
@@ -80,7 +80,8 @@ def measure_roughness(
     settings
         Where on the run to measure, along how many directions, and at which distances.
     dtype
-        Type of the network's arithmetic; float64 has the lower floor of rounding.
+        Type of the network's arithmetic, by default the path's; float64 has the lower floor of
+        rounding.
     report
         Called with the directions done, their total, and the one in work.
 
@@ -105,7 +106,7 @@ def measure_roughness(
     with claim_device(device) as chosen:
         dataset = load(run.data, data_root)
 
-        def surface_at(step: int, precision: torch.dtype = dtype) -> LossSurface:
+        def surface_at(step: int, precision: torch.dtype | None = dtype) -> LossSurface:
             return loss_surface_at(trajectory, step, landscape, dataset=dataset, dtype=precision, device=chosen)
 
         first = surface_at(steps[0]) if steps else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from anodiff.data import Augmentation, Dataset, load
 from anodiff.errors import ConfigError, StoreFormatError
+from anodiff.landscape.constants import set_constants
 from anodiff.landscape.surface import LossSurface, draw_subset
 from anodiff.settings.loading import validate
 from anodiff.settings.run import RunSettings
@@ -30,7 +30,7 @@ def loss_surface_at(
     *,
     dataset: Dataset | None = None,
     data_root: str | Path = "data",
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
 ) -> LossSurface:
     """Return the loss surface of a run, centred at the point stored for an optimiser step.
@@ -54,7 +54,8 @@ def loss_surface_at(
     Raises
     ------
     ConfigError
-        If the step is not stored, the run kept no full weights, or has fewer samples.
+        If the step is not stored, the run kept no full weights, has fewer samples, or the network
+        uses buffers that are not known there.
     StoreFormatError
         If the settings of the trajectory build another network.
     StoreMissingError, IncompleteStoreError, DatasetMissingError
@@ -70,10 +71,11 @@ def loss_surface_at(
         model = build_model(run, dataset)
     finally:
         restore_global_states(states, torch.device("cpu"))
-    _check_parameters(trajectory, model)
+    images = Augmentation(run.data, dataset).normalise(dataset.train_images[kept])
+    set_constants(trajectory, step, model, images)
     return LossSurface(
         model,
-        Augmentation(run.data, dataset).normalise(dataset.train_images[kept]),
+        images,
         dataset.train_labels[kept],
         build_loss(run.training.loss, dataset.classes),
         centre=centre,
@@ -132,15 +134,3 @@ def points_near(trajectory: Trajectory, fractions: Sequence[float]) -> dict[int,
     steps = np.array(list(found))
     chosen = {int(steps[np.abs(steps - fraction * steps[-1]).argmin()]) for fraction in fractions} if found else set()
     return {step: found[step] for step in sorted(chosen)}
-
-
-def _check_parameters(trajectory: Trajectory, model: torch.nn.Module) -> None:
-    table: list[dict[str, Any]] = trajectory.group.attrs["parameters"]  # type: ignore[assignment]
-    stored = [(entry["name"], tuple(entry["shape"])) for entry in table]
-    built = [(name, tuple(parameter.shape)) for name, parameter in model.named_parameters()]
-    if stored != built:
-        first = next((a or b for a, b in zip([*stored, None], [*built, None], strict=False) if a != b), None)
-        raise StoreFormatError(
-            f"{trajectory.path}: its parameters are not those of the network that its settings build"
-            f"{f'; the first that differs is {first[0]}' if first else ''}; was the model's code changed?"
-        )

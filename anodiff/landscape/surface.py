@@ -29,6 +29,16 @@ from anodiff.errors import ConfigError, did_you_mean
 from anodiff.landscape.batch_norm_folding import Folded, fold
 from anodiff.landscape.batch_norm_statistics import estimate_statistics, tracks_statistics
 from anodiff.landscape.batch_weights import batch_weights
+from anodiff.landscape.points import (
+    converted,
+    flatten_in_place,
+    join_point,
+    own_type,
+    real_shape,
+    set_point,
+    split_point,
+    trainable_parameters,
+)
 from anodiff.settings.stages import BatchNormStatistics
 from anodiff.storage.types import FloatArray
 
@@ -38,7 +48,8 @@ BATCH_SIZE = 256
 
 
 class LossSurface:
-    """The mean loss of a network over some samples, as a function of its flattened parameters.
+    """The mean loss of a network over some samples, as a function of its trainable parameters,
+    flattened; frozen ones stay. A complex parameter counts as pairs of real numbers.
 
     Parameters
     ----------
@@ -58,16 +69,16 @@ class LossSurface:
     batch_size
         Samples that go through the network at a time.
     dtype
-        Type of the network's arithmetic. Take float64 if differences of losses matter more than
-        time.
+        Type of the network's arithmetic; by default float64 for a network of float64, else float32.
+        Take float64 if differences of losses matter more than time.
     device
         Where to evaluate; by default where the images are.
 
     Raises
     ------
     ConfigError
-        If ``batch_norm`` is unknown, there are no samples, the centre has the wrong shape, or the
-        criterion does not return one number.
+        If ``batch_norm`` is unknown, there are no samples, all parameters are frozen, the centre
+        has the wrong shape, or the criterion does not return one number.
 
     Examples
     --------
@@ -88,9 +99,10 @@ class LossSurface:
         centre: FloatArray | None = None,
         batch_norm: BatchNormStatistics = "centre",
         batch_size: int = BATCH_SIZE,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
+        dtype = dtype or own_type(model)
         known = get_args(BatchNormStatistics)
         if batch_norm not in known:
             raise ConfigError(f"batch_norm {batch_norm!r}; {did_you_mean(batch_norm, known)}")
@@ -101,9 +113,9 @@ class LossSurface:
         self.criterion = criterion
         self.samples = len(labels)
         self.batch_norm = batch_norm
-        self.network = copy.deepcopy(model).to(self.device, dtype).eval()
-        self.shapes = {name: tuple(parameter.shape) for name, parameter in self.network.named_parameters()}
-        self._flat = _flatten_in_place(self.network)
+        self.network = converted(copy.deepcopy(model), self.device, dtype).eval()
+        self._flat = flatten_in_place(self.network)
+        self.trainable = trainable_parameters(self.network)  # what a point sets
         self.centre = np.array(self._flat.cpu() if centre is None else centre, np.float64)
         if self.centre.shape != (self.size,):
             raise ConfigError(f"a centre of shape {self.centre.shape} for a network of {self.size} parameters")
@@ -148,7 +160,8 @@ class LossSurface:
         """Return the same function with its own network, for another thread; samples are shared."""
         other = copy.copy(self)
         other.network = copy.deepcopy(self.network)
-        other._flat = _flatten_in_place(other.network)
+        other._flat = flatten_in_place(other.network)
+        other.trainable = trainable_parameters(other.network)
         other._folded = other._fold()
         return other
 
@@ -156,7 +169,8 @@ class LossSurface:
         """Return a hash of all that the losses depend on, except the point and torch's version."""
         digest = hashlib.sha256(repr((describe(self), self.shapes, [len(labels) for _, labels in self.batches])).encode())
         tensors = [tensor for batch in self.batches for tensor in batch]
-        for tensor in [*tensors, *self.network.buffers()]:
+        frozen = [parameter for parameter in self.network.parameters() if not parameter.requires_grad]
+        for tensor in [*tensors, *self.network.buffers(), *frozen]:
             digest.update(tensor.contiguous().cpu().numpy().tobytes())
         digest.update(self.centre.tobytes())
         return digest.hexdigest()
@@ -167,14 +181,19 @@ class LossSurface:
         return len(self._flat)
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each trainable parameter, in real numbers."""
+        named = self.network.named_parameters()
+        return {name: real_shape(parameter) for name, parameter in named if parameter.requires_grad}
+
+    @property
     def _per_point(self) -> bool:
         """Whether statistics are estimated at every point."""
         return self._normalised and self.batch_norm == "per_point"
 
     def set_weights(self, point: FloatArray | Tensor) -> None:
         """Set the weights of the surface's own network to ``point``, shape (P,)."""
-        with torch.no_grad():
-            self._flat.copy_(torch.as_tensor(point))
+        set_point(self._flat, torch.as_tensor(point), self.trainable)
 
     def estimate_statistics(self) -> None:
         """Set the batch-norm statistics to those of all samples as one batch, at the current weights."""
@@ -208,11 +227,7 @@ class LossSurface:
             raise ConfigError("batch_norm: per_point evaluates one point at a time; take batch_norm: centre for several")
         rows = torch.as_tensor(points).to(self.device, self.dtype)
         buffers = dict(self.network.named_buffers())
-        offsets = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes.values())])
-        stacked = {
-            name: rows[:, first:last].reshape(len(rows), *shape)
-            for (name, shape), first, last in zip(self.shapes.items(), offsets[:-1], offsets[1:], strict=True)
-        }
+        stacked = dict(zip(self.shapes, split_point(rows, self.trainable), strict=True))
 
         def loss(parameters: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
             outputs = torch.func.functional_call(self.network, (parameters, buffers), (images,))
@@ -229,7 +244,7 @@ class LossSurface:
         self.set_weights(point)
         if self._per_point:
             self.estimate_statistics()
-        parameters = list(self.network.parameters())
+        parameters = self.trainable
         total = torch.zeros(self.size, dtype=torch.float64, device=self.device)
         for weight, images, labels in self.weighted_batches():
             loss = self.criterion(self.network(images), labels)
@@ -237,20 +252,8 @@ class LossSurface:
             pieces = [
                 torch.zeros_like(parameter) if part is None else part for part, parameter in zip(parts, parameters, strict=True)
             ]
-            total += torch.cat([piece.reshape(-1) for piece in pieces]).double() * weight
+            total += join_point(pieces).double() * weight
         return total.cpu().numpy()
-
-
-def _flatten_in_place(network: nn.Module) -> Tensor:
-    """Copy all parameters into one vector (P,), make them views of it, and return it."""
-    parameters = list(network.parameters())
-    flat = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
-    offset = 0
-    for parameter in parameters:
-        parameter.data = flat[offset : offset + parameter.numel()].view(parameter.shape)
-        parameter.requires_grad_(True)
-        offset += parameter.numel()
-    return flat
 
 
 @contextmanager

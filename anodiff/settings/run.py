@@ -200,6 +200,11 @@ class RecordingSettings(Settings):
     """Keep the mini-batch gradient of this many randomly chosen parameters at every kept point (of
     all parameters if the network has fewer); 0: none. None are kept if the weights determine all
     gradients: plain SGD (no momentum, no weight decay), full weights, stride 1 in all windows."""
+    buffers_every: Annotated[int | None, Field(ge=0, le=MOST_STEPS), name_label("buffersevery")] = None
+    """For full: keep buffers that the network uses, such as those of spectral normalisation, with
+    the points whose step is a multiple of this, and at the ends of windows; 0: only there. null:
+    with every point, unless they are larger than it. Statistics of batch normalisation are not
+    kept: the landscape estimates them."""
     device_memory: Annotated[int, Field(ge=1, le=100_000_000), name_label("devicememory")] = DEFAULT_DEVICE_MEMORY
     """For none, on a GPU: MiB of its memory for the updates of a window, each of which takes 4
     bytes per parameter. The rest are held in the host's memory. On a CPU all of them are."""
@@ -211,6 +216,8 @@ class RecordingSettings(Settings):
     def _fits(self) -> RecordingSettings:
         if self.weights != "sketch" and self.sketch_size != DEFAULT_SKETCH_SIZE:
             raise ValueError("'sketch_size' is for weights: sketch; leave it out, or set weights to sketch")
+        if self.weights != "full" and self.buffers_every is not None:
+            raise ValueError("'buffers_every' is for weights: full; leave it out, or set weights to full")
         if self.weights != "none" and self.device_memory != DEFAULT_DEVICE_MEMORY:
             raise ValueError("'device_memory' is for weights: none; leave it out, or set weights to none")
         return self

@@ -248,6 +248,7 @@ class _Session:
             weights=recording.weights,
             sketch_size=recording.sketch_size if recording.weights == "sketch" else None,
             device_memory=recording.device_memory,
+            buffers_every=recording.buffers_every,
             gradient_coordinates=sampled,
             seed=stream_seed(settings.seed, "recording"),
             attributes={

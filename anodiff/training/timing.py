@@ -107,6 +107,7 @@ def _time_steps(settings: RunSettings, dataset: Dataset, device: torch.device, p
         weights=recording.weights,
         sketch_size=recording.sketch_size if recording.weights == "sketch" else None,
         device_memory=recording.device_memory,
+        buffers_every=recording.buffers_every,
         gradient_coordinates=0 if updates_give_gradients(settings, windows) else recording.gradient_coordinates,
     )
     criterion, augment = build_loss(training.loss, dataset.classes), Augmentation(settings.data, dataset)

@@ -9,6 +9,7 @@ shard is one file: all parameters of a few hundred steps.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -86,3 +87,16 @@ def gram_layout(windows: int, updates: int) -> dict[str, Any]:
         "compressors": compressors(),
         "dimension_names": ("window", "update", "update_other"),
     }
+
+
+def columns_of(entry: Mapping[str, Any]) -> slice:
+    """Return the columns that a tensor of a table such as ``parameters`` has: two for each complex
+    number.
+    """
+    width = math.prod(entry["shape"]) * (2 if is_complex(entry) else 1)
+    return slice(entry["offset"], entry["offset"] + width)
+
+
+def is_complex(entry: Mapping[str, Any]) -> bool:
+    """Return whether a tensor of such a table is stored as real and imaginary parts."""
+    return str(entry.get("dtype", "")).startswith("complex")

@@ -15,11 +15,9 @@ from anodiff.storage.arrays import create_array
 from anodiff.storage.stores import RUNNING, create_store, read_attributes, remove
 from anodiff.trajectory.format import (
     EPOCH_SERIES,
-    FULL,
     GRAM,
     KIND,
     NONE,
-    SKETCH,
     STEP_SERIES,
     VERSION,
     gram_layout,
@@ -29,38 +27,23 @@ from anodiff.trajectory.windows import Window, WindowPlan
 
 if TYPE_CHECKING:
     import zarr
-    from torch import Tensor
+
+    from anodiff.trajectory.point_parts import PointParts
 
 #: Attributes that must be the same for a recorder to resume in a store.
-IDENTITY = ("format_version", "steps", "representation", "sketch", "parameters", "plan")
-
-
-def recording_attributes(named: Sequence[tuple[str, Tensor]], representation: str, plan: WindowPlan) -> dict[str, Any]:
-    """Return the attributes that say what is recorded of a model's named parameters."""
-    if representation not in (FULL, SKETCH, NONE):
-        raise ConfigError(f"weights is {representation!r}; give full, sketch or none")
-    offsets = np.cumsum([0, *(parameter.numel() for _, parameter in named)])
-    table = [
-        {"name": name, "shape": list(parameter.shape), "offset": int(offset)}
-        for (name, parameter), offset in zip(named, offsets[:-1], strict=True)
-    ]
-    attributes: dict[str, Any] = {"steps": plan.steps, "parameters": table, "representation": representation}
-    if plan.steps is None:
-        attributes["plan"] = {"windows": plan.kind or window_table(plan.windows).tolist(), "window_length": plan.window_length}
-    return attributes
+IDENTITY = ("format_version", "steps", "representation", "sketch", "parameters", "frozen", "buffers", "plan")
 
 
 def create_trajectory(
     path: Path,
     plan: WindowPlan,
-    columns: int,
-    attributes: dict[str, Any],
+    parts: PointParts,
+    attributes: Mapping[str, Any],
     *,
     epochs: int | None,
-    coordinates: NDArray[np.int64] | None,
     overwrite: bool = False,
 ) -> zarr.Group:
-    """Create the empty store of a path whose points have ``columns`` numbers each.
+    """Create the empty store of a path of which ``parts`` are kept.
 
     It replaces an unfinished store, and with ``overwrite`` anything. Arrays whose length is not
     known yet are empty, or do not exist, until `set_lengths`.
@@ -68,9 +51,7 @@ def create_trajectory(
     Parameters
     ----------
     attributes
-        Attributes of the root: ``steps``, ``parameters``, ``representation`` and others.
-    coordinates
-        The sampled coordinates of the gradient, shape (coordinate,); None without a sample.
+        Further attributes of the root.
 
     Raises
     ------
@@ -81,35 +62,51 @@ def create_trajectory(
         remove(path)
     else:
         _refuse_finished(path)
-    group = create_store(path, KIND, VERSION, attributes)
-    samples = None if attributes["steps"] is None else len(plan.kept)
+    header = {"coordinates": "step", "steps_completed": 0, **recording_attributes(plan, parts), **attributes}
+    group = create_store(path, KIND, VERSION, header)
+    samples = None if plan.steps is None else len(plan.kept)
     if samples is not None:
         _create_tables(group, plan.windows, plan.kept)
     _create_epochs(group, epochs or 0)
-    for names, length, dimension in ((STEP_SERIES, attributes["steps"], "step"), (EPOCH_SERIES, epochs, "epoch")):
+    for names, length, dimension in ((STEP_SERIES, plan.steps, "step"), (EPOCH_SERIES, epochs, "epoch")):
         for name, meaning in names.items():
             _create_series(group, name, length or 0, dimension, meaning)
-    if attributes["representation"] == NONE:
+    if parts.representation == NONE:
         updates = max(window.updates for window in plan.windows)
         layout = gram_layout(0 if plan.open_ended else len(plan.windows), updates)
         group.create_array("gram", **layout, attributes={"long_name": GRAM, "units": "1"})
-    elif attributes["representation"] == SKETCH:
-        layout = sample_layout(samples, columns, dimension="component", dtype="float64")
+    elif parts.sketch:
         meaning = "random projection of the network parameters"
-        group.create_array("weights", **layout, attributes={"long_name": meaning, "units": "1"})
+        _create_samples(group, "weights", meaning, samples, parts.columns, "component", "float64")
     else:
-        layout = sample_layout(samples, columns)
-        group.create_array("weights", **layout, attributes={"long_name": "network parameters", "units": "1"})
-    if coordinates is not None:
-        _create_gradient_sample(group, samples, coordinates)
+        _create_samples(group, "weights", "network parameters", samples, parts.columns, "parameter", parts.dtype)
+        if parts.model.frozen:
+            about = {"long_name": "parameters that are not trained", "units": "1"}
+            create_array(group, "frozen", ("frozen_parameter",), about, data=parts.model.frozen_values())
+    if parts.buffers:
+        meaning = "buffers of the network at the sample's point; NaN where they were not kept"
+        _create_samples(group, "buffers", meaning, samples, parts.buffers.size, "buffer", "float64")
+    if parts.coordinates is not None:
+        about = {"long_name": "index of the parameter whose gradient is sampled", "units": "1"}
+        _create_table(group, "coordinate", parts.coordinates, ("coordinate",), about)
+        meaning = "mini-batch gradient at the sample's point, at some parameters; NaN where none was taken"
+        _create_samples(group, "gradient_sample", meaning, samples, len(parts.coordinates), "coordinate", parts.dtype)
     return group
+
+
+def recording_attributes(plan: WindowPlan, parts: PointParts) -> dict[str, Any]:
+    """Return the attributes that say what is recorded."""
+    attributes: dict[str, Any] = {"steps": plan.steps, **parts.attributes}
+    if plan.steps is None:
+        attributes["plan"] = {"windows": plan.kind or window_table(plan.windows).tolist(), "window_length": plan.window_length}
+    return attributes
 
 
 def set_lengths(group: zarr.Group, windows: Sequence[Window], kept: NDArray[np.int64], steps: int, epochs: int) -> None:
     """Set the lengths of all arrays once the numbers of steps and epochs are known."""
     if "windows" not in group:
         _create_tables(group, windows, kept)
-    for name in ("weights", "gradient_sample"):
+    for name in ("weights", "buffers", "gradient_sample"):
         if name in group:
             array = group[name]
             array.resize((len(kept), array.shape[1]))  # type: ignore[union-attr]
@@ -124,10 +121,9 @@ def set_lengths(group: zarr.Group, windows: Sequence[Window], kept: NDArray[np.i
 def reopen_trajectory(
     path: Path,
     plan: WindowPlan,
-    attributes: Mapping[str, Any],
+    parts: PointParts,
     *,
     epochs: int | None,
-    coordinates: NDArray[np.int64] | None,
 ) -> zarr.Group:
     """Open the unfinished store at ``path`` for writing.
 
@@ -156,11 +152,11 @@ def reopen_trajectory(
         raise StoreFormatError(f"{path}: holds no {KIND}, so a recording cannot resume in it; start again, without 'resume'")
     if stored.get("status") != RUNNING:
         raise StoreFormatError(f"{path}: this recording is already finished ({stored.get('status')}); open it as it is")
-    expected = {"format_version": VERSION, **attributes}
+    expected = {"format_version": VERSION, **recording_attributes(plan, parts)}
     differing = [name for name in IDENTITY if stored.get(name) != expected.get(name)]
     if expected["steps"] is not None and not _same(tables.get("windows"), window_table(plan.windows)):
         differing.append("windows")
-    if not _same(tables.get("coordinate"), coordinates):
+    if not _same(tables.get("coordinate"), parts.coordinates):
         differing.append("gradient coordinates")
     if len(tables.get("epoch", ())) != (epochs or 0):
         differing.append("epochs")
@@ -214,17 +210,12 @@ def window_table(windows: Sequence[Window]) -> NDArray[np.int64]:
     return np.array([(window.start, window.length, window.stride) for window in windows], np.int64).reshape(-1, 3)
 
 
-def _create_gradient_sample(group: zarr.Group, samples: int | None, coordinates: NDArray[np.int64]) -> None:
-    meaning = {"long_name": "index of the parameter whose gradient is sampled", "units": "1"}
-    _create_table(group, "coordinate", coordinates, ("coordinate",), meaning)
-    group.create_array(
-        "gradient_sample",
-        **sample_layout(samples, len(coordinates), dimension="coordinate"),
-        attributes={
-            "long_name": "mini-batch gradient at the sample's point, at some parameters; NaN where none was taken",
-            "units": "1",
-        },
-    )
+def _create_samples(
+    group: zarr.Group, name: str, meaning: str, samples: int | None, columns: int, dimension: str, dtype: str
+) -> None:
+    """Create an array with a row for each sample."""
+    layout = sample_layout(samples, columns, dimension=dimension, dtype=dtype)
+    group.create_array(name, **layout, attributes={"long_name": meaning, "units": "1"})
 
 
 def _create_tables(group: zarr.Group, windows: Sequence[Window], kept: NDArray[np.int64]) -> None:

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.settings.run import DEFAULT_DEVICE_MEMORY, DEFAULT_SKETCH_SIZE, DEFAULT_WINDOW_LENGTH
+from anodiff.settings.run import DEFAULT_DEVICE_MEMORY, DEFAULT_WINDOW_LENGTH
 from anodiff.storage.counts import whole_number
 from anodiff.storage.stores import COMPLETE, finish_store, storage_errors
 from anodiff.trajectory.background import BackgroundThread
-from anodiff.trajectory.flat_parameters import FlatParameters
-from anodiff.trajectory.format import EPOCH_SERIES, FULL, NONE, SKETCH, STEP_SERIES
-from anodiff.trajectory.layout import create_trajectory, recording_attributes, reopen_trajectory, set_lengths
+from anodiff.trajectory.format import EPOCH_SERIES, NONE, STEP_SERIES
+from anodiff.trajectory.layout import create_trajectory, reopen_trajectory, set_lengths
+from anodiff.trajectory.point_parts import PointParts
 from anodiff.trajectory.samples import Samples
 from anodiff.trajectory.series import Series
 from anodiff.trajectory.windows import Window, WindowPlan
@@ -30,24 +30,26 @@ from anodiff.trajectory.windows import Window, WindowPlan
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from anodiff.trajectory.gradients import GradientSample
     from anodiff.trajectory.running_gram import RunningGrams
-    from anodiff.trajectory.sketch import Sketch
+
+#: Steps after which the model is compared with what it was when its recording began.
+CHECK_EVERY = 256
 
 
 class TrajectoryRecorder:
     """Record a model's parameters after every optimiser step, and series such as the loss.
 
-    A point is ``model.parameters()``, flattened in their order, without buffers such as running
-    statistics. The cost per step is one flattening. A thread compresses and writes meanwhile; if it
-    cannot keep up, training waits. Its errors are raised by the next call of the recorder. Memory:
-    twice 256 points of all parameters (at most twice 512 MiB); with ``weights="none"`` all updates
-    of a window.
+    A point is the trainable ones of ``model.parameters()``, flattened in their order, in float32 or
+    float64 (`anodiff.trajectory.flat_parameters`). Frozen ones are stored once. The cost per step
+    is one flattening. A thread compresses and writes meanwhile; if it cannot keep up, training
+    waits. Its errors are raised by the next call of the recorder. Memory: twice 256 points (at most
+    twice 512 MiB); with ``weights="none"`` all updates of a window.
 
     Parameters
     ----------
     model
-        The network; its parameters must stay the same objects while recording.
+        The network. Its parameters must stay the same objects, and the frozen ones must not move;
+        this is checked after the first step, now and then, and at the end.
     path
         Where the store is made; an unfinished one there is replaced, a finished one is not.
     steps
@@ -67,6 +69,10 @@ class TrajectoryRecorder:
     gradient_coordinates
         Keep the gradient at this many randomly chosen parameters, for every kept point except the
         last; see `record`.
+    buffers_every
+        With ``full``: keep the model's buffers, except statistics of batch normalisation, at the
+        kept points whose step is a multiple of this, and at the windows' ends; 0: only there. By
+        default with every point, unless the buffers are larger than the point; then only there.
     seed
         Seed of the projection and of the choice of parameters.
     device_memory
@@ -88,7 +94,7 @@ class TrajectoryRecorder:
         ``overwrite`` is false.
     ConfigError
         If there is nothing to record, a number is out of range or not whole, ``sketch_size`` does
-        not fit the model, or ``resume`` is of another recording.
+        not fit the model, or ``resume`` is of another recording; later, if the model changed.
     StoreMissingError, StoreFormatError
         If there is no store to resume in, or it is damaged.
     StorageError
@@ -123,62 +129,46 @@ class TrajectoryRecorder:
         weights: Literal["full", "sketch", "none"] = "full",
         sketch_size: int | None = None,
         gradient_coordinates: int = 0,
+        buffers_every: int | None = None,
         seed: int = 0,
         device_memory: float = DEFAULT_DEVICE_MEMORY,
         attributes: Mapping[str, Any] | None = None,
         resume: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ) -> None:
-        named = list(model.named_parameters())
-        if not named:
-            raise ConfigError("the model has no parameters, so there is no path to record")
-        steps = steps if steps is None else whole_number(steps, "steps", 1)
-        window_length = whole_number(window_length, "window_length", 1)
-        gradient_coordinates = whole_number(gradient_coordinates, "gradient_coordinates", 0)
         self.path = Path(path)
-        self._steps = steps
+        self._steps = steps = steps if steps is None else whole_number(steps, "steps", 1)
         self.completed = 0
         self.finished = False
         self._epochs = epochs
-        self._plan = WindowPlan(windows, window_length, steps)
-        self._parameters = FlatParameters([parameter for _, parameter in named])
+        self._plan = WindowPlan(windows, whole_number(window_length, "window_length", 1), steps)
+        self._parts = PointParts.choose(
+            model,
+            weights,
+            sketch_size=sketch_size,
+            gradient_coordinates=gradient_coordinates,
+            buffers_every=buffers_every,
+            seed=seed,
+        )
         self._series, self._epoch_series = Series(STEP_SERIES), Series(EPOCH_SERIES)
         self._flushed: dict[str, int] = {}
         self._epoch_count = 0
-        if weights == NONE and sketch_size is not None:
-            raise ConfigError("sketch_size is for weights: sketch; leave it out, or set weights to sketch")
-        representation = SKETCH if sketch_size is not None and weights == FULL else weights
-        sketch: Sketch | None = None
-        if representation == SKETCH:
-            from anodiff.trajectory.sketch import Sketch
-
-            size = DEFAULT_SKETCH_SIZE if sketch_size is None else sketch_size
-            sketch = Sketch(self._parameters.size, size, seed=seed, device=self._parameters.device)
-        gradient: GradientSample | None = None
-        if gradient_coordinates:
-            from anodiff.trajectory.gradients import GradientSample
-
-            gradient = GradientSample(self._parameters.parameters, gradient_coordinates, seed=seed)
         self._attributes = dict(attributes or {})
-        identity = recording_attributes(named, representation, self._plan) | ({"sketch": sketch.attributes} if sketch else {})
-        coordinates = gradient.coordinates if gradient else None
         with storage_errors(self.path):
             if resume is None:
-                header = {"coordinates": "step", "steps_completed": 0, **identity, **self._attributes}
-                columns = sketch.size if sketch else self._parameters.size
                 self._group = create_trajectory(
-                    self.path, self._plan, columns, header, epochs=epochs, coordinates=coordinates, overwrite=overwrite
+                    self.path, self._plan, self._parts, self._attributes, epochs=epochs, overwrite=overwrite
                 )
             else:
-                self._group = reopen_trajectory(self.path, self._plan, identity, epochs=epochs, coordinates=coordinates)
+                self._group = reopen_trajectory(self.path, self._plan, self._parts, epochs=epochs)
         self._background = BackgroundThread(self.path)
         self._grams: RunningGrams | None = None
         if weights == NONE:
             from anodiff.trajectory.running_gram import RunningGrams
 
             memory = device_memory * 2**20
-            self._grams = RunningGrams(self._plan, self._parameters, self._group, self.path, self._background, memory=memory)
-        self._samples = Samples(self._plan, self._parameters, self._group, self.path, self._background, sketch, gradient)
+            self._grams = RunningGrams(self._plan, self._parts.flat, self._group, self.path, self._background, memory=memory)
+        self._samples = Samples(self._plan, self._parts, self._group, self.path, self._background)
         if resume is None:
             self._keep_point()
         else:
@@ -200,7 +190,7 @@ class TrajectoryRecorder:
         Raises
         ------
         ConfigError
-            If the run has no further step, or a series is unknown.
+            If the run has no further step, a series is unknown, or the model changed.
         StorageError
             If the file system refused an earlier write.
         """
@@ -213,6 +203,8 @@ class TrajectoryRecorder:
         self._samples.keep_gradient(self.completed)
         self.completed += 1
         self._keep_point()
+        if self.completed == 1 or self.completed % CHECK_EVERY == 0:
+            self._parts.model.check(self.path, values=self.completed == 1)
 
     def record_epoch(self, epoch: int, **values: float | Tensor) -> None:
         """Record values of an epoch (see `EPOCH_SERIES`), counted from 0."""
@@ -260,8 +252,9 @@ class TrajectoryRecorder:
             raise ConfigError(f"{self.path}: the recording is already finished")
         if self._steps is None and not self.completed:
             raise ConfigError(f"{self.path}: no step was recorded, so there is no path")
+        self._parts.model.check(self.path, values=True)
         windows, kept, steps = self._plan.final(self.completed)
-        self._samples.flush()
+        self._samples.finish(self.completed)
         if self._grams:
             self._grams.finish(windows)
         self._background.wait()

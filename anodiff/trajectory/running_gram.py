@@ -1,8 +1,8 @@
 """How are Gram matrices computed without stored weights? Update by update, while the run trains.
 
 A matrix is in memory while the run is in its window, see `anodiff.trajectory.window_gram`, and is
-written to the store at the window's end. Differences are taken in float32, and their products are
-summed as in the geometry of a stored path, see `anodiff.trajectory.products`.
+written to the store at the window's end. Differences are taken in the points' type, and their
+products are summed as in the geometry of a stored path, see `anodiff.trajectory.products`.
 """
 
 from __future__ import annotations
@@ -70,10 +70,11 @@ class RunningGrams:
         bounded = parameters.device.type != "cpu" if bounded is None else bounded
         overlap, updates = _largest_overlap(plan.windows), max(window.updates for window in plan.windows)
         what = f"recording {overlap * updates} updates of {parameters.size} parameters without weights"
-        require_memory(what, 4 * overlap * updates * parameters.size, "shorten the windows, or record a sketch")
+        size = parameters.dtype.itemsize * parameters.size
+        require_memory(what, overlap * updates * size, "shorten the windows, or record a sketch")
         self._block_sizes: tuple[int, int | None] = (BLOCK_UPDATES, None)
         if bounded:
-            self._block_sizes = _blocks_on_device(updates, parameters.size, memory / overlap)
+            self._block_sizes = _blocks_on_device(updates, parameters.size, memory / overlap, parameters.dtype.itemsize)
         self._free_blocks: list[Tensor] = []
         self._open: dict[int, WindowGram] = {}
         self._order = _by_start(plan.windows)
@@ -138,12 +139,12 @@ class RunningGrams:
         self._background.submit(write)
 
 
-def _blocks_on_device(updates: int, parameters: int, memory: float) -> tuple[int, int]:
+def _blocks_on_device(updates: int, parameters: int, memory: float, itemsize: int = 4) -> tuple[int, int]:
     """Return the rows of a block and the number of full blocks that stay on the device.
 
     Two more blocks need room: the one being filled and one copied back from the host.
     """
-    row = 4 * parameters
+    row = itemsize * parameters
     left = memory - 2 * row - 8 * updates**2  # two points, and G itself
     rows = min(BLOCK_UPDATES, int(left // (3 * row)))
     if rows < 1:

@@ -1,4 +1,4 @@
-"""What is kept of the steps in the windows? The point or its sketch, and a gradient sample."""
+"""What is kept of the steps in the windows? The point or its sketch, buffers, and a gradient sample."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anodiff.trajectory.background import BackgroundThread
-from anodiff.trajectory.flat_parameters import FlatParameters
+from anodiff.trajectory.point_parts import PointParts
 from anodiff.trajectory.rows import RowWriter
 from anodiff.trajectory.windows import WindowPlan
 
@@ -15,51 +15,40 @@ if TYPE_CHECKING:
     import zarr
     from torch import Tensor
 
-    from anodiff.trajectory.gradients import GradientSample
-    from anodiff.trajectory.sketch import Sketch
-
 
 class Samples:
-    """The rows of a store's ``weights`` and ``gradient_sample``, if it has these arrays.
+    """The rows of a store's ``weights``, ``buffers`` and ``gradient_sample``, if it has these arrays.
 
     Parameters
     ----------
     plan
         The steps whose points are kept, in increasing order: sample s is the point after step
         ``plan.kept[s]``.
-    parameters
-        The model's parameters.
+    parts
+        What is kept of each point.
     group, path
         The store.
-    sketch
-        Applied to each point, if given.
-    gradient
-        Kept with each point, if given.
     """
 
     def __init__(
-        self,
-        plan: WindowPlan,
-        parameters: FlatParameters,
-        group: zarr.Group,
-        path: Path,
-        background: BackgroundThread,
-        sketch: Sketch | None,
-        gradient: GradientSample | None,
+        self, plan: WindowPlan, parts: PointParts, group: zarr.Group, path: Path, background: BackgroundThread
     ) -> None:
-        self._plan, self._parameters, self._sketch, self._gradient = plan, parameters, sketch, gradient
-        self._points, self._gradients = (
-            RowWriter.for_array(group, name, path, parameters.device, background) if name in group else None
-            for name in ("weights", "gradient_sample")
-        )
+        self._plan, self._parts = plan, parts
+        self._writers = {
+            name: RowWriter.for_array(group, name, path, parts.flat.device, background) if name in group else None
+            for name in ("weights", "buffers", "gradient_sample")
+        }
+        self._points, self._buffers, self._gradients = self._writers.values()
         self._flat: Tensor | None = None
+        self._ends: set[int] = set()
+        self._ends_of = -1
         self._count = 0
         self._last_step, self._next_step = -1, self._step_of(0)
 
     def keep_gradient(self, step: int) -> None:
         """Keep a sample of the gradient of update ``step``, if the point before it was kept."""
-        if self._gradient and self._gradients and self._last_step == step:
-            self._gradient.copy_to(self._gradients.row(self._count - 1))
+        if self._parts.gradient and self._gradients and self._last_step == step:
+            self._parts.gradient.copy_to(self._gradients.row(self._count - 1))
 
     def keep_point(self, step: int) -> None:
         """Keep the current point, after ``step`` steps, if it is in a window."""
@@ -70,34 +59,50 @@ class Samples:
             return
         if self._points:
             row = self._points.row(self._count)
-            if self._sketch:
-                row.copy_(self._sketch(self._flattened()))
+            if self._parts.sketch:
+                row.copy_(self._parts.sketch(self._flattened()))
             else:
-                self._parameters.copy_to(row)
+                self._parts.flat.copy_to(row)
+            if self._buffers and self._keeps_buffers(step):
+                self._keep_buffers(self._count)
         self._count += 1
         self._last_step, self._next_step = step, self._step_of(self._count)
 
-    def flush(self) -> None:
-        """Submit all rows for writing."""
-        for writer in (self._points, self._gradients):
+    def finish(self, completed: int) -> None:
+        """Submit all rows for writing, the last buffers included."""
+        if self._buffers and self._last_step == completed and not self._keeps_buffers(completed):
+            self._keep_buffers(self._count - 1)
+        for writer in self._writers.values():
             if writer:
                 writer.flush()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is not in the files yet; call it after waiting for the background thread."""
-        return {
-            "count": self._count,
-            "points": self._points.state_dict() if self._points else None,
-            "gradients": self._gradients.state_dict() if self._gradients else None,
-        }
+        states = {name: writer.state_dict() if writer else None for name, writer in self._writers.items()}
+        return {"count": self._count, **states}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume from a state, after the plan was extended to its step."""
         self._count = int(state["count"])
         self._last_step, self._next_step = self._step_of(self._count - 1), self._step_of(self._count)
-        for writer, rows in ((self._points, state["points"]), (self._gradients, state["gradients"])):
+        for name, writer in self._writers.items():
             if writer:
-                writer.load_state_dict(rows)
+                writer.load_state_dict(state[name])
+
+    def _keeps_buffers(self, step: int) -> bool:
+        """Return whether a kept point comes with buffers: see `PointParts.buffers_every`."""
+        every = self._parts.buffers_every
+        if every and step % every == 0:
+            return True
+        windows = self._plan.windows
+        if len(windows) != self._ends_of:
+            self._ends_of = len(windows)
+            self._ends = {end for window in windows for end in (window.start, window.start + window.length)}
+        return step in self._ends
+
+    def _keep_buffers(self, row: int) -> None:
+        if self._parts.buffers and self._buffers:
+            self._parts.buffers.copy_to(self._buffers.row(row))
 
     def _step_of(self, sample: int) -> int:
         """Return the step of a sample; -1 if there is no such sample (yet)."""
@@ -107,6 +112,6 @@ class Samples:
         import torch
 
         if self._flat is None:
-            self._flat = torch.empty(self._parameters.size, device=self._parameters.device)
-        self._parameters.copy_to(self._flat)
+            self._flat = torch.empty(self._parts.flat.size, dtype=self._parts.flat.dtype, device=self._parts.flat.device)
+        self._parts.flat.copy_to(self._flat)
         return self._flat

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from anodiff.errors import ConfigError, IncompleteStoreError, StoreDamagedError, StoreFormatError
 from anodiff.storage.integrity import ROOT, check_files, content_digest
 from anodiff.storage.stores import open_store
-from anodiff.trajectory.format import FULL, KIND, NONE, VERSION
+from anodiff.trajectory.format import FULL, KIND, NONE, VERSION, columns_of, is_complex
 from anodiff.trajectory.windows import Window, read_windows
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Trajectory:
 
     @property
     def weights(self) -> zarr.Array:
-        """The points, (samples, parameters), float32; of a sketch (samples, components), float64.
+        """The points, (samples, numbers), float32 or float64; of a sketch (samples, components), float64.
 
         Raises
         ------
@@ -68,9 +68,9 @@ class Trajectory:
 
     @property
     def parameters(self) -> int:
-        """Number of the model's parameters."""
+        """How many numbers the model's trainable parameters are; a complex one is two."""
         last: dict[str, Any] = self.group.attrs["parameters"][-1]  # type: ignore[index, assignment]
-        return int(last["offset"]) + math.prod(last["shape"])
+        return int(columns_of(last).stop)
 
     @cached_property
     def kept_steps(self) -> NDArray[np.int64]:
@@ -83,8 +83,13 @@ class Trajectory:
             return f"component {column} of the sketch"
         table: list[dict[str, Any]] = self.group.attrs["parameters"]  # type: ignore[assignment]
         tensor = next(entry for entry in reversed(table) if entry["offset"] <= column)
-        index = np.unravel_index(column - tensor["offset"], tensor["shape"]) if tensor["shape"] else ()
-        return f"{tensor['name']}[{', '.join(map(str, index))}]"
+        part = ""
+        column -= tensor["offset"]
+        if is_complex(tensor):
+            column, imaginary = divmod(column, 2)
+            part = ".imag" if imaginary else ".real"
+        index = np.unravel_index(column, tensor["shape"]) if tensor["shape"] else ()
+        return f"{tensor['name']}[{', '.join(map(str, index))}]{part}"
 
     def array(self, name: str) -> zarr.Array:
         """Return one of the store's arrays by name."""
@@ -104,7 +109,7 @@ class Trajectory:
         return np.asarray(self.array(name)[:], np.float32)
 
     def points(self, window: Window, columns: slice = slice(None)) -> NDArray[Any]:
-        """Return the window's points, shape (updates + 1, columns), float32; of a sketch float64.
+        """Return the window's points, shape (updates + 1, columns), float32 or float64.
 
         Time runs fastest (Fortran order), as in the store.
 
@@ -115,7 +120,7 @@ class Trajectory:
         """
         return self._samples("weights", window.steps, columns)
 
-    def gradient_sample(self, window: Window) -> NDArray[np.float32]:
+    def gradient_sample(self, window: Window) -> NDArray[Any]:
         """Return the sampled gradient at each of the window's points, (updates + 1, coordinates).
 
         Raises
@@ -160,6 +165,33 @@ class Trajectory:
     def point(self, step: int) -> NDArray[Any]:
         """Return the point that is stored for a step, shape (P,), as `points` does."""
         return self._samples("weights", np.array([step]), slice(None))[0]
+
+    def buffers(self, step: int) -> dict[str, NDArray[np.float64]] | None:
+        """Return the buffers of the model's forward pass at a stored point, by name and in their
+        shape; a complex one as (…, 2).
+
+        They are known where they were stored, and between the ends of a window where they were the
+        same. There are none if the model has none. None if they are not known.
+
+        Raises
+        ------
+        StoreDamagedError
+            If a chunk is damaged or missing.
+        """
+        table: list[dict[str, Any]] | None = self.group.attrs.get("buffers")  # type: ignore[assignment]
+        if not table:
+            return None if table is None else {}
+        row = self._samples("buffers", np.array([step]), slice(None))[0]
+        if np.isnan(row).all():
+            around = [window for window in self.windows if window.start <= step <= window.start + window.length]
+            ends = [np.array([window.start, window.start + window.length]) for window in around]
+            rows = [self._samples("buffers", end, slice(None)) for end in ends if end[1] <= self.steps_completed]
+            same = [first for first, last in rows if np.array_equal(first, last, equal_nan=True) and not np.isnan(first).all()]
+            if not same:
+                return None
+            row = same[0]
+        shapes = {entry["name"]: (*entry["shape"], 2) if is_complex(entry) else tuple(entry["shape"]) for entry in table}
+        return {entry["name"]: row[columns_of(entry)].reshape(shapes[entry["name"]]) for entry in table}
 
     def _samples(self, name: str, steps: NDArray[np.int64], columns: slice) -> NDArray[Any]:
         stored = self.weights if name == "weights" else self.array(name)

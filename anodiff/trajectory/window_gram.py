@@ -60,15 +60,18 @@ class WindowGram:
         self._background, self._free_blocks = background, free_blocks
         self._block_rows, self._bounded = block_rows, blocks_on_device is not None
         self._on_device = window.updates if blocks_on_device is None else blocks_on_device
-        self._size, self._device = parameters.size, parameters.device
-        self._previous, self._current = (torch.empty(self._size, device=self._device) for _ in range(2))
+        self._previous, self._current = (
+            torch.empty(parameters.size, dtype=parameters.dtype, device=parameters.device) for _ in range(2)
+        )
         self._blocks: list[Tensor] = []
         self._shared = 0
         self._begin_block()
         self._jobs: deque[Future[None]] = deque()
         self._copied_back: Tensor | None = None
         shape = (window.updates, window.updates)
-        self._gram: Any = torch.zeros(shape, dtype=torch.float64, device=self._device) if self._bounded else np.zeros(shape)
+        self._gram: Any = np.zeros(shape)
+        if self._bounded:
+            self._gram = torch.zeros(shape, dtype=torch.float64, device=parameters.device)
         parameters.copy_to(self._previous)
 
     def add_update(self, parameters: FlatParameters) -> None:
@@ -119,7 +122,7 @@ class WindowGram:
         for number, values in enumerate(state["blocks"]):
             self._blocks.append(self._free_block().copy_(values) if number < self._on_device else values)
         self._filled = len(state["filling"])
-        self._filling[: self._filled] = state["filling"].to(self._device)
+        self._filling[: self._filled] = state["filling"].to(self._filling.device)
         if self._bounded:
             self._gram.copy_(state["sum"])
         else:
@@ -131,11 +134,9 @@ class WindowGram:
         self._filled = 0
 
     def _free_block(self) -> Tensor:
-        import torch
-
         if self._free_blocks:
             return self._free_blocks.pop()
-        return torch.empty((self._block_rows, self._size), device=self._device)
+        return self._previous.new_empty((self._block_rows, len(self._previous)))
 
     def _multiply_block(self) -> None:
         """Add the products of the filled block, and begin another."""
@@ -155,7 +156,8 @@ class WindowGram:
         else:
             import torch
 
-            self._blocks.append(torch.empty(block.shape).copy_(block))  # in the host's memory; the block is filled again
+            on_host = torch.empty(block.shape, dtype=block.dtype).copy_(block)
+            self._blocks.append(on_host)  # the block is filled again
             self._filled = 0
 
     def _multiply(self, block: Tensor, earlier: list[Tensor]) -> None:
@@ -174,10 +176,8 @@ class WindowGram:
 
     def _copy_back(self, block: Tensor) -> Tensor:
         """Copy a block from the host's memory to the device."""
-        import torch
-
         if self._copied_back is None:
-            self._copied_back = torch.empty((self._block_rows, self._size), device=self._device)
+            self._copied_back = self._previous.new_empty((self._block_rows, len(self._previous)))
         return self._copied_back.copy_(block)
 
 

@@ -135,7 +135,7 @@ def test_a_state_holds_the_points_that_no_file_holds_yet(tmp_path, monkeypatch):
         for step in range(40):
             model.step()
             recorder.record()
-            state = recorder.state()["samples"]["points"]
+            state = recorder.state()["samples"]["weights"]
             assert state["start"] == 8 * len(written)
             assert state["rows"][:, 0].tolist() == list(range(8 * len(written), step + 2))
 

@@ -7,6 +7,7 @@ import xarray as xr
 import zarr
 
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreDamagedError
+from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.trajectory import TrajectoryRecorder, Window, format, kept_steps, open_trajectory
 from anodiff.trajectory.sketch import Sketch
 
@@ -253,7 +254,7 @@ def test_a_sketched_path_is_the_sketch_of_each_of_its_points(tmp_path, windows):
     for window in windows:
         assert trajectory.points(window).dtype == np.float64
         np.testing.assert_array_equal(trajectory.points(window, slice(3, 18)), expected[window.steps, 3:18])
-    assert attributes["parameters"][1] == {"name": "1", "shape": [40], "offset": 10}
+    assert attributes["parameters"][1] == {"name": "1", "shape": [40], "offset": 10, "dtype": "float32"}
 
 
 def test_a_path_is_recorded_in_full_by_default(record_path):
@@ -357,10 +358,14 @@ def test_every_parameter_is_sampled_equally_often():
 
 def test_a_parameter_without_a_gradient_has_nan_in_the_sample(tmp_path):
     model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
-    model[0].bias.requires_grad_(False)
-    trajectory, gradients = train(tmp_path / "t.zarr", model=model, gradient_coordinates=65)
+
+    def forget(optimiser):
+        model[0].bias.grad = None
+
+    trajectory, gradients = train(tmp_path / "t.zarr", model=model, gradient_coordinates=65, before_recording=forget)
     sample = trajectory.gradient_sample(Window(0, 30))[:-1]
     assert np.isnan(sample[:, 48:56]).all()
+    gradients[:, 48:56] = np.nan
     np.testing.assert_array_equal(sample, gradients)
 
 
@@ -403,3 +408,21 @@ def test_xarray_opens_a_sketch_with_gradients_as_a_labelled_data_set(tmp_path):
     for name in ("weights", "gradient_sample"):
         codecs = zarr.open_array(tmp_path / "t.zarr" / name).metadata.to_dict()["codecs"][0]["configuration"]["codecs"]
         assert [codec["name"] for codec in codecs] == ["transpose", "bytes", "blosc", "crc32c"]
+
+
+@pytest.mark.parametrize("gradient", [None, 0.0, -1.0, torch.nan])
+@pytest.mark.parametrize("weight", [0.0, -1.0, torch.nan])
+def test_a_chunk_that_equals_any_fill_value_was_written_all_the_same(tmp_path, gradient, weight):
+    model = torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.fill_(weight)
+    with TrajectoryRecorder(model, tmp_path / "t.zarr", steps=3, windows=[Window(0, 3)], gradient_coordinates=5) as recorder:
+        for _ in range(3):
+            model.weight.grad = None if gradient is None else torch.full((1, 1), gradient)
+            recorder.record(loss=torch.nan)
+    trajectory = open_trajectory(tmp_path / "t.zarr")
+    np.testing.assert_array_equal(trajectory.points(Window(0, 3)), np.full((4, 1), weight))
+    expected = [*[torch.nan if gradient is None else gradient] * 3, torch.nan]
+    np.testing.assert_array_equal(trajectory.gradient_sample(Window(0, 3))[:, 0], expected)
+    compute_geometry(tmp_path / "t.zarr", tmp_path / "g.zarr")
+    np.testing.assert_array_equal(open_geometry(tmp_path / "g.zarr").group["gram"][0], np.full((3, 3), weight * 0))

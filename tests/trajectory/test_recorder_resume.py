@@ -116,7 +116,7 @@ def test_a_state_is_not_changed_by_what_is_recorded_later(tmp_path):
         take_steps(model, recorder, 13)
         state, copy = recorder.state(), through_a_file(recorder.state())
         take_steps(model, recorder, STEPS)
-    for kind in ("points", "gradients"):
+    for kind in ("weights", "gradient_sample"):
         assert torch.equal(state["samples"][kind]["rows"], copy["samples"][kind]["rows"])
     assert torch.equal(state["step_series"]["loss"], copy["step_series"]["loss"])
 
@@ -126,7 +126,7 @@ def test_a_state_is_not_changed_by_what_is_recorded_later(tmp_path):
     [
         ({"windows": [Window(0, 40)]}, "windows"),
         ({"steps": 50}, "steps"),
-        ({"sketch_size": 20}, "representation, sketch"),
+        ({"sketch_size": 20}, "representation, sketch, buffers"),
         ({"epochs": 3}, "epochs"),
         ({"gradient_coordinates": 3}, "gradient coordinates"),
     ],

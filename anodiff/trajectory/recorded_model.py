@@ -1,0 +1,119 @@
+"""Which tensors of a model are its point in weight space, and are they still the same ones?
+
+The path is that of the trainable parameters. Frozen ones are constant, and are stored once. A
+parameter that is replaced, added, thawed or moved in secret would leave a path of another model;
+so the model is compared with what it was, now and then and at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anodiff.errors import ConfigError
+from anodiff.trajectory.flat_parameters import FlatParameters, as_reals, count_numbers, exact_type
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class RecordedModel:
+    """A model's parameters as they are when a recording begins.
+
+    Attributes
+    ----------
+    trainable, frozen
+        Names and parameters, in the model's order.
+    digest
+        Of the frozen parameters' values; None if there are none.
+
+    Raises
+    ------
+    ConfigError
+        If the model has no trainable parameter, or one without a shape.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        from torch.nn.parameter import is_lazy
+
+        self._model = model
+        named = list(model.named_parameters())
+        if not named:
+            raise ConfigError("the model has no parameters, so there is no path to record")
+        shapeless = [name for name, parameter in named if is_lazy(parameter)]
+        if shapeless:
+            raise ConfigError(f"{shapeless[0]} of a lazy module has no shape yet; give the model a batch before it is recorded")
+        self.trainable = [(name, parameter) for name, parameter in named if parameter.requires_grad]
+        self.frozen = [(name, parameter) for name, parameter in named if not parameter.requires_grad]
+        if not self.trainable:
+            raise ConfigError("all parameters of the model are frozen, so there is no path to record; train at least one")
+        self._type = exact_type([parameter for _, parameter in self.trainable])
+        self.digest = self._frozen_digest()
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return name, shape, offset and type of each trainable parameter; see `tensor_table`."""
+        return tensor_table(self.trainable)
+
+    def frozen_values(self) -> NDArray[Any]:
+        """Return the frozen parameters as one vector, float32 or float64."""
+        import torch
+
+        flat = FlatParameters([parameter for _, parameter in self.frozen])
+        row = torch.empty(flat.size, dtype=flat.dtype, device=flat.device)
+        flat.copy_to(row)
+        return row.cpu().numpy()
+
+    def _frozen_digest(self) -> str | None:
+        """Return a digest of the frozen parameters' values; None if there are none."""
+        if not self.frozen:
+            return None
+        import torch
+
+        digest = hashlib.blake2b(digest_size=16)
+        for _, parameter in self.frozen:
+            values = as_reals(parameter).cpu().contiguous().reshape(-1)
+            digest.update(values.view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    def check(self, path: Path, *, values: bool) -> None:
+        """Check that the model has the parameters that it had, and with ``values`` that the frozen
+        ones did not move.
+
+        Raises
+        ------
+        ConfigError
+            If not; it says which.
+        """
+        before = dict((*self.trainable, *self.frozen))
+        now = dict(self._model.named_parameters())
+        other = [name for name, parameter in before.items() if parameter is not now.get(name)]
+        changes = [f"{name} was {'replaced' if name in now else 'removed'}" for name in other]
+        changes += [f"{name} was added" for name in now if name not in before]
+        changes += [f"{name} is trained now, but was frozen" for name, parameter in self.frozen if parameter.requires_grad]
+        if exact_type([parameter for _, parameter in self.trainable]) != self._type:
+            changes.append(f"the parameters' type is now {next(iter(now.values())).dtype}")
+        if changes:
+            more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
+            raise ConfigError(
+                f"{path}: the model is not the one whose recording began: {changes[0]}{more}; "
+                "begin a recording after the last change"
+            )
+        if values and self._frozen_digest() != self.digest:
+            raise ConfigError(
+                f"{path}: frozen parameters of the model moved, such as {self.frozen[0][0]}; record only the part of the model "
+                "that is trained, or begin the recording before freezing them, so that they are recorded"
+            )
+
+
+def tensor_table(named: Sequence[tuple[str, Tensor]]) -> list[dict[str, Any]]:
+    """Return name, shape, type, and first column in a point, of each tensor."""
+    offsets = np.cumsum([0, *(count_numbers(tensor) for _, tensor in named)])
+    return [
+        {"name": name, "shape": list(tensor.shape), "offset": int(offset), "dtype": str(tensor.dtype).removeprefix("torch.")}
+        for (name, tensor), offset in zip(named, offsets[:-1], strict=True)
+    ]
