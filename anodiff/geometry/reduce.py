@@ -161,7 +161,9 @@ def _sampled_gradients(trajectory: Trajectory) -> SampledGradients | None:
         return None
     parameters = trajectory.parameters
     count = min(run.recording.gradient_coordinates, parameters)
-    if not count or not updates_give_gradients(run, trajectory.windows):
+    table: list[dict[str, Any]] = trajectory.group.attrs["parameters"]  # type: ignore[assignment]
+    types = [entry.get("dtype", "float32") for entry in table]
+    if not count or not updates_give_gradients(run, trajectory.windows, types):
         return None
     chosen = np.random.default_rng([run.seed, parameters]).choice(parameters, count, replace=False)
     return SampledGradients(np.sort(chosen), "updates")

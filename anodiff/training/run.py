@@ -238,7 +238,8 @@ class _Session:
         self, model: torch.nn.Module, sessions: list[dict[str, Any]], resume: dict[str, Any] | None
     ) -> TrajectoryRecorder:
         settings, recording = self._settings, self._settings.recording
-        sampled = 0 if updates_give_gradients(settings, self._windows) else recording.gradient_coordinates
+        types = {parameter.dtype for parameter in model.parameters()}
+        sampled = 0 if updates_give_gradients(settings, self._windows, types) else recording.gradient_coordinates
         return TrajectoryRecorder(
             model,
             self._working,

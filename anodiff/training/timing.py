@@ -99,6 +99,7 @@ def _time_steps(settings: RunSettings, dataset: Dataset, device: torch.device, p
     model = to_memory_format(build_model(settings, dataset).to(device), training)
     state = TrainingState(settings, model, batches, device)
     windows = [Window(0, steps)]
+    types = {parameter.dtype for parameter in model.parameters()}
     recorder = TrajectoryRecorder(
         model,
         path,
@@ -108,7 +109,7 @@ def _time_steps(settings: RunSettings, dataset: Dataset, device: torch.device, p
         sketch_size=recording.sketch_size if recording.weights == "sketch" else None,
         device_memory=recording.device_memory,
         buffers_every=recording.buffers_every,
-        gradient_coordinates=0 if updates_give_gradients(settings, windows) else recording.gradient_coordinates,
+        gradient_coordinates=0 if updates_give_gradients(settings, windows, types) else recording.gradient_coordinates,
     )
     criterion, augment = build_loss(training.loss, dataset.classes), Augmentation(settings.data, dataset)
     forward = build_forward(model, training, device)

@@ -26,13 +26,16 @@ class ForwardBuffers:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._model = model
-        self.named = forward_buffers(model)
-        self.size = sum(count_numbers(buffer) for buffer in self.named.values())
-        self.table: list[dict[str, Any]] = tensor_table(list(self.named.items()))
+        named = forward_buffers(model)
+        self.size = sum(count_numbers(buffer) for buffer in named.values())
+        self.table: list[dict[str, Any]] = tensor_table(list(named.items()))
+        self._places = []
+        for name, buffer in named.items():
+            module, _, key = name.rpartition(".")
+            self._places.append((name, buffer.shape, model.get_submodule(module)._buffers, key))
 
     def copy_to(self, row: Tensor) -> None:
-        """Copy the values to ``row``, shape (size,), float64.
+        """Copy the values to ``row``, shape (size,), float64; integers are exact to 2⁵³.
 
         Raises
         ------
@@ -41,12 +44,14 @@ class ForwardBuffers:
         """
         import torch
 
-        now = forward_buffers(self._model)
-        for name, buffer in self.named.items():
-            if name not in now or now[name].shape != buffer.shape:
-                found = f"has shape {tuple(now[name].shape)}" if name in now else "is gone"
-                raise ConfigError(f"the model's buffer {name} had shape {tuple(buffer.shape)} and {found}; keep its shape")
-        torch.cat([as_reals(now[name]).reshape(-1).to(row.device, row.dtype) for name in self.named], out=row)
+        flat = []
+        for name, shape, buffers, key in self._places:
+            buffer = buffers.get(key)
+            if buffer is None or buffer.shape != shape:
+                found = "is gone" if buffer is None else f"has shape {tuple(buffer.shape)}"
+                raise ConfigError(f"the model's buffer {name} had shape {tuple(shape)} and {found}; keep its shape")
+            flat.append(as_reals(buffer).reshape(-1).to(row.device, row.dtype))
+        torch.cat(flat, out=row)
 
 
 def forward_buffers(model: nn.Module) -> dict[str, Tensor]:

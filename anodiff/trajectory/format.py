@@ -45,23 +45,30 @@ EPOCH_SERIES = {
 CHUNK_PARAMETERS = 4096
 CHUNK_SAMPLES = 256
 
-#: Most bytes of a shard.
-BUFFER_BYTES = 2**29
+#: Most bytes of a shard, and of one with buffers of the model, which may be kept only now and then.
+BUFFER_BYTES, SMALL_BUFFER_BYTES = 2**29, 2**26
 
 #: A Gram matrix of this many updates or more is summed in float64 but stored in float32: at 10⁴ it takes 400 MB.
 FLOAT32_FROM = 5000
 
 
-def sample_layout(samples: int | None, columns: int, *, dimension: str = "parameter", dtype: str = "float32") -> dict[str, Any]:
+def sample_layout(
+    samples: int | None,
+    columns: int,
+    *,
+    dimension: str = "parameter",
+    dtype: str = "float32",
+    most_bytes: int | None = None,
+) -> dict[str, Any]:
     """Return the layout of an array with a row per sample, for ``zarr.Group.create_array``.
 
     A shard is what the recorder collects in memory: 256 samples of all columns, or fewer if these
-    exceed 512 MiB. Its chunks are equally wide, so that hardly any column is padding. If the number
+    exceed 512 MiB, or ``most_bytes``. Its chunks are equally wide, so that hardly any column is padding. If the number
     of samples is not known yet (None), the array is empty until it is resized.
     """
     from zarr.codecs import TransposeCodec
 
-    rows = max(1, min(CHUNK_SAMPLES, BUFFER_BYTES // (np.dtype(dtype).itemsize * columns)))
+    rows = max(1, min(CHUNK_SAMPLES, (most_bytes or BUFFER_BYTES) // (np.dtype(dtype).itemsize * columns)))
     rows = rows if samples is None else min(rows, samples)
     chunks = math.ceil(columns / CHUNK_PARAMETERS)
     chunk = math.ceil(columns / chunks)

@@ -18,6 +18,7 @@ from anodiff.trajectory.format import (
     GRAM,
     KIND,
     NONE,
+    SMALL_BUFFER_BYTES,
     STEP_SERIES,
     VERSION,
     gram_layout,
@@ -85,7 +86,8 @@ def create_trajectory(
             create_array(group, "frozen", ("frozen_parameter",), about, data=parts.model.frozen_values())
     if parts.buffers:
         meaning = "buffers of the network at the sample's point; NaN where they were not kept"
-        _create_samples(group, "buffers", meaning, samples, parts.buffers.size, "buffer", "float64")
+        layout = sample_layout(samples, parts.buffers.size, dimension="buffer", dtype="float64", most_bytes=SMALL_BUFFER_BYTES)
+        group.create_array("buffers", **layout, attributes={"long_name": meaning, "units": "1"})
     if parts.coordinates is not None:
         about = {"long_name": "index of the parameter whose gradient is sampled", "units": "1"}
         _create_table(group, "coordinate", parts.coordinates, ("coordinate",), about)

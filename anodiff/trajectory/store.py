@@ -181,17 +181,21 @@ class Trajectory:
         table: list[dict[str, Any]] | None = self.group.attrs.get("buffers")  # type: ignore[assignment]
         if not table:
             return None if table is None else {}
-        row = self._samples("buffers", np.array([step]), slice(None))[0]
-        if np.isnan(row).all():
-            around = [window for window in self.windows if window.start <= step <= window.start + window.length]
-            ends = [np.array([window.start, window.start + window.length]) for window in around]
-            rows = [self._samples("buffers", end, slice(None)) for end in ends if end[1] <= self.steps_completed]
-            same = [first for first, last in rows if np.array_equal(first, last, equal_nan=True) and not np.isnan(first).all()]
-            if not same:
-                return None
-            row = same[0]
+        row = self._buffers_at(step)
+        for window in self.windows:
+            last = window.start + window.length
+            if row is None and window.start < step < last and window.reached(self.steps_completed):
+                ends = self._buffers_at(window.start), self._buffers_at(last)
+                row = ends[0] if np.array_equal(*ends, equal_nan=True) else None  # type: ignore[arg-type]
+        if row is None:
+            return None
         shapes = {entry["name"]: (*entry["shape"], 2) if is_complex(entry) else tuple(entry["shape"]) for entry in table}
         return {entry["name"]: row[columns_of(entry)].reshape(shapes[entry["name"]]) for entry in table}
+
+    def _buffers_at(self, step: int) -> NDArray[np.float64] | None:
+        """Return the buffers stored for a step, shape (buffers,); None if there are none."""
+        row = self._samples("buffers", np.array([step]), slice(None))[0]
+        return None if np.isnan(row).all() else row
 
     def _samples(self, name: str, steps: NDArray[np.int64], columns: slice) -> NDArray[Any]:
         stored = self.weights if name == "weights" else self.array(name)

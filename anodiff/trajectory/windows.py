@@ -8,7 +8,7 @@ so that a config is checked at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -201,14 +201,21 @@ def read_windows(group: zarr.Group) -> tuple[Window, ...]:
     return tuple(Window(*(int(value) for value in row)) for row in table)
 
 
-def updates_give_gradients(settings: RunSettings, windows: Sequence[Window]) -> bool:
+def updates_give_gradients(settings: RunSettings, windows: Sequence[Window], types: Iterable[object] = ()) -> bool:
     """Return whether the kept points give every gradient: g_k = −(w_{k+1} − w_k) / η_k.
 
     They do, up to the rounding of the weights, for plain SGD (momentum 0, weight decay 0), full
-    weights, and windows that all have stride 1.
+    weights, and windows that all have stride 1; but not for weights of half precision or less, whose
+    rounding is as large as the update.
+
+    Parameters
+    ----------
+    types
+        Types of the weights, or their names.
     """
     full = settings.recording.weights == "full"
-    return settings.optimiser.is_plain_sgd and full and all(window.stride == 1 for window in windows)
+    coarse = any(str(name).removeprefix("torch.").startswith(("float16", "bfloat16", "float8")) for name in types)
+    return settings.optimiser.is_plain_sgd and full and not coarse and all(window.stride == 1 for window in windows)
 
 
 def _check_end(window: Window, steps: int) -> None:

@@ -131,4 +131,7 @@ def test_windows_are_read_from_a_store_as_they_were_written(record_path):
 )
 def test_updates_give_gradients_for_plain_sgd_with_every_weight_of_every_step(optimiser, recording, windows, given_by_them):
     values = {"optimiser": {"name": "sgd"} | optimiser, "recording": recording, "training": {"steps": 100}}
-    assert updates_give_gradients(RunSettings.model_validate(values), windows) is given_by_them
+    settings = RunSettings.model_validate(values)
+    assert updates_give_gradients(settings, windows) is given_by_them
+    assert updates_give_gradients(settings, windows, ["float32", "complex64", "float64"]) is given_by_them
+    assert not updates_give_gradients(settings, windows, ["float32", "bfloat16"])
