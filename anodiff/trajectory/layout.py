@@ -71,7 +71,7 @@ def create_trajectory(
     _create_epochs(group, epochs or 0)
     for names, length, dimension in ((STEP_SERIES, plan.steps, "step"), (EPOCH_SERIES, epochs, "epoch")):
         for name, meaning in names.items():
-            _create_series(group, name, length or 0, dimension, meaning)
+            _create_series(group, name, length or 0, dimension, meaning, parts.dtype)
     if parts.representation == NONE:
         updates = max(window.updates for window in plan.windows)
         layout = gram_layout(0 if plan.open_ended else len(plan.windows), updates)
@@ -239,7 +239,7 @@ def _create_table(
     create_array(group, name, dimensions, attributes, data=values, overwrite=True)
 
 
-def _create_series(group: zarr.Group, name: str, length: int, dimension: str, meaning: str) -> None:
+def _create_series(group: zarr.Group, name: str, length: int, dimension: str, meaning: str, dtype: str) -> None:
     attributes = {"long_name": meaning, "units": "1"}
     chunks = (max(1, min(length or 2**16, 2**16)),)
-    create_array(group, name, (dimension,), attributes, shape=(length,), dtype="float32", chunks=chunks)
+    create_array(group, name, (dimension,), attributes, shape=(length,), dtype=dtype, chunks=chunks)

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
@@ -150,7 +149,7 @@ class TrajectoryRecorder:
             buffers_every=buffers_every,
             seed=seed,
         )
-        self._series, self._epoch_series = Series(STEP_SERIES), Series(EPOCH_SERIES)
+        self._series, self._epoch_series = (Series(names, self._parts.dtype) for names in (STEP_SERIES, EPOCH_SERIES))
         self._flushed: dict[str, int] = {}
         self._epoch_count = 0
         self._attributes = dict(attributes or {})
@@ -215,7 +214,7 @@ class TrajectoryRecorder:
         self._epoch_series.add(epoch, values)
         self._epoch_count = max(self._epoch_count, epoch + 1)
 
-    def flush_series(self, name: str = "loss") -> NDArray[np.float32]:
+    def flush_series(self, name: str = "loss") -> NDArray[Any]:
         """Return the values of a series since the last call, shape (steps,).
 
         It waits for the device. A loop that passes its losses as tensors can use it now and then to

@@ -19,16 +19,19 @@ FETCHED_AT_ONCE = 256
 
 
 class Series:
-    """Numbers by name and index, in float32; NaN where none was added.
+    """Numbers by name and index; NaN where none was added.
 
     Parameters
     ----------
     names
         Names of the series.
+    dtype
+        Their type, ``float32`` or ``float64``.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._values = {name: np.full(1024, math.nan, np.float32) for name in names}
+    def __init__(self, names: Iterable[str], dtype: str = "float32") -> None:
+        self._values = {name: np.full(1024, math.nan, dtype) for name in names}
+        self._type = dtype
         self._on_device: dict[str, _DeviceValues] = {}
         self._queued: list[tuple[int, Mapping[str, Any]]] = []
 
@@ -52,7 +55,7 @@ class Series:
         if len(self._queued) == FETCHED_AT_ONCE or any(type(value) is not float for value in values.values()):
             self._store_queued()
 
-    def values(self, name: str, length: int) -> NDArray[np.float32]:
+    def values(self, name: str, length: int) -> NDArray[Any]:
         """Return the first ``length`` values of a series, waiting for the device."""
         self._store_queued()
         self._fetch(name)
@@ -87,14 +90,14 @@ class Series:
             self._values[name][index] = value.item()
         else:
             if name not in self._on_device:
-                self._on_device[name] = _DeviceValues(value)
+                self._on_device[name] = _DeviceValues(value, self._type)
             if self._on_device[name].add(index, value):
                 self._fetch(name)
 
     def _grow(self, length: int) -> None:
         for name, values in self._values.items():
             if length > len(values):
-                more = np.full(max(length, 2 * len(values)) - len(values), math.nan, np.float32)
+                more = np.full(max(length, 2 * len(values)) - len(values), math.nan, self._type)
                 self._values[name] = np.concatenate([values, more])
 
     def _fetch(self, name: str) -> None:
@@ -106,10 +109,10 @@ class Series:
 class _DeviceValues:
     """Values of one series still on their device: copies, because a loop may reuse its tensors."""
 
-    def __init__(self, like: Tensor) -> None:
+    def __init__(self, like: Tensor, dtype: str) -> None:
         import torch
 
-        self._values = torch.empty(FETCHED_AT_ONCE, dtype=torch.float32, device=like.device)
+        self._values = torch.empty(FETCHED_AT_ONCE, dtype=getattr(torch, dtype), device=like.device)
         self._elements = self._values.unbind(0)
         self._indices: list[int] = []
 
@@ -119,7 +122,7 @@ class _DeviceValues:
         self._indices.append(index)
         return len(self._indices) == len(self._elements)
 
-    def take(self) -> tuple[list[int], NDArray[np.float32]]:
+    def take(self) -> tuple[list[int], NDArray[Any]]:
         values = self._values[: len(self._indices)].cpu().numpy().copy()
         indices, self._indices = self._indices, []
         return indices, values

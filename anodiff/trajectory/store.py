@@ -104,9 +104,9 @@ class Trajectory:
         """Return the names of an array's dimensions."""
         return tuple(str(dimension) for dimension in self.array(name).metadata.to_dict()["dimension_names"])  # type: ignore
 
-    def series(self, name: str) -> NDArray[np.float32]:
-        """Return a per-step or per-epoch series, see docs/format.md."""
-        return np.asarray(self.array(name)[:], np.float32)
+    def series(self, name: str) -> NDArray[Any]:
+        """Return a per-step or per-epoch series, float32 or float64, see docs/format.md."""
+        return np.asarray(self.array(name)[:])
 
     def points(self, window: Window, columns: slice = slice(None)) -> NDArray[Any]:
         """Return the window's points, shape (updates + 1, columns), float32 or float64.

@@ -68,6 +68,23 @@ def test_the_sketch_of_a_float64_model_is_that_of_its_points(tmp_path):
     np.testing.assert_allclose(np.diff(trajectory.weights[:], axis=0), expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_series_have_the_precision_of_the_points(tmp_path, dtype):
+    losses = 1 + 1e-10 * np.arange(300)
+    model = network(dtype)
+    with TrajectoryRecorder(model, tmp_path / "t.zarr", windows="contiguous", window_length=300) as recorder:
+        for number, loss in enumerate(losses):
+            recorder.record(loss=float(loss) if number % 2 else torch.tensor(loss, dtype=torch.float64), learning_rate=1e-3)
+        recorder.record_epoch(0, train_loss=float(losses[7]))
+    compute_geometry(tmp_path / "t.zarr", tmp_path / "g.zarr")
+    expected = losses.astype("float64" if dtype == torch.float64 else "float32")
+    trajectory = open_trajectory(tmp_path / "t.zarr")
+    assert trajectory.series("loss").dtype == expected.dtype
+    np.testing.assert_array_equal(trajectory.series("loss"), expected)
+    np.testing.assert_array_equal(trajectory.series("train_loss"), expected[7:8])
+    np.testing.assert_array_equal(open_geometry(tmp_path / "g.zarr").group["point_loss"][0, :-1], expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_widens_exactly_to_float32(tmp_path, dtype):
     trajectory, points = recorded(tmp_path / "t.zarr", network(dtype), 0.1)

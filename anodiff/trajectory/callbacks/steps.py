@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from anodiff.trajectory.flat_parameters import exact_type
+
 
 class StepRecord:
     """The losses of the batches since the last step, and of the steps since the last epoch.
@@ -37,7 +39,7 @@ class StepRecord:
         """
         if not isinstance(loss, Tensor):
             return
-        loss = loss.detach().float().mean()
+        loss = loss.detach().to(exact_type([loss])).mean()
         self._loss = loss.clone() if self._loss is None else self._loss + loss
         self._batches = 1 if is_share else self._batches + 1
 
