@@ -52,6 +52,10 @@ class GridEvaluator:
         per_parameter = 8 * (2 + len(directions.labels)) + self.workers * (8 + 3 * size) + 2 * self.points_per_call * size
         what = f"a scan of {surface.size:,} parameters with {self.workers} workers"
         require_memory(what, surface.size * per_parameter, "take fewer workers, or a node with more", memory)
+        try:
+            self._first = surface.copy()
+        except ConfigError:  # the network cannot be copied, so it is used itself
+            self._first, self.workers = surface, 1
 
     def turn(self, directions: Directions) -> None:
         """Evaluate along other directions, as many as before, from now on.
@@ -68,7 +72,8 @@ class GridEvaluator:
 
     def __enter__(self) -> GridEvaluator:
         self._idle: SimpleQueue[LossSurface] = SimpleQueue()
-        for _ in range(self.workers):
+        self._idle.put(self._first)
+        for _ in range(self.workers - 1):
             self._idle.put(self._surface.copy())
         self._threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,))

@@ -22,15 +22,18 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.landscape.batch_norm_folding import Folded, fold
 from anodiff.landscape.batch_norm_statistics import estimate_statistics, tracks_statistics
-from anodiff.landscape.batch_weights import batch_weights
+from anodiff.landscape.batch_weights import batch_weights, criterion_in_double
+from anodiff.landscape.differentiable import differentiable
+from anodiff.landscape.network_copy import copy_network
+from anodiff.landscape.together import losses_together
 from anodiff.settings.stages import BatchNormStatistics
 from anodiff.storage.types import FloatArray
+from anodiff.training.gradients import dense
 
 #: Samples that go through the network at a time: few enough that, on a CPU, the feature maps of a
 #: narrow network stay in the cache.
@@ -62,12 +65,14 @@ class LossSurface:
         time.
     device
         Where to evaluate; by default where the images are.
+    own
+        Use ``model`` itself and not a copy; its weights, mode and type then change.
 
     Raises
     ------
     ConfigError
-        If ``batch_norm`` is unknown, there are no samples, the centre has the wrong shape, or the
-        criterion does not return one number.
+        If ``batch_norm`` is unknown, there are no samples, the centre has the wrong shape, the
+        criterion does not return one number, or the network cannot be copied.
 
     Examples
     --------
@@ -90,6 +95,7 @@ class LossSurface:
         batch_size: int = BATCH_SIZE,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
+        own: bool = False,
     ) -> None:
         known = get_args(BatchNormStatistics)
         if batch_norm not in known:
@@ -101,7 +107,7 @@ class LossSurface:
         self.criterion = criterion
         self.samples = len(labels)
         self.batch_norm = batch_norm
-        self.network = copy.deepcopy(model).to(self.device, dtype).eval()
+        self.network = (model if own else copy_network(model, images[:2])).to(self.device, dtype).eval()
         self.shapes = {name: tuple(parameter.shape) for name, parameter in self.network.named_parameters()}
         self._flat = _flatten_in_place(self.network)
         self.centre = np.array(self._flat.cpu() if centre is None else centre, np.float64)
@@ -121,6 +127,7 @@ class LossSurface:
             with one_thread():
                 self.estimate_statistics()
         self._folded = self._fold()
+        self._together = True
         self.weights = self._weigh()
 
     def _weigh(self) -> FloatArray:
@@ -145,11 +152,41 @@ class LossSurface:
         return fold(self.network) if self._normalised and not self._per_point else None
 
     def copy(self) -> LossSurface:
-        """Return the same function with its own network, for another thread; samples are shared."""
+        """Return the same function with its own network, for another thread; samples are shared.
+
+        Raises
+        ------
+        ConfigError
+            If the network cannot be copied.
+        """
         other = copy.copy(self)
-        other.network = copy.deepcopy(self.network)
+        other.network = copy_network(self.network, self.batches[0][0][:2])
         other._flat = _flatten_in_place(other.network)
         other._folded = other._fold()
+        return other
+
+    def in_double(self, samples: int | None = None) -> LossSurface:
+        """Return the same function in float64 with its own network, its batch-norm statistics held.
+
+        Parameters
+        ----------
+        samples
+            Take only so many of the samples, as one batch.
+
+        Raises
+        ------
+        ConfigError
+            If the network cannot be copied.
+        """
+        other = self.copy()
+        other.dtype, other.criterion = torch.float64, criterion_in_double(self.criterion) or self.criterion
+        other.network.double()
+        other._flat, other._folded = _flatten_in_place(other.network), None
+        batches = self.batches
+        if samples is not None:
+            images, labels = batches[0]
+            batches, other.weights = [(images[:samples], labels[:samples])], np.ones(1)
+        other.batches = [(each.double() if each.is_floating_point() else each, labels) for each, labels in batches]
         return other
 
     def fingerprint(self) -> str:
@@ -196,8 +233,8 @@ class LossSurface:
     def losses_at(self, points: FloatArray | Tensor) -> FloatArray:
         """Return the losses at several points at once, shape (points, P) → (points,).
 
-        It is one call of `torch.func.vmap`. This pays on a GPU that one network leaves idle. On a
-        CPU it is several times slower than one point after another.
+        See `anodiff.landscape.together`. On a CPU it is several times slower than one point after
+        another. A network that cannot do it is evaluated one point after another.
 
         Raises
         ------
@@ -207,22 +244,12 @@ class LossSurface:
         if self._per_point:
             raise ConfigError("batch_norm: per_point evaluates one point at a time; take batch_norm: centre for several")
         rows = torch.as_tensor(points).to(self.device, self.dtype)
-        buffers = dict(self.network.named_buffers())
-        offsets = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes.values())])
-        stacked = {
-            name: rows[:, first:last].reshape(len(rows), *shape)
-            for (name, shape), first, last in zip(self.shapes.items(), offsets[:-1], offsets[1:], strict=True)
-        }
-
-        def loss(parameters: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
-            outputs = torch.func.functional_call(self.network, (parameters, buffers), (images,))
-            return self.criterion(outputs, labels)
-
-        total = torch.zeros(len(rows), dtype=torch.float64, device=self.device)
-        with torch.no_grad():
-            for weight, images, labels in self.weighted_batches():
-                total += torch.func.vmap(loss, in_dims=(0, None, None))(stacked, images, labels).double() * weight
-        return total.cpu().numpy()
+        if self._together:
+            losses = losses_together(self.network, self.criterion, self.shapes, self.weighted_batches(), rows)
+            if losses is not None:
+                return losses.cpu().numpy()
+            self._together = False
+        return np.array([self(row) for row in rows])
 
     def gradient(self, point: FloatArray | Tensor) -> FloatArray:
         """Return the gradient of the mean loss at ``point``, (P,), with the statistics held."""
@@ -232,12 +259,12 @@ class LossSurface:
         parameters = list(self.network.parameters())
         total = torch.zeros(self.size, dtype=torch.float64, device=self.device)
         for weight, images, labels in self.weighted_batches():
-            loss = self.criterion(self.network(images), labels)
-            parts = torch.autograd.grad(loss, parameters, allow_unused=True)
-            pieces = [
-                torch.zeros_like(parameter) if part is None else part for part, parameter in zip(parts, parameters, strict=True)
-            ]
-            total += torch.cat([piece.reshape(-1) for piece in pieces]).double() * weight
+            with differentiable(self.network):
+                loss = self.criterion(self.network(images), labels)
+            if not loss.requires_grad:
+                continue  # it does not depend on the weights
+            parts = torch.autograd.grad(loss, parameters, materialize_grads=True)
+            total += torch.cat([dense(part).reshape(-1) for part in parts]).double() * weight
         return total.cpu().numpy()
 
 
@@ -262,23 +289,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def draw_subset(samples: int, count: int | None, seed: int) -> NDArray[np.int64]:
-    """Return the rising indices of ``count`` of the ``samples``, drawn with ``seed``; all for None.
-
-    With the same seed, a smaller subset is part of a larger one.
-
-    Raises
-    ------
-    ConfigError
-        If there are too few samples.
-    """
-    if count is None:
-        return np.arange(samples)
-    if not 1 <= count <= samples:
-        raise ConfigError(f"{count} samples of a training set of {samples}; take 1 to {samples}, or null for all")
-    return np.sort(np.random.default_rng(seed).permutation(samples)[:count])
 
 
 def describe(surface: LossSurface) -> dict[str, Any]:

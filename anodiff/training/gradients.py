@@ -23,6 +23,11 @@ def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | float:
     return torch.linalg.vector_norm(torch.stack(norms))
 
 
+def dense(gradient: Tensor) -> Tensor:
+    """Return a gradient as a dense tensor; that of an embedding may be sparse."""
+    return gradient if gradient.layout == torch.strided else gradient.to_dense()
+
+
 def noise_norm(
     model: nn.Module,
     forward: Callable[[Tensor], Tensor],
