@@ -32,6 +32,8 @@ def copy_network(network: nn.Module, images: Tensor) -> nn.Module:
         If it cannot be copied, or its copy still uses the original.
     """
     kind = type(network).__name__
+    if any(isinstance(parameter, nn.UninitializedParameter) for parameter in network.parameters()):
+        raise ConfigError(f"{kind} has lazy layers without weights; pass a batch through it first")
     try:
         copied = copy.deepcopy(network)
     except Exception:  # whatever a user's class does when it is copied
