@@ -28,6 +28,12 @@ class ConfigError(AnodiffError, ValueError):
     """A setting is unknown, out of bounds or in conflict with another."""
 
 
+class NoValueError(ConfigError):
+    """There is no such number here, though nothing is wrong: the path stands still, the curvature is
+    not finite. A stage notes the reason and goes on with its other parts.
+    """
+
+
 class DatasetMissingError(AnodiffError, FileNotFoundError):
     """The files of a data set are missing, or damaged."""
 

@@ -139,6 +139,8 @@ class PathGeometry:
     def principal_coordinates(self, components: int = 2) -> PrincipalCoordinates:
         """Return the PCA of the points, by classical scaling of D. Cost: O(T²) per component.
 
+        The coordinates of a path that stands still are 0, and what they explain is NaN.
+
         Raises
         ------
         ConfigError
@@ -150,6 +152,8 @@ class PathGeometry:
             raise ConfigError(f"{components} principal components of {size} points; ask for 1 to {size - 1}")
         centred = prefix - prefix.mean(0)
         centred -= centred.mean(1, keepdims=True)
+        if not centred.any():
+            return PrincipalCoordinates(np.zeros((size, components)), np.full(components, np.nan))
         start = np.random.default_rng(0).normal(size=size)  # a fixed start for Lanczos's method repeats the same bits
         values, vectors = scipy.sparse.linalg.eigsh(centred, k=components, v0=start)
         order = np.argsort(values)[::-1]

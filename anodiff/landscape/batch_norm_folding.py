@@ -88,7 +88,10 @@ def fold(network: nn.Module) -> Folded | None:
             _add_submodule(root, name, pairs[name].folded if name in pairs else modules[name])
         elif node.op == "get_attr":
             return None
-    return Folded(fx.GraphModule(root, graph).eval(), tuple(pairs.values()))
+    folded = fx.GraphModule(root, graph).eval()
+    folded._forward_pre_hooks.update(network._forward_pre_hooks)  # the trace begins within them
+    folded._forward_hooks.update(network._forward_hooks)
+    return Folded(folded, tuple(pairs.values()))
 
 
 def _with_own_weights(layer: nn.Module) -> nn.Module:

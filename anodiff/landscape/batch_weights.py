@@ -85,17 +85,23 @@ def _disturbed(outputs: Tensor, generator: torch.Generator) -> Tensor:
     return outputs + noise * (outputs.std(correction=0) + 1)
 
 
-def _in_double(criterion: Criterion, outputs: Sequence[Tensor]) -> tuple[Criterion, list[Tensor]]:
-    """Return a criterion and outputs in float64, if the criterion can be brought there."""
+def criterion_in_double(criterion: Criterion) -> Criterion | None:
+    """Return a criterion whose own numbers are float64, or None if it cannot be brought there."""
     if isinstance(criterion, nn.Module):
-        return copy.deepcopy(criterion).double(), [each.double() for each in outputs]
+        return copy.deepcopy(criterion).double()
     if isinstance(criterion, functools.partial):
         keywords = {
             name: value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
             for name, value in criterion.keywords.items()
         }
-        return functools.partial(criterion.func, *criterion.args, **keywords), [each.double() for each in outputs]
-    return criterion, list(outputs)
+        return functools.partial(criterion.func, *criterion.args, **keywords)
+    return None
+
+
+def _in_double(criterion: Criterion, outputs: Sequence[Tensor]) -> tuple[Criterion, list[Tensor]]:
+    """Return a criterion and outputs in float64, if the criterion can be brought there."""
+    exact = criterion_in_double(criterion)
+    return (criterion, list(outputs)) if exact is None else (exact, [each.double() for each in outputs])
 
 
 def _summed(criterion: Criterion) -> Criterion | None:

@@ -14,6 +14,9 @@ from anodiff.storage.types import FloatArray
 KIND = "anodiff curvature"
 VERSION = 2
 
+#: Arrays that older stores do not have.
+LATER = ("hessian_error", "gauss_newton_error")
+
 #: Arrays of curvature.zarr: dimensions, type, meaning.
 ARRAYS = {
     "step": (("point",), "int64", "optimiser step of the point"),
@@ -30,6 +33,8 @@ ARRAYS = {
     "msd_total": (("point", "lag"), "float64", "MSD of the window that holds the point"),
     "msd_within": (("point", "lag"), "float64", "MSD within the Hessian's top eigenvectors at the point"),
     "msd_outside": (("point", "lag"), "float64", "MSD of the rest"),
+    "hessian_error": (("point",), "float64", "relative error of the Hessian's products; 0 by second derivatives"),
+    "gauss_newton_error": (("point",), "float64", "that of the Gauss-Newton matrix's products"),
     "window_start": (("point",), "int64", "start of that window; -1 without one"),
 }
 
@@ -46,6 +51,11 @@ class Curvature(StoredArrays):
         """
         return np.asarray(self["hessian_eigenvalue"][:, 0] / self["threshold"], np.float64)
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """Why values are missing, or come from differences: by ``step: part``."""
+        return dict(self.attributes.get("notes", {}))
+
     def density(self, point: int) -> SpectralDensity:
         """Return the spectral density at a point, by its number."""
         return SpectralDensity(self["density_node"][point], self["density_weight"][point])
@@ -53,4 +63,4 @@ class Curvature(StoredArrays):
 
 def open_curvature(path: str | Path) -> Curvature:
     """Open a finished curvature.zarr; raises what `StoredArrays.read` raises."""
-    return Curvature.read(path, KIND, VERSION, ARRAYS)
+    return Curvature.read(path, KIND, VERSION, [name for name in ARRAYS if name not in LATER], LATER)

@@ -15,13 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from anodiff.errors import ConfigError
+from anodiff.errors import ConfigError, NoValueError
 from anodiff.geometry.path import PathGeometry
 from anodiff.storage.types import FloatArray
 from anodiff.trajectory.store import Trajectory
 
 #: Name and shape of each tensor of a network, in the order of a flattened point.
 Shapes = Mapping[str, tuple[int, ...]]
+
+#: A path is a line if its second principal component is below this fraction of its first: that of rounding.
+FLAT = 1e-6
 
 #: Parameters whose stored weights are read at a time.
 PARAMETERS_PER_READ = 65_536
@@ -53,6 +56,8 @@ class Directions:
     Raises
     ------
     ConfigError
+        If the shapes do not fit.
+    NoValueError
         If a direction is zero or not finite.
     """
 
@@ -73,7 +78,7 @@ class Directions:
             )
         for label, length in zip(self.labels, np.linalg.norm(self.vectors, axis=1), strict=True):
             if not np.isfinite(length) or length == 0:
-                raise ConfigError(f"{label}: a direction of length {length:g} leads nowhere; take another point or seed")
+                raise NoValueError(f"{label}: a direction of length {length:g} leads nowhere; take another point or seed")
 
 
 def random_directions(centre: ArrayLike, shapes: Shapes, seed: int, count: int = 2) -> Directions:
@@ -135,12 +140,20 @@ def path_directions(trajectory: Trajectory, geometry: PathGeometry) -> Direction
     The coordinates c_ik come from the Gram matrix, and the directions from one streaming pass over
     the stored points: v_k = Σ_i c_ik (w_i − w_0) / Σ_i c_ik², of length 1 and orthogonal. Even for
     a random walk, the k-th axis explains at least 6/(π²k²) of the variance: see `random_walk_null`.
+
+    Raises
+    ------
+    NoValueError
+        If the path spans no plane.
     """
+    window = geometry.window
+    if len(geometry.gram) < 2:
+        raise NoValueError(f"{trajectory.path}: the path from step {window.start} spans no plane: it is one update long")
     principal = geometry.principal_coordinates(2)
-    coordinates, window = principal.coordinates, geometry.window
+    coordinates = principal.coordinates
     squares = np.sum(coordinates**2, axis=0)
-    if not (squares > 0).all():
-        raise ConfigError(f"{trajectory.path}: the path from step {window.start} spans no plane: it stands still or is a line")
+    if not squares[1] > FLAT**2 * squares[0]:
+        raise NoValueError(f"{trajectory.path}: the path from step {window.start} spans no plane: it stands still or is a line")
     parameters = trajectory.weights.shape[1]
     origin, vectors = np.empty(parameters), np.empty((2, parameters))
     for first in range(0, parameters, PARAMETERS_PER_READ):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anodiff.errors import ConfigError
+from anodiff.errors import NoValueError
 from anodiff.storage.types import FloatArray
 
 #: v ↦ A v, shape (P,) → (P,).
@@ -75,7 +75,7 @@ class KrylovSpace:
 
         Raises
         ------
-        ConfigError
+        NoValueError
             If the product is not finite.
         """
         size = self.size + 1
@@ -88,7 +88,7 @@ class KrylovSpace:
             products += parts
         self.rest = float(np.linalg.norm(vector))
         if not np.isfinite(self.rest):
-            raise ConfigError("the curvature is not finite here; take another point")
+            raise NoValueError("the curvature is not finite here; take another point")
         self._projected[:size, size - 1] = self._projected[size - 1, :size] = products
         self.size = size
         if self.rest <= EXHAUSTED * max(1e-300, np.abs(self.projected).max()):

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from anodiff.data import load
+from anodiff.errors import NoValueError
 from anodiff.geometry.store import open_geometry
 from anodiff.landscape.directions import Directions, path_directions, random_directions, unit_directions
 from anodiff.landscape.products import hessian_product
 from anodiff.landscape.run_surface import loss_surface_at, run_settings, stored_point
+from anodiff.landscape.slice_store import LEFT_OUT
 from anodiff.landscape.slices import slice_landscape
 from anodiff.landscape.spectrum import top_eigenpairs
 from anodiff.landscape.surface import LossSurface
@@ -44,7 +46,8 @@ def slice_planes(
     """Slice a run's landscape in the planes that the settings name.
 
     ``output`` becomes a folder with a store for each plane, such as path_first.zarr; it is empty if
-    no window was finished. Until all stores are complete they are in a hidden folder next to it.
+    no window was finished. A plane that does not exist, such as that of a path that stands still,
+    is left out, with its reason in left_out.txt. Until all stores are complete they are in a hidden folder next to it.
     After an interruption, the same call keeps those that are complete.
 
     Parameters
@@ -71,19 +74,24 @@ def slice_planes(
             if begun.stem not in planes:
                 remove(begun)  # a plane that is no longer asked for
         dataset = load(run.data, data_root) if planes else None
+        left_out: dict[str, str] = {}
         for name in planes:
             number = finished[0 if name == "path_first" else -1]
             window = geometry.windows[number]
             step = window.start + window.length
-            surface = loss_surface_at(trajectory, step, settings, dataset=dataset, device=chosen)
-            extent = None
-            if name == "random":
-                directions = random_directions(surface.centre, surface.shapes, settings.seed)
-            elif name in ("path_first", "path_last"):
-                directions = path_directions(trajectory, geometry.read(number))
-            else:
-                directions = _curved_directions(name, surface, settings.seed)
-                extent = float(np.linalg.norm(surface.centre - stored_point(trajectory, window.start)))
+            try:
+                surface = loss_surface_at(trajectory, step, settings, dataset=dataset, device=chosen)
+                extent = None
+                if name == "random":
+                    directions = random_directions(surface.centre, surface.shapes, settings.seed)
+                elif name in ("path_first", "path_last"):
+                    directions = path_directions(trajectory, geometry.read(number))
+                else:
+                    extent = float(np.linalg.norm(surface.centre - stored_point(trajectory, window.start)))
+                    directions = _curved_directions(name, surface, settings.seed, extent)
+            except NoValueError as error:
+                left_out[name] = str(error).removeprefix(f"{trajectory.path}: ")
+                continue
             slice_landscape(
                 surface,
                 directions,
@@ -96,21 +104,34 @@ def slice_planes(
                 report=_with_prefix(report, name),
             )
         folder.mkdir(exist_ok=True)  # there is none if there are no planes
+        if left_out:
+            (folder / LEFT_OUT).write_text("".join(f"{name}: {reason}\n" for name, reason in left_out.items()))
         if overwrite:
             remove(output)
         publish(folder, output)
 
 
-def _curved_directions(name: str, surface: LossSurface, seed: int) -> Directions:
+def _curved_directions(name: str, surface: LossSurface, seed: int, extent: float) -> Directions:
     """Return the directions of the plane called ``hessian`` or ``gradient``.
 
     They are the Hessian's first two eigenvectors, or the steepest descent and the direction of
     largest curvature orthogonal to it.
+
+    Raises
+    ------
+    NoValueError
+        If there are none, or the extent is 0.
     """
+    if surface.size < 2:
+        raise NoValueError("a network of one parameter has no plane")
+    if extent == 0:
+        raise NoValueError("the path ends where it began, so the plane has no natural extent")
     product = hessian_product(surface)
     if name == "hessian":
-        vectors = top_eigenpairs(product, surface.size, 2, seed=seed).vectors
-        return unit_directions(name, surface.centre, vectors, ("largest curvature", "second largest curvature"))
+        top = top_eigenpairs(product, surface.size, 2, seed=seed)
+        if not top.values.any():
+            raise NoValueError("the Hessian is zero, so no direction is the most curved")
+        return unit_directions(name, surface.centre, top.vectors, ("largest curvature", "second largest curvature"))
     downhill = -surface.gradient(surface.centre)
     unit = downhill / np.linalg.norm(downhill) if downhill.any() else downhill
 

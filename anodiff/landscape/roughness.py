@@ -10,7 +10,7 @@ samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from anodiff.data import load
-from anodiff.errors import ConfigError
+from anodiff.errors import NoValueError
 from anodiff.landscape.directions import Directions, unit_directions
 from anodiff.landscape.roughness_store import ARRAYS, KIND, VERSION, RoughnessStore
 from anodiff.landscape.run_surface import loss_surface_at, points_near, run_settings, stored_point
@@ -68,6 +68,8 @@ def measure_roughness(
     `anodiff.landscape.structure.independent_directions`. The largest distance is how far the path
     goes over the window that contains the step.
 
+    Where the path stands still there is no such distance. Its losses are NaN, and the table says so.
+
     After an interruption, the same call resumes after the last finished direction, see
     `anodiff.storage.resumable`. If the run stopped before the end of its first window, store and
     table hold no point.
@@ -88,8 +90,7 @@ def measure_roughness(
     Raises
     ------
     ConfigError
-        If the path does not move at a point, or the run kept no full weights, or has fewer samples
-        than asked for.
+        If the run kept no full weights, or has fewer samples than asked for.
     StoreMissingError, StoreFormatError, IncompleteStoreError, OutputExistsError, StorageError
     """
     refuse_existing(Path(output), overwrite=overwrite)
@@ -99,8 +100,7 @@ def measure_roughness(
     trajectory = open_trajectory(trajectory_path)
     run, windows = run_settings(trajectory), points_near(trajectory, settings.at)
     steps, directions = list(windows), settings.directions
-    for step, window in windows.items():
-        _path_directions(trajectory, step, window, directions)  # refuses a bad point before anything is begun
+    without = _steps_without_value(trajectory, windows, directions)
     fractions = np.geomspace(10**-settings.decades, 1, round(settings.decades * settings.radii_per_decade) + 1)
     kinds, total = len(DIRECTIONS), len(steps) * len(DIRECTIONS) * directions
     with claim_device(device) as chosen:
@@ -109,13 +109,14 @@ def measure_roughness(
         def surface_at(step: int, precision: torch.dtype | None = dtype) -> LossSurface:
             return loss_surface_at(trajectory, step, landscape, dataset=dataset, dtype=precision, device=chosen)
 
-        first = surface_at(steps[0]) if steps else None
+        first = next((surface_at(step) for step in steps if step not in without), None)
         identity = identity_hash(
             run, landscape.seed, steps, directions, trajectory.content, first and first.fingerprint(),
             torch.__version__, arrays=[fractions],
         )  # fmt: skip
         attributes = describe(first) if first else {}
         attributes |= {"settings": run.model_dump(mode="json"), "seed": landscape.seed, "kinds": list(DIRECTIONS)}
+        attributes["notes"] = {str(step): reason for step, reason in without.items()}
         sizes = {"point": len(steps), "kind": kinds, "side": 2, "radius": len(fractions)}
         layouts = array_layouts(ARRAYS, sizes | {"direction": directions, "other_direction": directions})
         chunks = (1, 1, *(max(1, size) for size in layouts["loss"].shape[2:]))  # a part rewrites its chunk
@@ -129,24 +130,29 @@ def measure_roughness(
             pending = store.pending
             done = total - len(pending)
             for number in sorted({number for number, *_ in pending}):
-                step = steps[number]
+                step, parts = steps[number], [part for part in pending if part[0] == number]
+                store.write("step", number, step)
+                if step in without:
+                    for part in parts:
+                        store.mark_done(part)
+                    done += len(parts)
+                    continue
                 surface = surface_at(step)
                 along_path, reach = _path_directions(trajectory, step, windows[step], directions)
                 random = np.random.default_rng([landscape.seed, step])
                 vectors = [random.normal(size=(directions, surface.size)), along_path]
                 radii = reach * fractions
                 store.write("cosine", number, [cosines(of_kind) for of_kind in vectors])
-                store.write("step", number, step)
                 store.write("loss_centre", number, surface(surface.centre))
                 store.write("radius", number, radii)
                 store.write("rounding", number, _rounding(surface, surface_at(step, torch.float64), random))
-                parts = [part for part in pending if part[0] == number]
-                with GridEvaluator(surface, _line(surface, parts[0], vectors)) as evaluator:
+                with GridEvaluator(surface, _line(surface, (number, 0, 0), vectors)) as evaluator:
                     for part in parts:
                         report(done, total, f"step {step}, {DIRECTIONS[part[1]]} directions")
-                        evaluator.turn(_line(surface, part, vectors))
-                        losses = evaluator.row(np.concatenate([radii, -radii]), 0.0)
-                        store.write("loss", part, losses.reshape(2, -1))
+                        if vectors[part[1]][part[2]].any():  # the path may come back to the point
+                            evaluator.turn(_line(surface, part, vectors))
+                            losses = evaluator.row(np.concatenate([radii, -radii]), 0.0)
+                            store.write("loss", part, losses.reshape(2, -1))
                         store.mark_done(part)
                         done += 1
             trajectory.check_unchanged()
@@ -164,11 +170,27 @@ def _line(surface: LossSurface, part: tuple[int, ...], vectors: Sequence[FloatAr
     return unit_directions(DIRECTIONS[kind], surface.centre, vectors[kind][direction], (DIRECTIONS[kind],))
 
 
+def _steps_without_value(trajectory: Trajectory, windows: Mapping[int, Window], directions: int) -> dict[int, str]:
+    """Return the steps without a distance to measure at, with the reason."""
+    without = {}
+    for step, window in windows.items():
+        try:
+            _path_directions(trajectory, step, window, directions)
+        except NoValueError as error:
+            without[step] = str(error).removeprefix(f"{trajectory.path}: ")
+    return without
+
+
 def _path_directions(trajectory: Trajectory, step: int, window: Window, count: int) -> tuple[FloatArray, float]:
     """Return displacements of the path from a step, (directions, P), and the length of the longest.
 
     They lead to where the path goes within the window; in the window's second half, to where it
     came from.
+
+    Raises
+    ------
+    NoValueError
+        If the path does not leave the point, or one of these points is not finite.
     """
     ahead = window.start + window.length - step
     reach = ahead if 2 * ahead >= window.length else -(step - window.start)
@@ -177,8 +199,8 @@ def _path_directions(trajectory: Trajectory, step: int, window: Window, count: i
     centre = stored_point(trajectory, step)
     vectors = np.stack([stored_point(trajectory, step + int(np.sign(reach)) * int(stride)) - centre for stride in strides])
     lengths = np.linalg.norm(vectors, axis=1)
-    if not (lengths > 0).all():
-        raise ConfigError(f"{trajectory.path}: the path stands still at step {step}; take another step")
+    if not lengths.any():
+        raise NoValueError(f"{trajectory.path}: the path stands still at step {step}")
     return vectors, float(lengths.max())
 
 

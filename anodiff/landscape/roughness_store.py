@@ -94,7 +94,9 @@ class RoughnessStore(StoredArrays):
                         "decades": float(np.log10(fitted[-1] / fitted[0])),
                         "rounding": float(np.sqrt(self["rounding"][point])),
                         "non_finite": int((~np.isfinite(self["loss"][point, number])).sum()),
-                        "note": first.reason or (f"even part: {even.reason}" if even.reason else ""),
+                        "note": self.attributes.get("notes", {}).get(str(step))
+                        or first.reason
+                        or (f"even part: {even.reason}" if even.reason else ""),
                     }
                 )
         return pd.DataFrame(rows, columns=list(ROUGHNESS_COLUMNS))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from anodiff.data import Augmentation, Dataset, load
-from anodiff.errors import ConfigError, StoreFormatError
+from anodiff.errors import ConfigError, NoValueError
 from anodiff.landscape.constants import set_constants
-from anodiff.landscape.surface import LossSurface, draw_subset
+from anodiff.landscape.surface import LossSurface
 from anodiff.settings.loading import validate
 from anodiff.settings.run import RunSettings
 from anodiff.settings.stages import LandscapeSettings
@@ -56,6 +57,8 @@ def loss_surface_at(
     ConfigError
         If the step is not stored, the run kept no full weights, has fewer samples, or the network
         uses buffers that are not known there.
+    NoValueError
+        If the point is not finite.
     StoreFormatError
         If the settings of the trajectory build another network.
     StoreMissingError, IncompleteStoreError, DatasetMissingError
@@ -82,6 +85,7 @@ def loss_surface_at(
         batch_norm=landscape.batch_norm,
         dtype=dtype,
         device=device,
+        own=True,
     )
 
 
@@ -101,7 +105,9 @@ def stored_point(trajectory: Trajectory, step: int) -> FloatArray:
     ConfigError
         If the step is not stored (the nearest ones are named), or the run kept no full weights.
     StoreFormatError
-        If a chunk is damaged, or the point is not finite.
+        If a chunk is damaged.
+    NoValueError
+        If the point is not finite.
     """
     if trajectory.representation != FULL:
         raise ConfigError(
@@ -115,7 +121,7 @@ def stored_point(trajectory: Trajectory, step: int) -> FloatArray:
     point = trajectory.point(step).astype(np.float64)
     if not np.isfinite(point).all():
         name = trajectory.parameter_name(int(np.flatnonzero(~np.isfinite(point))[0]))
-        raise StoreFormatError(f"{trajectory.path}: step {step}: {name} is not finite; take an earlier step")
+        raise NoValueError(f"{trajectory.path}: step {step}: {name} is not finite; take an earlier step")
     return point
 
 
@@ -134,3 +140,20 @@ def points_near(trajectory: Trajectory, fractions: Sequence[float]) -> dict[int,
     steps = np.array(list(found))
     chosen = {int(steps[np.abs(steps - fraction * steps[-1]).argmin()]) for fraction in fractions} if found else set()
     return {step: found[step] for step in sorted(chosen)}
+
+
+def draw_subset(samples: int, count: int | None, seed: int) -> NDArray[np.int64]:
+    """Return the rising indices of ``count`` of the ``samples``, drawn with ``seed``; all for None.
+
+    With the same seed, a smaller subset is part of a larger one.
+
+    Raises
+    ------
+    ConfigError
+        If there are too few samples.
+    """
+    if count is None:
+        return np.arange(samples)
+    if not 1 <= count <= samples:
+        raise ConfigError(f"{count} samples of a training set of {samples}; take 1 to {samples}, or null for all")
+    return np.sort(np.random.default_rng(seed).permutation(samples)[:count])

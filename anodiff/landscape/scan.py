@@ -13,8 +13,9 @@ import torch
 
 from anodiff.errors import ConfigError
 from anodiff.landscape.directions import Directions
-from anodiff.landscape.surface import LossSurface, one_thread
+from anodiff.landscape.surface import LossSurface
 from anodiff.storage.memory import require_memory
+from anodiff.storage.threads import one_torch_thread
 from anodiff.storage.types import FloatArray
 
 #: Points that a GPU evaluates at once.
@@ -52,6 +53,10 @@ class GridEvaluator:
         per_parameter = 8 * (2 + len(directions.labels)) + self.workers * (8 + 3 * size) + 2 * self.points_per_call * size
         what = f"a scan of {surface.size:,} parameters with {self.workers} workers"
         require_memory(what, surface.size * per_parameter, "take fewer workers, or a node with more", memory)
+        try:
+            self._first = surface.copy()
+        except ConfigError:  # the network cannot be copied, so it is used itself
+            self._first, self.workers = surface, 1
 
     def turn(self, directions: Directions) -> None:
         """Evaluate along other directions, as many as before, from now on.
@@ -68,7 +73,8 @@ class GridEvaluator:
 
     def __enter__(self) -> GridEvaluator:
         self._idle: SimpleQueue[LossSurface] = SimpleQueue()
-        for _ in range(self.workers):
+        self._idle.put(self._first)
+        for _ in range(self.workers - 1):
             self._idle.put(self._surface.copy())
         self._threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,))
@@ -87,7 +93,7 @@ class GridEvaluator:
 
     def seconds_per_point(self) -> float:
         """Measure the time of a point on one worker, at the origin, after a warm-up."""
-        with self._idle_surface() as surface, one_thread():
+        with self._idle_surface() as surface, one_torch_thread():
             surface(self._origin)
             start = time.perf_counter()
             surface(self._origin)

@@ -18,6 +18,9 @@ VERSION = 2
 #: Arrays of every slice, and those that some slices have.
 ARRAYS, OPTIONAL_ARRAYS = ("loss", "first"), ("second", "path", "path_step", "explained_variance")
 
+#: File beside the stores of a run's planes: a line ``plane: reason`` for each plane that does not exist.
+LEFT_OUT = "left_out.txt"
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -78,3 +81,10 @@ def open_slice(path: str | Path) -> Slice:
         attributes["non_finite"],
         attributes,
     )
+
+
+def planes_left_out(folder: str | Path) -> dict[str, str]:
+    """Return why planes of a run's slices were left out, by name."""
+    file = Path(folder) / LEFT_OUT
+    lines = file.read_text().splitlines() if file.exists() else []
+    return {name: reason for name, _, reason in (line.partition(": ") for line in lines)}

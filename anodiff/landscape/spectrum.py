@@ -15,7 +15,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import ArrayLike
 
-from anodiff.errors import ConfigError
+from anodiff.errors import ConfigError, NoValueError
 from anodiff.landscape.krylov import KrylovSpace, Product, Ritz
 from anodiff.storage.types import FloatArray
 
@@ -87,7 +87,7 @@ def top_eigenpairs(product: Product, size: int, count: int, *, seed: int, tolera
     size
         Length of v.
     count
-        Number of eigenvalues, below ``size``.
+        Number of eigenvalues, at most ``size``.
     seed
         Seed of the start vector.
     tolerance
@@ -96,7 +96,9 @@ def top_eigenpairs(product: Product, size: int, count: int, *, seed: int, tolera
     Raises
     ------
     ConfigError
-        If ``count`` is out of bounds, the matrix is not finite, or Lanczos does not converge.
+        If ``count`` is out of bounds.
+    NoValueError
+        If the matrix is not finite, or Lanczos does not converge.
     """
     _check_count(count, size)
     random = np.random.default_rng(seed)
@@ -141,9 +143,9 @@ def trace(product: Product, size: int, *, products: int, seed: int) -> Trace:
     there exactly. The last third estimates the rest with random signs (Hutchinson); the standard
     error comes from the spread of these estimates.
     """
-    third = min(products // 3, size)
-    if third < 2:
+    if products < 6:
         raise ConfigError(f"{products} products for a trace; take at least 6")
+    third = min(products // 3, size)
     random = np.random.default_rng(seed)
     sketch = random.choice([-1.0, 1.0], (size, third))
     basis, _ = np.linalg.qr(_times_columns(product, sketch))
@@ -195,7 +197,7 @@ def _converged(space: KrylovSpace, count: int, tolerance: float, random: np.rand
             space.restart(ritz, count + (space.capacity - count) // 2)
         space.grow()
     found = int((ritz.residuals[:count] <= allowed).sum())
-    raise ConfigError(f"Lanczos found {found} of {count} eigenvalues; ask for fewer, or a tolerance above {tolerance:g}")
+    raise NoValueError(f"Lanczos found {found} of {count} eigenvalues; ask for fewer, or a tolerance above {tolerance:g}")
 
 
 def _eigenpairs(space: KrylovSpace, ritz: Ritz, count: int) -> Eigenpairs:
@@ -205,8 +207,8 @@ def _eigenpairs(space: KrylovSpace, ritz: Ritz, count: int) -> Eigenpairs:
 
 
 def _check_count(count: int, size: int) -> None:
-    if not 1 <= count < size:
-        raise ConfigError(f"{count} eigenvalues of a matrix of size {size}; ask for 1 to {size - 1}")
+    if not 1 <= count <= size:
+        raise ConfigError(f"{count} eigenvalues of a matrix of size {size}; ask for 1 to {size}")
 
 
 def _times_columns(product: Product, matrix: FloatArray) -> FloatArray:

@@ -84,9 +84,10 @@ def structure_function(squared: FloatArray) -> FloatArray:
 
 
 def cosines(vectors: FloatArray) -> FloatArray:
-    """Return the cosines of the angles between vectors, shape (n, P) → (n, n)."""
+    """Return the cosines of the angles between vectors, shape (n, P) → (n, n); NaN for a vector of zeros."""
     lengths = np.linalg.norm(vectors, axis=1)
-    return np.asarray(vectors @ vectors.T / np.outer(lengths, lengths), np.float64)
+    products = np.outer(lengths, lengths)
+    return np.divide(vectors @ vectors.T, products, out=np.full(products.shape, np.nan), where=products > 0)
 
 
 def independent_directions(angles: FloatArray, hurst: float, part: str = "difference") -> float:

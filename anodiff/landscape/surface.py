@@ -17,18 +17,18 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.landscape.batch_norm_folding import Folded, fold
 from anodiff.landscape.batch_norm_statistics import estimate_statistics, tracks_statistics
-from anodiff.landscape.batch_weights import batch_weights
+from anodiff.landscape.batch_weights import batch_weights, criterion_in_double
+from anodiff.landscape.differentiable import differentiable
+from anodiff.landscape.network_copy import copy_network
 from anodiff.landscape.points import (
     converted,
     flatten_in_place,
@@ -36,10 +36,11 @@ from anodiff.landscape.points import (
     own_type,
     real_shape,
     set_point,
-    split_point,
     trainable_parameters,
 )
+from anodiff.landscape.together import losses_together
 from anodiff.settings.stages import BatchNormStatistics
+from anodiff.storage.threads import one_torch_thread
 from anodiff.storage.types import FloatArray
 
 #: Samples that go through the network at a time: few enough that, on a CPU, the feature maps of a
@@ -73,12 +74,15 @@ class LossSurface:
         Take float64 if differences of losses matter more than time.
     device
         Where to evaluate; by default where the images are.
+    own
+        Use ``model`` itself and not a copy; its weights, mode and type then change.
 
     Raises
     ------
     ConfigError
         If ``batch_norm`` is unknown, there are no samples, all parameters are frozen, the centre
-        has the wrong shape, or the criterion does not return one number.
+        has the wrong shape, the criterion does not return one number, or the network cannot be
+        copied.
 
     Examples
     --------
@@ -101,6 +105,7 @@ class LossSurface:
         batch_size: int = BATCH_SIZE,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
+        own: bool = False,
     ) -> None:
         dtype = dtype or own_type(model)
         known = get_args(BatchNormStatistics)
@@ -113,9 +118,8 @@ class LossSurface:
         self.criterion = criterion
         self.samples = len(labels)
         self.batch_norm = batch_norm
-        self.network = converted(copy.deepcopy(model), self.device, dtype).eval()
-        self._flat = flatten_in_place(self.network)
-        self.trainable = trainable_parameters(self.network)  # what a point sets
+        self.network = converted(model if own else copy_network(model, images[:2]), self.device, dtype).eval()
+        self._lay_out()
         self.centre = np.array(self._flat.cpu() if centre is None else centre, np.float64)
         if self.centre.shape != (self.size,):
             raise ConfigError(f"a centre of shape {self.centre.shape} for a network of {self.size} parameters")
@@ -130,9 +134,10 @@ class LossSurface:
         self.set_weights(self.centre)
         self._normalised = tracks_statistics(self.network)
         if self._normalised:
-            with one_thread():
+            with one_torch_thread():
                 self.estimate_statistics()
         self._folded = self._fold()
+        self._together = True
         self.weights = self._weigh()
 
     def _weigh(self) -> FloatArray:
@@ -140,7 +145,7 @@ class LossSurface:
         labels = [labels for _, labels in self.batches]
         weights: FloatArray | None = np.ones(1)
         if len(labels) > 1:
-            with torch.no_grad(), one_thread():
+            with torch.no_grad(), one_torch_thread():
                 weights = batch_weights(self.criterion, [self.network(images) for images, _ in self.batches], labels)
         if weights is None:
             self.batches = [(torch.cat([images for images, _ in self.batches]), torch.cat(labels))]
@@ -157,12 +162,34 @@ class LossSurface:
         return fold(self.network) if self._normalised and not self._per_point else None
 
     def copy(self) -> LossSurface:
-        """Return the same function with its own network, for another thread; samples are shared."""
+        """Return the same function with its own network, for another thread; samples are shared.
+
+        It raises `ConfigError` if the network cannot be copied, and so does `in_double`.
+        """
         other = copy.copy(self)
-        other.network = copy.deepcopy(self.network)
-        other._flat = flatten_in_place(other.network)
-        other.trainable = trainable_parameters(other.network)
+        other.network = copy_network(self.network, self.batches[0][0][:2])
+        other._lay_out()
         other._folded = other._fold()
+        return other
+
+    def in_double(self, samples: int | None = None) -> LossSurface:
+        """Return the same function in float64 with its own network, its batch-norm statistics held.
+
+        Parameters
+        ----------
+        samples
+            Take only so many of the samples, as one batch.
+        """
+        other = self.copy()
+        other.dtype, other.criterion = torch.float64, criterion_in_double(self.criterion) or self.criterion
+        converted(other.network, self.device, torch.float64)
+        other._lay_out()
+        other._folded = None
+        batches = self.batches
+        if samples is not None:
+            images, labels = batches[0]
+            batches, other.weights = [(images[:samples], labels[:samples])], np.ones(1)
+        other.batches = [(each.double() if each.is_floating_point() else each, labels) for each, labels in batches]
         return other
 
     def fingerprint(self) -> str:
@@ -183,8 +210,16 @@ class LossSurface:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each trainable parameter, in real numbers."""
-        named = self.network.named_parameters()
-        return {name: real_shape(parameter) for name, parameter in named if parameter.requires_grad}
+        return {name: real_shape(parameter) for name, parameter in self.trainable_by_name.items()}
+
+    @property
+    def trainable_by_name(self) -> dict[str, nn.Parameter]:
+        """The parameters that a point sets, in its order."""
+        return {name: parameter for name, parameter in self.network.named_parameters() if parameter.requires_grad}
+
+    def _lay_out(self) -> None:
+        self._flat = flatten_in_place(self.network)
+        self.trainable = trainable_parameters(self.network)
 
     @property
     def _per_point(self) -> bool:
@@ -215,8 +250,8 @@ class LossSurface:
     def losses_at(self, points: FloatArray | Tensor) -> FloatArray:
         """Return the losses at several points at once, shape (points, P) → (points,).
 
-        It is one call of `torch.func.vmap`. This pays on a GPU that one network leaves idle. On a
-        CPU it is several times slower than one point after another.
+        See `anodiff.landscape.together`. On a CPU it is several times slower than one point after
+        another. A network that cannot do it is evaluated one point after another.
 
         Raises
         ------
@@ -226,18 +261,12 @@ class LossSurface:
         if self._per_point:
             raise ConfigError("batch_norm: per_point evaluates one point at a time; take batch_norm: centre for several")
         rows = torch.as_tensor(points).to(self.device, self.dtype)
-        buffers = dict(self.network.named_buffers())
-        stacked = dict(zip(self.shapes, split_point(rows, self.trainable), strict=True))
-
-        def loss(parameters: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
-            outputs = torch.func.functional_call(self.network, (parameters, buffers), (images,))
-            return self.criterion(outputs, labels)
-
-        total = torch.zeros(len(rows), dtype=torch.float64, device=self.device)
-        with torch.no_grad():
-            for weight, images, labels in self.weighted_batches():
-                total += torch.func.vmap(loss, in_dims=(0, None, None))(stacked, images, labels).double() * weight
-        return total.cpu().numpy()
+        if self._together:
+            losses = losses_together(self.network, self.criterion, self.trainable_by_name, self.weighted_batches(), rows)
+            if losses is not None:
+                return losses.cpu().numpy()
+            self._together = False
+        return np.array([self(row) for row in rows])
 
     def gradient(self, point: FloatArray | Tensor) -> FloatArray:
         """Return the gradient of the mean loss at ``point``, (P,), with the statistics held."""
@@ -247,41 +276,13 @@ class LossSurface:
         parameters = self.trainable
         total = torch.zeros(self.size, dtype=torch.float64, device=self.device)
         for weight, images, labels in self.weighted_batches():
-            loss = self.criterion(self.network(images), labels)
-            parts = torch.autograd.grad(loss, parameters, allow_unused=True)
-            pieces = [
-                torch.zeros_like(parameter) if part is None else part for part, parameter in zip(parts, parameters, strict=True)
-            ]
-            total += join_point(pieces).double() * weight
+            with differentiable(self.network):
+                loss = self.criterion(self.network(images), labels)
+            if not loss.requires_grad:
+                continue  # it does not depend on the weights
+            parts = torch.autograd.grad(loss, parameters, materialize_grads=True)
+            total += join_point(parts).double() * weight
         return total.cpu().numpy()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread, so that the bits do not depend on the machine's number of cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def draw_subset(samples: int, count: int | None, seed: int) -> NDArray[np.int64]:
-    """Return the rising indices of ``count`` of the ``samples``, drawn with ``seed``; all for None.
-
-    With the same seed, a smaller subset is part of a larger one.
-
-    Raises
-    ------
-    ConfigError
-        If there are too few samples.
-    """
-    if count is None:
-        return np.arange(samples)
-    if not 1 <= count <= samples:
-        raise ConfigError(f"{count} samples of a training set of {samples}; take 1 to {samples}, or null for all")
-    return np.sort(np.random.default_rng(seed).permutation(samples)[:count])
 
 
 def describe(surface: LossSurface) -> dict[str, Any]:

@@ -32,7 +32,15 @@ __all__ = ["FAMILIES", "INITIALISATIONS", "Family", "Option", "build", "count_pa
 
 
 def build(
-    name: str, /, *, channels: int, size: int, classes: int, initialisation: str = "default", **options: Any
+    name: str,
+    /,
+    *,
+    channels: int,
+    size: int,
+    classes: int,
+    initialisation: str = "default",
+    logits: str | int | None = None,
+    **options: Any,
 ) -> nn.Module:
     """Return a newly initialised network for the images of a data set.
 
@@ -47,6 +55,8 @@ def build(
     initialisation
         ``default``, torch's own, or ``kaiming``, the published one; see
         `anodiff.models.initialisation`.
+    logits
+        Key, attribute or index of the logits, if a network from elsewhere returns more than them.
     **options
         Options of the family, see `FAMILIES`; or keyword arguments of the torchvision network or
         the factory.
@@ -83,9 +93,11 @@ def build(
         "vit": vit,
     }
     if family == "torchvision":
-        model = from_torchvision(name, settings, channels=channels, size=size, classes=classes)
+        model = from_torchvision(name, settings, channels=channels, size=size, classes=classes, logits=logits)
     elif family == "factory":
-        model = from_factory(name, settings, channels=channels, size=size, classes=classes)
+        model = from_factory(name, settings, channels=channels, size=size, classes=classes, logits=logits)
+    elif logits is not None:
+        raise ConfigError(f"model {name!r} returns its logits alone; leave 'logits' out")
     else:
         model = builders[family](channels=channels, size=size, classes=classes, **settings)
     if initialisation == "kaiming":

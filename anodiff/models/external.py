@@ -1,8 +1,6 @@
 """Networks from torchvision, and from the user's own factories.
 
-Each is tried on two blank images when it is built. A network that cannot take the data set's
-images, or does not return one row of logits per image, is refused in one line, and not after hours
-in a queue.
+Each is made to fit the data set's images and classes, or refused: see `anodiff.models.fitting`.
 """
 
 from __future__ import annotations
@@ -15,16 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from anodiff.errors import ConfigError, did_you_mean, quoted
+from anodiff.errors import AnodiffError, ConfigError, did_you_mean, quoted
+from anodiff.models.fitting import Key, failure, fit
 
 # By default these two train with auxiliary outputs, and warn about their initialisation.
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
 
 
-def from_torchvision(name: str, options: Mapping[str, Any], *, channels: int, size: int, classes: int) -> nn.Module:
+def from_torchvision(
+    name: str, options: Mapping[str, Any], *, channels: int, size: int, classes: int, logits: Key | None = None
+) -> nn.Module:
     """Return torchvision's classification network ``torchvision:<name>`` with random weights.
 
     If the images do not have three channels, the first convolution is replaced by one that fits,
@@ -53,32 +53,37 @@ def from_torchvision(name: str, options: Mapping[str, Any], *, channels: int, si
         raise ConfigError(f"model {name!r} with options {quoted(dict(options))}: {_first_line(error)}") from error
     if channels != 3:
         _replace_first_convolution(model, channels)
-    _try_out(name, model, channels=channels, size=size, classes=classes)
-    return model
+    return fit(name, model, channels=channels, size=size, classes=classes, logits=logits)
 
 
-def from_factory(name: str, options: Mapping[str, Any], *, channels: int, size: int, classes: int) -> nn.Module:
+def from_factory(
+    name: str, options: Mapping[str, Any], *, channels: int, size: int, classes: int, logits: Key | None = None
+) -> nn.Module:
     """Return the network that the user's callable ``package.module:factory`` returns.
 
     The module is looked up in the working directory first. The callable is passed the options, and
-    those of ``channels``, ``size`` and ``classes`` that it has parameters for. An exception in its
-    own code is not caught.
+    those of ``channels``, ``size`` and ``classes`` that it has parameters for.
 
     Raises
     ------
     ConfigError
-        If the module cannot be imported or lacks the callable, the callable does not take an option
-        or does not return a `torch.nn.Module`, or this does not map the data set's images to
-        logits.
+        If the module cannot be imported or lacks the callable, the callable does not take an
+        option, raises an exception or does not return a `torch.nn.Module`, or this does not map the
+        data set's images to logits.
     """
     module_name, _, factory_name = name.partition(":")
     with _working_directory_importable():
         factory = _find(name, module_name, factory_name)
-        model = factory(**_arguments(name, factory, options, {"channels": channels, "size": size, "classes": classes}))
+        arguments = _arguments(name, factory, options, {"channels": channels, "size": size, "classes": classes})
+        try:
+            model = factory(**arguments)
+        except (AnodiffError, MemoryError):
+            raise
+        except Exception as error:
+            raise ConfigError(f"model {name!r}: {factory_name} failed: {failure(error)}") from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model {name!r} must return a torch.nn.Module, got {type(model).__name__}")
-    _try_out(name, model, channels=channels, size=size, classes=classes)
-    return model
+    return fit(name, model, channels=channels, size=size, classes=classes, logits=logits)
 
 
 def _replace_first_convolution(model: nn.Module, channels: int) -> None:
@@ -142,25 +147,6 @@ def _arguments(
     except TypeError as error:
         raise ConfigError(f"model {name!r}: {_first_line(error)}; set it in model.options") from error
     return arguments
-
-
-def _try_out(name: str, model: nn.Module, *, channels: int, size: int, classes: int) -> None:
-    """Refuse a model that does not map images to logits; restore its mode and the generator."""
-    images = torch.zeros(2, channels, size, size)
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            outputs = model(images)
-    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
-        shape = f"{channels} x {size} x {size}"
-        raise ConfigError(f"model {name!r} does not take images of {shape}: {_first_line(error)}") from error
-    finally:
-        for module, training in modes.items():
-            module.training = training
-    got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-    if got != (2, classes):
-        raise ConfigError(f"model {name!r} must map two images to logits of shape (2, {classes}), got {got}")
 
 
 @contextmanager

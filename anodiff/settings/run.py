@@ -51,6 +51,9 @@ class ModelSettings(Named):
     """false removes batch normalisation, in families that have it."""
     options: dict[str, Any] = {}
     """Further keyword arguments of the family, the torchvision network or your factory."""
+    logits: Annotated[int, Field(ge=0, le=1000)] | str | None = None
+    """For your own networks: key, attribute or index of the logits in what the network returns. By
+    default ``logits``, or the only tensor that has their shape."""
 
     @model_validator(mode="before")
     @classmethod
@@ -68,8 +71,15 @@ class ModelSettings(Named):
 
     def keywords(self) -> dict[str, Any]:
         """Return the settings as keyword arguments of `anodiff.models.build`."""
-        named = {key: getattr(self, key) for key in COMMON_OPTIONS}
+        named: dict[str, Any] = {key: getattr(self, key) for key in COMMON_OPTIONS}
+        named["logits"] = self.logits
         return {key: value for key, value in named.items() if value is not None} | self.options
+
+    @model_validator(mode="after")
+    def _has_choice_of_logits(self) -> ModelSettings:
+        if self.logits is not None and ":" not in self.name:
+            raise ValueError(f"'logits' is for your own networks; {self.name} returns nothing else")
+        return self
 
 
 class ScheduleSettings(Named):

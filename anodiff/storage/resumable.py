@@ -76,6 +76,10 @@ class ResumableStore:
         """Write part of an array."""
         self.group[name][index] = values
 
+    def note(self, name: str, key: str, text: str) -> None:
+        """Add ``key``: ``text`` to the attribute ``name``, a mapping, now; an interruption keeps it."""
+        self.group.attrs[name] = {**self.group.attrs.get(name, {}), key: text}  # type: ignore[dict-item]
+
     def mark_done(self, part: tuple[int, ...]) -> None:
         """Mark a part as done: everything in it has been written."""
         self.write(DONE, part, 1)

@@ -8,14 +8,16 @@ nothing. Importing this module is cheap; counting the parameters of a network im
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, DataSettings
-from anodiff.settings.run import MOST_STEPS, MOST_WINDOWS, ModelSettings, RunSettings, WindowSettings
+from anodiff.settings.run import MOST_STEPS, MOST_WINDOWS, RunSettings, WindowSettings
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings, SimplifiedModelSettings
-from anodiff.sweep.footprint import activation_bytes, process_memory, torch_memory
+from anodiff.sweep import footprint
+from anodiff.sweep.footprint import activation_bytes, process_memory
 from anodiff.trajectory.windows import kept_number, plan_windows
 
 #: Seconds of an optimiser step: for the step itself, for each tensor of parameters (launching its kernels), and for each
@@ -85,7 +87,7 @@ def images(data: DataSettings) -> Images:
 
 
 def network_size(settings: RunSettings) -> tuple[int, int]:
-    """Return the numbers of parameters and of tensors that hold them; no memory is allocated for the network.
+    """Return the numbers of parameters and of tensors that hold them; see `anodiff.sweep.footprint.network_size`.
 
     Raises
     ------
@@ -93,20 +95,20 @@ def network_size(settings: RunSettings) -> tuple[int, int]:
         If the network cannot be built, or a factory cannot be imported.
     """
     data = images(settings.data)
-    return _network_size(settings.model.model_dump_json(), data.channels, data.size, data.classes)
+    return footprint.network_size(settings.model.model_dump_json(), data.channels, data.size, data.classes)
 
 
-@lru_cache(maxsize=1024)
-def _network_size(model: str, channels: int, size: int, classes: int) -> tuple[int, int]:
-    torch_memory()  # measured as torch is imported
-    import torch
+def check_networks(runs: Iterable[RunSettings]) -> None:
+    """Refuse networks from elsewhere that cannot be built; those of this package are known to be.
 
-    from anodiff.models import build
-
-    settings = ModelSettings.model_validate_json(model)
-    with torch.device("meta"):
-        network = build(settings.name, channels=channels, size=size, classes=classes, **settings.keywords())
-    return sum(entry.numel() for entry in network.parameters()), sum(1 for _ in network.parameters())
+    Raises
+    ------
+    ConfigError
+        If one cannot be built.
+    """
+    for settings in runs:
+        if ":" in settings.model.name:
+            network_size(settings)
 
 
 def steps(settings: RunSettings) -> int:

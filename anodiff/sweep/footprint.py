@@ -5,12 +5,25 @@ from __future__ import annotations
 import subprocess
 import sys
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from anodiff.errors import ConfigError
+from anodiff.settings.run import ModelSettings
+
+if TYPE_CHECKING:
+    from torch import nn
 
 #: MB of the interpreter and of all libraries but torch, in a process that trains.
 OTHER_LIBRARIES = 200
 
 #: MB that CUDA takes of the host's memory once a GPU is used: its context, and libraries that are then loaded.
 CUDA_CONTEXT = 2000
+
+#: What is assumed of a network that cannot be counted: parameters and tensors; and activations, in images.
+BOUND_PARAMETERS, BOUND_TENSORS, BOUND_IMAGES = 10**9, 1000, 200
+
+#: In errors that another machine would not have.
+OF_THE_MACHINE = ("allocate memory", "CUDA", "NVIDIA")
 
 
 @lru_cache(maxsize=1)
@@ -34,8 +47,8 @@ def process_memory(device: str) -> int:
 
 
 @lru_cache(maxsize=1024)
-def activation_bytes(model: str, channels: int, size: int, classes: int) -> int:
-    """Return the bytes that autograd keeps of one image for the backward pass; nothing is allocated.
+def network_size(model: str, channels: int, size: int, classes: int) -> tuple[int, int]:
+    """Return the numbers of a network's parameters and of the tensors that hold them.
 
     Parameters
     ----------
@@ -44,16 +57,73 @@ def activation_bytes(model: str, channels: int, size: int, classes: int) -> int:
 
     Notes
     -----
-    The tensors are counted on torch's meta device. A network that cannot train there, such as a
-    factory that looks at values in training, is counted as 0.
+    The network is built on torch's meta device, where nothing is allocated. One that cannot live
+    there, such as one that looks at its weights, is built on the CPU. Of one that is too large for
+    this machine, or needs a GPU that it lacks, `BOUND_PARAMETERS` and `BOUND_TENSORS` are returned.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be built on the CPU either.
+    """
+    torch_memory()  # measured as torch is imported
+    network = _build(model, channels, size, classes)
+    if network is None:
+        return BOUND_PARAMETERS, BOUND_TENSORS
+    return sum(entry.numel() for entry in network.parameters()), sum(1 for _ in network.parameters())
+
+
+@lru_cache(maxsize=1024)
+def activation_bytes(model: str, channels: int, size: int, classes: int) -> int:
+    """Return the bytes that autograd keeps of one image for the backward pass.
+
+    Parameters and errors are those of `network_size`. The tensors are counted on torch's meta
+    device, or on the CPU if the network cannot train there. If it can train at neither, what it
+    keeps is taken for `BOUND_IMAGES` times the image and as much as the weights.
+    """
+    for device in ("meta", "cpu"):
+        network = _build(model, channels, size, classes, device)
+        found = None if network is None else _kept_bytes(network, channels, size, device)
+        if found is not None:
+            return found
+    return 4 * (BOUND_IMAGES * channels * size**2 + network_size(model, channels, size, classes)[0])
+
+
+def _build(model: str, channels: int, size: int, classes: int, first: str = "meta") -> nn.Module | None:
+    """Return the network on torch's meta device or, if it cannot live there, on the CPU; None if this
+    machine cannot hold it.
     """
     import torch
 
     from anodiff.models import build
-    from anodiff.settings.run import ModelSettings
 
     settings = ModelSettings.model_validate_json(model)
+
+    def built(device: str) -> nn.Module:
+        with torch.random.fork_rng(devices=[]), torch.device(device):
+            return build(settings.name, channels=channels, size=size, classes=classes, **settings.keywords())
+
+    if first == "meta":
+        try:
+            return built("meta")
+        except Exception:  # whatever looks at numbers that are not there
+            pass
+    try:
+        return built("cpu")
+    except MemoryError:
+        return None
+    except ConfigError as error:
+        if any(word in str(error) for word in OF_THE_MACHINE):
+            return None
+        raise
+
+
+def _kept_bytes(network: nn.Module, channels: int, size: int, device: str) -> int | None:
+    """Return the bytes that autograd keeps of one image, or None if the network cannot train on the device."""
+    import torch
+
     kept: dict[int, int] = {}
+    weights = {entry.untyped_storage()._cdata for entry in (*network.parameters(), *network.buffers())}
 
     def count(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()  # that of its views too
@@ -61,15 +131,15 @@ def activation_bytes(model: str, channels: int, size: int, classes: int) -> int:
             kept[storage._cdata] = storage.nbytes()
         return tensor
 
-    with torch.device("meta"):
-        network = build(settings.name, channels=channels, size=size, classes=classes, **settings.keywords())
-        images = torch.empty(2, channels, size, size)
-    weights = {entry.untyped_storage()._cdata for entry in (*network.parameters(), *network.buffers())}
     try:
-        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-            network(images)
-    except RuntimeError:
-        return 0
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.device(device),
+            torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
+        ):
+            network(torch.zeros(2, channels, size, size))
+    except Exception:  # whatever a user's network does
+        return None
     return sum(kept.values()) // 2
 
 

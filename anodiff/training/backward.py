@@ -40,6 +40,7 @@ def build_forward_backward(
         loss_value = _async_item(loss)
         state.zero_grad()
         loss.backward()
+        state.make_gradients_dense()
         return outputs, loss_value
 
     return forward_backward

@@ -23,6 +23,11 @@ def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | float:
     return torch.linalg.vector_norm(torch.stack(norms))
 
 
+def dense(gradient: Tensor) -> Tensor:
+    """Return a gradient as a dense tensor; that of an embedding may be sparse."""
+    return gradient if gradient.layout == torch.strided else gradient.to_dense()
+
+
 def noise_norm(
     model: nn.Module,
     forward: Callable[[Tensor], Tensor],
@@ -46,7 +51,8 @@ def noise_norm(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for images, labels in zip(dataset.train_images.split(batch_size), dataset.train_labels.split(batch_size), strict=True):
             loss = criterion(forward(images), labels) * (len(labels) / samples)
-            torch._foreach_add_(total, torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True))
+            parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+            torch._foreach_add_(total, [dense(part) for part in parts])
     with torch.no_grad():
         for name, buffer in model.named_buffers():
             buffer.copy_(buffers[name])

@@ -25,7 +25,7 @@ def to_memory_format(model: nn.Module, settings: TrainingSettings) -> nn.Module:
 
 
 def build_forward(model: nn.Module, settings: TrainingSettings, device: torch.device) -> Forward:
-    """Return the forward pass: from images (B, C, H, W) to outputs (B, classes) in float32.
+    """Return the forward pass: from images (B, C, H, W) to outputs (B, classes) in float32 or float64.
 
     Each batch size is compiled separately. Code for all sizes would depend on which came first, and
     so on interruptions.
@@ -39,7 +39,7 @@ def build_forward(model: nn.Module, settings: TrainingSettings, device: torch.de
             images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             outputs = network(images)
-        return outputs.float()
+        return outputs if outputs.dtype == torch.float64 else outputs.float()
 
     return forward
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from anodiff.data import Batches
 from anodiff.errors import ConfigError
 from anodiff.settings.run import RunSettings
-from anodiff.training.gradients import gradient_norm
+from anodiff.training.gradients import dense, gradient_norm
 from anodiff.training.optimisers import build_optimiser
 from anodiff.training.seeding import generator, global_states, restore_global_states
 from anodiff.training.vector import ParameterVector
@@ -83,6 +83,13 @@ class TrainingState:
         else:
             for parameter in self._parameters:
                 parameter.grad = None
+
+    def make_gradients_dense(self) -> None:
+        """Replace sparse gradients, such as those of an embedding, by the same numbers."""
+        if self._vector is None:  # else they were added to a dense vector
+            for parameter in self._parameters:
+                if parameter.grad is not None and parameter.grad.layout != torch.strided:
+                    parameter.grad = dense(parameter.grad)
 
     def gradient_norm(self) -> Tensor | float:
         """Return the Euclidean norm of the gradient; on a GPU a tensor, not waited for."""

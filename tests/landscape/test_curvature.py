@@ -186,8 +186,8 @@ def test_the_trace_is_within_its_error_and_exact_if_the_sketch_holds_the_whole_r
 
 
 def test_impossible_matrices_are_refused_in_one_line():
-    with pytest.raises(ConfigError, match="ask for 1 to 2"):
-        top_eigenpairs(diagonal(np.ones(3)), 3, 3, seed=0)
+    with pytest.raises(ConfigError, match="ask for 1 to 3"):
+        top_eigenpairs(diagonal(np.ones(3)), 3, 4, seed=0)
     with pytest.raises(ConfigError, match="not finite"):
         top_eigenpairs(diagonal(np.full(9, np.nan)), 9, 2, seed=0)
 

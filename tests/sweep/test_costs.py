@@ -1,6 +1,7 @@
 """What jobs ask for, against the real networks, data sets, batches and arrays."""
 
 import os
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import torch
 
 from anodiff.data import load
 from anodiff.diffusion.analysis import compute_diffusion
+from anodiff.errors import ConfigError
 from anodiff.geometry import compute_geometry
 from anodiff.models import build, count_parameters
 from anodiff.settings.data import DATASETS
 from anodiff.settings.run import ModelSettings, RunSettings
 from anodiff.settings.stages import AnalysisSettings
-from anodiff.sweep import costs
+from anodiff.sweep import costs, footprint
 from anodiff.sweep.footprint import activation_bytes
 from anodiff.training.loop import build_batches
 
@@ -110,14 +112,62 @@ def test_what_autograd_keeps_is_counted_exactly():
     assert kept == 4 * (8 * 8 + 50 + 50)
 
 
-def test_a_network_that_cannot_train_on_the_meta_device_is_counted_as_nothing(tmp_path, monkeypatch):
-    forward = (
-        "def forward(self, images):\n        return images.flatten(1)[:, :10] * (images.sum().item() if self.training else 1)"
-    )
-    text = f"import torch\n\nclass Valued(torch.nn.Linear):\n    {forward}\n"
-    (tmp_path / "valued.py").write_text(f"{text}\n\ndef valued(channels, size, classes):\n    return Valued(2, 2)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert activation_bytes(ModelSettings(name="valued:valued").model_dump_json(), 1, 8, 10) == 0
+@pytest.fixture
+def factory(tmp_path, monkeypatch):
+    """Return a function that writes a factory of a class's networks and returns the settings of one, as JSON."""
+    monkeypatch.chdir(tmp_path)
+    written = []
+
+    def write(*lines):
+        written.append(f"counted{len(written)}_{tmp_path.name.replace('-', '_')}")
+        text = "import torch\nfrom torch import nn\n\n\ndef net(channels, size, classes):\n"
+        Path(f"{written[-1]}.py").write_text(text + "".join(f"    {line}\n" for line in lines))
+        return ModelSettings(name=f"{written[-1]}:net").model_dump_json()
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
+
+
+PLAIN = "model = nn.Sequential(nn.Flatten(), nn.Linear(channels * size**2, 50), nn.Tanh(), nn.Linear(50, classes))"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("model[1].bias.sum().item()",),  # in the factory
+        ("model.register_forward_hook(lambda module, inputs, outputs: outputs * (1 if outputs.sum().item() else 1))",),
+        ("model.register_forward_hook(lambda module, inputs, out: out * (out.sum().item() ** 0 if module.training else 1))",),
+    ],
+    ids=["built", "tried", "trained"],
+)
+def test_a_network_that_cannot_live_on_the_meta_device_is_counted_on_the_cpu(factory, lines):
+    plain, valued = factory(PLAIN, "return model"), factory(PLAIN, *lines, "return model")
+    before = torch.get_rng_state()
+    assert footprint.network_size(valued, 1, 8, 10) == footprint.network_size(plain, 1, 8, 10) == (64 * 50 + 50 + 510, 4)
+    assert footprint.activation_bytes(valued, 1, 8, 10) >= footprint.activation_bytes(plain, 1, 8, 10) == 4 * (64 + 50)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_one_that_cannot_be_counted_has_stated_bounds(factory):
+    large = factory(PLAIN, "raise RuntimeError('DefaultCPUAllocator: cannot allocate memory')")
+    on_a_gpu = factory(PLAIN, "return model.to('cuda:7')")
+    for model in (large, on_a_gpu):
+        assert footprint.network_size(model, 1, 8, 10) == (footprint.BOUND_PARAMETERS, footprint.BOUND_TENSORS)
+    fails = "model.register_forward_hook(lambda module, inputs, out: out if not module.training else out.no_such_method())"
+    bound = 4 * (footprint.BOUND_IMAGES * 64 + 64 * 50 + 50 + 510)
+    assert footprint.activation_bytes(factory(PLAIN, fails, "return model"), 1, 8, 10) == bound
+
+
+def test_a_mistake_in_a_factory_is_one_line(factory):
+    with pytest.raises(ConfigError, match=r"net failed: KeyError: 'width' \(counted0_\w+\.py, line 6\)$"):
+        footprint.network_size(factory("{}['width']"), 1, 8, 10)
+
+
+@pytest.mark.parametrize("name", ["regnet_y_400mf", "swin_t", "shufflenet_v2_x0_5"])
+def test_networks_of_torchvision_are_counted_wherever_they_can_live(name):
+    run = settings(model=f"torchvision:{name}")
+    assert costs.network_size(run)[0] == count_parameters(build(f"torchvision:{name}", channels=3, size=32, classes=10))
 
 
 def test_a_window_fits_in_the_memory_that_its_jobs_ask_for(record_path, tmp_path):

@@ -74,7 +74,7 @@ def test_point_and_gradient_sample_do_not_depend_on_the_memory_of_the_parameters
     assert torch.equal(*samples)
     assert torch.equal(points[0], torch.cat([parameter.detach().flatten() for parameter in separate.parameters()]))
     assert torch.equal(vector.values.sort().values, points[0].sort().values)
-    assert (contiguous_vector(list(joined.parameters())) is None) is (layout is torch.channels_last)
+    assert (contiguous_vector(list(joined.parameters()), torch.float32) is None) is (layout is torch.channels_last)
 
 
 def tied():

@@ -27,8 +27,15 @@ from anodiff.sweep.finished import why_gather, why_train, write_mark
 from anodiff.sweep.runs import landscape_runs, sweep_runs
 from anodiff.sweep.tables import TABLES
 
+
 # The config files are read again: Snakemake's own reader takes 1e-1 for text, and the last of two
 # equal keys.
+def end_with(error):
+    """End Snakemake with one line about a user's mistake."""
+    print(f"anodiff: {error}", file=sys.stderr)
+    raise SystemExit(2)
+
+
 try:
     if set("{}") & set(workflow.basedir):
         raise AnodiffError(
@@ -39,8 +46,7 @@ try:
     )
     RUNS = sweep_runs(SETTINGS)
 except AnodiffError as error:
-    print(f"anodiff: {error}", file=sys.stderr)
-    raise SystemExit(2)
+    end_with(error)
 
 RESULTS = str(Path(SETTINGS.paths.results, SETTINGS.sweep.name))
 
@@ -48,12 +54,16 @@ RESULTS = str(Path(SETTINGS.paths.results, SETTINGS.sweep.name))
 MARKS = f".snakemake/anodiff/{SETTINGS.sweep.name}-{sha256(RESULTS.encode()).hexdigest()[:8]}"
 RUNS_MARK = f"{MARKS}/runs"
 if workflow.is_main_process:
+    waiting = []
     for name, run in RUNS.items():
-        write_mark(
-            Path(MARKS, "train", name),
-            run.yaml,
-            why_train(Path(RESULTS, "runs", name, "trajectory.zarr"), run.settings),
-        )
+        why = why_train(Path(RESULTS, "runs", name, "trajectory.zarr"), run.settings)
+        write_mark(Path(MARKS, "train", name), run.yaml, why)
+        if why:
+            waiting.append(run.settings)
+    try:
+        costs.check_networks(waiting)
+    except AnodiffError as error:
+        end_with(error)
     write_mark(
         Path(RUNS_MARK),
         "\n".join(RUNS),

@@ -20,12 +20,17 @@ commands = typer.Typer(rich_markup_mode=None)
 def runs(config: ConfigFile) -> None:
     """Check a config file and list its runs.
 
+    Networks of torchvision's and your own are built, to see that they fit the data.
+
     Example: anodiff runs config/config.yaml
     """
     from anodiff.settings.loading import load_config
+    from anodiff.sweep.costs import check_networks
     from anodiff.sweep.runs import sweep_runs
 
-    for name in sweep_runs(load_config(config)):
+    found = sweep_runs(load_config(config))
+    check_networks(run.settings for run in found.values())
+    for name in found:
         typer.echo(name)
 
 

@@ -6,6 +6,7 @@ A row or a panel for each configuration whose landscape was measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from anodiff.errors import StoreMissingError
 from anodiff.landscape.curvature_store import open_curvature
 from anodiff.landscape.roughness_store import RoughnessStore, open_roughness
-from anodiff.landscape.slice_store import open_slice
+from anodiff.landscape.slice_store import open_slice, planes_left_out
 from anodiff.landscape.structure import ABOVE_FLOOR, FLOORS
 from anodiff.report.figures.landscape.panels import draw_eigenvalues, draw_plane, path_legend
 from anodiff.report.figures.panels import configuration_labels, explain_if_empty, group_by_model
@@ -67,6 +68,7 @@ def planes(runs: Sequence[RunResult]) -> Figure:
                 else:
                     panel.set_axis_off()
                     why = "not measured" if any(folder.glob("*.zarr")) else "no finished window"
+                    why = fill(planes_left_out(folder).get(name, why), 30)
                     panel.text(0.5, 0.5, why, ha="center", va="center", color=QUIET, transform=panel.transAxes)
                 note = panel.get_title(loc="left")
                 heading = (f"{title}\n" if name == cut[0] else "") + (SLICES[name] if row == 0 else "")

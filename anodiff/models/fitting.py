@@ -1,0 +1,186 @@
+"""How does a user's network become one from images to logits, with the names of its own parameters?
+
+It is tried on two blank images when it is built. What stands between it and the run is put right
+where the meaning is plain: wrappers are taken off, images get the network's own precision, and the
+logits are taken from whatever it returns. All else is refused in one line, and not after hours in a
+queue.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anodiff.errors import AnodiffError, ConfigError, reason_of
+
+Key = str | int
+
+
+def fit(name: str, model: nn.Module, *, channels: int, size: int, classes: int, logits: Key | None = None) -> nn.Module:
+    """Return the network so that it maps images to logits; its mode and the generator are kept.
+
+    Parameters
+    ----------
+    logits
+        Key, attribute or index of the logits, if the network returns more than one tensor.
+
+    Raises
+    ------
+    ConfigError
+        If it does not take the images, does not return logits, or has nothing to train.
+    """
+    model = without_wrappers(model)
+    _make_gradients_dense(model)
+    images = torch.zeros(2, channels, size, size)
+    outputs = _try_out(name, model, images)
+    if not isinstance(outputs, Tensor):
+        key = _key_of_logits(name, outputs, logits, (2, classes))
+        model.register_forward_hook(TakeLogits(name, key))
+        outputs = _select(name, outputs, key)
+    if tuple(outputs.shape) != (2, classes):
+        raise ConfigError(f"model {name!r} must map two images to logits of shape (2, {classes}), got {tuple(outputs.shape)}")
+    if outputs.is_complex():
+        raise ConfigError(f"model {name!r} returns complex numbers; logits are real, such as their absolute values")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigError(f"model {name!r} has no parameter to train; leave requires_grad on for some of them")
+    if not outputs.requires_grad:
+        raise ConfigError(f"model {name!r}: its outputs depend on no parameter that is trained; are they detached?")
+    return model
+
+
+def without_wrappers(model: nn.Module) -> nn.Module:
+    """Return a network without those of torch.compile and of data parallelism, at any depth.
+
+    They are the same function, but add ``_orig_mod.`` and ``module.`` to the names of parameters, and
+    compiled code has no second derivative.
+    """
+    while type(model).__name__ == "OptimizedModule" or isinstance(model, _PARALLEL):
+        wrapped = model._modules.get("_orig_mod") or model._modules.get("module")
+        assert wrapped is not None
+        model = wrapped
+    model._compiled_call_impl = None  # of model.compile()
+    for child, layer in model.named_children():
+        unwrapped = without_wrappers(layer)
+        if unwrapped is not layer:
+            setattr(model, child, unwrapped)
+    return model
+
+
+_PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImagesInPrecision:
+    """A forward pre-hook that gives the images the type of the network's weights."""
+
+    def __call__(self, model: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the inputs in that type."""
+        wanted = _precision(model)
+        return tuple(each.to(wanted) if isinstance(each, Tensor) and each.is_floating_point() else each for each in inputs)
+
+
+@dataclasses.dataclass(frozen=True)
+class TakeLogits:
+    """A forward hook that takes the logits from what a network returns, if that is not one tensor."""
+
+    name: str
+    key: Key
+
+    def __call__(self, _: nn.Module, __: Any, outputs: Any) -> Tensor:
+        """Return the logits."""
+        return outputs if isinstance(outputs, Tensor) else _select(self.name, outputs, self.key)
+
+
+def failure(error: BaseException) -> str:
+    """Return what was raised in a user's code, and where, on one line."""
+    package = str(Path(__file__).parents[1])
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(package) and "site-packages" not in frame.filename]
+    where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    kind = "" if type(error) in (RuntimeError, ValueError) else f"{type(error).__name__}: "
+    return f"{kind}{reason_of(error)}{where}"
+
+
+def _try_out(name: str, model: nn.Module, images: Tensor) -> Any:
+    """Return what a network makes of the images; make it take them in its own precision if it must."""
+    try:
+        return _outputs(model, images)
+    except AnodiffError:
+        raise
+    except Exception as error:  # whatever a user's code raises
+        first = error
+    precision = _precision(model)
+    if precision not in (None, images.dtype):
+        hook = model.register_forward_pre_hook(ImagesInPrecision())
+        try:
+            return _outputs(model, images)
+        except Exception:  # then its precision was not what it failed for
+            hook.remove()
+    shape = " x ".join(map(str, images.shape[1:]))
+    raise ConfigError(f"model {name!r} does not take images of {shape}: {failure(first)}") from first
+
+
+def _outputs(model: nn.Module, images: Tensor) -> Any:
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+            return model(images)
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def _precision(model: nn.Module) -> torch.dtype | None:
+    """Return the type of a network's first weights that are not integers; None without any."""
+    types = (parameter.dtype for parameter in model.parameters())
+    return next((each for each in types if each.is_floating_point or each.is_complex), None)
+
+
+def _make_gradients_dense(model: nn.Module) -> None:
+    """Let embeddings have dense gradients: the same numbers, which every optimiser takes."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
+            layer.sparse = False
+
+
+def _entries(outputs: Any) -> dict[Key, Any]:
+    """Return what a network returned, by key, attribute or index."""
+    if isinstance(outputs, Mapping):
+        return dict(outputs)
+    if isinstance(outputs, tuple) and hasattr(outputs, "_fields"):
+        return dict(zip(outputs._fields, outputs, strict=True))
+    if isinstance(outputs, tuple | list):
+        return dict(enumerate(outputs))
+    return dict(getattr(outputs, "__dict__", {}))
+
+
+def _key_of_logits(name: str, outputs: Any, wanted: Key | None, shape: tuple[int, int]) -> Key:
+    entries = _entries(outputs)
+    tensors = {key: value for key, value in entries.items() if isinstance(value, Tensor)}
+    fitting = [key for key, value in tensors.items() if tuple(value.shape) == shape]
+    if wanted is None and ("logits" in tensors or len(fitting) == 1):
+        return "logits" if "logits" in tensors else fitting[0]
+    if wanted in tensors:
+        return wanted
+    kind = type(outputs).__name__
+    if not tensors:
+        raise ConfigError(f"model {name!r} must map two images to logits of shape {shape}, got {kind}")
+    held = ", ".join(f"{key!r} of shape {tuple(value.shape)}" for key, value in tensors.items())
+    raise ConfigError(f"model {name!r} returns {kind} with {held}; set model.logits to the one that holds the logits")
+
+
+def _select(name: str, outputs: Any, key: Key) -> Tensor:
+    try:
+        found = outputs[key] if isinstance(outputs, Mapping) or isinstance(key, int) else getattr(outputs, key)
+    except (LookupError, TypeError, AttributeError):
+        found = None
+    if not isinstance(found, Tensor):
+        raise ConfigError(f"model {name!r} returns {type(outputs).__name__} without logits {key!r}; set model.logits")
+    return found
