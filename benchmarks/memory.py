@@ -16,7 +16,8 @@ from pathlib import Path
 import yaml
 
 from anodiff.settings.run import RunSettings
-from anodiff.sweep.costs import network_size, training_memory
+from anodiff.sweep.costs import training_memory
+from anodiff.sweep.run_size import network_size
 
 #: The estimate divided by what was measured is between 1 and this.
 MOST = 1.5

@@ -2,22 +2,19 @@
 
 docs/cluster.md states the formulas. The constants were chosen for one GPU of a cluster. A job that
 reaches its time limit is resumed in the next one, so a wrong estimate costs waiting and loses
-nothing. Importing this module is cheap; counting the parameters of a network imports torch.
+nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, DataSettings
 from anodiff.settings.run import MOST_STEPS, MOST_WINDOWS, RunSettings, WindowSettings
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings, SimplifiedModelSettings
-from anodiff.sweep import footprint
-from anodiff.sweep.footprint import activation_bytes, process_memory
+from anodiff.sweep.footprint import process_memory
+from anodiff.sweep.run_size import activation_bytes, images, network_size, number_bytes, point_bytes
 from anodiff.trajectory.windows import kept_number, plan_windows
 
 #: Seconds of an optimiser step: for the step itself, for each tensor of parameters (launching its kernels), and for each
@@ -52,63 +49,6 @@ PLANE_EIGENVALUES = {"hessian": 2, "gradient": 1}
 
 #: Factors by which lossless compression shrinks full weights and Gram matrices, as in the demo.
 WEIGHTS_COMPRESSION, GRAM_COMPRESSION = 1.35, 1.7
-
-
-@dataclass(frozen=True)
-class Images:
-    """The images of a data set: channels, pixels a side, classes, and number of training samples."""
-
-    channels: int
-    size: int
-    classes: int
-    samples: int
-
-
-#: The data sets of one fixed shape. Classes and samples of an image_folder are those of ImageNet, as a bound.
-IMAGES = {
-    "digits": Images(1, 8, 10, 1437),
-    "cifar10": Images(3, 32, 10, 50_000),
-    "cifar100": Images(3, 32, 100, 50_000),
-    "mnist": Images(1, 28, 10, 60_000),
-    "fashion_mnist": Images(1, 28, 10, 60_000),
-    "image_folder": Images(3, IMAGE_FOLDER_SIZE, 1000, 1_300_000),
-}
-
-
-def images(data: DataSettings) -> Images:
-    """Return the images that a run trains on, without opening the data set."""
-    if data.name == "gaussian_clusters":
-        clusters = data.clusters or ClusterSettings()
-        known = Images(1, clusters.image_size, clusters.classes, clusters.samples - clusters.test_samples)
-    else:
-        known = IMAGES[data.name]
-    size = data.image_size or known.size
-    return Images(known.channels, size, known.classes, min(known.samples, data.train_samples or known.samples))
-
-
-def network_size(settings: RunSettings) -> tuple[int, int]:
-    """Return the numbers of parameters and of tensors that hold them; see `anodiff.sweep.footprint.network_size`.
-
-    Raises
-    ------
-    ConfigError
-        If the network cannot be built, or a factory cannot be imported.
-    """
-    data = images(settings.data)
-    return footprint.network_size(settings.model.model_dump_json(), data.channels, data.size, data.classes)
-
-
-def check_networks(runs: Iterable[RunSettings]) -> None:
-    """Refuse networks from elsewhere that cannot be built; those of this package are known to be.
-
-    Raises
-    ------
-    ConfigError
-        If one cannot be built.
-    """
-    for settings in runs:
-        if ":" in settings.model.name:
-            network_size(settings)
 
 
 def steps(settings: RunSettings) -> int:
@@ -147,19 +87,19 @@ def training_memory(settings: RunSettings, device: str = "cuda") -> int:
     parameters, _ = network_size(settings)
     recording, longest = settings.recording, _longest_window(settings)
     if recording.weights == "none":
-        checkpoint = 4 * parameters * longest
+        checkpoint = point_bytes(settings) * longest
         recorder = checkpoint + 16 * longest**2
     else:
-        columns = parameters if recording.weights == "full" else 2 * recording.sketch_size
-        checkpoint = min(2**29, 4 * columns * 256)
+        checkpoint = min(2**29, point_bytes(settings) * 256)
         recorder = 2 * checkpoint
-    backward = 0.0 if device == "cuda" else BACKWARD * settings.training.batch_size * _activation_bytes(settings)
-    parts = _image_bytes(settings) + 32 * parameters + recorder + max(backward, checkpoint)
+    backward = 0.0 if device == "cuda" else BACKWARD * settings.training.batch_size * activation_bytes(settings)
+    copies = 8 * number_bytes(settings) * parameters
+    parts = _image_bytes(settings) + copies + recorder + max(backward, checkpoint)
     return math.ceil(MEMORY_MARGIN * (process_memory(device) + parts / 1e6))
 
 
 def geometry_minutes(settings: RunSettings, longest: int) -> int:
-    """Return the minutes of the pass over a path: 10, plus twice T²P operations and 4TP bytes a window of T updates."""
+    """Return the minutes of the pass over a path: 10, plus twice T²P operations and TP numbers a window of T updates."""
     return min(longest, _minutes(10, geometry_seconds(settings)))
 
 
@@ -167,7 +107,7 @@ def geometry_seconds(settings: RunSettings, speed: float = GRAM_SPEED) -> float:
     """Return the seconds of the pass over a path on one core of ``speed`` operations a second, without a safety margin."""
     parameters, _ = network_size(settings)
     columns = settings.recording.sketch_size if settings.recording.weights == "sketch" else parameters
-    return sum(t * t * columns / speed + 4 * t * columns / READ_SPEED for t in _windows(settings))
+    return sum(t * t * columns / speed + t * point_bytes(settings) / READ_SPEED for t in _windows(settings))
 
 
 def geometry_memory(settings: RunSettings) -> int:
@@ -207,7 +147,7 @@ def landscape_memory(settings: RunSettings, device: str = "cuda") -> int:
     vectors of Lanczos's method, and on a CPU four times what autograd keeps of `LANDSCAPE_BATCH`
     images, because a Hessian product goes twice both ways.
     """
-    activations = 0 if device == "cuda" else 4 * LANDSCAPE_BATCH * _activation_bytes(settings)
+    activations = 0 if device == "cuda" else 4 * LANDSCAPE_BATCH * activation_bytes(settings)
     parts = _image_bytes(settings) + 8 * 120 * network_size(settings)[0] + activations
     return math.ceil(MEMORY_MARGIN * (process_memory(device) + 300 + parts / 1e6))
 
@@ -258,8 +198,7 @@ def trajectory_bytes(settings: RunSettings) -> float:
     if recording.weights == "none":
         points = 8 * sum(window.updates**2 for window in windows) / GRAM_COMPRESSION
     else:
-        numbers = 8 * recording.sketch_size if recording.weights == "sketch" else 4 * network_size(settings)[0]
-        points = kept_number(windows) * numbers / WEIGHTS_COMPRESSION
+        points = kept_number(windows) * point_bytes(settings) / WEIGHTS_COMPRESSION
     return points + 16 * steps(settings)
 
 
@@ -282,11 +221,6 @@ def _image_bytes(settings: RunSettings) -> int:
     """Return the bytes of two copies of the training images, in float32."""
     data = images(settings.data)
     return 2 * data.samples * data.channels * data.size**2 * 4
-
-
-def _activation_bytes(settings: RunSettings) -> int:
-    data = images(settings.data)
-    return activation_bytes(settings.model.model_dump_json(), data.channels, data.size, data.classes)
 
 
 def _windows(settings: RunSettings) -> tuple[int, ...]:

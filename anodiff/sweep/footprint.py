@@ -48,7 +48,8 @@ def process_memory(device: str) -> int:
 
 @lru_cache(maxsize=1024)
 def network_size(model: str, channels: int, size: int, classes: int) -> tuple[int, int]:
-    """Return the numbers of a network's parameters and of the tensors that hold them.
+    """Return how many numbers a network's parameters are, two for a complex one, and the tensors
+    that hold them.
 
     Parameters
     ----------
@@ -70,7 +71,21 @@ def network_size(model: str, channels: int, size: int, classes: int) -> tuple[in
     network = _build(model, channels, size, classes)
     if network is None:
         return BOUND_PARAMETERS, BOUND_TENSORS
-    return sum(entry.numel() for entry in network.parameters()), sum(1 for _ in network.parameters())
+    from anodiff.trajectory.flat_parameters import count_numbers
+
+    sizes = [count_numbers(entry) for entry in network.parameters()]
+    return sum(sizes), len(sizes)
+
+
+@lru_cache(maxsize=1024)
+def number_bytes(model: str, channels: int, size: int, classes: int) -> int:
+    """Return the bytes of a number of a recorded point: 8 for a network of float64, else 4."""
+    network = _build(model, channels, size, classes)
+    if network is None:
+        return 4
+    from anodiff.trajectory.flat_parameters import exact_type
+
+    return exact_type(list(network.parameters())).itemsize
 
 
 @lru_cache(maxsize=1024)

@@ -26,6 +26,7 @@ from anodiff.settings.sweep import Config
 from anodiff.storage.files import nearest_existing_folder
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep import costs
+from anodiff.sweep.run_size import images
 from anodiff.sweep.runs import Run, landscape_runs, sweep_runs
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ def _training_seconds(settings: RunSettings, measured: Measurement | None) -> fl
     if measured is None:
         return START_TORCH + costs.training_seconds(settings)
     training, recording = settings.training, settings.recording
-    steps, samples = costs.steps(settings), costs.images(settings.data).samples
+    steps, samples = costs.steps(settings), images(settings.data).samples
     per_epoch = math.ceil(samples / training.batch_size)
     seconds = measured.loading + steps * measured.step
     seconds += (steps / per_epoch / training.evaluate_every + 1) * measured.evaluation
@@ -268,7 +269,7 @@ def _training_seconds(settings: RunSettings, measured: Measurement | None) -> fl
 def _landscape_seconds(settings: RunSettings, config: Config, passes: int, measured: Measurement | None) -> float:
     if measured is None:
         return START_TORCH + costs.landscape_seconds(settings)
-    samples = costs.images(settings.data).samples
+    samples = images(settings.data).samples
     samples = min(samples, config.landscape.samples or samples)
     return START_TORCH + passes * measured.evaluation * samples / measured.test_samples
 

@@ -1,5 +1,6 @@
 """What jobs ask for, against the real networks, data sets, batches and arrays."""
 
+import json
 import os
 import sys
 import tracemalloc
@@ -17,7 +18,7 @@ from anodiff.models import build, count_parameters
 from anodiff.settings.data import DATASETS
 from anodiff.settings.run import ModelSettings, RunSettings
 from anodiff.settings.stages import AnalysisSettings
-from anodiff.sweep import costs, footprint
+from anodiff.sweep import costs, footprint, run_size
 from anodiff.sweep.footprint import activation_bytes
 from anodiff.training.loop import build_batches
 
@@ -28,7 +29,7 @@ def settings(**changes):
 
 @pytest.mark.parametrize("name", ["mlp", "resnet14", "vgg9", "densenet40", "alexnet", "vit"])
 def test_parameters_are_those_of_the_network(name):
-    parameters, tensors = costs.network_size(settings(model=name))
+    parameters, tensors = run_size.network_size(settings(model=name))
     network = build(name, channels=3, size=32, classes=10)
     assert parameters == count_parameters(network)
     assert tensors == len(list(network.parameters()))
@@ -36,7 +37,7 @@ def test_parameters_are_those_of_the_network(name):
 
 def test_nothing_is_allocated_and_no_random_number_drawn():
     before = torch.get_rng_state()
-    costs.network_size(settings(model={"name": "mlp", "width": 60_000}))  # 14 GB of weights
+    run_size.network_size(settings(model={"name": "mlp", "width": 60_000}))  # 14 GB of weights
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -59,14 +60,14 @@ def test_images_are_those_of_the_data_set(data):
     if run.data.name not in ("digits", "gaussian_clusters") and not folder:
         pytest.skip("ANODIFF_TEST_DATA names no folder with the real data sets")
     dataset = load(run.data, Path(folder or "data"))
-    held = costs.images(run.data)
+    held = run_size.images(run.data)
     assert tuple(dataset.train_images.shape) == (held.samples, held.channels, held.size, held.size)
     assert dataset.classes == held.classes
 
 
 def test_every_known_data_set_has_its_images():
     for name in set(DATASETS) - {"gaussian_clusters"}:
-        assert name in costs.IMAGES
+        assert name in run_size.IMAGES
 
 
 @pytest.mark.parametrize("drop_last", [False, True])
@@ -89,13 +90,13 @@ def test_a_run_twice_as_long_asks_for_twice_the_time_up_to_the_longest_job():
 def test_memory_for_training_grows_with_the_weights_and_with_the_updates_held():
     small, large = settings(model="mlp"), settings(model={"name": "mlp", "width": 2000})
     assert costs.training_memory(large) - costs.training_memory(small) > 32e-6 * (
-        costs.network_size(large)[0] - costs.network_size(small)[0]
+        run_size.network_size(large)[0] - run_size.network_size(small)[0]
     )
     held, sketched = (
         settings(recording={"weights": weights, "window_length": 2000} | further)
         for weights, further in (("none", {}), ("sketch", {"sketch_size": 4}))
     )
-    updates = 4e-6 * costs.network_size(held)[0] * 2000
+    updates = 4e-6 * run_size.network_size(held)[0] * 2000
     assert costs.training_memory(held) - costs.training_memory(sketched) > updates
 
 
@@ -149,6 +150,17 @@ def test_a_network_that_cannot_live_on_the_meta_device_is_counted_on_the_cpu(fac
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize(("kind", "numbers", "bytes_"), [("float32", 1, 4), ("float64", 1, 8), ("complex64", 2, 4)])
+def test_a_point_takes_as_much_as_its_numbers(factory, kind, numbers, bytes_):
+    lines = "model = nn.Flatten()", f"model.weight = nn.Parameter(torch.ones(channels * size**2, classes, dtype=torch.{kind}))"
+    forward = "model.forward = lambda images: (images.flatten(1).to(model.weight.dtype) @ model.weight).abs()"
+    run = settings(model=json.loads(factory(*lines, forward, "return model")), training={"steps": 100})
+    assert run_size.network_size(run) == (30_720 * numbers, 1)
+    assert run_size.point_bytes(run) == 30_720 * numbers * bytes_
+    sketched = run.model_copy(update={"recording": run.recording.model_copy(update={"weights": "sketch", "sketch_size": 64})})
+    assert run_size.point_bytes(sketched) == 8 * 64
+
+
 def test_one_that_cannot_be_counted_has_stated_bounds(factory):
     large = factory(PLAIN, "raise RuntimeError('DefaultCPUAllocator: cannot allocate memory')")
     on_a_gpu = factory(PLAIN, "return model.to('cuda:7')")
@@ -167,7 +179,7 @@ def test_a_mistake_in_a_factory_is_one_line(factory):
 @pytest.mark.parametrize("name", ["regnet_y_400mf", "swin_t", "shufflenet_v2_x0_5"])
 def test_networks_of_torchvision_are_counted_wherever_they_can_live(name):
     run = settings(model=f"torchvision:{name}")
-    assert costs.network_size(run)[0] == count_parameters(build(f"torchvision:{name}", channels=3, size=32, classes=10))
+    assert run_size.network_size(run)[0] == count_parameters(build(f"torchvision:{name}", channels=3, size=32, classes=10))
 
 
 def test_a_window_fits_in_the_memory_that_its_jobs_ask_for(record_path, tmp_path):

@@ -14,7 +14,7 @@ from anodiff.landscape import curvature as curvature_module
 from anodiff.landscape import planes as planes_module
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
 from anodiff.settings.sweep import Config
-from anodiff.sweep import costs
+from anodiff.sweep import costs, run_size
 from anodiff.sweep import plan as planning
 from anodiff.sweep.plan import plan_sweep
 from anodiff.sweep.runs import sweep_runs
@@ -189,7 +189,7 @@ def test_bytes_are_near_those_of_a_real_store(weights, tmp_path):
     values = {"data": "digits", "model": {"name": "mlp", "depth": 2, "width": 16}, "training": {"steps": 400}}
     recording = {"weights": weights, "window_length": 200} | ({"sketch_size": 256} if weights == "sketch" else {})
     settings = RunSettings.model_validate(values | {"recording": recording})
-    parameters = costs.network_size(settings)[0]
+    parameters = run_size.network_size(settings)[0]
     model = torch.nn.Linear(parameters, 1, bias=False)
     windows = [Window(0, 200), Window(200, 200)]
     options = {"sketch_size": 256} if weights == "sketch" else {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
 
-from anodiff.sweep import costs
+from anodiff.sweep import costs, run_size
 from anodiff.settings.loading import load_config
 from anodiff.errors import AnodiffError
 from anodiff.report.figures.catalogue import (
@@ -61,7 +61,7 @@ if workflow.is_main_process:
         if why:
             waiting.append(run.settings)
     try:
-        costs.check_networks(waiting)
+        run_size.check_networks(waiting)
     except AnodiffError as error:
         end_with(error)
     write_mark(

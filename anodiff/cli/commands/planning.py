@@ -25,7 +25,7 @@ def runs(config: ConfigFile) -> None:
     Example: anodiff runs config/config.yaml
     """
     from anodiff.settings.loading import load_config
-    from anodiff.sweep.costs import check_networks
+    from anodiff.sweep.run_size import check_networks
     from anodiff.sweep.runs import sweep_runs
 
     found = sweep_runs(load_config(config))

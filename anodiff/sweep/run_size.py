@@ -1,0 +1,92 @@
+"""How large is what a run trains: its images, its network, and a point of its path?
+
+Nothing is loaded or allocated if it can be avoided. Importing this module is cheap; counting the
+parameters of a network imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, DataSettings
+from anodiff.settings.run import RunSettings
+from anodiff.sweep import footprint
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a data set: channels, pixels a side, classes, and number of training samples."""
+
+    channels: int
+    size: int
+    classes: int
+    samples: int
+
+
+#: The data sets of one fixed shape. Classes and samples of an image_folder are those of ImageNet, as a bound.
+IMAGES = {
+    "digits": Images(1, 8, 10, 1437),
+    "cifar10": Images(3, 32, 10, 50_000),
+    "cifar100": Images(3, 32, 100, 50_000),
+    "mnist": Images(1, 28, 10, 60_000),
+    "fashion_mnist": Images(1, 28, 10, 60_000),
+    "image_folder": Images(3, IMAGE_FOLDER_SIZE, 1000, 1_300_000),
+}
+
+
+def images(data: DataSettings) -> Images:
+    """Return the images that a run trains on, without opening the data set."""
+    if data.name == "gaussian_clusters":
+        clusters = data.clusters or ClusterSettings()
+        known = Images(1, clusters.image_size, clusters.classes, clusters.samples - clusters.test_samples)
+    else:
+        known = IMAGES[data.name]
+    size = data.image_size or known.size
+    return Images(known.channels, size, known.classes, min(known.samples, data.train_samples or known.samples))
+
+
+def network_size(settings: RunSettings) -> tuple[int, int]:
+    """Return the numbers of parameters and of tensors that hold them; see `anodiff.sweep.footprint.network_size`.
+
+    Raises
+    ------
+    ConfigError
+        If the network cannot be built, or a factory cannot be imported.
+    """
+    return footprint.network_size(*_network(settings))
+
+
+def point_bytes(settings: RunSettings) -> int:
+    """Return the bytes of a stored point without compression, or of its sketch."""
+    if settings.recording.weights == "sketch":
+        return 8 * settings.recording.sketch_size
+    return number_bytes(settings) * network_size(settings)[0]
+
+
+def activation_bytes(settings: RunSettings) -> int:
+    """Return the bytes that autograd keeps of one image for the backward pass; see `anodiff.sweep.footprint`."""
+    return footprint.activation_bytes(*_network(settings))
+
+
+def number_bytes(settings: RunSettings) -> int:
+    """Return the bytes of a number of a recorded point: 8 for a network of float64, else 4."""
+    return footprint.number_bytes(*_network(settings))
+
+
+def check_networks(runs: Iterable[RunSettings]) -> None:
+    """Refuse networks from elsewhere that cannot be built; those of this package are known to be.
+
+    Raises
+    ------
+    ConfigError
+        If one cannot be built.
+    """
+    for settings in runs:
+        if ":" in settings.model.name:
+            network_size(settings)
+
+
+def _network(settings: RunSettings) -> tuple[str, int, int, int]:
+    data = images(settings.data)
+    return settings.model.model_dump_json(), data.channels, data.size, data.classes
