@@ -266,10 +266,11 @@ def test_tables_hold_numbers_exactly_with_their_intervals_and_meanings(pages):
     table["beta_max"], table["beta_max_low"], table["beta_max_high"] = 1.5349999999, 1.4, 1.6712
     table.loc[1, "beta_max_high"] = math.nan
     table.loc[2, "beta_max"] = math.inf
+    table.loc[3, "beta_max_high"] = math.inf
     shown = json.loads(page_table("exponents", table).data)
     titles = [column["title"] for column in shown["columns"]]
     cells = [row[titles.index("beta_max")] for row in shown["rows"]]
-    assert cells[:3] == [[1.5349999999, 1.4, 1.6712], 1.5349999999, None]
+    assert cells[:4] == [[1.5349999999, 1.4, 1.6712], 1.5349999999, None, 1.5349999999]
     ends = {f"{name}{end}" for name in EXPONENT_COLUMNS for end in ("_low", "_high")} & set(EXPONENT_COLUMNS)
     assert set(titles) == set(table.columns) - ends
     assert titles[0] == "run"

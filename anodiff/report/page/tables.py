@@ -75,13 +75,13 @@ def _ordered(names: list[str], measured: list[str]) -> list[str]:
 
 
 def _cells(table: pd.DataFrame, name: str) -> list[Any]:
-    """Return a column's cells: a number, a text, None, or a number with its interval."""
+    """Return a column's cells: a number, a text, None, or a number with its interval, if that is finite."""
     low, high = table.get(f"{name}_low"), table.get(f"{name}_high")
     values = [_json_value(value) for value in table[name]]
     if low is None or high is None:
         return values
     return [
-        value if value is None or pd.isna(start) or pd.isna(end) else [value, float(f"{start:.6g}"), float(f"{end:.6g}")]
+        value if value is None or not np.isfinite([start, end]).all() else [value, float(f"{start:.6g}"), float(f"{end:.6g}")]
         for value, start, end in zip(values, low, high, strict=True)
     ]
 
