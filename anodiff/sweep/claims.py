@@ -203,7 +203,7 @@ def _judge_claim_1(runs: pd.DataFrame) -> Judgement:
     parts = _diffusion_parts(runs)
     runs = runs.dropna()
     if not len(runs):
-        return not_measured("; ".join(part["note"] for part in parts if part["verdict"] == NOT_MEASURED))
+        return not_measured("; ".join(dict.fromkeys(part["note"] for part in parts if part["verdict"] == NOT_MEASURED)))
     show = (runs["early"] > 1) & (runs["late"] < 1) & (runs["trend"] < 0)
     show &= (runs["early_above"] > 0) & (runs["early_order"] < 0.5) & (runs["late_above"] < 0)
     share = scipy.stats.binomtest(int(show.sum()), len(show))
