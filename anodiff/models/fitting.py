@@ -60,15 +60,21 @@ def without_wrappers(model: nn.Module) -> nn.Module:
     They are the same function, but add ``_orig_mod.`` and ``module.`` to the names of parameters, and
     compiled code has no second derivative.
     """
-    while type(model).__name__ == "OptimizedModule" or isinstance(model, _PARALLEL):
-        wrapped = model._modules.get("_orig_mod") or model._modules.get("module")
-        assert wrapped is not None
-        model = wrapped
+    model = unwrapped(model)
     model._compiled_call_impl = None  # of model.compile()
     for child, layer in model.named_children():
         unwrapped = without_wrappers(layer)
         if unwrapped is not layer:
             setattr(model, child, unwrapped)
+    return model
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the network within such wrappers around it; nothing changes."""
+    while type(model).__name__ == "OptimizedModule" or isinstance(model, _PARALLEL):
+        wrapped = model._modules.get("_orig_mod") or model._modules.get("module")
+        assert wrapped is not None
+        model = wrapped
     return model
 
 

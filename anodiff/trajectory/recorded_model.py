@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
+from anodiff.models.fitting import unwrapped
 from anodiff.trajectory.flat_parameters import FlatParameters, as_reals, count_numbers, exact_type
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class RecordedModel:
 
     Attributes
     ----------
+    model
+        The model itself, without wrappers around it.
     trainable, frozen
         Names and parameters, in the model's order.
     digest
@@ -41,8 +44,8 @@ class RecordedModel:
     def __init__(self, model: nn.Module) -> None:
         from torch.nn.parameter import is_lazy
 
-        self._model = model
-        named = list(model.named_parameters())
+        self.model = unwrapped(model)
+        named = list(self.model.named_parameters())
         if not named:
             raise ConfigError("the model has no parameters, so there is no path to record")
         shapeless = [name for name, parameter in named if is_lazy(parameter)]
@@ -90,7 +93,7 @@ class RecordedModel:
             If not; it says which.
         """
         before = dict((*self.trainable, *self.frozen))
-        now = dict(self._model.named_parameters())
+        now = dict(self.model.named_parameters())
         other = [name for name, parameter in before.items() if parameter is not now.get(name)]
         changes = [f"{name} was {'replaced' if name in now else 'removed'}" for name in other]
         changes += [f"{name} was added" for name in now if name not in before]
@@ -114,6 +117,11 @@ def tensor_table(named: Sequence[tuple[str, Tensor]]) -> list[dict[str, Any]]:
     """Return name, shape, type, and first column in a point, of each tensor."""
     offsets = np.cumsum([0, *(count_numbers(tensor) for _, tensor in named)])
     return [
-        {"name": name, "shape": list(tensor.shape), "offset": int(offset), "dtype": str(tensor.dtype).removeprefix("torch.")}
+        {
+            "name": name.replace("_orig_mod.", ""),  # of layers that are compiled
+            "shape": list(tensor.shape),
+            "offset": int(offset),
+            "dtype": str(tensor.dtype).removeprefix("torch."),
+        }
         for (name, tensor), offset in zip(named, offsets[:-1], strict=True)
     ]

@@ -132,6 +132,28 @@ def test_a_model_without_a_path_is_refused(tmp_path):
     assert not (tmp_path / "t.zarr").exists()
 
 
+def compiled_within():
+    model = network()
+    model[2] = torch.compile(model[2], backend="eager")
+    return model
+
+
+WRAPPED = {
+    "compiled": lambda: torch.compile(network(), backend="eager"),
+    "compiled in part": compiled_within,
+    "data parallel": lambda: nn.DataParallel(network()),
+    "both": lambda: torch.compile(nn.DataParallel(network()), backend="eager"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # dynamo's, of a layer's input
+@pytest.mark.parametrize("make", WRAPPED.values(), ids=WRAPPED)
+def test_wrappers_do_not_show_in_a_path(tmp_path, make):
+    plain, wrapped = record(tmp_path / "a.zarr", network()), record(tmp_path / "b.zarr", make())
+    assert wrapped.group.attrs["parameters"] == plain.group.attrs["parameters"]
+    np.testing.assert_array_equal(wrapped.points(Window(0, 20)), plain.points(Window(0, 20)))
+
+
 def test_a_recording_does_not_resume_with_other_frozen_values(tmp_path):
     def begin(resume=None, frozen=0.0):
         model = network()
