@@ -63,9 +63,9 @@ def without_wrappers(model: nn.Module) -> nn.Module:
     model = unwrapped(model)
     model._compiled_call_impl = None  # of model.compile()
     for child, layer in model.named_children():
-        unwrapped = without_wrappers(layer)
-        if unwrapped is not layer:
-            setattr(model, child, unwrapped)
+        inner = without_wrappers(layer)
+        if inner is not layer:
+            setattr(model, child, inner)
     return model
 
 
