@@ -1,11 +1,11 @@
 """Does this sweep show what the study claims? A row for each measurable part of each of its five claims.
 
 The parts come from the sweep's other tables alone. Each is judged against its null by a test over
-runs or surfaces (`anodiff.sweep.hypothesis_tests`); a claim holds if all of its parts do.
+independent clusters of runs (`anodiff.sweep.clusters`) or over surfaces; a claim holds if all of its
+parts do (`anodiff.sweep.hypothesis_tests`).
 
-The pitfall: a run counts once, however many windows it has, but the runs of a sweep are not a
-sample of all networks. A verdict is about runs like these. Runs of one seed, model and batch size
-have the same initial weights and the same batches.
+The pitfall: a cluster counts once, however many runs and windows it has, but the configurations of
+a sweep are not a sample of all networks. A verdict is about runs like these.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ import scipy
 
 from anodiff.diffusion.intervals import COVERAGE, Interval
 from anodiff.storage.columns import COUNT, TEXT, Column
+from anodiff.sweep.clusters import CLUSTERS, ENOUGH_SEEDS, cluster_column, judge_runs, names_of_runs
 from anodiff.sweep.hypothesis_tests import (
+    CONTRADICTS,
     NOT_MEASURED,
     Judgement,
     Row,
     combined_verdict,
-    judge_median,
     not_measured,
     too_few,
+    without_chance_contradictions,
 )
 from anodiff.sweep.landscape_claims import landscape_parts, walker_parts
 from anodiff.sweep.seeds import comparable_windows
@@ -82,7 +84,7 @@ CLAIM_COLUMNS = {
     "value": Column("the measured value", MEASURE_UNIT),
     "low": Column("lower end of the 95 % interval of value", MEASURE_UNIT),
     "high": Column("upper end of the 95 % interval of value", MEASURE_UNIT),
-    "n": Column("number of independent runs or surfaces", COUNT),
+    "n": Column("number of independent configurations, seeds, runs or surfaces", COUNT),
     "test": Column("the test, and its null", TEXT),
     "p": Column("two-sided p-value of the test"),
     "verdict": Column("supports, contradicts, undecided, or not measured", TEXT),
@@ -118,6 +120,7 @@ def claim_rows(
         4: landscape_parts(landscape),
         5: walker_parts(simplified_model),
     }
+    parts = {number: without_chance_contradictions(rows) for number, rows in parts.items()}
     rows = [{"claim": number, "title": CLAIMS[number].title} | part for number in CLAIMS for part in parts[number]]
     return pd.DataFrame(rows, columns=list(CLAIM_COLUMNS))
 
@@ -125,7 +128,7 @@ def claim_rows(
 def early_and_late(exponents: pd.DataFrame) -> pd.DataFrame:
     """Return the numbers that claim 1 rests on, a row for each run.
 
-    Columns: ``early`` and ``late``, the exponent over the long lags in the first and the last
+    Columns: ``group`` and ``seed``; ``early`` and ``late``, the exponent over the long lags in the first and the last
     window; for each, ``_above``, the difference from the null of random signs; ``early_order``, the
     share of draws of the null of random order that are as superdiffusive; ``trend``, the rank
     correlation of the largest exponent with the waiting time.
@@ -137,8 +140,11 @@ def early_and_late(exponents: pd.DataFrame) -> pd.DataFrame:
     later = windows[windows["waiting_time"] > 0].dropna(subset=["beta_long"])
     last = later.groupby("run").nth(-1).set_index("run")
     trends = {run: _trend(rows) for run, rows in windows.groupby("run")}
+    names = names_of_runs(exponents)
     return pd.DataFrame(
         {
+            "group": names["group"],
+            "seed": names["seed"],
             "early": first["beta_long"],
             "early_above": first["beta_long_above_sign_randomised"],
             "early_order": first["superdiffusion_p_shuffled"],
@@ -157,20 +163,21 @@ def diffusion_parts(exponents: pd.DataFrame) -> list[Row]:
 def _diffusion_parts(runs: pd.DataFrame) -> list[Row]:
     """Return the parts of claim 1 over runs, of which `early_and_late` gives a row each."""
     signs = "updates with random signs"
-    early = judge_median(runs["early"], runs["early_above"], claimed=1, beyond=1, against=signs)
-    order = runs["early_order"]
-    ordered = judge_median(order, order - 0.5, claimed=-1, beyond=0.5, against="one half, as for updates in random order")
-    falling = judge_median(runs["trend"], runs["trend"], claimed=-1, beyond=0, against="no trend")
-    late = judge_median(runs["late"], runs["late_above"], claimed=-1, beyond=1, against=signs)
-    trend = "rank correlation of the largest exponent with the waiting time within a run, median over runs"
+    names, order = runs[["group", "seed"]], runs["early_order"]
+    early = judge_runs(runs["early"], runs["early_above"], names, claimed=1, beyond=1, against=signs)
+    one_half = "one half, as for updates in random order"
+    ordered = judge_runs(order, order - 0.5, names, claimed=-1, beyond=0.5, against=one_half)
+    falling = judge_runs(runs["trend"], runs["trend"], names, claimed=-1, beyond=0, against="no trend")
+    late = judge_runs(runs["late"], runs["late_above"], names, claimed=-1, beyond=1, against=signs)
+    trend = "rank correlation of the largest exponent with the waiting time within a run, median"
     return [
-        early.row("exponent over the long lags of the first window, median over runs", "beta_long"),
+        early.row("exponent over the long lags of the first window, median", "beta_long"),
         ordered.row(
-            "share of the first window's updates in random order that are as superdiffusive at some lag, median over runs",
+            "share of the first window's updates in random order that are as superdiffusive at some lag, median",
             "superdiffusion_p_shuffled", "random order keeps the window's drift and destroys everything else",
         ),
         falling.row(trend, "beta_max"),
-        late.row("exponent over the long lags of the last window, median over runs", "beta_long"),
+        late.row("exponent over the long lags of the last window, median", "beta_long"),
     ]  # fmt: skip
 
 
@@ -183,43 +190,58 @@ def _trend(rows: pd.DataFrame) -> float:
 
 
 def strata_parts(exponents: pd.DataFrame) -> list[Row]:
-    """Return claim 1 as a whole for each model, with and without shortcuts, each batch size and each learning rate."""
-    parts = []
+    """Return claim 1 as a whole for each model, with and without shortcuts, each batch size and each learning rate.
+
+    Its four parts are tested in every stratum. By chance alone, one of all these tests contradicts
+    in at most 5 % of sweeps.
+    """
     of_runs = early_and_late(exponents)
+    strata: list[tuple[Row, pd.DataFrame, list[Row]]] = []
     for column, words in STRATA.items():
-        strata: dict[Any, pd.DataFrame] = dict(iter(exponents.groupby(column))) if column in exponents else {}
-        if len(strata) < 2:
-            only = f"only {words} = {next(iter(strata))}" if strata else f"only one value of {words}"
-            parts.append(not_measured(f"the sweep has {only}").row(f"claim 1 by {words}", column))
+        values: dict[Any, pd.DataFrame] = dict(iter(exponents.groupby(column))) if column in exponents else {}
+        if len(values) < 2:
+            only = f"only {words} = {next(iter(values))}" if values else f"only one value of {words}"
+            missing = not_measured(f"the sweep has {only}").row(f"claim 1 by {words}", column)
+            strata.append((missing, of_runs.iloc[:0], []))
             continue
-        for name, rows in strata.items():
-            judged = _judge_claim_1(of_runs.loc[np.sort(rows["run"].unique())])
-            parts.append(judged.row(f"claim 1 for runs with {words} = {name}", "share of runs that show all parts"))
-    return parts
+        for name, own in values.items():
+            runs = of_runs.loc[np.sort(own["run"].unique())]
+            title = {"part": f"claim 1 for runs with {words} = {name}", "measure": "share of them that show all parts"}
+            strata.append((title, runs, _diffusion_parts(runs)))
+    tested = iter(without_chance_contradictions([part for _, _, parts in strata for part in parts]))
+    return [
+        row if not parts else _judge_claim_1(runs, [next(tested) for _ in parts]).row(row["part"], row["measure"])
+        for row, runs, parts in strata
+    ]
 
 
-def _judge_claim_1(runs: pd.DataFrame) -> Judgement:
-    """Return claim 1 over some runs: the share of them that show all of it, and the largest p-value of its parts."""
-    parts = _diffusion_parts(runs)
+def _judge_claim_1(runs: pd.DataFrame, parts: list[Row]) -> Judgement:
+    """Return claim 1 over some runs: the share of clusters that show all of it, and the p-value that decides."""
     runs = runs.dropna()
     if not len(runs):
         return not_measured("; ".join(dict.fromkeys(part["note"] for part in parts if part["verdict"] == NOT_MEASURED)))
     show = (runs["early"] > 1) & (runs["late"] < 1) & (runs["trend"] < 0)
     show &= (runs["early_above"] > 0) & (runs["early_order"] < 0.5) & (runs["late_above"] < 0)
-    share = scipy.stats.binomtest(int(show.sum()), len(show))
+    by = cluster_column(runs)
+    clusters = show.groupby(runs.index if by == "run" else runs[by]).median() > 0.5
+    share = scipy.stats.binomtest(int(clusters.sum()), len(clusters))
     interval = share.proportion_ci(COVERAGE)
+    verdict = combined_verdict(part["verdict"] for part in parts)
+    contradicting = [part["p"] for part in parts if part["verdict"] == CONTRADICTS]
+    note = f"{clusters.sum()} of {len(clusters)} {CLUSTERS[by]}; {show.sum()} of {len(show)} runs"
     return Judgement(
         Interval(share.statistic, float(interval.low), float(interval.high)),
-        len(show),
+        len(clusters),
         "the tests of claim 1, all of which must hold",
-        float(np.max([part["p"] for part in parts])),
-        combined_verdict(part["verdict"] for part in parts),
-        f"{show.sum()} of {len(show)} runs{too_few(len(show))}",
+        min(contradicting) if contradicting else float(np.max([part["p"] for part in parts])),
+        verdict,
+        note + too_few(len(clusters), ENOUGH_SEEDS),
     )
 
 
 def jump_parts(tails: pd.DataFrame) -> list[Row]:
     """Return the parts of claim 3: standardised gradients and step lengths. The value of a run is its median over windows."""
+    names = names_of_runs(tails)
 
     def over_windows(quantity: str, column: str) -> pd.Series:
         rows = tails[tails["quantity"] == quantity]
@@ -227,11 +249,11 @@ def jump_parts(tails: pd.DataFrame) -> list[Row]:
 
     def tail_ratio(quantity: str) -> Judgement:
         values = over_windows(quantity, "against_exponential")
-        return judge_median(values, values, claimed=1, beyond=0, against="an exponential tail")
+        return judge_runs(values, values, names, claimed=1, beyond=0, against="an exponential tail")
 
     gradients = "standardised_gradient"
-    stable = judge_median(
-        over_windows(gradients, "stable_alpha"), over_windows(gradients, "stable_alpha_high") - 2, claimed=-1, beyond=2,
+    stable = judge_runs(
+        over_windows(gradients, "stable_alpha"), over_windows(gradients, "stable_alpha_high") - 2, names, claimed=-1, beyond=2,
         against="2 (Gaussian), by the upper ends of the runs' intervals",
     )  # fmt: skip
     hill = over_windows(gradients, "hill_index").median()
@@ -239,12 +261,12 @@ def jump_parts(tails: pd.DataFrame) -> list[Row]:
     ratio = "Vuong's ratio of a power-law tail to an exponential one"
     return [
         stable.row(
-            "stable exponent of gradients, standardised for each parameter, median over windows and runs", "stable_alpha",
+            "stable exponent of gradients, standardised for each parameter, median", "stable_alpha",
             "a variance that changes within the window lowers it too",
         ),
         tail_ratio(gradients).row(
-            f"{ratio}, of these gradients, median over windows and runs", "against_exponential",
+            f"{ratio}, of these gradients, median", "against_exponential",
             "" if math.isnan(hill) else f"Hill's index is {hill:.2g}: the variance {variance}",
         ),
-        tail_ratio("step_length").row(f"{ratio}, of step lengths, median over windows and runs", "against_exponential"),
+        tail_ratio("step_length").row(f"{ratio}, of step lengths, median", "against_exponential"),
     ]  # fmt: skip

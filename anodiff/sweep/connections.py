@@ -1,13 +1,15 @@
 """Does the roughness of the landscape go with the motion? Roughness and curvature next to the exponents of the same windows.
 
-There is a row for each run, point and kind of directions. The rank correlation over them, with an
-interval over configurations, is the study's fourth claim as a number. The pitfall: both may fall
-simply because time passes.
+There is a row for each run, point and kind of directions. The rank correlation of points at the same
+waiting time is the study's fourth claim as a number. Over all points it would be another: two
+quantities that change with time, each for its own reason, correlate over it.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from anodiff.landscape.roughness_store import ROUGHNESS_COLUMNS
 from anodiff.storage.columns import OPTIMISER_STEPS, Column
 from anodiff.storage.tables import read_table
 from anodiff.storage.types import FloatArray
+from anodiff.sweep.clusters import CLUSTERS, cluster_column, names_of_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +46,9 @@ CURVATURE_COLUMNS = {
 #: Columns of the table of landscapes, behind those that name the run.
 LANDSCAPE_COLUMNS = ROUGHNESS_COLUMNS | {name: EXPONENT_COLUMNS[name] for name in OF_WINDOW} | CURVATURE_COLUMNS
 
-#: Bootstrap samples for the interval of a rank correlation.
-DRAWS = 1000
+#: Bootstrap samples for the interval of a rank correlation; random exchanges for its p-value; clusters up to which all
+#: exchanges are made.
+DRAWS, EXCHANGES, MOST_EXACT = 1000, 4999, 7
 
 
 def landscape_rows(folder: Path, exponents: pd.DataFrame) -> pd.DataFrame:
@@ -67,6 +71,82 @@ def landscape_rows(folder: Path, exponents: pd.DataFrame) -> pd.DataFrame:
     own = pd.DataFrame(windows, columns=list(OF_WINDOW)).reset_index(drop=True)
     table = pd.concat([rows[list(ROUGHNESS_COLUMNS)], own.infer_objects()], axis=1)
     return table.assign(**_curvature(folder / "landscape" / "curvature.zarr", table["step"].to_numpy()))
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """A rank correlation within waiting times.
+
+    Attributes
+    ----------
+    interval
+        The correlation, with a 95 % interval from a bootstrap over clusters; NaN if there is none.
+    p
+        Two-sided p-value of exchanging clusters.
+    n, over
+        Number of clusters, and what they are.
+    points
+        Number of points that have both quantities.
+    """
+
+    interval: Interval
+    p: float
+    n: int
+    over: str
+    points: int
+
+
+def within_time_correlation(table: pd.DataFrame, first: str, second: str, seed: int = 0) -> Correlation:
+    """Return the rank correlation of two columns among points at the same waiting time.
+
+    The points of a run are numbered in the order of their steps. Those of one number are ranked
+    among each other, after taking the median over the runs of a cluster (`anodiff.sweep.clusters`).
+    The ranks, less their mean, are correlated over all numbers. So what depends on time alone
+    counts for nothing.
+
+    Under the null, clusters are exchangeable: the second quantity of one cluster, at all times,
+    could have come with the first of another. The p-value is the share of such exchanges with a
+    correlation as large: of all of them up to 7 clusters, else of 4,999 random ones and the real
+    one (Phipson and Smyth, Stat. Appl. Genet. Mol. 9 (2010) 39).
+
+    Clusters that lack a point of some number that most have are left out.
+    """
+    known = table[np.isfinite(table[[first, second]].astype(float)).all(axis=1)].copy()
+    names = names_of_runs(known)
+    by = cluster_column(names) if len(known) else "run"
+    known["cluster"] = known["run"] if by == "run" else known["run"].map(names[by])
+    known["number"] = known.groupby("run")["step"].rank(method="dense")
+    blocks = known.groupby(["cluster", "number"])[[first, second]].median().unstack("number")
+    blocks = blocks.dropna(axis=1, thresh=math.ceil(len(blocks) / 2)).dropna()
+    x, y = (blocks[column].to_numpy(float) if len(blocks) else np.zeros((0, 0)) for column in (first, second))
+    value = float(_pooled(x, y[None])[0]) if len(blocks) >= 3 and x.shape == y.shape and x.size else math.nan
+    if math.isnan(value):
+        return Correlation(UNKNOWN, math.nan, len(blocks), CLUSTERS[by], len(known))
+    random = np.random.default_rng(seed)
+    if len(x) <= MOST_EXACT:
+        orders = np.array(list(itertools.permutations(range(len(x)))))
+    else:
+        orders = np.stack([np.arange(len(x)), *(random.permutation(len(x)) for _ in range(EXCHANGES))])
+    exchanged = np.abs(_pooled(x, y[orders]))
+    p = float((exchanged >= abs(value) * (1 - 1e-9)).mean())
+    draws = random.integers(len(x), size=(DRAWS, len(x)))
+    drawn = np.concatenate([_pooled(x[rows], y[rows][None]) for rows in draws])
+    known_draws = drawn[np.isfinite(drawn)]
+    low, high = np.quantile(known_draws, (LOWER, UPPER)) if len(x) >= 4 and len(known_draws) else (math.nan, math.nan)
+    return Correlation(Interval(value, float(low), float(high)), p, len(x), CLUSTERS[by], len(known))
+
+
+def _pooled(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return the correlation over all times of ranks among clusters at the same time.
+
+    Shapes: (clusters, times) and (samples, clusters, times) → (samples,); NaN if one is constant at
+    all times.
+    """
+    x = scipy.stats.rankdata(first, axis=0)
+    y = scipy.stats.rankdata(second, axis=1)
+    x, y = x - x.mean(axis=0), y - y.mean(axis=1, keepdims=True)
+    scale = np.sqrt((x**2).sum() * (y**2).sum(axis=(1, 2)))
+    return np.divide((x * y).sum(axis=(1, 2)), scale, out=np.full(len(y), np.nan), where=scale > 0)
 
 
 def rank_correlation(table: pd.DataFrame, first: str, second: str, seed: int = 0) -> tuple[Interval, int]:

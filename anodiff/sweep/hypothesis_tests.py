@@ -1,17 +1,20 @@
 """Does a measured number support a claim? Each part of a claim is judged by an exact test against its null.
 
-The sample size is the number of independent runs, or surfaces; windows and pairs of points do not
-count. The tests are exact for any distribution, and tests and intervals agree: the sign test of a
+The sample size is the number of independent clusters of runs (`anodiff.sweep.clusters`), or of
+surfaces; windows and pairs of points do not count. The tests are exact for any distribution, and tests and intervals agree: the sign test of a
 median with the interval between two order statistics, and Mann and Whitney's test of two samples.
 
-The pitfall: the smallest two-sided p-value of n runs is 2 / 2^n. With five runs or fewer no result
-is significant, however clear it looks, and the part stays undecided.
+A claim supports if all of its parts do, which needs no correction: an intersection-union test. It
+contradicts if one of them does, so contradictions are corrected for their number (Holm 1979).
+
+The pitfall: the smallest two-sided p-value of n values is 2 / 2^n. With five or fewer no result is
+significant, however clear it looks, and the part stays undecided.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -136,22 +139,34 @@ def combined_verdict(verdicts: Iterable[str]) -> str:
 
 
 def judge_median(
-    values: ArrayLike, differences: ArrayLike, *, claimed: int, beyond: float, against: str, over: str = "runs"
+    values: ArrayLike,
+    differences: ArrayLike,
+    *,
+    claimed: int,
+    beyond: float,
+    against: str,
+    over: str = "runs",
+    further: str = "",
+    advice: str = "",
 ) -> Judgement:
-    """Judge a median over runs by the sign test.
+    """Judge a median over independent values by the sign test.
 
     Parameters
     ----------
     values
-        The quantity in each run; NaN if the run has none.
+        The quantity of each run, surface or cluster; NaN if it has none.
     differences
-        Difference from the null in each run; the sign test is theirs.
+        Difference of each from the null; the sign test is theirs.
     claimed
         +1 if the claim says above the null, −1 if below.
     beyond
         The number beyond which the median must be as well, such as 1 for a diffusion exponent.
     against, over
         The null, and what has one value each, in words.
+    further
+        What the note says of their number.
+    advice
+        The line of a config file with which there would be enough of them.
     """
     numbers, distances = np.asarray(values, np.float64), np.asarray(differences, np.float64)
     both = np.isfinite(numbers) & np.isfinite(distances)
@@ -162,7 +177,7 @@ def judge_median(
     side = claimed * float(np.sign(np.median(distances)))
     agrees = side * claimed * (median.value - beyond) > 0
     on_side = int((claimed * distances > 0).sum())
-    note = f"{on_side} of {len(numbers)} {over} on the claim's side{too_few(len(numbers))}"
+    note = f"{on_side} of {len(numbers)} {over}{further} on the claim's side{too_few(len(numbers), advice)}"
     verdict = verdict_of_test(p, side if agrees else 0)
     return Judgement(median, len(numbers), f"exact sign test over {over}, against {against}", p, verdict, note)
 
@@ -178,9 +193,28 @@ def judge_difference(first: ArrayLike, second: ArrayLike, *, over: str) -> Judge
     return Judgement(difference, len(one) + len(other), test, p, verdict_of_test(p, difference.value), "")
 
 
-def too_few(n: int) -> str:
-    """Return the end of a note if n values are too few for any verdict."""
-    return f"; nothing is significant with fewer than {FEWEST}" if n < FEWEST else ""
+def too_few(n: int, advice: str = "") -> str:
+    """Return the end of a note if n values are too few for any verdict, and what would be enough."""
+    if n >= FEWEST:
+        return ""
+    return f"; nothing is significant with fewer than {FEWEST}{f': set {advice}' if advice else ''}"
+
+
+def without_chance_contradictions(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of a claim's parts; of those that contradict, the ones that chance explains are undecided.
+
+    So many tests were made as there are p-values, and by Holm's step-down method none of them
+    contradicts by chance in more than 5 % of sweeps (Holm, Scand. J. Stat. 6 (1979) 65).
+    """
+    tests = sorted(row["p"] for row in rows if math.isfinite(row["p"]))
+    refused = [p * (len(tests) - number) >= LEVEL for number, p in enumerate(tests)]
+    largest = tests[refused.index(True)] if True in refused else math.inf
+    return [
+        row | {"verdict": UNDECIDED, "note": f"{row['note']}; on the other side, but that may be chance in {len(tests)} tests"}
+        if row["verdict"] == CONTRADICTS and row["p"] >= largest
+        else row
+        for row in rows
+    ]
 
 
 def _finite(values: ArrayLike) -> FloatArray:

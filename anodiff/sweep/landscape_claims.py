@@ -6,14 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy
 
-from anodiff.diffusion.intervals import Interval
 from anodiff.storage.types import FloatArray
-from anodiff.sweep.connections import rank_correlation
+from anodiff.sweep.clusters import judge_runs, names_of_runs
+from anodiff.sweep.connections import within_time_correlation
 from anodiff.sweep.hypothesis_tests import (
-    FEWEST,
-    UNDECIDED,
     Judgement,
     Row,
     judge_difference,
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 def landscape_parts(landscape: pd.DataFrame | None) -> list[Row]:
     """Return the parts of claim 4: the roughness along the path and around it, and whether superdiffusion goes with it."""
     kinds = {"path": "where the path goes", "random": "in random directions"}
-    parts = {kind: f"roughness exponent 2H of the loss {words}, median over points and runs" for kind, words in kinds.items()}
+    parts = {kind: f"roughness exponent 2H of the loss {words}, median over points" for kind, words in kinds.items()}
     connection = "rank correlation of the roughness exponent along the path with the largest exponent of the same window"
     if landscape is None:
         nothing = not_measured("the sweep measures no landscape (landscape.seeds)")
@@ -40,28 +37,26 @@ def landscape_parts(landscape: pd.DataFrame | None) -> list[Row]:
     for kind, part in parts.items():
         own = complete[complete["directions"] == kind].groupby("run")
         value, high = own["roughness_exponent"].median(), own["roughness_exponent_high"].median()
+        distance = high.sub(2).clip(upper=0).where(value < 2, value - 2)
         # Rough: the whole interval is below 2. An estimate of 2 or more is smooth.
-        judged = judge_median(
-            value, np.where(value < 2, np.minimum(high - 2, 0), value - 2), claimed=-1, beyond=2, against="2, a smooth loss"
-        )
+        judged = judge_runs(value, distance, names_of_runs(complete), claimed=-1, beyond=2, against="2, a smooth loss")
         decades = f"{own['decades'].median().median():.1f} decades of distance above rounding"
         rows.append(judged.row(part, "roughness_exponent", decades))
-    correlation, points = rank_correlation(complete[complete["directions"] == "path"], "roughness_exponent", "beta_max")
-    configurations = complete["group" if "group" in complete else "run"].nunique()
-    judged = _judge_negative(correlation, points, configurations)
-    return [*rows, judged.row(connection, "roughness_exponent, beta_max")]
+    along = complete[complete["directions"] == "path"]
+    return [*rows, _judge_connection(along).row(connection, "roughness_exponent, beta_max")]
 
 
-def _judge_negative(correlation: Interval, points: int, configurations: int) -> Judgement:
-    """Judge the claim that a rank correlation is negative; its p-value is the interval's, in Fisher's z."""
-    if math.isnan(correlation.value):
-        return not_measured(f"{points} points with both exponents; at least 4 are needed")
-    z, low, high = np.arctanh(np.clip([correlation.value, correlation.low, correlation.high], -0.999999, 0.999999))
-    p = float(2 * scipy.special.ndtr(-abs(z) / ((high - low) / 3.92))) if high > low else math.nan
-    verdict = verdict_of_test(p, -correlation.value) if configurations >= FEWEST else UNDECIDED
-    note = f"{points} points; negative means: the rougher (small 2H), the more superdiffusive; both change with training time"
-    test = "Spearman's rank correlation, bootstrap over configurations"
-    return Judgement(correlation, configurations, test, p, verdict, note)
+def _judge_connection(points: pd.DataFrame) -> Judgement:
+    """Judge the claim that roughness exponents and diffusion exponents have a negative rank correlation."""
+    found = within_time_correlation(points, "roughness_exponent", "beta_max")
+    if math.isnan(found.interval.value):
+        return not_measured(f"{found.points} points with both exponents; at least 3 {found.over} with points at the same times")
+    note = (
+        f"{found.points} points; negative means: the rougher (small 2H), the more superdiffusive. Only points at the same time "
+        f"are compared, so a trend that both have in common counts for nothing"
+    )
+    test = f"Spearman's rank correlation within waiting times; {found.over} exchanged, with all their points"
+    return Judgement(found.interval, found.n, test, found.p, verdict_of_test(found.p, -found.interval.value), note)
 
 
 def walker_parts(model: pd.DataFrame | None) -> list[Row]:
