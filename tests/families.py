@@ -257,3 +257,23 @@ def numpy_function(channels, size, classes):
         return self.output(NumpySine.apply(inner))
 
     return Applied(forward, first=nn.Linear(channels * size**2, 6), output=nn.Linear(6, classes))
+
+
+def walking(channels, size, classes, parameters=48):
+    """A network whose weights are one vector ``position``: a linear layer, or with one parameter a scale."""
+
+    def forward(self, images):
+        if parameters == 1:
+            return self.position * images.flatten(1)[:, :classes]
+        return images.flatten(1) @ self.position.view(-1, classes)
+
+    network = Applied(forward)
+    network.position = nn.Parameter(torch.zeros(parameters))
+    return network
+
+
+def deaf(channels, size, classes):
+    """A network whose outputs change by nothing when its weights do."""
+    network = Applied(lambda self, images: images.flatten(1)[:, :classes] + 0 * self.position.sum())
+    network.position = nn.Parameter(torch.zeros(48))
+    return network
