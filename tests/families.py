@@ -277,3 +277,8 @@ def deaf(channels, size, classes):
     network = Applied(lambda self, images: images.flatten(1)[:, :classes] + 0 * self.position.sum())
     network.position = nn.Parameter(torch.zeros(48))
     return network
+
+
+def failing(channels, size, classes):
+    """A factory with a mistake."""
+    return {}["width"]
