@@ -23,7 +23,8 @@ from anodiff.trajectory.store import Trajectory
 #: Name and shape of each tensor of a network, in the order of a flattened point.
 Shapes = Mapping[str, tuple[int, ...]]
 
-#: A path is a line if its second principal component is below this fraction of its first: that of rounding.
+#: A path is a line if its second principal component has less than this fraction of the variance of
+#: its first: products of updates are rounded in float32.
 FLAT = 1e-6
 
 #: Parameters whose stored weights are read at a time.
@@ -152,7 +153,7 @@ def path_directions(trajectory: Trajectory, geometry: PathGeometry) -> Direction
     principal = geometry.principal_coordinates(2)
     coordinates = principal.coordinates
     squares = np.sum(coordinates**2, axis=0)
-    if not squares[1] > FLAT**2 * squares[0]:
+    if not squares[1] > FLAT * squares[0]:
         raise NoValueError(f"{trajectory.path}: the path from step {window.start} spans no plane: it stands still or is a line")
     parameters = trajectory.weights.shape[1]
     origin, vectors = np.empty(parameters), np.empty((2, parameters))

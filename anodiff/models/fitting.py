@@ -164,6 +164,8 @@ def _entries(outputs: Any) -> dict[Key, Any]:
         return dict(zip(outputs._fields, outputs, strict=True))
     if isinstance(outputs, tuple | list):
         return dict(enumerate(outputs))
+    if dataclasses.is_dataclass(outputs):  # which may have slots
+        return {field.name: getattr(outputs, field.name) for field in dataclasses.fields(outputs)}
     return dict(getattr(outputs, "__dict__", {}))
 
 

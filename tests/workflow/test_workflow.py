@@ -235,6 +235,8 @@ def test_snakemake_sees_what_the_other_commands_see(tmp_path):
         (lambda config: config["sweep"].update(grids=[]), "did you mean 'grid'"),
         (lambda config: config["sweep"]["defaults"]["optimiser"].update(learning_rate=-1), "learning_rate"),
         (lambda config: config["sweep"].update(runs=2 * config["sweep"]["runs"]), "two runs called"),
+        (lambda config: config["sweep"]["defaults"].update(model="families:nowhere"), "families has no 'nowhere'"),
+        (lambda config: config["sweep"]["defaults"].update(model="families:failing"), "KeyError: 'width' (families.py, line"),
     ],
 )
 def test_a_wrong_config_is_refused_before_the_first_job(tmp_path, changed, change, said):

@@ -47,16 +47,18 @@ AGAINST = {
 
 
 def planes(runs: Sequence[RunResult]) -> Figure:
-    """Draw the slices of each run in a row, with a column for each plane that any run has."""
+    """Draw the slices of each run in a row, with a column for each plane that any run has or lacks for a reason."""
     folders = [run.folder / "landscape" / "slices" for run in runs]
     for run, folder in zip(runs, folders, strict=True):
         if not folder.exists():
             raise StoreMissingError(f"{folder}: no such folder; create it with: anodiff landscape {run.folder}/trajectory.zarr")
-    cut = [name for name in SLICES if any((folder / f"{name}.zarr").exists() for folder in folders)] or ["path_first"]
+    reasons = [planes_left_out(folder) for folder in folders]
+    known = {store.stem for folder in folders for store in folder.glob("*.zarr")}.union(*reasons)
+    cut = [name for name in SLICES if name in known] or ["path_first"]
     with styled():
         figure = Figure(figsize=(2.9 * len(cut) + 0.7, 2.55 * len(runs) + 0.4), layout="constrained")
         axes = figure.subplots(len(runs), len(cut), squeeze=False)
-        for row, ((title, _), folder) in enumerate(zip(_with_titles(runs), folders, strict=True)):
+        for row, ((title, _), folder, reason) in enumerate(zip(_with_titles(runs), folders, reasons, strict=True)):
             for panel, name in zip(axes[row], cut, strict=True):
                 store = folder / f"{name}.zarr"
                 if store.exists():
@@ -68,7 +70,7 @@ def planes(runs: Sequence[RunResult]) -> Figure:
                 else:
                     panel.set_axis_off()
                     why = "not measured" if any(folder.glob("*.zarr")) else "no finished window"
-                    why = fill(planes_left_out(folder).get(name, why), 30)
+                    why = fill(reason.get(name, why), 30)
                     panel.text(0.5, 0.5, why, ha="center", va="center", color=QUIET, transform=panel.transAxes)
                 note = panel.get_title(loc="left")
                 heading = (f"{title}\n" if name == cut[0] else "") + (SLICES[name] if row == 0 else "")
