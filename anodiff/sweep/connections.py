@@ -111,12 +111,13 @@ def within_time_correlation(table: pd.DataFrame, first: str, second: str, seed: 
 
     Clusters that lack a point of some number that most have are left out.
     """
-    known = table[np.isfinite(table[[first, second]].astype(float)).all(axis=1)].copy()
+    both = np.isfinite(table[[first, second]].to_numpy(float)).all(axis=1)
+    known: pd.DataFrame = table.loc[both].copy()
     names = names_of_runs(known)
     by = cluster_column(names) if len(known) else "run"
     known["cluster"] = known["run"] if by == "run" else known["run"].map(names[by])
     known["number"] = known.groupby("run")["step"].rank(method="dense")
-    blocks = known.groupby(["cluster", "number"])[[first, second]].median().unstack("number")
+    blocks = known.pivot_table([first, second], "cluster", "number", "median")
     blocks = blocks.dropna(axis=1, thresh=math.ceil(len(blocks) / 2)).dropna()
     x, y = (blocks[column].to_numpy(float) if len(blocks) else np.zeros((0, 0)) for column in (first, second))
     value = float(_pooled(x, y[None])[0]) if len(blocks) >= 3 and x.shape == y.shape and x.size else math.nan

@@ -1,8 +1,9 @@
 """Does a measured number support a claim? Each part of a claim is judged by an exact test against its null.
 
 The sample size is the number of independent clusters of runs (`anodiff.sweep.clusters`), or of
-surfaces; windows and pairs of points do not count. The tests are exact for any distribution, and tests and intervals agree: the sign test of a
-median with the interval between two order statistics, and Mann and Whitney's test of two samples.
+surfaces; windows and pairs of points do not count. The tests are exact for any distribution, and
+tests and intervals agree: the sign test of a median with the interval between two order statistics,
+and Mann and Whitney's test of two samples.
 
 A claim supports if all of its parts do, which needs no correction: an intersection-union test. It
 contradicts if one of them does, so contradictions are corrected for their number (Holm 1979).

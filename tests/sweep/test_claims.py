@@ -132,12 +132,16 @@ def test_runs_that_diverged_and_windows_of_another_shape_do_not_count():
 
 def test_the_second_claim_judges_the_first_for_each_model():
     exponents = pd.concat(
-        [exponents_of(1.5, 0.8), exponents_of(1.5, 1.2, model="vgg9"), exponents_of(1.5, 0.8, runs=2, model="vit")]
+        [
+            exponents_of(1.5, 0.8, runs=12),
+            exponents_of(1.5, 1.2, runs=12, model="vgg9"),
+            exponents_of(1.5, 0.8, runs=2, model="vit"),
+        ]
     )
     table = claim_rows(exponents, no_tails())
     models = table[(table["claim"] == 2) & table["part"].str.contains("with model")].set_index("part")
     assert models["verdict"].tolist() == ["supports", "contradicts", "undecided"]
-    assert models["n"].tolist() == [8, 8, 2]
+    assert models["n"].tolist() == [12, 12, 2]
     assert models["value"].tolist() == [1, 0, 1]
     assert table[table["claim"] == 2]["verdict"].tolist()[3:] == ["not measured"] * 3
     assert verdicts(table)[2] == "contradicts"
@@ -197,13 +201,15 @@ def test_walkers_on_fractal_surfaces_are_compared_with_those_on_others():
 
 
 def landscape_of(roughness, *, width=0.05, runs=8):
-    """Rows of three points a run in both directions; roughness falls as the exponent rises."""
+    """Rows of three points a run in both directions; at each time roughness falls as the exponent rises."""
     random = np.random.default_rng(2)
     rows = []
     for run in range(runs):
         for beta, kind in itertools.product((1.5, 1.2, 0.9), ("path", "random")):
-            value = roughness - 0.1 * (beta - 1.2) + random.normal(0, 0.005)
-            row = {"run": f"run {run}", "status": "complete", "directions": kind, "beta_max": beta, "decades": 4.0}
+            own = 0.02 * run
+            value = roughness - 0.1 * (beta - 1.2) - own + random.normal(0, 0.005)
+            row = {"run": f"run {run}", "status": "complete", "directions": kind, "beta_max": beta + own, "decades": 4.0}
+            row["step"] = {1.5: 0, 1.2: 1000, 0.9: 2000}[beta]
             rows.append(row | {"roughness_exponent": value, "roughness_exponent_high": value + width})
     return pd.DataFrame(rows)
 
