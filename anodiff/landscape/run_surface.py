@@ -50,7 +50,7 @@ def loss_surface_at(
     dataset
         The run's data set, if it is already loaded.
     dtype, device
-        See `LossSurface`.
+        See `LossSurface`. A network in float64 is evaluated in float64.
 
     Raises
     ------
@@ -74,6 +74,9 @@ def loss_surface_at(
     finally:
         restore_global_states(states, torch.device("cpu"))
     _check_parameters(trajectory, model)
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            dtype = torch.promote_types(dtype, parameter.dtype)
     return LossSurface(
         model,
         Augmentation(run.data, dataset).normalise(dataset.train_images[kept]),

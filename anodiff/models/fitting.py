@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from anodiff.errors import AnodiffError, ConfigError, reason_of
+from anodiff.models.wrappers import without_wrappers
 
 Key = str | int
 
@@ -52,27 +53,6 @@ def fit(name: str, model: nn.Module, *, channels: int, size: int, classes: int, 
     if not outputs.requires_grad:
         raise ConfigError(f"model {name!r}: its outputs depend on no parameter that is trained; are they detached?")
     return model
-
-
-def without_wrappers(model: nn.Module) -> nn.Module:
-    """Return a network without those of torch.compile and of data parallelism, at any depth.
-
-    They are the same function, but add ``_orig_mod.`` and ``module.`` to the names of parameters, and
-    compiled code has no second derivative.
-    """
-    while type(model).__name__ == "OptimizedModule" or isinstance(model, _PARALLEL):
-        wrapped = model._modules.get("_orig_mod") or model._modules.get("module")
-        assert wrapped is not None
-        model = wrapped
-    model._compiled_call_impl = None  # of model.compile()
-    for child, layer in model.named_children():
-        unwrapped = without_wrappers(layer)
-        if unwrapped is not layer:
-            setattr(model, child, unwrapped)
-    return model
-
-
-_PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 @dataclasses.dataclass(frozen=True)

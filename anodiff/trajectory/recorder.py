@@ -129,7 +129,9 @@ class TrajectoryRecorder:
         resume: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ) -> None:
-        named = list(model.named_parameters())
+        from anodiff.models.wrappers import named_parameters
+
+        named = named_parameters(model)
         if not named:
             raise ConfigError("the model has no parameters, so there is no path to record")
         steps = steps if steps is None else whole_number(steps, "steps", 1)
