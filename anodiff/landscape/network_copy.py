@@ -95,7 +95,7 @@ def _outputs_elsewhere(network: nn.Module, images: Tensor) -> Tensor | None:
         with torch.no_grad(), torch.random.fork_rng([images.device] if images.device.type == "cuda" else []):
             for parameter in parameters:
                 parameter.mul_(1.25).add_(0.01)
-            outputs = network(images)
+            outputs = network(images.clone())
     except (RuntimeError, TypeError, ValueError):
         return None
     finally:

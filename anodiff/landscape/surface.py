@@ -31,6 +31,7 @@ from anodiff.landscape.batch_weights import batch_weights, criterion_in_double
 from anodiff.landscape.differentiable import differentiable
 from anodiff.landscape.network_copy import copy_network
 from anodiff.landscape.together import losses_together
+from anodiff.landscape.trial import make_function
 from anodiff.settings.stages import BatchNormStatistics
 from anodiff.storage.types import FloatArray
 from anodiff.training.gradients import dense
@@ -72,7 +73,8 @@ class LossSurface:
     ------
     ConfigError
         If ``batch_norm`` is unknown, there are no samples, the centre has the wrong shape, the
-        criterion does not return one number, or the network cannot be copied.
+        criterion does not return one number, or the network cannot be copied or draws random
+        numbers in evaluation mode.
 
     Examples
     --------
@@ -116,6 +118,7 @@ class LossSurface:
         images = images.to(self.device, dtype if images.is_floating_point() else None)
         if images.ndim == 4:
             images = images.contiguous(memory_format=torch.channels_last)
+        make_function(self.network, images[:2])
         labels = labels.to(self.device)
         self.batches: list[tuple[Tensor, Tensor]] = [
             (images[first : first + batch_size], labels[first : first + batch_size])

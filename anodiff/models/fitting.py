@@ -46,6 +46,9 @@ def fit(name: str, model: nn.Module, *, channels: int, size: int, classes: int, 
         outputs = _select(name, outputs, key)
     if tuple(outputs.shape) != (2, classes):
         raise ConfigError(f"model {name!r} must map two images to logits of shape (2, {classes}), got {tuple(outputs.shape)}")
+    alone = _outputs(model, images[:1])
+    if tuple(alone.shape) != (1, classes):
+        raise ConfigError(f"model {name!r} maps one image to {tuple(alone.shape)}, expected (1, {classes}); does it squeeze?")
     if outputs.is_complex():
         raise ConfigError(f"model {name!r} returns complex numbers; logits are real, such as their absolute values")
     if not any(parameter.requires_grad for parameter in model.parameters()):
