@@ -99,12 +99,13 @@ def check(case, folder, monkeypatch, whole=False):
         assert trajectory.weights.dtype == ("float64" if case.precision == "float64" else "float32")
         rounding = 1e-12 if case.precision == "float64" else 1e-5
         np.testing.assert_allclose(gram, updates @ updates.T, atol=rounding * np.diagonal(gram).max())
-        loss = check_landscape(trajectory.path, folder, whole)
-        assert loss == pytest.approx(loss_of(trained[0], settings), rel=1e-4)
+        curvature = check_landscape(trajectory.path, folder, whole)
+        assert curvature.attributes["dtype"] == ("float64" if case.precision == "float64" else "float32")
+        assert curvature["loss"][0] == pytest.approx(loss_of(trained[0], settings), rel=1e-4)
 
 
 def check_landscape(path, folder, whole):
-    """Losses and curvature are finite. Return the loss at the last point."""
+    """Losses and curvature are finite. Return the curvature at the last point."""
     landscape = LandscapeSettings(samples=None, points=3, planes=["path_last"])
     slice_planes(path, folder / "geometry.zarr", folder / "slices", landscape, device="cpu")
     assert np.isfinite(open_slice(folder / "slices" / "path_last.zarr").loss).all()
@@ -116,7 +117,7 @@ def check_landscape(path, folder, whole):
     found = measure_curvature(path, folder / "c.zarr", landscape, curvature, device="cpu")
     assert np.isfinite(found["hessian_eigenvalue"]).all()
     assert found["gauss_newton_eigenvalue"] >= 0
-    return found["loss"][0]
+    return found
 
 
 def loss_of(network, settings):

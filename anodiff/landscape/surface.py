@@ -39,6 +39,7 @@ from anodiff.landscape.points import (
     trainable_parameters,
 )
 from anodiff.landscape.together import losses_together
+from anodiff.landscape.trial import make_function
 from anodiff.settings.stages import BatchNormStatistics
 from anodiff.storage.threads import one_torch_thread
 from anodiff.storage.types import FloatArray
@@ -82,7 +83,7 @@ class LossSurface:
     ConfigError
         If ``batch_norm`` is unknown, there are no samples, all parameters are frozen, the centre
         has the wrong shape, the criterion does not return one number, or the network cannot be
-        copied.
+        copied or draws random numbers in evaluation mode.
 
     Examples
     --------
@@ -126,6 +127,7 @@ class LossSurface:
         images = images.to(self.device, dtype if images.is_floating_point() else None)
         if images.ndim == 4:
             images = images.contiguous(memory_format=torch.channels_last)
+        make_function(self.network, images[:2])
         labels = labels.to(self.device)
         self.batches: list[tuple[Tensor, Tensor]] = [
             (images[first : first + batch_size], labels[first : first + batch_size])

@@ -79,7 +79,7 @@ class PointParts:
 
             gradient = GradientSample(flat.parameters, coordinates, seed=seed)
         every = buffers_every if buffers_every is None else whole_number(buffers_every, "buffers_every", 0)
-        buffers = ForwardBuffers(recorded.model) if representation == FULL else None
+        buffers = ForwardBuffers(model) if representation == FULL else None
         if buffers is not None and not buffers.size:
             buffers = None
         if every is None:

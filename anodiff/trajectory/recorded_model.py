@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.models.fitting import unwrapped
+from anodiff.models.wrappers import named_parameters
 from anodiff.trajectory.flat_parameters import FlatParameters, as_reals, count_numbers, exact_type
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ class RecordedModel:
 
     Attributes
     ----------
-    model
-        The model itself, without wrappers around it.
     trainable, frozen
         Names and parameters, in the model's order.
     digest
@@ -38,19 +36,14 @@ class RecordedModel:
     Raises
     ------
     ConfigError
-        If the model has no trainable parameter, or one without a shape.
+        If the model has no trainable parameter, or a lazy one.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        from torch.nn.parameter import is_lazy
-
-        self.model = unwrapped(model)
-        named = list(self.model.named_parameters())
+        self._model = model
+        named = named_parameters(model)
         if not named:
             raise ConfigError("the model has no parameters, so there is no path to record")
-        shapeless = [name for name, parameter in named if is_lazy(parameter)]
-        if shapeless:
-            raise ConfigError(f"{shapeless[0]} of a lazy module has no shape yet; give the model a batch before it is recorded")
         self.trainable = [(name, parameter) for name, parameter in named if parameter.requires_grad]
         self.frozen = [(name, parameter) for name, parameter in named if not parameter.requires_grad]
         if not self.trainable:
@@ -93,7 +86,7 @@ class RecordedModel:
             If not; it says which.
         """
         before = dict((*self.trainable, *self.frozen))
-        now = dict(self.model.named_parameters())
+        now = dict(named_parameters(self._model))
         other = [name for name, parameter in before.items() if parameter is not now.get(name)]
         changes = [f"{name} was {'replaced' if name in now else 'removed'}" for name in other]
         changes += [f"{name} was added" for name in now if name not in before]
@@ -117,11 +110,6 @@ def tensor_table(named: Sequence[tuple[str, Tensor]]) -> list[dict[str, Any]]:
     """Return name, shape, type, and first column in a point, of each tensor."""
     offsets = np.cumsum([0, *(count_numbers(tensor) for _, tensor in named)])
     return [
-        {
-            "name": name.replace("_orig_mod.", ""),  # of layers that are compiled
-            "shape": list(tensor.shape),
-            "offset": int(offset),
-            "dtype": str(tensor.dtype).removeprefix("torch."),
-        }
+        {"name": name, "shape": list(tensor.shape), "offset": int(offset), "dtype": str(tensor.dtype).removeprefix("torch.")}
         for (name, tensor), offset in zip(named, offsets[:-1], strict=True)
     ]

@@ -197,3 +197,34 @@ def test_another_network_than_the_stored_one_is_refused(with_settings):
 def test_a_path_without_settings_is_refused_in_one_line(with_settings):
     with pytest.raises(ConfigError, match="only runs of 'anodiff train' have a landscape"):
         loss_surface_at(with_settings(None), 4, LandscapeSettings())
+
+
+class Restless(nn.Module):
+    """A network that drops in evaluation mode, or changes its inputs."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.layer, self.change = nn.Linear(4, 3), change
+
+    def forward(self, images):
+        return self.layer(self.change(images))
+
+
+def test_a_network_that_draws_random_numbers_is_refused_in_one_line():
+    torch.manual_seed(0)
+    images, labels = torch.randn(20, 4), torch.randint(3, (20,))
+    network, before = Restless(nn.functional.dropout), torch.get_rng_state()
+    with pytest.raises(ConfigError, match=r"Restless draws random numbers in evaluation mode.* needs training=self.training"):
+        LossSurface(network, images, labels, nn.functional.cross_entropy)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_network_that_changes_its_inputs_sees_the_same_ones_at_every_point():
+    torch.manual_seed(0)
+    images, labels = torch.randn(20, 4), torch.randint(3, (20,))
+    changing = Restless(lambda inputs: inputs.sub_(0.5))
+    surface = LossSurface(changing, images, labels, nn.functional.cross_entropy, dtype=torch.float64)
+    expected = nn.functional.cross_entropy(changing.layer(images - 0.5), labels).item()
+    for _ in range(3):
+        assert surface(surface.centre) == pytest.approx(expected, rel=1e-6)
+    assert surface.copy()(surface.centre) == pytest.approx(expected, rel=1e-6)
