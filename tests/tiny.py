@@ -1,12 +1,12 @@
 """The test-sized sweep, and the project's workflow on this machine."""
 
-import multiprocessing
 import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+import forks
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "tests" / "configs" / "tiny.yaml"
@@ -16,10 +16,6 @@ ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH")])),
     "OMP_NUM_THREADS": "1",
 }
-
-#: Starts processes that have already imported what takes Snakemake seconds.
-_READY = multiprocessing.get_context("forkserver")
-_READY.set_forkserver_preload(["prepared", "snakemake.cli", "snakemake_executor_plugin_slurm", "anodiff.sweep.runs"])
 
 
 def arguments_of(folder, config, *arguments):
@@ -41,19 +37,5 @@ def dry_run(folder, *arguments, config=TINY):
 
 def forked(folder, *arguments, config=TINY):
     """Do as `snakemake` in a forked process; return its exit status and what it said."""
-    with tempfile.NamedTemporaryFile("r") as output:
-        process = _READY.Process(target=_main, args=(arguments_of(folder, config, *arguments), output.name))
-        process.start()
-        process.join()
-        return process.exitcode, output.read()
-
-
-def _main(arguments, output):
-    from snakemake.cli import main
-
-    file = os.open(output, os.O_WRONLY | os.O_APPEND)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.chdir(ROOT)
-    os.environ |= ENVIRONMENT
-    main(arguments)
+    finished = forks.forked("snakemake.cli:main", *arguments_of(folder, config, *arguments), cwd=ROOT, **ENVIRONMENT)
+    return finished.returncode, finished.stdout + finished.stderr
