@@ -30,7 +30,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 FIRST = ("slurm", "workflow", "long")
 
 #: How long a campaign of random faults lasts, in seconds, and its random seed, which is another one each time.
-os.environ.setdefault("ANODIFF_TEST_SECONDS", "20")
+os.environ.setdefault("ANODIFF_TEST_SECONDS", "10")
 os.environ.setdefault("ANODIFF_TEST_SEED", str(random.SystemRandom().randrange(10**6)))
 
 

@@ -255,6 +255,31 @@ def test_another_device_type_is_refused_and_another_torch_is_logged_and_recorded
     assert [session["versions"]["torch"] for session in sessions] == [version("torch"), "99.0"]
 
 
+def test_the_commit_of_a_checkout_is_told_and_its_index_is_left_alone(tmp_path, monkeypatch):
+    """A process that is killed while it writes the index would lock the user out of the repository."""
+    from anodiff.training import device
+
+    def git(*arguments):
+        line = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
+
+    def commit():
+        return device.provenance(settings_of({}).training, torch.device("cpu"))["commit"]
+
+    (tmp_path / "code").write_text("one")
+    git("init")
+    git("add", "code")
+    git("commit", "-m", "one")
+    monkeypatch.setattr(device, "__file__", str(tmp_path / "anodiff" / "training" / "device.py"))
+    os.utime(tmp_path / "code", (10**9, 10**9))  # git looks again whether it has changed
+    index = (tmp_path / ".git" / "index").stat()
+    assert commit() == git("rev-parse", "HEAD")
+    (tmp_path / "code").write_text("two")
+    assert commit() == git("rev-parse", "HEAD") + "-dirty"
+    now = (tmp_path / ".git" / "index").stat()
+    assert (now.st_ino, now.st_mtime_ns) == (index.st_ino, index.st_mtime_ns)
+
+
 def started_on_cuda(folder, notify):
     from anodiff.training.checkpoint import newest_checkpoint
 
