@@ -21,7 +21,8 @@ STATUS = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGINT: 130}
 GRACE = 20.0
 
 
-#: Objects that are made before Python looks for unreachable ones. With its own 700, collections take a twelfth of the time of drawing figures.
+#: Objects that are made before Python looks for unreachable ones. With its own 700, that takes a twelfth of the time of
+#: drawing figures.
 GARBAGE_COLLECTED_EVERY = 5000
 
 #: A bar of progress hides the cursor of a terminal.
