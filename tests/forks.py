@@ -3,6 +3,7 @@
 import importlib
 import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ _READY.set_forkserver_preload(
 
 
 def forked(main, *arguments, cwd, **environment):
-    """Call a program's function, such as ``anodiff.__main__:main``, with arguments, in a process of its own.
+    """Call a program's function, such as ``anodiff.__main__:main``, or run a script, with arguments, in a process of its own.
 
     Return what `subprocess.run` returns.
     """
@@ -36,4 +37,7 @@ def _run(main, arguments, cwd, environment, folder):
     os.environ |= environment
     module, _, function = main.partition(":")
     sys.argv = [module.partition(".")[0], *arguments]
-    getattr(importlib.import_module(module), function)()
+    if function:
+        getattr(importlib.import_module(module), function)()
+    else:
+        runpy.run_path(main, run_name="__main__")

@@ -2,11 +2,9 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-import forks
+from forks import forked
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "tests" / "configs" / "tiny.yaml"
@@ -23,19 +21,12 @@ def arguments_of(folder, config, *arguments):
 
 
 def snakemake(folder, *arguments, config=TINY):
-    """Run the project's workflow with its results under ``folder``."""
-    command = [sys.executable, "-m", "snakemake", *arguments_of(folder, config, *arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | ENVIRONMENT)
+    """Run the project's workflow with its results under ``folder``, in a forked process; return as `subprocess.run` does."""
+    return forked("snakemake.cli:main", *arguments_of(folder, config, *arguments), cwd=ROOT, **ENVIRONMENT)
 
 
 def dry_run(folder, *arguments, config=TINY):
     """What `snakemake` would do: the jobs by rule. A failure is an AssertionError with what was said."""
-    status, said = forked(folder, "--dry-run", *arguments, config=config)
-    assert status == 0, said
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", said, re.M)}
-
-
-def forked(folder, *arguments, config=TINY):
-    """Do as `snakemake` in a forked process; return its exit status and what it said."""
-    finished = forks.forked("snakemake.cli:main", *arguments_of(folder, config, *arguments), cwd=ROOT, **ENVIRONMENT)
-    return finished.returncode, finished.stdout + finished.stderr
+    finished = snakemake(folder, "--dry-run", *arguments, config=config)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", finished.stdout, re.M)}

@@ -44,7 +44,10 @@ CASES = {
     "sketch": {"recording": {"weights": "sketch", "sketch_size": 64}},
     "no weights": {"recording": {"weights": "none"}},
     "log windows, noise": {"recording": {"windows": "log", "window_length": 37, "noise_every": 50}},
-    "bf16, channels last": {"training": {"precision": "bf16", "channels_last": True}, "model": {"name": "resnet8", "width": 2}},
+    "bf16, channels last": {
+        "training": {"precision": "bf16", "channels_last": True, "steps": 80},
+        "model": {"name": "resnet8", "width": 2},
+    },
     "strided window": {"recording": {"windows": [{"start": 30, "length": 150, "stride": 3}]}},
 }
 
@@ -79,7 +82,8 @@ def train(tmp_path):
 
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
 def test_interrupted_is_uninterrupted(train, changes):
-    steps = 8 * 14 if "epochs" in changes.get("training", {}) else STEPS
+    asked = BASE["training"] | changes.get("training", {})
+    steps = asked["steps"] or asked["epochs"] * 14
     stops = [stop for stop in (1, 7, 15, 40, 78, 111, 128, 129, 160, 199, 239) if stop < steps]
     same_store(train("whole", changes), train("interrupted", changes, stops))
 
