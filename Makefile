@@ -20,7 +20,8 @@ MAKE_VENV := $(UV) venv --quiet --seed --python $(PYTHON)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 endif
 
-TEST := $(BIN)/pytest --numprocesses auto --durations 20
+# What pytest compiles is kept for the next time, wherever Python is told not to keep it.
+TEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --durations 20
 
 .PHONY: demo test test-all lint docs clean
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from sameness import same_store
-from tiny import ROOT, TINY, dry_run, forked, snakemake
+from tiny import ROOT, TINY, dry_run, snakemake
 
 from anodiff.report.page.early import renew_page
 
@@ -102,8 +102,8 @@ def test_copied_results_are_not_trained_again_whatever_their_time_stamps(swept, 
         os.utime(path, (10**9, 10**9))  # older than all that it was made from
     jobs = dry_run(copy)
     assert "train" not in jobs
-    status, said = forked(copy, "--touch")
-    assert status == 0, said
+    touched = snakemake(copy, "--touch")
+    assert touched.returncode == 0, touched.stderr
     assert dry_run(copy) == {}
 
 
@@ -203,8 +203,8 @@ rule environment:
     paths = {"scratch": f"scratch{HOSTILE}", "data": f"data{HOSTILE}", "results": results}
     config = changed(lambda config: config.update(paths=paths, download=True))
     options = ["--snakefile", tmp_path / "Snakefile", "--cores", "1", "--force", "environment"]
-    status, said = forked(tmp_path / "run", *options, config=config)
-    assert status == 0, said
+    finished = snakemake(tmp_path / "run", *options, config=config)
+    assert finished.returncode == 0, finished.stderr
     scratch, data, download, path, end = (tmp_path / "run" / results / "tiny" / "said").read_text().split("\0")
     assert (scratch, data, download, end) == (f"scratch{HOSTILE}/tiny", f"data{HOSTILE}", "1", "")
     assert path.split(os.pathsep)[0] == str(Path(sys.executable).parent)
@@ -222,11 +222,11 @@ def test_snakemake_sees_what_the_other_commands_see(tmp_path):
         "print('seen', list(RUNS), SETTINGS.analysis.slope_width, SETTINGS.analysis.lags_per_decade)\nrule nothing:\n"
     )
     options = ["--snakefile", tmp_path / "Snakefile", "--dry-run", "--config", "analysis={lags_per_decade: 21}"]
-    status, said = forked(tmp_path, *options, config=once)
-    assert status == 0, said
-    assert "seen ['networks.small-bs128-lr0.1-seed0-rate0.1-steps4'] 0.3 21\n" in said
-    status, said = forked(tmp_path, *options, config=twice)
-    assert (status, "line 3: key 'analysis' is given twice" in said) == (2, True)
+    finished = snakemake(tmp_path, *options, config=once)
+    assert finished.returncode == 0, finished.stderr
+    assert "seen ['networks.small-bs128-lr0.1-seed0-rate0.1-steps4'] 0.3 21\n" in finished.stdout
+    refused = snakemake(tmp_path, *options, config=twice)
+    assert (refused.returncode, "line 3: key 'analysis' is given twice" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -240,9 +240,9 @@ def test_snakemake_sees_what_the_other_commands_see(tmp_path):
     ],
 )
 def test_a_wrong_config_is_refused_before_the_first_job(tmp_path, changed, change, said):
-    status, output = forked(tmp_path / "run", config=changed(change))
-    assert status == 2
-    (line,) = [line for line in output.splitlines() if line.startswith("anodiff: ")]
+    refused = snakemake(tmp_path / "run", config=changed(change))
+    assert refused.returncode == 2
+    (line,) = [line for line in refused.stderr.splitlines() if line.startswith("anodiff: ")]
     assert said in line
     assert not (tmp_path / "run" / "results").exists()
 
