@@ -118,7 +118,7 @@ class LossSurface:
         images = images.to(self.device, dtype if images.is_floating_point() else None)
         if images.ndim == 4:
             images = images.contiguous(memory_format=torch.channels_last)
-        make_function(self.network, images[:2])
+        self._mode = make_function(self.network, images[:2])
         labels = labels.to(self.device)
         self.batches: list[tuple[Tensor, Tensor]] = [
             (images[first : first + batch_size], labels[first : first + batch_size])
@@ -229,7 +229,7 @@ class LossSurface:
             network = self._folded.network
         elif self._per_point:
             self.estimate_statistics()
-        with torch.inference_mode():
+        with self._mode():
             losses = [(weight, self.criterion(network(images), labels)) for weight, images, labels in self.weighted_batches()]
             return sum(weight * loss.item() for weight, loss in losses)
 
