@@ -22,7 +22,7 @@ from torch import Tensor
 from anodiff.landscape.differentiable import differentiable
 from anodiff.landscape.surface import LossSurface
 from anodiff.storage.types import FloatArray
-from anodiff.training.gradients import dense
+from anodiff.training.gradients import gradients_of
 
 #: Distances of the two points, as fractions of the weights' length.
 DISTANCES = (1e-5, 1e-6, 1e-7, 1e-8)
@@ -72,8 +72,8 @@ def gauss_newton_difference(surface: LossSurface, at: FloatArray) -> Difference:
                 continue  # the loss is linear in the outputs, or these do not depend on the weights
             change = (ahead[number] - behind[number]) / (2 * step)
             (curved,) = torch.autograd.grad(slopes, free, change)
-            parts = torch.autograd.grad(outputs, parameters, curved, materialize_grads=True)
-            total += weight * torch.cat([dense(part).reshape(-1) for part in parts]).double()
+            parts = gradients_of((outputs * curved).sum(), parameters)
+            total += weight * torch.cat([part.reshape(-1) for part in parts]).double()
         return total.cpu().numpy()
 
     return difference

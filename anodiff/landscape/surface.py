@@ -34,7 +34,7 @@ from anodiff.landscape.together import losses_together
 from anodiff.landscape.trial import make_function
 from anodiff.settings.stages import BatchNormStatistics
 from anodiff.storage.types import FloatArray
-from anodiff.training.gradients import dense
+from anodiff.training.gradients import gradients_of
 
 #: Samples that go through the network at a time: few enough that, on a CPU, the feature maps of a
 #: narrow network stay in the cache.
@@ -266,8 +266,7 @@ class LossSurface:
                 loss = self.criterion(self.network(images), labels)
             if not loss.requires_grad:
                 continue  # it does not depend on the weights
-            parts = torch.autograd.grad(loss, parameters, materialize_grads=True)
-            total += torch.cat([dense(part).reshape(-1) for part in parts]).double() * weight
+            total += torch.cat([part.reshape(-1) for part in gradients_of(loss, parameters)]).double() * weight
         return total.cpu().numpy()
 
 

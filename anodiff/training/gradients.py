@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,27 @@ def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | float:
 def dense(gradient: Tensor) -> Tensor:
     """Return a gradient as a dense tensor; that of an embedding may be sparse."""
     return gradient if gradient.layout == torch.strided else gradient.to_dense()
+
+
+def gradients_of(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Return the gradient of each parameter, dense; zeros where the loss does not depend on it.
+
+    Their ``grad`` stays. Activation checkpointing of the reentrant kind can only write to it, so
+    there it is written to and restored.
+    """
+    try:
+        parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    except RuntimeError as error:
+        if "use_reentrant" not in str(error):
+            raise
+        before = [parameter.grad for parameter in parameters]
+        for parameter in parameters:
+            parameter.grad = None
+        loss.backward()
+        parts = tuple(torch.zeros_like(each) if each.grad is None else each.grad for each in parameters)
+        for parameter, gradient in zip(parameters, before, strict=True):
+            parameter.grad = gradient
+    return [dense(part) for part in parts]
 
 
 def noise_norm(
@@ -51,8 +72,7 @@ def noise_norm(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for images, labels in zip(dataset.train_images.split(batch_size), dataset.train_labels.split(batch_size), strict=True):
             loss = criterion(forward(images), labels) * (len(labels) / samples)
-            parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-            torch._foreach_add_(total, [dense(part) for part in parts])
+            torch._foreach_add_(total, gradients_of(loss, parameters))
     with torch.no_grad():
         for name, buffer in model.named_buffers():
             buffer.copy_(buffers[name])
