@@ -15,6 +15,7 @@ parameters. They are those of the surface's samples as one batch, taken in one o
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -254,6 +255,9 @@ class LossSurface:
             self._together = False
         return np.array([self(row) for row in rows])
 
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        return self.criterion(self.network(images), labels)
+
     def gradient(self, point: FloatArray | Tensor) -> FloatArray:
         """Return the gradient of the mean loss at ``point``, (P,), with the statistics held."""
         self.set_weights(point)
@@ -263,10 +267,8 @@ class LossSurface:
         total = torch.zeros(self.size, dtype=torch.float64, device=self.device)
         for weight, images, labels in self.weighted_batches():
             with differentiable(self.network):
-                loss = self.criterion(self.network(images), labels)
-            if not loss.requires_grad:
-                continue  # it does not depend on the weights
-            total += torch.cat([part.reshape(-1) for part in gradients_of(loss, parameters)]).double() * weight
+                parts = gradients_of(functools.partial(self._loss, images, labels), parameters)
+            total += torch.cat([part.reshape(-1) for part in parts]).double() * weight
         return total.cpu().numpy()
 
 
