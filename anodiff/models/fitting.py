@@ -52,7 +52,7 @@ def fit(name: str, model: nn.Module, *, channels: int, size: int, classes: int, 
     if outputs.is_complex():
         raise ConfigError(f"model {name!r} returns complex numbers; logits are real, such as their absolute values")
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ConfigError(f"model {name!r} has no parameter to train; leave requires_grad on for some of them")
+        raise ConfigError(f"model {name!r} has no parameter to train: all are frozen, or its layers are in a plain list")
     if not outputs.requires_grad:
         raise ConfigError(f"model {name!r}: its outputs depend on no parameter that is trained; are they detached?")
     return model

@@ -170,7 +170,10 @@ def test_sparse_gradients_become_the_same_numbers(make):
 
 
 def test_a_network_with_nothing_to_train_is_refused():
-    assert "has no parameter to train; leave requires_grad on" in said(two_layers(1, 4, 3).requires_grad_(False))
+    assert "has no parameter to train: all are frozen" in said(two_layers(1, 4, 3).requires_grad_(False))
+    network = Applied(lambda self, images: self.layers[0](images))
+    network.layers = [two_layers(1, 4, 3)]
+    assert "or its layers are in a plain list" in said(network)
 
 
 def test_fitting_draws_no_number_and_changes_no_buffer():
