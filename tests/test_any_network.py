@@ -77,6 +77,7 @@ def some_cases():
 
 
 def check(case, folder, monkeypatch, whole=False):
+    """Losses and curvature are finite, and what can be had in another way is that; ``whole``: all stages of the landscape."""
     settings, trained = case.settings(), []
 
     def kept(*arguments):
@@ -99,7 +100,7 @@ def check(case, folder, monkeypatch, whole=False):
         assert trajectory.weights.dtype == ("float64" if case.precision == "float64" else "float32")
         rounding = 1e-12 if case.precision == "float64" else 1e-5
         np.testing.assert_allclose(gram, updates @ updates.T, atol=rounding * np.diagonal(gram).max())
-        curvature = check_landscape(trajectory.path, folder, whole)
+        curvature = check_landscape(trajectory.path, folder, whole or case.precision == "float64")
         assert curvature.attributes["dtype"] == ("float64" if case.precision == "float64" else "float32")
         assert curvature["loss"][0] == pytest.approx(loss_of(trained[0], settings), rel=1e-4)
 
@@ -107,9 +108,9 @@ def check(case, folder, monkeypatch, whole=False):
 def check_landscape(path, folder, whole):
     """Losses and curvature are finite. Return the curvature at the last point."""
     landscape = LandscapeSettings(samples=None, points=3, planes=["path_last"])
-    slice_planes(path, folder / "geometry.zarr", folder / "slices", landscape, device="cpu")
-    assert np.isfinite(open_slice(folder / "slices" / "path_last.zarr").loss).all()
     if whole:
+        slice_planes(path, folder / "geometry.zarr", folder / "slices", landscape, device="cpu")
+        assert np.isfinite(open_slice(folder / "slices" / "path_last.zarr").loss).all()
         roughness = RoughnessSettings(at=[1], directions=3, decades=1, radii_per_decade=2)
         table = measure_roughness(path, folder / "r.zarr", folder / "r.csv", landscape, roughness, device="cpu")
         assert (table["non_finite"] == 0).all()
