@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES
+from families import FAMILIES, in_double
 from torch import nn
 
 from anodiff.data import Augmentation, load
@@ -125,7 +125,7 @@ def loss_of(network, settings):
     """The mean loss over the training set of a network, in float64 with torch alone, its running statistics taken anew."""
     data = load(settings.data, Path("data"))
     images = Augmentation(settings.data, data).normalise(data.train_images).double()
-    norms = [layer for layer in network.double().eval().modules() if getattr(layer, "track_running_stats", False)]
+    norms = [layer for layer in in_double(network).eval().modules() if getattr(layer, "track_running_stats", False)]
     with torch.no_grad():
         for layer in norms:
             layer.train()
