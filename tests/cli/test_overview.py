@@ -38,7 +38,7 @@ class Folder:
     """A sweep's folder, to which results, logs and benchmarks are added with their times."""
 
     def __init__(self, path):
-        self.sweep = SweepParts(path / "s", RUNS, RUNS[::2], model=True)
+        self.sweep = SweepParts(path / "s", RUNS, RUNS[::2], model=True, drawn=RUNS)
 
     def put(self, name, at, content=""):
         path = self.sweep.results / name
@@ -184,7 +184,7 @@ def test_the_page_is_said_to_come_then_to_show_the_runs_so_far(folder):
 
 
 def made(stages, jobs=(), seconds=None):
-    parts = SweepParts(None, RUNS, (), model=False)
+    parts = SweepParts(None, RUNS, (), model=False, drawn=RUNS)
     return Overview(parts, list(stages), list(jobs), {}, seconds or {})
 
 
