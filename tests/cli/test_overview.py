@@ -95,6 +95,14 @@ def test_a_sweep_shows_the_stages_of_its_config_alone(tmp_path):
     }
 
 
+def test_figures_of_runs_are_those_that_are_asked_for(tmp_path):
+    values = {"sweep": {"name": "s", "runs": [{"training.steps": 9, "seed": seed} for seed in range(3)]}}
+    stages = {
+        stage.rule: stage for stage in read(sweep_parts(validate(Config, values | {"figures": {"seeds": "first"}}, "c"))).stages
+    }
+    assert (stages["diffusion"].total, stages["run_figure"].total) == (3, 1)
+
+
 def test_each_job_is_done_running_failed_or_waiting(folder):
     folder.finished("train", RUNS[0], NOW - 100, 30)
     folder.running("train", RUNS[1], NOW - 5, LINE)

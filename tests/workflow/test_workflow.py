@@ -143,6 +143,15 @@ def test_changed_formats_draw_again_and_train_and_analyse_nothing(swept, changed
     assert {rule: count for rule, count in jobs.items() if rule not in ("all", "total")} == drawn
 
 
+def test_figures_are_drawn_of_the_runs_that_are_asked_for(swept, changed):
+    def drawn(seeds):
+        config = changed(lambda config: config.update(figures={"seeds": seeds}))
+        return dry_run(swept, "--force", "run_figures", "-R", "run_figure", config=config).get("run_figure", 0)
+
+    assert [drawn(seeds) for seeds in ("all", "first")] == [4, 3]
+    assert "run_figure" not in dry_run(swept, config=changed(lambda config: config.update(figures={"seeds": "none"})))
+
+
 def test_one_stage_or_one_target_can_be_asked_for(swept):
     jobs = dry_run(swept, "-R", "diffusion")
     assert jobs["diffusion"] == 4
