@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 OUTSIDE := $(VENV_OPTIONS)$(shell grep -s 'include-system-site-packages = true' $(VENV)/pyvenv.cfg)
 UV := $(if $(OUTSIDE),,$(shell command -v uv 2>/dev/null))
 ifeq ($(UV),)
-MAKE_VENV := $(PYTHON) -m venv $(VENV_OPTIONS)
+MAKE_VENV := $(PYTHON) -m venv --upgrade-deps $(VENV_OPTIONS)  # an old pip takes minutes to choose versions
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 else
 MAKE_VENV := $(UV) venv --quiet --seed --python $(PYTHON)
