@@ -226,6 +226,9 @@ def test_snakemake_sees_what_the_other_commands_see(tmp_path):
     model = "{name: networks:small, options: {rate: 1e-1}}"
     once.write_text(f"sweep: {{name: s, runs: [{{training.steps: 4, model: {model}}}]}}\nanalysis: {{slope_width: 3e-1}}\n")
     twice.write_text(once.read_text() + "analysis: {}\n")
+    network = "nn.Sequential(nn.Flatten(), nn.Linear(channels * size**2, classes))"
+    factory = f"from torch import nn\n\n\ndef small(channels, size, classes, rate):\n    return {network}\n"
+    (tmp_path / "networks.py").write_text(factory)
     (tmp_path / "Snakefile").write_text(
         f"include: {str(ROOT / 'workflow' / 'rules' / 'common.smk')!r}\n"
         "print('seen', list(RUNS), SETTINGS.analysis.slope_width, SETTINGS.analysis.lags_per_decade)\nrule nothing:\n"
