@@ -72,7 +72,7 @@ def _prepare(values: Iterable[Any], memo: dict[int, Any], seen: set[int]) -> Non
 def _can_be_copied(value: object, memo: Mapping[int, Any]) -> bool:
     try:
         copy.deepcopy(value, dict(memo))
-    except Exception:
+    except Exception:  # whatever a user's class does when it is copied
         return False
     return True
 

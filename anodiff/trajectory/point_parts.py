@@ -106,7 +106,7 @@ class PointParts:
         """The attributes of the store that say what is kept."""
         found: dict[str, Any] = {"parameters": self.model.table(), "representation": self.representation}
         if self.model.frozen:
-            found["frozen"] = {"parameters": tensor_table(self.model.frozen), "digest": self.model.digest}
+            found["frozen"] = {"parameters": tensor_table(self.model.frozen), "digests": self.model.digests}
         if self.representation == FULL:
             found["buffers"] = self.buffers.table if self.buffers else []
         return found | ({"sketch": self.sketch.attributes} if self.sketch else {})

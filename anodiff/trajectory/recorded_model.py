@@ -30,8 +30,8 @@ class RecordedModel:
     ----------
     trainable, frozen
         Names and parameters, in the model's order.
-    digest
-        Of the frozen parameters' values; None if there are none.
+    digests
+        Of the frozen parameters' values, by name.
 
     Raises
     ------
@@ -49,7 +49,7 @@ class RecordedModel:
         if not self.trainable:
             raise ConfigError("all parameters of the model are frozen, so there is no path to record; train at least one")
         self._type = exact_type([parameter for _, parameter in self.trainable])
-        self.digest = self._frozen_digest()
+        self.digests = self._frozen_digests()
 
     def table(self) -> list[dict[str, Any]]:
         """Return name, shape, offset and type of each trainable parameter; see `tensor_table`."""
@@ -64,17 +64,14 @@ class RecordedModel:
         flat.copy_to(row)
         return row.cpu().numpy()
 
-    def _frozen_digest(self) -> str | None:
-        """Return a digest of the frozen parameters' values; None if there are none."""
-        if not self.frozen:
-            return None
+    def _frozen_digests(self) -> dict[str, str]:
         import torch
 
-        digest = hashlib.blake2b(digest_size=16)
-        for _, parameter in self.frozen:
+        digests = {}
+        for name, parameter in self.frozen:
             values = as_reals(parameter).cpu().contiguous().reshape(-1)
-            digest.update(values.view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+            digests[name] = hashlib.blake2b(values.view(torch.uint8).numpy().data, digest_size=16).hexdigest()
+        return digests
 
     def check(self, path: Path, *, values: bool) -> None:
         """Check that the model has the parameters that it had, and with ``values`` that the frozen
@@ -99,9 +96,10 @@ class RecordedModel:
                 f"{path}: the model is not the one whose recording began: {changes[0]}{more}; "
                 "begin a recording after the last change"
             )
-        if values and self._frozen_digest() != self.digest:
+        moved = [name for name, digest in self._frozen_digests().items() if digest != self.digests[name]] if values else []
+        if moved:
             raise ConfigError(
-                f"{path}: frozen parameters of the model moved, such as {self.frozen[0][0]}; record only the part of the model "
+                f"{path}: frozen parameters of the model moved, such as {moved[0]}; record only the part of the model "
                 "that is trained, or begin the recording before freezing them, so that they are recorded"
             )
 

@@ -104,7 +104,7 @@ def test_a_frozen_parameter_that_moves_is_refused(tmp_path, when, taken):
         if number == when:
             model[0].bias.data[2] += 1e-6
 
-    with pytest.raises(ConfigError, match=r"frozen parameters of the model moved, such as 0\.weight; record only the part"):
+    with pytest.raises(ConfigError, match=r"frozen parameters of the model moved, such as 0\.bias; record only the part"):
         record(tmp_path / "t.zarr", model, move)
     assert len(steps) == taken
 
