@@ -13,14 +13,15 @@ BIN := $(VENV)/bin
 OUTSIDE := $(VENV_OPTIONS)$(shell grep -s 'include-system-site-packages = true' $(VENV)/pyvenv.cfg)
 UV := $(if $(OUTSIDE),,$(shell command -v uv 2>/dev/null))
 ifeq ($(UV),)
-MAKE_VENV := $(PYTHON) -m venv $(VENV_OPTIONS)
+MAKE_VENV := $(PYTHON) -m venv --upgrade-deps $(VENV_OPTIONS)  # an old pip takes minutes to choose versions
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 else
 MAKE_VENV := $(UV) venv --quiet --seed --python $(PYTHON)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 endif
 
-TEST := $(BIN)/pytest --numprocesses auto --durations 20
+# What pytest compiles is kept for the next time, wherever Python is told not to keep it.
+TEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --durations 20
 
 .PHONY: demo test test-all lint docs clean
 

@@ -50,7 +50,7 @@ rule figures:
 
 rule run_figures:
     input:
-        expand(rules.run_figure.output, run=RUNS),
+        expand(rules.run_figure.output, run=RUNS_WITH_FIGURES),
 
 
 rule all:

@@ -8,6 +8,7 @@ what it has half written. `anodiff.training.interruption` takes over while a net
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,10 @@ STATUS = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGINT: 130}
 #: Seconds to clean up in; SLURM kills a job 30 seconds after it has asked it to end.
 GRACE = 20.0
 
+
+#: Objects that are made before Python looks for unreachable ones. With its own 700, that takes a twelfth of the time of
+#: drawing figures.
+GARBAGE_COLLECTED_EVERY = 5000
 
 #: A bar of progress hides the cursor of a terminal.
 SHOW_CURSOR = "\x1b[?25h"
@@ -75,6 +80,7 @@ class _Signals:
 def main() -> None:
     """Run the command line, see `anodiff.cli.app.main`."""
     signals = _Signals()
+    gc.set_threshold(GARBAGE_COLLECTED_EVERY)
     from anodiff.cli.app import main as run
 
     try:

@@ -6,6 +6,7 @@ What takes seconds to import is imported in the fixtures, so that tests which ne
 import fcntl
 import os
 import random
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 FIRST = ("slurm", "workflow", "long")
 
 #: How long a campaign of random faults lasts, in seconds, and its random seed, which is another one each time.
-os.environ.setdefault("ANODIFF_TEST_SECONDS", "20")
+os.environ.setdefault("ANODIFF_TEST_SECONDS", "10")
 os.environ.setdefault("ANODIFF_TEST_SEED", str(random.SystemRandom().randrange(10**6)))
 
 
@@ -119,9 +120,18 @@ def record_path(tmp_path):
     return record
 
 
+@pytest.fixture(scope="session")
+def made_runs(tmp_path_factory):
+    """A folder for runs that were made already, and its subfolders by what was asked for."""
+    return tmp_path_factory.mktemp("made_runs"), {}
+
+
 @pytest.fixture
-def make_run(tmp_path, record_path):
-    """Return a function that makes a complete small run folder, of a path that drifts and diffuses, and returns it."""
+def make_run(tmp_path, record_path, made_runs):
+    """Return a function that makes a complete small run folder, of a path that drifts and diffuses, and returns it.
+
+    Each is made once in a session, and then copied.
+    """
     import numpy as np
 
     from anodiff.diffusion.analysis import compute_diffusion
@@ -136,7 +146,18 @@ def make_run(tmp_path, record_path):
         values = {"name": sweep, "defaults": defaults | {"recording": {"window_length": 20}}, "runs": [entry or {}]}
         (run,) = sweep_runs(Config.model_validate({"sweep": values})).values()
         folder = Path(tmp_path, "results", sweep, "runs", run.name)
-        folder.mkdir(parents=True)
+        shared, made = made_runs
+        asked = (run.yaml, taken, *sorted(ending.items()))
+        if asked not in made:
+            made[asked] = shared / str(len(made))
+            make_anew(made[asked], run, taken, ending)
+        shutil.copytree(made[asked], folder)
+        for path in (folder, *folder.rglob("*")):
+            os.utime(path)  # as new as if it were made here
+        return folder
+
+    def make_anew(folder, run, taken, ending):
+        folder.mkdir()
         (folder / "run.yaml").write_text(run.yaml)
         steps, recording = run.settings.training.steps, run.settings.recording
         points = np.cumsum(np.random.default_rng(run.settings.seed).normal(0.2, 1, (steps + 1, 30)), axis=0)
@@ -152,7 +173,6 @@ def make_run(tmp_path, record_path):
         compute_geometry(folder / "trajectory.zarr", folder / "geometry.zarr")
         outputs = (folder / name for name in ("diffusion.zarr", "exponents.csv", "tails.csv"))
         compute_diffusion(folder / "geometry.zarr", *outputs, AnalysisSettings(long_lags=(5, 18)))
-        return folder
 
     return make
 

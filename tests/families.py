@@ -20,10 +20,18 @@ def family(make):
 
     def factory(channels, size, classes, double=False):
         network = make(channels, size, classes)
-        return network.double() if double else network
+        return in_double(network) if double else network
 
     FAMILIES[make.__name__] = factory
     return factory
+
+
+def in_double(network):
+    """Return the network itself in float64, its complex weights in complex128, which torch's ``double`` leaves alone."""
+    for parameter in network.double().parameters():
+        if parameter.is_complex():
+            parameter.data = parameter.data.to(torch.complex128)
+    return network
 
 
 class Applied(nn.Module):
@@ -162,6 +170,16 @@ def instance_norm(*shape):
 @family
 def batch_norm(*shape):
     return normalised(nn.BatchNorm2d(4), *shape)
+
+
+@family
+def complex_layer(channels, size, classes):
+    def forward(self, images):
+        return self.output((images.flatten(1).to(self.inner.dtype) @ self.inner).abs())
+
+    network = Applied(forward, output=nn.Linear(6, classes))
+    network.inner = nn.Parameter(torch.randn(channels * size**2, 6, dtype=torch.complex64) / 4)
+    return network
 
 
 @family

@@ -8,10 +8,13 @@ both as JSON.
 
 A job is ``{"arguments": [...], "log": file}``. With ``"after": seconds`` this process kills it that
 long after the fork. With ``"at": [moment, number]`` it kills itself when it reaches one of
-`MOMENTS` for the number-th time. The answer is ``{"status": ..., "seconds": ...}``, with the status
-of `os.waitstatus_to_exitcode`: -9 if the job was killed.
+`MOMENTS` for the number-th time. With ``"when": pattern, "signal": number, "times": times`` this
+process sends the job that signal, so many times at once, as soon as there is a new file of the pattern. The
+answer is ``{"status": ..., "seconds": ...}``, with the status of `os.waitstatus_to_exitcode`: -9 if
+the job was killed.
 """
 
+import glob
 import importlib
 import json
 import os
@@ -115,7 +118,7 @@ def run(job):
     if "at" in job:
         die_at(*job["at"])
     sys.argv = ["anodiff", *job["arguments"]]
-    from anodiff.cli.app import main
+    from anodiff.__main__ import main
 
     try:
         main()
@@ -124,12 +127,17 @@ def run(job):
     return 0
 
 
+def files(job):
+    return set(glob.glob(job.get("when", "")))  # noqa: PTH207
+
+
 def serve():
     for module in ("anodiff.cli.app", "anodiff.settings.loading", "anodiff.training", "torch._dynamo"):
         importlib.import_module(module)  # everything that takes a run seconds to import
 
     for line in sys.stdin:
         job, start = json.loads(line), time.monotonic()
+        before = files(job)
         child = os.fork()
         if child == 0:
             status = 1
@@ -141,6 +149,12 @@ def serve():
         if "after" in job:
             time.sleep(job["after"])
             os.kill(child, signal.SIGKILL)
+        if "when" in job:
+            while not files(job) - before:
+                time.sleep(0.001)
+            for _ in range(job["times"]):
+                os.kill(child, job["signal"])
+                time.sleep(0.002)
         _, status = os.waitpid(child, 0)
         answer = {"status": os.waitstatus_to_exitcode(status), "seconds": time.monotonic() - start}
         os.write(3, json.dumps(answer).encode() + b"\n")

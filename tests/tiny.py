@@ -1,12 +1,10 @@
 """The test-sized sweep, and the project's workflow on this machine."""
 
-import multiprocessing
 import os
 import re
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
+
+from forks import forked
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "tests" / "configs" / "tiny.yaml"
@@ -17,43 +15,18 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
 }
 
-#: Starts processes that have already imported what takes Snakemake seconds.
-_READY = multiprocessing.get_context("forkserver")
-_READY.set_forkserver_preload(["prepared", "snakemake.cli", "snakemake_executor_plugin_slurm", "anodiff.sweep.runs"])
-
 
 def arguments_of(folder, config, *arguments):
     return [*map(str, arguments), "--directory", str(folder), "--configfile", str(config)]
 
 
 def snakemake(folder, *arguments, config=TINY):
-    """Run the project's workflow with its results under ``folder``."""
-    command = [sys.executable, "-m", "snakemake", *arguments_of(folder, config, *arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | ENVIRONMENT)
+    """Run the project's workflow with its results under ``folder``, in a forked process; return as `subprocess.run` does."""
+    return forked("snakemake.cli:main", *arguments_of(folder, config, *arguments), cwd=ROOT, **ENVIRONMENT)
 
 
 def dry_run(folder, *arguments, config=TINY):
     """What `snakemake` would do: the jobs by rule. A failure is an AssertionError with what was said."""
-    status, said = forked(folder, "--dry-run", *arguments, config=config)
-    assert status == 0, said
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", said, re.M)}
-
-
-def forked(folder, *arguments, config=TINY):
-    """Do as `snakemake` in a forked process; return its exit status and what it said."""
-    with tempfile.NamedTemporaryFile("r") as output:
-        process = _READY.Process(target=_main, args=(arguments_of(folder, config, *arguments), output.name))
-        process.start()
-        process.join()
-        return process.exitcode, output.read()
-
-
-def _main(arguments, output):
-    from snakemake.cli import main
-
-    file = os.open(output, os.O_WRONLY | os.O_APPEND)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.chdir(ROOT)
-    os.environ |= ENVIRONMENT
-    main(arguments)
+    finished = snakemake(folder, "--dry-run", *arguments, config=config)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", finished.stdout, re.M)}

@@ -20,7 +20,7 @@ from anodiff.cli.progress import LogLine, last_lines, read_log_line, seconds_of
 from anodiff.cli.status import OPTIONAL_STAGES, SILENCE, STAGES
 from anodiff.report.figures.catalogue import FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
 from anodiff.settings.sweep import Config
-from anodiff.sweep.runs import landscape_runs, sweep_runs
+from anodiff.sweep.runs import landscape_runs, runs_of_seeds, sweep_runs
 
 #: Titles of stages that are not called like their rules.
 TITLES = {"train": "training", "landscape": "slices", "run_figure": "run figures"}
@@ -43,12 +43,13 @@ LANDSCAPE_TABLES, MODEL_TABLES = ("landscape",), ("simplified_model",)
 
 @dataclass(frozen=True)
 class SweepParts:
-    """A sweep's folder, its runs, those with a landscape, and whether it has the simplified model."""
+    """A sweep's folder, its runs, those with a landscape and with figures, and whether it has the simplified model."""
 
     results: Path
     runs: tuple[str, ...]
     landscapes: tuple[str, ...]
     model: bool
+    drawn: tuple[str, ...]
 
     @property
     def page(self) -> Path:
@@ -137,7 +138,8 @@ def sweep_parts(config: Config) -> SweepParts:
     runs = sweep_runs(config)
     landscapes = landscape_runs(runs, config.landscape.seeds)
     results = Path(config.paths.results, config.sweep.name)
-    return SweepParts(results, tuple(runs), tuple(landscapes), config.simplified_model.enabled)
+    drawn = runs_of_seeds(runs, config.figures.seeds)
+    return SweepParts(results, tuple(runs), tuple(landscapes), config.simplified_model.enabled, tuple(drawn))
 
 
 def read_overview(
@@ -182,7 +184,7 @@ class _Reader:
 
     def run_stage(self, rule: str, planned: int) -> Stage:
         title, output = RUN_STAGES[rule]
-        runs = self.sweep.landscapes if rule in LANDSCAPE else self.sweep.runs
+        runs = self.sweep.landscapes if rule in LANDSCAPE else self.sweep.drawn if rule == "run_figure" else self.sweep.runs
         logs, ended = self._logs(rule), self._benchmarks(rule)
         made = {run: changed(f"{self.sweep.results}/runs/{run}/{output}") for run in runs}
         absent = [run for run, at in made.items() if not at]

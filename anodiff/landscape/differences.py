@@ -12,6 +12,7 @@ the loss, such as a ReLU's, they do not.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -23,6 +24,7 @@ from anodiff.landscape.differentiable import differentiable
 from anodiff.landscape.points import join_point
 from anodiff.landscape.surface import LossSurface
 from anodiff.storage.types import FloatArray
+from anodiff.training.gradients import gradients_of
 
 #: Distances of the two points, as fractions of the weights' length.
 DISTANCES = (1e-5, 1e-6, 1e-7, 1e-8)
@@ -64,19 +66,25 @@ def gauss_newton_difference(surface: LossSurface, at: FloatArray) -> Difference:
         surface.set_weights(at)
         total = torch.zeros(surface.size, dtype=torch.float64, device=surface.device)
         for number, (weight, images, labels) in enumerate(surface.weighted_batches()):
-            with differentiable(network):
-                outputs = network(images)
-            free = outputs.detach().requires_grad_(True)
-            (slopes,) = torch.autograd.grad(surface.criterion(free, labels), free, create_graph=True)
-            if not (slopes.requires_grad and outputs.requires_grad):
-                continue  # the loss is linear in the outputs, or these do not depend on the weights
             change = (ahead[number] - behind[number]) / (2 * step)
-            (curved,) = torch.autograd.grad(slopes, free, change)
-            parts = torch.autograd.grad(outputs, parameters, curved, materialize_grads=True)
+            pulled = functools.partial(_pull_back, surface, images, labels, change)
+            with differentiable(network):
+                parts = gradients_of(pulled, parameters)
             total += weight * join_point(parts).double()
         return total.cpu().numpy()
 
     return difference
+
+
+def _pull_back(surface: LossSurface, images: Tensor, labels: Tensor, change: Tensor) -> Tensor:
+    """Return the number whose gradient is Jᵀ (∂²ℓ/∂f²) change, for a change of the outputs f."""
+    outputs = surface.network(images)
+    at = outputs.detach().requires_grad_(True)
+    (slopes,) = torch.autograd.grad(surface.criterion(at, labels), at, create_graph=True)
+    if not slopes.requires_grad:
+        return torch.zeros(())  # the loss is linear in the outputs
+    (curved,) = torch.autograd.grad(slopes, at, change)
+    return (outputs * curved).sum()
 
 
 def converged(difference: Difference, vector: FloatArray) -> tuple[FloatArray, float, float]:

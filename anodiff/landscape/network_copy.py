@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from anodiff.errors import ConfigError, reason_of
+from anodiff.models.wrappers import named_parameters
 
 
 def copy_network(network: nn.Module, images: Tensor) -> nn.Module:
@@ -32,8 +33,7 @@ def copy_network(network: nn.Module, images: Tensor) -> nn.Module:
         If it cannot be copied, or its copy still uses the original.
     """
     kind = type(network).__name__
-    if any(isinstance(parameter, nn.UninitializedParameter) for parameter in network.parameters()):
-        raise ConfigError(f"{kind} has lazy layers without weights; pass a batch through it first")
+    named_parameters(network)  # refuses lazy layers
     try:
         copied = copy.deepcopy(network)
     except Exception:  # whatever a user's class does when it is copied
@@ -72,7 +72,7 @@ def _prepare(values: Iterable[Any], memo: dict[int, Any], seen: set[int]) -> Non
 def _can_be_copied(value: object, memo: Mapping[int, Any]) -> bool:
     try:
         copy.deepcopy(value, dict(memo))
-    except Exception:
+    except Exception:  # whatever a user's class does when it is copied
         return False
     return True
 
@@ -95,7 +95,7 @@ def _outputs_elsewhere(network: nn.Module, images: Tensor) -> Tensor | None:
         with torch.no_grad(), torch.random.fork_rng([images.device] if images.device.type == "cuda" else []):
             for parameter in parameters:
                 parameter.mul_(1.25).add_(0.01)
-            outputs = network(images)
+            outputs = network(images.clone())
     except (RuntimeError, TypeError, ValueError):
         return None
     finally:

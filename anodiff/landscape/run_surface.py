@@ -50,7 +50,7 @@ def loss_surface_at(
     dataset
         The run's data set, if it is already loaded.
     dtype, device
-        See `LossSurface`.
+        See `LossSurface`. A network in float64 is evaluated in float64.
 
     Raises
     ------

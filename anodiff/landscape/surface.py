@@ -15,6 +15,7 @@ parameters. They are those of the surface's samples as one batch, taken in one o
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
@@ -39,9 +40,11 @@ from anodiff.landscape.points import (
     trainable_parameters,
 )
 from anodiff.landscape.together import losses_together
+from anodiff.landscape.trial import make_function
 from anodiff.settings.stages import BatchNormStatistics
 from anodiff.storage.threads import one_torch_thread
 from anodiff.storage.types import FloatArray
+from anodiff.training.gradients import gradients_of
 
 #: Samples that go through the network at a time: few enough that, on a CPU, the feature maps of a
 #: narrow network stay in the cache.
@@ -82,7 +85,7 @@ class LossSurface:
     ConfigError
         If ``batch_norm`` is unknown, there are no samples, all parameters are frozen, the centre
         has the wrong shape, the criterion does not return one number, or the network cannot be
-        copied.
+        copied or draws random numbers in evaluation mode.
 
     Examples
     --------
@@ -126,6 +129,7 @@ class LossSurface:
         images = images.to(self.device, dtype if images.is_floating_point() else None)
         if images.ndim == 4:
             images = images.contiguous(memory_format=torch.channels_last)
+        self._mode = make_function(self.network, images[:2])
         labels = labels.to(self.device)
         self.batches: list[tuple[Tensor, Tensor]] = [
             (images[first : first + batch_size], labels[first : first + batch_size])
@@ -243,7 +247,7 @@ class LossSurface:
             network = self._folded.network
         elif self._per_point:
             self.estimate_statistics()
-        with torch.inference_mode():
+        with self._mode():
             losses = [(weight, self.criterion(network(images), labels)) for weight, images, labels in self.weighted_batches()]
             return sum(weight * loss.item() for weight, loss in losses)
 
@@ -268,6 +272,9 @@ class LossSurface:
             self._together = False
         return np.array([self(row) for row in rows])
 
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        return self.criterion(self.network(images), labels)
+
     def gradient(self, point: FloatArray | Tensor) -> FloatArray:
         """Return the gradient of the mean loss at ``point``, (P,), with the statistics held."""
         self.set_weights(point)
@@ -277,10 +284,7 @@ class LossSurface:
         total = torch.zeros(self.size, dtype=torch.float64, device=self.device)
         for weight, images, labels in self.weighted_batches():
             with differentiable(self.network):
-                loss = self.criterion(self.network(images), labels)
-            if not loss.requires_grad:
-                continue  # it does not depend on the weights
-            parts = torch.autograd.grad(loss, parameters, materialize_grads=True)
+                parts = gradients_of(functools.partial(self._loss, images, labels), parameters)
             total += join_point(parts).double() * weight
         return total.cpu().numpy()
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from anodiff.errors import AnodiffError, ConfigError, reason_of
+from anodiff.models.wrappers import without_wrappers
 
 Key = str | int
 
@@ -45,40 +46,16 @@ def fit(name: str, model: nn.Module, *, channels: int, size: int, classes: int, 
         outputs = _select(name, outputs, key)
     if tuple(outputs.shape) != (2, classes):
         raise ConfigError(f"model {name!r} must map two images to logits of shape (2, {classes}), got {tuple(outputs.shape)}")
+    alone = _outputs(model, images[:1])
+    if tuple(alone.shape) != (1, classes):
+        raise ConfigError(f"model {name!r} maps one image to {tuple(alone.shape)}, expected (1, {classes}); does it squeeze?")
     if outputs.is_complex():
         raise ConfigError(f"model {name!r} returns complex numbers; logits are real, such as their absolute values")
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ConfigError(f"model {name!r} has no parameter to train; leave requires_grad on for some of them")
+        raise ConfigError(f"model {name!r} has no parameter to train: all are frozen, or its layers are in a plain list")
     if not outputs.requires_grad:
         raise ConfigError(f"model {name!r}: its outputs depend on no parameter that is trained; are they detached?")
     return model
-
-
-def without_wrappers(model: nn.Module) -> nn.Module:
-    """Return a network without those of torch.compile and of data parallelism, at any depth.
-
-    They are the same function, but add ``_orig_mod.`` and ``module.`` to the names of parameters, and
-    compiled code has no second derivative.
-    """
-    model = unwrapped(model)
-    model._compiled_call_impl = None  # of model.compile()
-    for child, layer in model.named_children():
-        inner = without_wrappers(layer)
-        if inner is not layer:
-            setattr(model, child, inner)
-    return model
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """Return the network within such wrappers around it; nothing changes."""
-    while type(model).__name__ == "OptimizedModule" or isinstance(model, _PARALLEL):
-        wrapped = model._modules.get("_orig_mod") or model._modules.get("module")
-        assert wrapped is not None
-        model = wrapped
-    return model
-
-
-_PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -194,6 +194,9 @@ class FigureSettings(Settings):
     formats: Annotated[list[FigureFormat], Field(min_length=1, max_length=10)] = ["svg"]
     """Formats of every figure. The page is made from svg, so it must be among them; pdf and png are
     for papers and slides, and together take twice as long as svg."""
+    seeds: Literal["first", "all", "none"] = "all"
+    """Which runs of each configuration have figures of their own: all, the run with the first seed,
+    or none. Figures of the sweep show all runs."""
 
     @model_validator(mode="after")
     def _with_svg_and_each_once(self) -> FigureSettings:

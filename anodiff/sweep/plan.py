@@ -27,7 +27,7 @@ from anodiff.storage.files import nearest_existing_folder
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep import costs
 from anodiff.sweep.run_size import images
-from anodiff.sweep.runs import Run, landscape_runs, sweep_runs
+from anodiff.sweep.runs import Run, landscape_runs, runs_of_seeds, sweep_runs
 
 if TYPE_CHECKING:
     from anodiff.training.timing import Measurement
@@ -147,27 +147,33 @@ def plan_sweep(
         len(runs),
         sum(costs.steps(run.settings) for run in runs.values()),
         ", ".join(sorted({measurement.device for measurement in measured.values()})),
-        [*_run_stages(runs, training, measured), *_landscape_stages(config, runs, measured), *_sweep_stages(config, runs)],
+        [
+            *_run_stages(config, runs, training, measured),
+            *_landscape_stages(config, runs, measured),
+            *_sweep_stages(config, runs),
+        ],
         disk,
         float(shutil.disk_usage(results).free),
         notes,
     )
 
 
-def _run_stages(runs: Mapping[str, Run], training: Mapping[str, float], measured: Mapping[str, Measurement]) -> list[StagePlan]:
+def _run_stages(
+    config: Config, runs: Mapping[str, Run], training: Mapping[str, float], measured: Mapping[str, Measurement]
+) -> list[StagePlan]:
     """Return the stages that every run has."""
     kinds = {_kind(run.settings) for run in runs.values()}
     known = "estimated" if not measured else "measured" if len(measured) == len(kinds) else "measured, some estimated"
     speed = _gram_speed() if measured else costs.GRAM_SPEED
     reducing = {name: START + costs.geometry_seconds(run.settings, speed) for name, run in runs.items()}
     analysing = {name: START + costs.analysis_seconds(run.settings) for name, run in runs.items()}
-    drawing = dict.fromkeys(runs, START + RUN_FIGURES)
-    return [
+    drawing = dict.fromkeys(runs_of_seeds(runs, config.figures.seeds), START + RUN_FIGURES)
+    stages = [
         _stage("train", training, runs, partial(costs.training_memory, device=_device(measured)), known),
         _stage("geometry", reducing, runs, costs.geometry_memory, "from a product" if measured else "estimated"),
         _stage("diffusion", analysing, runs, costs.analysis_memory),
-        _stage("run_figure", drawing, runs, costs.analysis_memory),
     ]
+    return stages + ([_stage("run_figure", drawing, runs, costs.analysis_memory)] if drawing else [])
 
 
 def _landscape_stages(config: Config, runs: Mapping[str, Run], measured: Mapping[str, Measurement]) -> list[StagePlan]:

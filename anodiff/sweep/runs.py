@@ -186,12 +186,16 @@ def _merge(base: Any, change: Any) -> Any:
 
 def landscape_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
     """Return the runs whose landscape is measured: all with full weights, none, or the first seed of each group."""
+    return runs_of_seeds({name: run for name, run in runs.items() if run.settings.recording.weights == "full"}, seeds)
+
+
+def runs_of_seeds(runs: Mapping[str, Run], seeds: str) -> list[str]:
+    """Return all runs, none, or that of the first seed of each group, for ``all``, ``none`` and ``first``."""
     if seeds == "none":
         return []
-    full = [name for name, run in runs.items() if run.settings.recording.weights == "full"]
     if seeds == "all":
-        return full
+        return list(runs)
     groups: dict[str, str] = {}
-    for name in full:
-        groups.setdefault(runs[name].group, name)
+    for name, run in runs.items():
+        groups.setdefault(run.group, name)
     return list(groups.values())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,30 @@ def dense(gradient: Tensor) -> Tensor:
     return gradient if gradient.layout == torch.strided else gradient.to_dense()
 
 
+def gradients_of(make_loss: Callable[[], Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Return the gradient of a loss for each parameter, dense; zeros where it does not depend on it.
+
+    The parameters' ``grad`` stays. Activation checkpointing of the reentrant kind can only write to
+    it; then the loss is made again, and ``grad`` written to and restored.
+    """
+    loss = make_loss()
+    if not loss.requires_grad:
+        return [torch.zeros_like(parameter) for parameter in parameters]
+    try:
+        parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    except RuntimeError as error:
+        if "use_reentrant" not in str(error):
+            raise
+        before = [parameter.grad for parameter in parameters]
+        for parameter in parameters:
+            parameter.grad = None
+        make_loss().backward()
+        parts = tuple(torch.zeros_like(each) if each.grad is None else each.grad for each in parameters)
+        for parameter, gradient in zip(parameters, before, strict=True):
+            parameter.grad = gradient
+    return [dense(part) for part in parts]
+
+
 def noise_norm(
     model: nn.Module,
     forward: Callable[[Tensor], Tensor],
@@ -50,11 +75,20 @@ def noise_norm(
     device = dataset.train_images.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for images, labels in zip(dataset.train_images.split(batch_size), dataset.train_labels.split(batch_size), strict=True):
-            loss = criterion(forward(images), labels) * (len(labels) / samples)
-            parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-            torch._foreach_add_(total, [dense(part) for part in parts])
+            make_loss = functools.partial(_weighted_loss, forward, criterion, images, labels, len(labels) / samples)
+            torch._foreach_add_(total, gradients_of(make_loss, parameters))
     with torch.no_grad():
         for name, buffer in model.named_buffers():
             buffer.copy_(buffers[name])
         noise = [gradient - mean for gradient, mean in zip(gradients, total, strict=True)]
     return float(nn.utils.get_total_norm(noise))
+
+
+def _weighted_loss(
+    forward: Callable[[Tensor], Tensor],
+    criterion: Callable[[Tensor, Tensor], Tensor],
+    images: Tensor,
+    labels: Tensor,
+    weight: float,
+) -> Tensor:
+    return criterion(forward(images), labels) * weight

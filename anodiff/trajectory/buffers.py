@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import ConfigError
+from anodiff.models.wrappers import plain_names
 from anodiff.trajectory.flat_parameters import as_reals, count_numbers
 from anodiff.trajectory.recorded_model import tensor_table
 
@@ -28,7 +29,8 @@ class ForwardBuffers:
     def __init__(self, model: nn.Module) -> None:
         named = forward_buffers(model)
         self.size = sum(count_numbers(buffer) for buffer in named.values())
-        self.table: list[dict[str, Any]] = tensor_table(list(named.items()))
+        plain = plain_names(model)
+        self.table: list[dict[str, Any]] = tensor_table([(plain(name), buffer) for name, buffer in named.items()])
         self._places = []
         for name, buffer in named.items():
             module, _, key = name.rpartition(".")

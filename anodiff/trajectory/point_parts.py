@@ -79,7 +79,7 @@ class PointParts:
 
             gradient = GradientSample(flat.parameters, coordinates, seed=seed)
         every = buffers_every if buffers_every is None else whole_number(buffers_every, "buffers_every", 0)
-        buffers = ForwardBuffers(recorded.model) if representation == FULL else None
+        buffers = ForwardBuffers(model) if representation == FULL else None
         if buffers is not None and not buffers.size:
             buffers = None
         if every is None:
@@ -106,7 +106,7 @@ class PointParts:
         """The attributes of the store that say what is kept."""
         found: dict[str, Any] = {"parameters": self.model.table(), "representation": self.representation}
         if self.model.frozen:
-            found["frozen"] = {"parameters": tensor_table(self.model.frozen), "digest": self.model.digest}
+            found["frozen"] = {"parameters": tensor_table(self.model.frozen), "digests": self.model.digests}
         if self.representation == FULL:
             found["buffers"] = self.buffers.table if self.buffers else []
         return found | ({"sketch": self.sketch.attributes} if self.sketch else {})

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.models.fitting import unwrapped
+from anodiff.models.wrappers import named_parameters
 from anodiff.trajectory.flat_parameters import FlatParameters, as_reals, count_numbers, exact_type
 
 if TYPE_CHECKING:
@@ -28,35 +28,28 @@ class RecordedModel:
 
     Attributes
     ----------
-    model
-        The model itself, without wrappers around it.
     trainable, frozen
         Names and parameters, in the model's order.
-    digest
-        Of the frozen parameters' values; None if there are none.
+    digests
+        Of the frozen parameters' values, by name.
 
     Raises
     ------
     ConfigError
-        If the model has no trainable parameter, or one without a shape.
+        If the model has no trainable parameter, or a lazy one.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        from torch.nn.parameter import is_lazy
-
-        self.model = unwrapped(model)
-        named = list(self.model.named_parameters())
+        self._model = model
+        named = named_parameters(model)
         if not named:
             raise ConfigError("the model has no parameters, so there is no path to record")
-        shapeless = [name for name, parameter in named if is_lazy(parameter)]
-        if shapeless:
-            raise ConfigError(f"{shapeless[0]} of a lazy module has no shape yet; give the model a batch before it is recorded")
         self.trainable = [(name, parameter) for name, parameter in named if parameter.requires_grad]
         self.frozen = [(name, parameter) for name, parameter in named if not parameter.requires_grad]
         if not self.trainable:
             raise ConfigError("all parameters of the model are frozen, so there is no path to record; train at least one")
         self._type = exact_type([parameter for _, parameter in self.trainable])
-        self.digest = self._frozen_digest()
+        self.digests = self._frozen_digests()
 
     def table(self) -> list[dict[str, Any]]:
         """Return name, shape, offset and type of each trainable parameter; see `tensor_table`."""
@@ -71,17 +64,14 @@ class RecordedModel:
         flat.copy_to(row)
         return row.cpu().numpy()
 
-    def _frozen_digest(self) -> str | None:
-        """Return a digest of the frozen parameters' values; None if there are none."""
-        if not self.frozen:
-            return None
+    def _frozen_digests(self) -> dict[str, str]:
         import torch
 
-        digest = hashlib.blake2b(digest_size=16)
-        for _, parameter in self.frozen:
+        digests = {}
+        for name, parameter in self.frozen:
             values = as_reals(parameter).cpu().contiguous().reshape(-1)
-            digest.update(values.view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+            digests[name] = hashlib.blake2b(values.view(torch.uint8).numpy().data, digest_size=16).hexdigest()
+        return digests
 
     def check(self, path: Path, *, values: bool) -> None:
         """Check that the model has the parameters that it had, and with ``values`` that the frozen
@@ -93,7 +83,7 @@ class RecordedModel:
             If not; it says which.
         """
         before = dict((*self.trainable, *self.frozen))
-        now = dict(self.model.named_parameters())
+        now = dict(named_parameters(self._model))
         other = [name for name, parameter in before.items() if parameter is not now.get(name)]
         changes = [f"{name} was {'replaced' if name in now else 'removed'}" for name in other]
         changes += [f"{name} was added" for name in now if name not in before]
@@ -106,9 +96,10 @@ class RecordedModel:
                 f"{path}: the model is not the one whose recording began: {changes[0]}{more}; "
                 "begin a recording after the last change"
             )
-        if values and self._frozen_digest() != self.digest:
+        moved = [name for name, digest in self._frozen_digests().items() if digest != self.digests[name]] if values else []
+        if moved:
             raise ConfigError(
-                f"{path}: frozen parameters of the model moved, such as {self.frozen[0][0]}; record only the part of the model "
+                f"{path}: frozen parameters of the model moved, such as {moved[0]}; record only the part of the model "
                 "that is trained, or begin the recording before freezing them, so that they are recorded"
             )
 
@@ -117,11 +108,6 @@ def tensor_table(named: Sequence[tuple[str, Tensor]]) -> list[dict[str, Any]]:
     """Return name, shape, type, and first column in a point, of each tensor."""
     offsets = np.cumsum([0, *(count_numbers(tensor) for _, tensor in named)])
     return [
-        {
-            "name": name.replace("_orig_mod.", ""),  # of layers that are compiled
-            "shape": list(tensor.shape),
-            "offset": int(offset),
-            "dtype": str(tensor.dtype).removeprefix("torch."),
-        }
+        {"name": name, "shape": list(tensor.shape), "offset": int(offset), "dtype": str(tensor.dtype).removeprefix("torch.")}
         for (name, tensor), offset in zip(named, offsets[:-1], strict=True)
     ]

@@ -185,8 +185,9 @@ class Trajectory:
         for window in self.windows:
             last = window.start + window.length
             if row is None and window.start < step < last and window.reached(self.steps_completed):
-                ends = self._buffers_at(window.start), self._buffers_at(last)
-                row = ends[0] if np.array_equal(*ends, equal_nan=True) else None  # type: ignore[arg-type]
+                begin, end = self._buffers_at(window.start), self._buffers_at(last)
+                if begin is not None and end is not None and np.array_equal(begin, end, equal_nan=True):
+                    row = begin
         if row is None:
             return None
         shapes = {entry["name"]: (*entry["shape"], 2) if is_complex(entry) else tuple(entry["shape"]) for entry in table}

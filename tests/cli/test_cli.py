@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 import zarr
+from forks import forked
 from typer.testing import CliRunner
 
 from anodiff.cli.app import app
@@ -25,8 +26,7 @@ recording: {window_length: 30}
 
 
 def command(*arguments, cwd=ROOT, **environment):
-    line = [sys.executable, "-m", "anodiff", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, cwd=cwd, env=os.environ | environment)
+    return forked("anodiff.__main__:main", *arguments, cwd=cwd, **environment)
 
 
 #: Runs the command line, and then writes the names of all modules that were imported to the file named in IMPORTED.
@@ -148,8 +148,7 @@ def test_the_shell_completes_commands_kinds_and_runs(typed, completions, tmp_pat
     for run in ("a", "b"):
         (tmp_path / "results/s/runs" / run).mkdir(parents=True)
     asked = {"_ANODIFF_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(typed), "COMP_CWORD": str(len(typed) - 1)}
-    line = [sys.executable, "-c", "import sys; sys.argv[0] = 'anodiff'; from anodiff.cli.app import main; main()"]
-    finished = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=os.environ | asked)
+    finished = command(cwd=tmp_path, **asked)
     found = finished.stdout.split()
     assert found[: len(completions)] == completions or completions[0] in found, finished.stderr
 

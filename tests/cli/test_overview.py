@@ -38,7 +38,7 @@ class Folder:
     """A sweep's folder, to which results, logs and benchmarks are added with their times."""
 
     def __init__(self, path):
-        self.sweep = SweepParts(path / "s", RUNS, RUNS[::2], model=True)
+        self.sweep = SweepParts(path / "s", RUNS, RUNS[::2], model=True, drawn=RUNS)
 
     def put(self, name, at, content=""):
         path = self.sweep.results / name
@@ -93,6 +93,14 @@ def test_a_sweep_shows_the_stages_of_its_config_alone(tmp_path):
         "figures",
         "page",
     }
+
+
+def test_figures_of_runs_are_those_that_are_asked_for(tmp_path):
+    values = {"sweep": {"name": "s", "runs": [{"training.steps": 9, "seed": seed} for seed in range(3)]}}
+    stages = {
+        stage.rule: stage for stage in read(sweep_parts(validate(Config, values | {"figures": {"seeds": "first"}}, "c"))).stages
+    }
+    assert (stages["diffusion"].total, stages["run_figure"].total) == (3, 1)
 
 
 def test_each_job_is_done_running_failed_or_waiting(folder):
@@ -184,7 +192,7 @@ def test_the_page_is_said_to_come_then_to_show_the_runs_so_far(folder):
 
 
 def made(stages, jobs=(), seconds=None):
-    parts = SweepParts(None, RUNS, (), model=False)
+    parts = SweepParts(None, RUNS, (), model=False, drawn=RUNS)
     return Overview(parts, list(stages), list(jobs), {}, seconds or {})
 
 

@@ -11,6 +11,7 @@ from anodiff.landscape.directions import random_directions
 from anodiff.landscape.network_copy import copy_network
 from anodiff.landscape.slices import losses_on
 from anodiff.landscape.surface import LossSurface
+from anodiff.trajectory import TrajectoryRecorder
 
 COPIED = ["plain", "weight_norm", "weight_norm_of_old", "spectral_norm_of_old", "without_copies", "lazy", "orthogonal"]
 
@@ -63,6 +64,9 @@ def test_a_scan_of_a_network_that_cannot_be_copied_has_the_losses_of_its_points(
         np.testing.assert_allclose(row, [surface(point) for point in points], rtol=1e-12)
 
 
-def test_lazy_layers_without_weights_are_refused():
-    with pytest.raises(ConfigError, match="lazy layers without weights; pass a batch through it first"):
-        copy_network(families.FAMILIES["lazy"](1, 4, 3), torch.zeros(2, 1, 4, 4))
+def test_lazy_layers_without_weights_are_refused(tmp_path):
+    network = families.FAMILIES["lazy"](1, 4, 3)
+    with pytest.raises(ConfigError, match=r"1\.weight of a lazy layer has no weights yet; pass a batch through"):
+        LossSurface(network, torch.zeros(2, 1, 4, 4), torch.zeros(2, dtype=torch.long), nn.functional.cross_entropy)
+    with pytest.raises(ConfigError, match=r"1\.weight of a lazy layer has no weights yet"):
+        TrajectoryRecorder(network, tmp_path / "path.zarr")

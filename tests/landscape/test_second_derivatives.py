@@ -5,6 +5,7 @@ import families
 import numpy as np
 import pytest
 import torch
+import torch.utils.checkpoint
 from torch import nn
 
 from anodiff.errors import NoValueError
@@ -108,7 +109,18 @@ def through(function):
     return families.Applied(forward, first=nn.Linear(16, 6), output=nn.Linear(6, 3))
 
 
+def checkpointed():
+    """A network whose activations are computed again for the backward pass, which has no second derivative then."""
+
+    def forward(self, images):
+        inner = torch.utils.checkpoint.checkpoint(torch.sin, self.first(images.flatten(1)), use_reentrant=True)
+        return self.output(inner)
+
+    return families.Applied(forward, first=nn.Linear(16, 6), output=nn.Linear(6, 3))
+
+
 NETWORKS = {
+    "checkpointed": (checkpointed, "sine", True),
     "once differentiable": (lambda: through(OnceDifferentiable), "sine", True),
     "refusing": (lambda: through(Refusing), "sine", True),
     "NumPy": (lambda: families.FAMILIES["numpy_function"](*SHAPE), "sine", True),
@@ -118,6 +130,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # of checkpoints in passes without gradients
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_products_are_those_of_the_same_function_written_out(kind):
     """Whether by differences depends on the network alone, and is said; of weight norms, on the version of torch."""

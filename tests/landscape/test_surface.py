@@ -197,3 +197,76 @@ def test_another_network_than_the_stored_one_is_refused(with_settings):
 def test_a_path_without_settings_is_refused_in_one_line(with_settings):
     with pytest.raises(ConfigError, match="only runs of 'anodiff train' have a landscape"):
         loss_surface_at(with_settings(None), 4, LandscapeSettings())
+
+
+class Restless(nn.Module):
+    """A network that drops in evaluation mode, or changes its inputs."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.layer, self.change = nn.Linear(4, 3), change
+
+    def forward(self, images):
+        return self.layer(self.change(images))
+
+
+def test_a_network_that_draws_random_numbers_is_refused_in_one_line():
+    torch.manual_seed(0)
+    images, labels = torch.randn(20, 4), torch.randint(3, (20,))
+    network, before = Restless(nn.functional.dropout), torch.get_rng_state()
+    with pytest.raises(ConfigError, match=r"Restless has other outputs for the same inputs .* needs training=self.training"):
+        LossSurface(network, images, labels, nn.functional.cross_entropy)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_network_that_changes_its_inputs_sees_the_same_ones_at_every_point():
+    torch.manual_seed(0)
+    images, labels = torch.randn(20, 4), torch.randint(3, (20,))
+    changing = Restless(lambda inputs: inputs.sub_(0.5))
+    surface = LossSurface(changing, images, labels, nn.functional.cross_entropy, dtype=torch.float64)
+    expected = nn.functional.cross_entropy(changing.layer(images - 0.5), labels).item()
+    for _ in range(3):
+        assert surface(surface.centre) == pytest.approx(expected, rel=1e-6)
+    assert surface.copy()(surface.centre) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_network_that_differentiates_in_its_forward_pass_has_its_losses():
+    """Which inference mode does not allow."""
+    torch.manual_seed(0)
+    images, labels = torch.randn(20, 4), torch.randint(3, (20,))
+
+    def slope(inputs):
+        with torch.enable_grad():
+            inputs = inputs.detach().requires_grad_(True)
+            return torch.autograd.grad(torch.tanh(inputs).sum(), inputs, create_graph=True)[0]
+
+    network = Restless(slope)
+    surface = LossSurface(network, images, labels, nn.functional.cross_entropy, dtype=torch.float64)
+    expected = nn.functional.cross_entropy(network.layer(1 - torch.tanh(images) ** 2), labels).item()
+    assert surface(surface.centre) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_network_that_fixes_its_types_is_refused_in_one_line():
+    network = Restless(lambda inputs: inputs.double())
+    with pytest.raises(ConfigError, match=r"Restless fails in float32: .* does its forward pass fix a type\?"):
+        LossSurface(network, torch.zeros(4, 4), torch.zeros(4, dtype=torch.long), nn.functional.cross_entropy)
+
+
+def test_a_network_that_keeps_a_table_of_its_first_pass_has_its_gradient():
+    torch.manual_seed(0)
+    images, labels = torch.randn(20, 4), torch.randint(3, (20,))
+
+    class Positions(nn.Module):
+        table = None
+
+        def forward(self, inputs):
+            if self.table is None:
+                self.table = torch.arange(4.0).cos().to(inputs)
+            return inputs * self.table
+
+    network = Restless(Positions())
+    surface = LossSurface(network, images, labels, nn.functional.cross_entropy, dtype=torch.float64)
+    loss = nn.functional.cross_entropy(network.layer(images * torch.arange(4.0).cos()), labels)
+    expected = torch.cat([part.flatten() for part in torch.autograd.grad(loss, list(network.parameters()))])
+    assert surface(surface.centre) == pytest.approx(loss.item(), rel=1e-6)
+    np.testing.assert_allclose(surface.gradient(surface.centre), expected.numpy(), rtol=1e-4, atol=1e-7)

@@ -149,12 +149,16 @@ def test_a_path_that_comes_back_leaves_out_the_directions_that_lead_nowhere(meas
     assert first.loc["path", "non_finite"] > 0 == first.loc["random", "non_finite"]
 
 
-def test_figures_are_drawn_without_the_values_that_do_not_exist(measured, tmp_path):
-    points = walk(12)
-    points[6:] = points[6]
-    measured(points, settings(), [Window(0, 6), Window(6, 6)])
-    run = RunResult(tmp_path, "walk-seed0", None, None, None, dotted(settings().model_dump(mode="json")))
-    texts = [text.get_text().replace("\n", " ") for text in planes([run]).findobj(Text)]
-    assert any("no natural extent" in text for text in texts)
+@pytest.mark.parametrize(
+    ("network", "still", "text"),
+    [("walking", 6, "no natural extent"), ("walking", 0, "stands still"), ("deaf", 13, "the Hessian is zero")],
+)
+def test_figures_are_drawn_without_the_values_that_do_not_exist(measured, tmp_path, network, still, text):
+    points, run = walk(12), settings(network)
+    points[still:] = points[min(still, 12)]
+    measured(points, run, [Window(0, 6), Window(6, 6)])
+    result = RunResult(tmp_path, "walk-seed0", None, None, None, dotted(run.model_dump(mode="json")))
+    texts = [found.get_text().replace("\n", " ") for found in planes([result]).findobj(Text)]
+    assert any(text in found for found in texts)
     for draw in (roughness, hessian):
-        assert draw([run]).get_axes()
+        draw([result]).canvas.draw()

@@ -12,8 +12,10 @@ from torch.nn import functional
 
 from anodiff.errors import ConfigError
 from anodiff.models.fitting import fit
+from anodiff.models.wrappers import named_parameters
 from anodiff.settings.loading import validate
 from anodiff.settings.run import ModelSettings
+from anodiff.trajectory import TrajectoryRecorder, Window, open_trajectory
 
 SHAPE = {"channels": 1, "size": 4, "classes": 3}
 Pair = namedtuple("Pair", ["features", "scores"])
@@ -75,6 +77,7 @@ def test_logits_are_taken_from_whatever_holds_them(make, options):
         ),
         (lambda logits: (logits, logits), "returns tuple with 0 of shape (2, 3), 1 of shape (2, 3); set model.logits"),
         (lambda logits: {"logits": logits[:, :2]}, "must map two images to logits of shape (2, 3), got (2, 2)"),
+        (lambda logits: logits.squeeze(), "maps one image to (3,), expected (1, 3); does it squeeze?"),
         (lambda logits: "logits", "must map two images to logits of shape (2, 3), got str"),
         (lambda logits: logits.to(torch.complex64), "returns complex numbers; logits are real"),
         (lambda logits: logits.detach(), "its outputs depend on no parameter that is trained; are they detached?"),
@@ -118,7 +121,7 @@ def test_a_network_that_changes_the_precision_itself_gets_the_images_as_they_are
         lambda self, images: seen.append(images.dtype) or self.layers(images.double()), layers=two_layers(1, 4, 3).double()
     )
     fit("mine:net", network, **SHAPE)(torch.zeros(1, 1, 4, 4))
-    assert seen == [torch.float32] * 2
+    assert set(seen) == {torch.float32}
 
 
 @pytest.mark.parametrize(
@@ -167,7 +170,10 @@ def test_sparse_gradients_become_the_same_numbers(make):
 
 
 def test_a_network_with_nothing_to_train_is_refused():
-    assert "has no parameter to train; leave requires_grad on" in said(two_layers(1, 4, 3).requires_grad_(False))
+    assert "has no parameter to train: all are frozen" in said(two_layers(1, 4, 3).requires_grad_(False))
+    network = Applied(lambda self, images: self.layers[0](images))
+    network.layers = [two_layers(1, 4, 3)]
+    assert "or its layers are in a plain list" in said(network)
 
 
 def test_fitting_draws_no_number_and_changes_no_buffer():
@@ -177,3 +183,27 @@ def test_fitting_draws_no_number_and_changes_no_buffer():
     assert torch.equal(torch.get_rng_state(), before)
     for buffer, was in zip(network.buffers(), buffers, strict=True):
         torch.testing.assert_close(buffer, was, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda network: network,
+        lambda network: torch.compile(network, backend="eager"),
+        lambda network: torch.compile(nn.DataParallel(network), backend="eager"),
+        lambda network: nn.DataParallel(nn.Sequential(*network[:1], torch.compile(network[1], backend="eager"), *network[2:])),
+    ],
+)
+def test_a_recorded_network_has_the_names_of_its_own_parameters(wrap, tmp_path):
+    network = two_layers(1, 4, 3)
+    names = [name for name, _ in network.named_parameters()]
+    with TrajectoryRecorder(wrap(network), tmp_path / "path.zarr", steps=2, windows=[Window(0, 2)]) as recorder:
+        recorder.record(loss=1.0)
+        recorder.record(loss=1.0)
+    table = open_trajectory(tmp_path / "path.zarr").group.attrs["parameters"]
+    assert [entry["name"] for entry in table] == names
+
+
+def test_a_part_of_the_users_own_called_module_keeps_its_name():
+    network = Applied(lambda self, images: self.module(images), module=two_layers(1, 4, 3))
+    assert [name for name, _ in named_parameters(network)] == [name for name, _ in network.named_parameters()]

@@ -52,6 +52,14 @@ def test_what_is_left_out_of_the_sweep_is_left_out_of_the_plan(tmp_path):
     assert [stage.stage for stage in plan.stages] == ["train", "geometry", "diffusion", "run_figure", "tables, figures, page"]
 
 
+def test_runs_without_figures_of_their_own_are_not_drawn(tmp_path):
+    def drawn(seeds):
+        stages = plan_sweep(config(tmp_path, figures={"seeds": seeds}), measuring=False).stages
+        return [stage.jobs for stage in stages if stage.stage == "run_figure"]
+
+    assert [drawn(seeds) for seeds in ("all", "first", "none")] == [[4], [2], []]
+
+
 def test_each_kind_of_run_is_measured_once_and_leaves_nothing(tmp_path):
     seen = []
     settings = config(tmp_path, sweep={"runs": [{"model.width": 9, "seed": 5}]})

@@ -16,7 +16,7 @@ from anodiff.settings.loading import load_config, load_run, validate
 from anodiff.settings.run import RunSettings
 from anodiff.settings.sweep import Config
 from anodiff.sweep.hypothesis_tests import FEWEST
-from anodiff.sweep.runs import landscape_runs, sweep_runs
+from anodiff.sweep.runs import landscape_runs, runs_of_seeds, sweep_runs
 
 CONFIGS = Path(__file__).parents[2] / "config"
 DEFAULTS = {"data": "digits", "model": "resnet14", "training": {"steps": 100}}
@@ -383,6 +383,15 @@ def test_the_default_sweep_has_three_families_in_eight_configurations_and_its_cl
     ):
         assert min(Counter(names).values()) >= FEWEST
     assert len(landscape_runs(made, "first")) >= FEWEST
+
+
+def test_runs_are_chosen_by_their_seeds():
+    made = sweep_runs(load_config(CONFIGS / "digits.yaml"))
+    assert runs_of_seeds(made, "none") == []
+    assert runs_of_seeds(made, "all") == list(made)
+    first = runs_of_seeds(made, "first")
+    assert [made[name].settings.seed for name in first] == [0] * len(first)
+    assert {made[name].group for name in first} == {run.group for run in made.values()}
 
 
 def test_the_long_sweep_of_digits_has_every_kind_of_network_in_two_seeds():

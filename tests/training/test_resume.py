@@ -44,7 +44,10 @@ CASES = {
     "sketch": {"recording": {"weights": "sketch", "sketch_size": 64}},
     "no weights": {"recording": {"weights": "none"}},
     "log windows, noise": {"recording": {"windows": "log", "window_length": 37, "noise_every": 50}},
-    "bf16, channels last": {"training": {"precision": "bf16", "channels_last": True}, "model": {"name": "resnet8", "width": 2}},
+    "bf16, channels last": {
+        "training": {"precision": "bf16", "channels_last": True, "steps": 80},
+        "model": {"name": "resnet8", "width": 2},
+    },
     "strided window": {"recording": {"windows": [{"start": 30, "length": 150, "stride": 3}]}},
 }
 
@@ -79,7 +82,8 @@ def train(tmp_path):
 
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
 def test_interrupted_is_uninterrupted(train, changes):
-    steps = 8 * 14 if "epochs" in changes.get("training", {}) else STEPS
+    asked = BASE["training"] | changes.get("training", {})
+    steps = asked["steps"] or asked["epochs"] * 14
     stops = [stop for stop in (1, 7, 15, 40, 78, 111, 128, 129, 160, 199, 239) if stop < steps]
     same_store(train("whole", changes), train("interrupted", changes, stops))
 
@@ -253,6 +257,31 @@ def test_another_device_type_is_refused_and_another_torch_is_logged_and_recorded
     assert logged[-1] == f"the bits may differ from those of an uninterrupted run: torch {version('torch')}, then 99.0"
     sessions = open_trajectory(output).group.attrs["provenance"]["sessions"]
     assert [session["versions"]["torch"] for session in sessions] == [version("torch"), "99.0"]
+
+
+def test_the_commit_of_a_checkout_is_told_and_its_index_is_left_alone(tmp_path, monkeypatch):
+    """A process that is killed while it writes the index would lock the user out of the repository."""
+    from anodiff.training import device
+
+    def git(*arguments):
+        line = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
+
+    def commit():
+        return device.provenance(settings_of({}).training, torch.device("cpu"))["commit"]
+
+    (tmp_path / "code").write_text("one")
+    git("init")
+    git("add", "code")
+    git("commit", "-m", "one")
+    monkeypatch.setattr(device, "__file__", str(tmp_path / "anodiff" / "training" / "device.py"))
+    os.utime(tmp_path / "code", (10**9, 10**9))  # git looks again whether it has changed
+    index = (tmp_path / ".git" / "index").stat()
+    assert commit() == git("rev-parse", "HEAD")
+    (tmp_path / "code").write_text("two")
+    assert commit() == git("rev-parse", "HEAD") + "-dirty"
+    now = (tmp_path / ".git" / "index").stat()
+    assert (now.st_ino, now.st_mtime_ns) == (index.st_ino, index.st_mtime_ns)
 
 
 def started_on_cuda(folder, notify):

@@ -158,3 +158,12 @@ def test_the_vectors_of_spectral_normalisation_are_those_of_the_step(tmp_path):
         assert found.keys() == expected.keys()
         for name in expected:
             np.testing.assert_array_equal(found[name], expected[name].numpy())
+
+
+def test_buffers_that_are_nan_are_not_known_between_the_ends_of_a_window(tmp_path):
+    model = nn.Linear(3, 2)
+    model.register_buffer("hidden", torch.full((4,), torch.nan))
+    with TrajectoryRecorder(model, tmp_path / "t.zarr", steps=6, windows=[Window(0, 6)], buffers_every=0) as recorder:
+        for _ in range(6):
+            recorder.record()
+    assert open_trajectory(tmp_path / "t.zarr").buffers(3) is None

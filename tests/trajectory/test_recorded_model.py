@@ -104,7 +104,7 @@ def test_a_frozen_parameter_that_moves_is_refused(tmp_path, when, taken):
         if number == when:
             model[0].bias.data[2] += 1e-6
 
-    with pytest.raises(ConfigError, match=r"frozen parameters of the model moved, such as 0\.weight; record only the part"):
+    with pytest.raises(ConfigError, match=r"frozen parameters of the model moved, such as 0\.bias; record only the part"):
         record(tmp_path / "t.zarr", model, move)
     assert len(steps) == taken
 
@@ -125,7 +125,7 @@ def test_a_model_without_a_path_is_refused(tmp_path):
     for model, message in (
         (frozen, "all parameters of the model are frozen"),
         (nn.Tanh(), "no parameters"),
-        (nn.Sequential(nn.LazyLinear(3)), r"0\.weight of a lazy module has no shape yet; give the model a batch"),
+        (nn.Sequential(nn.LazyLinear(3)), r"0\.weight of a lazy layer has no weights yet; pass a batch through the model"),
     ):
         with pytest.raises(ConfigError, match=message):
             TrajectoryRecorder(model, tmp_path / "t.zarr", steps=1, windows=[Window(0, 1)])

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from sameness import same_store
-from tiny import ROOT, TINY, dry_run, forked, snakemake
+from tiny import ROOT, TINY, dry_run, snakemake
 
 from anodiff.report.page.early import renew_page
 
@@ -102,8 +102,8 @@ def test_copied_results_are_not_trained_again_whatever_their_time_stamps(swept, 
         os.utime(path, (10**9, 10**9))  # older than all that it was made from
     jobs = dry_run(copy)
     assert "train" not in jobs
-    status, said = forked(copy, "--touch")
-    assert status == 0, said
+    touched = snakemake(copy, "--touch")
+    assert touched.returncode == 0, touched.stderr
     assert dry_run(copy) == {}
 
 
@@ -141,6 +141,15 @@ def test_changed_formats_draw_again_and_train_and_analyse_nothing(swept, changed
     jobs = dry_run(swept, config=changed(lambda config: config.update(figures={"formats": ["svg", "pdf"]})))
     drawn = {"figures_of_runs": 1, "figures_of_landscapes": 1, "figures_of_model": 1, "run_figure": 4, "page": 1}
     assert {rule: count for rule, count in jobs.items() if rule not in ("all", "total")} == drawn
+
+
+def test_figures_are_drawn_of_the_runs_that_are_asked_for(swept, changed):
+    def drawn(seeds):
+        config = changed(lambda config: config.update(figures={"seeds": seeds}))
+        return dry_run(swept, "--force", "run_figures", "-R", "run_figure", config=config).get("run_figure", 0)
+
+    assert [drawn(seeds) for seeds in ("all", "first")] == [4, 3]
+    assert "run_figure" not in dry_run(swept, config=changed(lambda config: config.update(figures={"seeds": "none"})))
 
 
 def test_one_stage_or_one_target_can_be_asked_for(swept):
@@ -203,8 +212,8 @@ rule environment:
     paths = {"scratch": f"scratch{HOSTILE}", "data": f"data{HOSTILE}", "results": results}
     config = changed(lambda config: config.update(paths=paths, download=True))
     options = ["--snakefile", tmp_path / "Snakefile", "--cores", "1", "--force", "environment"]
-    status, said = forked(tmp_path / "run", *options, config=config)
-    assert status == 0, said
+    finished = snakemake(tmp_path / "run", *options, config=config)
+    assert finished.returncode == 0, finished.stderr
     scratch, data, download, path, end = (tmp_path / "run" / results / "tiny" / "said").read_text().split("\0")
     assert (scratch, data, download, end) == (f"scratch{HOSTILE}/tiny", f"data{HOSTILE}", "1", "")
     assert path.split(os.pathsep)[0] == str(Path(sys.executable).parent)
@@ -217,16 +226,19 @@ def test_snakemake_sees_what_the_other_commands_see(tmp_path):
     model = "{name: networks:small, options: {rate: 1e-1}}"
     once.write_text(f"sweep: {{name: s, runs: [{{training.steps: 4, model: {model}}}]}}\nanalysis: {{slope_width: 3e-1}}\n")
     twice.write_text(once.read_text() + "analysis: {}\n")
+    network = "nn.Sequential(nn.Flatten(), nn.Linear(channels * size**2, classes))"
+    factory = f"from torch import nn\n\n\ndef small(channels, size, classes, rate):\n    return {network}\n"
+    (tmp_path / "networks.py").write_text(factory)
     (tmp_path / "Snakefile").write_text(
         f"include: {str(ROOT / 'workflow' / 'rules' / 'common.smk')!r}\n"
         "print('seen', list(RUNS), SETTINGS.analysis.slope_width, SETTINGS.analysis.lags_per_decade)\nrule nothing:\n"
     )
     options = ["--snakefile", tmp_path / "Snakefile", "--dry-run", "--config", "analysis={lags_per_decade: 21}"]
-    status, said = forked(tmp_path, *options, config=once)
-    assert status == 0, said
-    assert "seen ['networks.small-bs128-lr0.1-seed0-rate0.1-steps4'] 0.3 21\n" in said
-    status, said = forked(tmp_path, *options, config=twice)
-    assert (status, "line 3: key 'analysis' is given twice" in said) == (2, True)
+    finished = snakemake(tmp_path, *options, config=once)
+    assert finished.returncode == 0, finished.stderr
+    assert "seen ['networks.small-bs128-lr0.1-seed0-rate0.1-steps4'] 0.3 21\n" in finished.stdout
+    refused = snakemake(tmp_path, *options, config=twice)
+    assert (refused.returncode, "line 3: key 'analysis' is given twice" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -240,9 +252,9 @@ def test_snakemake_sees_what_the_other_commands_see(tmp_path):
     ],
 )
 def test_a_wrong_config_is_refused_before_the_first_job(tmp_path, changed, change, said):
-    status, output = forked(tmp_path / "run", config=changed(change))
-    assert status == 2
-    (line,) = [line for line in output.splitlines() if line.startswith("anodiff: ")]
+    refused = snakemake(tmp_path / "run", config=changed(change))
+    assert refused.returncode == 2
+    (line,) = [line for line in refused.stderr.splitlines() if line.startswith("anodiff: ")]
     assert said in line
     assert not (tmp_path / "run" / "results").exists()
 

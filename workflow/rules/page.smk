@@ -9,7 +9,7 @@ rule page:
     input:
         tables=PAGE_TABLES,
         figures=expand(f"{RESULTS}/figures/{{kind}}.svg", kind=DRAWN),
-        run_figures=expand(rules.run_figure.output, run=RUNS),
+        run_figures=expand(rules.run_figure.output, run=RUNS_WITH_FIGURES),
     output:
         report(
             f"{RESULTS}/index.html",

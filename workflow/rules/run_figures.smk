@@ -2,6 +2,9 @@
 # rule has its own group, because it waits for the curvature, which waits for the geometry.
 
 
+RUNS_WITH_FIGURES = runs_of_seeds(RUNS, SETTINGS.figures.seeds)
+
+
 rule run_figure:
     input:
         trajectory=rules.train.output,

@@ -37,7 +37,7 @@ def log_scale(panel: Axes, *directions: Literal["x", "y"], nonpositive: Literal[
 
 def label_log_axis(axis: Axis) -> None:
     """Set ticks and labels of an axis that is logarithmic."""
-    axis.set_major_locator(LogLocator())
+    axis.set_major_locator(_Ticks())
     axis.set_minor_locator(_MinorTicks())
     axis.set_major_formatter(_Labels())
     axis.set_minor_formatter(_Labels(minor=True))
@@ -69,7 +69,17 @@ def number_text(value: float) -> str:
     return power_of_ten(int(power)) if factor == 1 else f"{factor:g}×{power_of_ten(int(power))}"
 
 
-class _MinorTicks(LogLocator):
+class _Ticks(LogLocator):
+    """Ticks in view. Matplotlib's own are also those of the next decades, each of which it makes and then leaves out."""
+
+    def __call__(self) -> Sequence[float]:
+        assert self.axis is not None
+        low, high = sorted(map(float, self.axis.get_view_interval()))
+        near = 1 + 1e-6  # which ticks are at the very end of the axis, Matplotlib decides
+        return [place for place in super().__call__() if low / near <= place <= high * near]
+
+
+class _MinorTicks(_Ticks):
     """Ticks at 2 and 5, or at 2, 3 … 9 on a short axis."""
 
     def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:

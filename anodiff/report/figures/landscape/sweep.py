@@ -96,7 +96,7 @@ def roughness(runs: Sequence[RunResult]) -> Figure:
                 drawn.append(mean[known])
                 panel.plot(radii[known], mean[known], color=colours[int(step)], linestyle=dashes, linewidth=1.2, gid=kind)
         first = store.structure(0, "random") if len(store["step"]) else np.full(1, np.nan)
-        if np.isfinite(first).any():
+        if (first > 0).any():
             radii = store["radius"][0]
             top = np.nanmax(first)
             for exponent in (1, 2):
