@@ -67,7 +67,7 @@ class SimplifiedModelSettings(Named):
     """Hurst exponents of the fractional surfaces. The shuffled surface is made from the last."""
     multifractional: tuple[Hurst, Hurst] = (0.3, 0.9)
     """Lowest and highest Hurst exponent of the multifractional surface."""
-    points: Annotated[int, Field(ge=9, le=4097)] = 129
+    points: Annotated[int, Field(ge=9, le=4097)] = 257
     """Points along a side of a surface: a power of 2 plus 1."""
     deviation: Annotated[float, Field(gt=0)] = 0.1
     """Standard deviation of a surface's heights. With the learning rate, it sets how far a step

@@ -5,8 +5,10 @@ exponents of the ensemble's displacement early and late, the exponent of the tim
 that walkers need to reach the lowest hundredth of the surface, and a stable law of the gradients.
 Walkers on one surface are not independent, so intervals are over surfaces.
 
-The pitfall: the walkers are confined. At long lags every MSD levels off at the size of the square
+The pitfalls: the walkers are confined. At long lags every MSD levels off at the size of the square
 or of a basin. An exponent below 1 there is confinement first; the convex bowl shows how much of it.
+And on a grid no surface is rough below a cell. A step that crosses a cell overshoots what is in it,
+so the early exponent begins where walkers have moved beyond both (`early_lags`).
 """
 
 from __future__ import annotations
@@ -26,18 +28,22 @@ from anodiff.diffusion.intervals import Interval
 from anodiff.diffusion.stable import fit_stable
 from anodiff.geometry.msd import logarithmic_lags, msd_of_walkers
 from anodiff.settings.stages import SimplifiedModelSettings
+from anodiff.simulation.surfaces.columns import MODEL_COLUMNS, raised_flags
 from anodiff.simulation.surfaces.generators import bowl, diamond_square, fractional_surface, multifractional_surface, shuffled
 from anodiff.simulation.surfaces.surface import Surface
 from anodiff.simulation.surfaces.walkers import Walk, walk
-from anodiff.storage.columns import TEXT, Column
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Ranges of the lags over which the early and the late exponent are fitted, as fractions of the
+#: The early exponent begins at the lag from which on the walkers have moved, in root mean square, so
+#: many cells, and so many times their first step. It is over so many times that lag.
+CLEAR, EARLY_SPAN = 2.0, 10.0
+
+#: Ranges of the lags of the exponent of time averages, and of the late exponent, as fractions of the
 #: walk.
-EARLY, LATE = (0.0, 0.01), (0.05, 0.45)
+SHORT, LATE = (0.0, 0.01), (0.05, 0.45)
 
 #: Waiting times of the ageing MSD, as fractions of the walk.
 WAITING = (0.0, 0.01, 0.1, 0.5)
@@ -48,25 +54,6 @@ LOWEST = 0.01
 #: Number of gradients that the stable law is fitted to, and of walkers whose paths are kept for the
 #: figure.
 GRADIENTS, SHOWN = 20_000, 12
-
-#: Columns of simplified_model.csv.
-MODEL_COLUMNS = {
-    "setting": Column("name of the walkers' settings", TEXT),
-    "kind": Column("kind of surface, with its Hurst exponent", TEXT),
-    "hurst": Column("Hurst exponent of the surface; missing for kinds without one"),
-    "surface": Column("number of the surface among those of its kind"),
-    "exponent_early": Column("exponent of the ensemble's displacement from the start, over the first hundredth of the walk"),
-    "exponent_late": Column(
-        "exponent of the ensemble's displacement from the middle of the walk, over lags of 5 % to 45 % of the walk"
-    ),
-    "exponent_largest": Column("slope of the ensemble's displacement from the start, over the half decade where it is largest"),
-    "exponent_time_averaged": Column("exponent of the walkers' mean time-averaged MSD over the first hundredth of the walk"),
-    "reached": Column("fraction of the walkers that ever reached the lowest hundredth of the surface"),
-    "median_time": Column("step by which half of the walkers had reached the lowest hundredth; missing if fewer did", "steps"),
-    "final_height": Column("mean height at the end, above that of the surface", "standard deviations of the surface"),
-    "gradient_alpha": Column("tail exponent of a stable law of the gradients' first components; 2 is Gaussian"),
-}
-
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -165,7 +152,7 @@ def _measure_kind(settings: SimplifiedModelSettings, kind: str, report: Callable
         gradients.append(slopes / slopes.std())
         labels: dict[str, object] = {"setting": settings.name, "kind": kind, "surface": index}
         labels["hurst"] = math.nan if hurst is None else hurst
-        rows.append(labels | _row(surface, result, lags, ageing[-1], averaged[-1], slopes))
+        rows.append(labels | _row(surface, settings.learning_rate, result, lags, ageing[-1], averaged[-1], slopes))
     table = pd.DataFrame(rows, columns=list(MODEL_COLUMNS))
     pooled = np.concatenate(gradients)[:: settings.surfaces]
     return Ensemble(settings.name, kind, table, lags, np.array(ageing), np.array(averaged), pooled, example, paths)
@@ -226,11 +213,39 @@ def largest_exponent(positions: FloatArray, lags: NDArray[np.int64]) -> float:
     return (other[int(np.nanargmax(one))] + one[int(np.nanargmax(other))]) / 2
 
 
+def early_lags(lags: NDArray[np.int64], msd: FloatArray, cell: float, first_step: float) -> NDArray[np.bool_]:
+    """Return which of the lags are those of the early exponent, shape (lags,); none if it begins too late.
+
+    Parameters
+    ----------
+    lags
+        Lags in steps, shape (lags,).
+    msd
+        Mean squared displacement from the start, shape (lags,).
+    cell, first_step
+        Spacing of the grid, and the root mean square of the first step down the gradient.
+    """
+    clear = np.flatnonzero(msd >= (CLEAR * max(cell, first_step)) ** 2)
+    if not len(clear):
+        return np.zeros(len(lags), bool)
+    begin = lags[clear[0]]
+    within = np.asarray((lags >= begin) & (lags <= EARLY_SPAN * begin))
+    return within & (EARLY_SPAN * begin <= lags[-1])
+
+
 def _row(
-    surface: Surface, result: Walk, lags: NDArray[np.int64], ageing: FloatArray, averaged: FloatArray, slopes: FloatArray
+    surface: Surface,
+    learning_rate: float,
+    result: Walk,
+    lags: NDArray[np.int64],
+    ageing: FloatArray,
+    averaged: FloatArray,
+    slopes: FloatArray,
 ) -> dict[str, object]:
     """Return the row's columns that hold the measurements on one surface."""
     steps = len(result.gradients)
+    first_step = learning_rate * math.sqrt((result.gradients[0] ** 2).sum(axis=1).mean())
+    early = early_lags(lags, ageing[0], surface.spacing, first_step)
 
     def exponent(fractions: tuple[float, float], msd: FloatArray) -> float:
         inside = (lags >= fractions[0] * steps) & (lags <= max(fractions[1] * steps, 3))
@@ -240,13 +255,16 @@ def _row(
     arrival = np.where(low.any(axis=0), low.argmax(axis=0), math.inf)
     median = float(np.sort(arrival)[math.ceil(len(arrival) / 2) - 1])
     spread = surface.heights.std()
-    return {
-        "exponent_early": exponent(EARLY, ageing[0]),
+    row = {
+        "step_in_cells": first_step / surface.spacing,
+        "early_from": float(lags[early][0]) if early.any() else math.nan,
+        "exponent_early": slope(lags[early], ageing[0][early]),
         "exponent_late": exponent(LATE, ageing[-1]),
         "exponent_largest": largest_exponent(result.positions, lags),
-        "exponent_time_averaged": exponent(EARLY, averaged),
+        "exponent_time_averaged": exponent(SHORT, averaged),
         "reached": float(low.any(axis=0).mean()),
         "median_time": median if math.isfinite(median) else math.nan,
         "final_height": float((result.heights[-1].mean() - surface.heights.mean()) / spread) if spread > 0 else math.nan,
         "gradient_alpha": fit_stable(slopes).alpha,
     }
+    return {**row, "flags": raised_flags(row)}

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anodiff.settings.stages import SimplifiedModelSettings
-from anodiff.simulation.surfaces.ensemble import MODEL_COLUMNS, WAITING, Ensemble, measure_ensembles
+from anodiff.simulation.surfaces.columns import MODEL_COLUMNS, MODEL_TEXTS, raised_flags
+from anodiff.simulation.surfaces.ensemble import WAITING, Ensemble, measure_ensembles
 from anodiff.simulation.surfaces.surface import Surface
 from anodiff.storage.arrays import create_array
 from anodiff.storage.stores import create_store, finish_store, open_store, writing_all
@@ -18,7 +19,7 @@ from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 
 KIND = "anodiff simplified model"
-VERSION = 2
+VERSION = 3
 
 #: Arrays in the group of each kind: dimensions, meaning. The columns of the table are there too, by
 #: surface.
@@ -83,6 +84,7 @@ def open_model(path: str | Path) -> list[Ensemble]:
         about: dict[str, Any] = dict(group[str(number)].attrs)
         setting = str(about.get("setting", attributes["settings"]["name"]))
         rows = pd.DataFrame({"setting": setting, "kind": kind} | {name: arrays[name] for name in _numeric_columns()})
+        rows["flags"] = rows.apply(raised_flags, axis=1)
         hurst = arrays["hurst"][0]
         example = Surface(
             arrays["height"], str(kind), None if np.isnan(hurst) else float(hurst),
@@ -94,7 +96,7 @@ def open_model(path: str | Path) -> list[Ensemble]:
 
 
 def _numeric_columns() -> list[str]:
-    return [name for name in MODEL_COLUMNS if name not in ("setting", "kind")]
+    return [name for name in MODEL_COLUMNS if name not in MODEL_TEXTS]
 
 
 def _arrays(ensemble: Ensemble, steps: int) -> dict[str, NDArray[Any]]:
