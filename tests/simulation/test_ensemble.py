@@ -10,7 +10,8 @@ from anodiff.cli.app import app
 from anodiff.errors import StoreMissingError
 from anodiff.geometry.msd import logarithmic_lags
 from anodiff.settings.stages import SimplifiedModelSettings
-from anodiff.simulation.surfaces.ensemble import MODEL_COLUMNS, largest_exponent, measure_ensembles, surface_kinds
+from anodiff.simulation.surfaces.columns import MODEL_COLUMNS
+from anodiff.simulation.surfaces.ensemble import early_lags, largest_exponent, measure_ensembles, surface_kinds
 from anodiff.simulation.surfaces.store import open_model, write_model
 
 SMALL = {"points": 33, "surfaces": 2, "walkers": 60, "steps": 200, "hurst": [0.4, 0.8], "beside": []}
@@ -58,6 +59,27 @@ def test_the_largest_exponent_is_two_for_straight_paths_and_nan_for_resting_ones
     straight = np.arange(201)[:, None, None] * np.random.default_rng(0).normal(size=(5, 2))
     assert largest_exponent(straight, lags) == pytest.approx(2)
     assert np.isnan(largest_exponent(np.zeros((201, 5, 2)), lags))
+
+
+def test_the_early_exponent_begins_beyond_the_cells_and_the_first_step():
+    lags = logarithmic_lags(1000, 20, 1.0)
+    straight, brownian = lags**2.0, lags**1.0
+    assert lags[early_lags(lags, straight, 3.0, 1.0)][[0, -1]].tolist() == [6, 60]
+    assert lags[early_lags(lags, brownian, 1.0, 2.0)][[0, -1]].tolist() == [16, 158]
+    assert not early_lags(lags, brownian, 20.0, 1.0).any()  # two cells are crossed at lag 1600
+    assert not early_lags(lags, brownian, 8.0, 1.0).any()  # at 256: the decade does not fit
+
+
+def test_steps_across_cells_are_flagged_and_finer_grids_have_more_of_them():
+    def measured(**changes):
+        found = measure_ensembles(SimplifiedModelSettings(**SMALL | {"hurst": [0.3], "beside": []} | changes))
+        return {ensemble.kind: ensemble.rows for ensemble in found}
+
+    coarse, fine = measured(points=33), measured(points=129)
+    rough, bowl = "fractional, H = 0.3", "bowl"
+    assert fine[rough]["step_in_cells"].median() > 2 * coarse[rough]["step_in_cells"].median()
+    assert fine[rough]["flags"].str.contains("steps across cells").all()
+    assert not coarse[bowl]["flags"].str.contains("steps across cells").any()
 
 
 def test_late_displacement_starts_at_its_own_waiting_time(measured):

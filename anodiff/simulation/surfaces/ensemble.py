@@ -55,6 +55,7 @@ LOWEST = 0.01
 #: figure.
 GRADIENTS, SHOWN = 20_000, 12
 
+
 @dataclass(frozen=True)
 class Ensemble:
     """All surfaces of a kind, measured with the walkers of a setting.
