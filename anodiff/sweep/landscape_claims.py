@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from anodiff.storage.types import FloatArray
 from anodiff.sweep.clusters import judge_runs, names_of_runs
 from anodiff.sweep.connections import within_time_correlation
