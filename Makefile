@@ -2,6 +2,7 @@
 # make test    runs the tests, the workflow on this machine and on a throw-away cluster included
 # make test-all    adds the long ones: more faults of clusters, and two minutes of random kills
 # make lint    checks formatting, types, imports between packages, and the workflow
+# make readme-figure    draws the figure of the README again, from the demo's results
 # make docs    builds the documentation as a site, build/docs/index.html; a warning is an error
 
 PYTHON ?= python3
@@ -23,10 +24,16 @@ endif
 # What pytest compiles is kept for the next time, wherever Python is told not to keep it.
 TEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --durations 20
 
-.PHONY: demo test test-all lint docs clean
+.PHONY: demo readme-figure test test-all lint docs clean
 
 demo: $(VENV)/installed-workflow
 	$(BIN)/anodiff follow config/config.yaml -- $(BIN)/snakemake
+
+# Few colours make the picture a third as large.
+readme-figure: $(VENV)/installed-workflow
+	$(BIN)/anodiff figures exponents results/demo/runs/* --output docs/images/exponents.png --overwrite
+	@$(BIN)/python -c 'from PIL import Image; file = "docs/images/exponents.png"; \
+		Image.open(file).convert("RGB").quantize(64).save(file, optimize=True)'
 
 test: $(VENV)/installed-test
 	$(TEST) -m "not long"

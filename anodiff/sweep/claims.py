@@ -139,7 +139,6 @@ def early_and_late(exponents: pd.DataFrame) -> pd.DataFrame:
     first = windows.groupby("run").nth(0).set_index("run")
     later = windows[windows["waiting_time"] > 0].dropna(subset=["beta_long"])
     last = later.groupby("run").nth(-1).set_index("run")
-    trends = {run: _trend(rows) for run, rows in windows.groupby("run")}
     names = names_of_runs(exponents)
     return pd.DataFrame(
         {
@@ -148,7 +147,7 @@ def early_and_late(exponents: pd.DataFrame) -> pd.DataFrame:
             "early": first["beta_long"],
             "early_above": first["beta_long_above_sign_randomised"],
             "early_order": first["superdiffusion_p_shuffled"],
-            "trend": pd.Series(trends, dtype=float),
+            "trend": _trends(windows),
             "late": last["beta_long"],
             "late_above": last["beta_long_above_sign_randomised"],
         }
@@ -181,12 +180,19 @@ def _diffusion_parts(runs: pd.DataFrame) -> list[Row]:
     ]  # fmt: skip
 
 
-def _trend(rows: pd.DataFrame) -> float:
-    """Return the rank correlation of a run's largest exponents with their waiting times; NaN for fewer than three windows."""
-    known = rows[["waiting_time", "beta_max"]].dropna()
-    if len(known) < 3 or known["beta_max"].nunique() < 2:
-        return math.nan
-    return float(scipy.stats.spearmanr(known["waiting_time"], known["beta_max"]).statistic)
+def _trends(windows: pd.DataFrame) -> pd.Series:
+    """Return Spearman's rank correlation of each run's largest exponents with their waiting times; NaN for fewer than three
+    windows and if all are equal.
+    """
+    import pandas as pd
+
+    known = windows[["run", "waiting_time", "beta_max"]].dropna()
+    runs = known["run"]
+    ranks = known.groupby("run").rank()
+    ranks -= ranks.groupby(runs).transform("mean")
+    times, exponents = ranks["waiting_time"], ranks["beta_max"]
+    sums = pd.DataFrame({"xy": times * exponents, "xx": times**2, "yy": exponents**2, "n": 1}).groupby(runs).sum()
+    return (sums["xy"] / np.sqrt(sums["xx"] * sums["yy"])).where((sums["n"] > 2) & (sums["yy"] > 0))
 
 
 def strata_parts(exponents: pd.DataFrame) -> list[Row]:

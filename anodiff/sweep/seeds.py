@@ -114,14 +114,12 @@ def comparable_windows(exponents: pd.DataFrame) -> pd.DataFrame:
     """Return each run's windows of its most frequent length and stride, sorted by waiting time."""
     import pandas as pd
 
-    chosen = []
-    for _, rows in exponents.groupby("run", sort=False):
-        shapes = rows.value_counts(["length", "stride"])
-        if not len(shapes):
-            continue
-        length, stride = min(shapes.index[shapes == shapes.max()])
-        chosen.append(rows[(rows["length"] == length) & (rows["stride"] == stride)].sort_values("waiting_time"))
-    return pd.concat(chosen) if chosen else exponents
+    shape = ["run", "length", "stride"]
+    chosen = exponents.groupby(shape).size().groupby("run").idxmax()  # of several, the shortest
+    if not len(chosen):
+        return exponents
+    found = exponents[pd.MultiIndex.from_frame(exponents[shape]).isin(list(chosen))]
+    return found.iloc[np.lexsort((found["waiting_time"], pd.factorize(found["run"])[0]))]
 
 
 def ensemble_rows(runs: Sequence[RunResult]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from anodiff.sweep.claims import claim_rows
+from anodiff.sweep.claims import claim_rows, early_and_late
 from anodiff.sweep.clusters import ENOUGH_SEEDS, cluster_column, names_of_runs
 from anodiff.sweep.connections import within_time_correlation
 from anodiff.sweep.hypothesis_tests import combined_verdict, without_chance_contradictions
@@ -57,6 +57,23 @@ def test_noise_supports_or_contradicts_no_claim_in_more_than_one_sweep_of_twenty
     verdicts = pd.DataFrame(found)[[1, 2]]
     for verdict in ("supports", "contradicts"):
         assert ((verdicts == verdict).sum() <= TOO_MANY).all()
+
+
+def test_the_trend_of_each_run_is_scipys_rank_correlation_and_needs_three_windows_that_differ():
+    random = np.random.default_rng(0)
+    lengths = {"long": 7, "ties": 6, "short": 2, "equal": 4}
+    windows = {run: np.round(random.normal(size=length), 0 if run == "ties" else 9) for run, length in lengths.items()}
+    windows["equal"][:] = 1.5
+    rows = [
+        {"run": run, "group": run, "seed": 0, "status": "complete", "length": 10, "stride": 1, "waiting_time": time**2}
+        | {"beta_max": beta, "beta_long": 1.0, "beta_long_above_sign_randomised": 0.0, "superdiffusion_p_shuffled": 0.5}
+        for run, own in windows.items()
+        for time, beta in enumerate(own)
+    ]
+    trends = early_and_late(pd.DataFrame(rows).sample(frac=1, random_state=1))["trend"]
+    for run in ("long", "ties"):
+        assert trends[run] == pytest.approx(spearmanr(np.arange(lengths[run]), windows[run]).statistic)
+    assert trends[["short", "equal"]].isna().all()
 
 
 def test_runs_that_share_a_configuration_count_once():
