@@ -50,8 +50,8 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """One process more than processors, as one of them mostly waits for a cluster; four at most, for their memory."""
-    return min(len(os.sched_getaffinity(0)) + 1, 4)
+    """Two processes more than processors, as they often wait: for a cluster, for a sweep; six at most, for their memory."""
+    return min(len(os.sched_getaffinity(0)) + 2, 6)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -91,7 +91,7 @@ def _with_run_columns(run: RunResult, varying: Sequence[str], rows: pd.DataFrame
     values |= {"parameters": attributes["parameters"], "status": attributes["status"]}
     values |= {"steps_completed": attributes["steps_completed"], "diverged_at": attributes.get("diverged_at", math.nan)}
     values |= {name: run.final(name) for name in EPOCH_SERIES}
-    return pd.concat([pd.DataFrame([values] * len(rows), index=rows.index), rows], axis=1)
+    return pd.concat([pd.DataFrame([values] * len(rows), index=rows.index, columns=list(values)), rows], axis=1)
 
 
 def _mixes_text_and_numbers(key: str, runs: Sequence[RunResult]) -> bool:

@@ -88,6 +88,7 @@ def test_interrupted_is_uninterrupted(train, changes):
     same_store(train("whole", changes), train("interrupted", changes, stops))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler, g++")
 def test_a_compiled_run_is_repeatable_whichever_batch_size_comes_first(train):
     changes = {"model": {"name": "mlp", "depth": 2, "width": 8}, "training": {"compile": True, "steps": 40}}
