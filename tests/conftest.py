@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
-from tiny import snakemake
+from tiny import whole_sweep
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
@@ -76,7 +76,7 @@ def swept(tmp_path_factory):
     with (shared / "swept.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            finished = snakemake(folder, "--verbose")
+            finished = whole_sweep(folder, "--verbose")
             assert finished.returncode == 0, finished.stderr
             assert f"The page: {folder}/results/tiny/index.html" in finished.stderr
             done.write_text(finished.stderr)
