@@ -4,6 +4,7 @@ What takes seconds to import is imported in the fixtures, so that tests which ne
 """
 
 import fcntl
+import gc
 import os
 import random
 import shutil
@@ -41,6 +42,12 @@ def pytest_collection_modifyitems(items):
         rank = next((rank for rank, name in enumerate(FIRST) if item.get_closest_marker(name)), len(FIRST))
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
     items.sort(key=lambda item: ranks[item.path])
+
+
+def pytest_collection_finish():
+    """What the imports have made stays: the search for garbage passes it by from now on."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -16,9 +16,7 @@ from pathlib import Path
 from unittest import mock
 
 _READY = multiprocessing.get_context("forkserver")
-_READY.set_forkserver_preload(
-    ["prepared", "anodiff.training", "pandas", "snakemake.cli", "snakemake_executor_plugin_slurm", "anodiff.sweep.runs"]
-)
+_READY.set_forkserver_preload(["prepared"])
 
 
 def forked(main, *arguments, cwd, **environment):
