@@ -4,6 +4,7 @@ What takes seconds to import is imported in the fixtures, so that tests which ne
 """
 
 import fcntl
+import gc
 import os
 import random
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
-from tiny import snakemake
+from tiny import whole_sweep
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
@@ -43,6 +44,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: ranks[item.path])
 
 
+def pytest_collection_finish():
+    """What the imports have made stays: the search for garbage passes it by from now on."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_terminal_summary(terminalreporter):
     seconds, seed = (os.environ[f"ANODIFF_TEST_{name}"] for name in ("SECONDS", "SEED"))
     terminalreporter.write_line(f"Random faults for {seconds} s; the same again with ANODIFF_TEST_SEED={seed}")
@@ -50,8 +57,8 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """One process more than processors, as one of them mostly waits for a cluster; four at most, for their memory."""
-    return min(len(os.sched_getaffinity(0)) + 1, 4)
+    """Two processes more than processors, as they often wait: for a cluster, for a sweep; six at most, for their memory."""
+    return min(len(os.sched_getaffinity(0)) + 2, 6)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -76,7 +83,7 @@ def swept(tmp_path_factory):
     with (shared / "swept.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            finished = snakemake(folder, "--verbose")
+            finished = whole_sweep(folder, "--verbose")
             assert finished.returncode == 0, finished.stderr
             assert f"The page: {folder}/results/tiny/index.html" in finished.stderr
             done.write_text(finished.stderr)

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from forks import forked
+from forks import forked, standing_by
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "tests" / "configs" / "tiny.yaml"
@@ -20,9 +20,15 @@ def arguments_of(folder, config, *arguments):
     return [*map(str, arguments), "--directory", str(folder), "--configfile", str(config)]
 
 
-def snakemake(folder, *arguments, config=TINY):
+def snakemake(folder, *arguments, config=TINY, **environment):
     """Run the project's workflow with its results under ``folder``, in a forked process; return as `subprocess.run` does."""
-    return forked("snakemake.cli:main", *arguments_of(folder, config, *arguments), cwd=ROOT, **ENVIRONMENT)
+    return forked("snakemake.cli:main", *arguments_of(folder, config, *arguments), cwd=ROOT, **ENVIRONMENT, **environment)
+
+
+def whole_sweep(folder, *arguments, config=TINY):
+    """Do the same where many jobs follow; all but the trainings are forked as well."""
+    with standing_by() as environment:
+        return snakemake(folder, *arguments, config=config, **environment)
 
 
 def dry_run(folder, *arguments, config=TINY):

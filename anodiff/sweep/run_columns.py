@@ -60,7 +60,8 @@ def with_run_columns(runs: Sequence[RunResult], tables: Sequence[pd.DataFrame]) 
     keys = dict.fromkeys(key for run in runs for key in run.settings if key not in usual)
     varying = [key for key in keys if len({repr(run.settings.get(key)) for run in runs}) > 1]
     parts = [_with_run_columns(run, varying, rows) for run, rows in zip(runs, tables, strict=True)]
-    table = pd.concat(parts, ignore_index=True)
+    with_rows = [part for part in parts if len(part)]  # the columns of the others have no type
+    table = pd.concat(with_rows or parts, ignore_index=True)
     for key in varying:
         if _mixes_text_and_numbers(key, runs):
             table[key] = table[key].map(str, na_action="ignore")
@@ -91,7 +92,7 @@ def _with_run_columns(run: RunResult, varying: Sequence[str], rows: pd.DataFrame
     values |= {"parameters": attributes["parameters"], "status": attributes["status"]}
     values |= {"steps_completed": attributes["steps_completed"], "diverged_at": attributes.get("diverged_at", math.nan)}
     values |= {name: run.final(name) for name in EPOCH_SERIES}
-    return pd.concat([pd.DataFrame([values] * len(rows), index=rows.index), rows], axis=1)
+    return pd.concat([pd.DataFrame([values] * len(rows), index=rows.index, columns=list(values)), rows], axis=1)
 
 
 def _mixes_text_and_numbers(key: str, runs: Sequence[RunResult]) -> bool:

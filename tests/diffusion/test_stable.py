@@ -104,6 +104,7 @@ def test_quantiles_give_a_rough_scale_for_any_shape(alpha, beta):
     assert scale == pytest.approx(3, rel=0.3)  # the table has few skewnesses; without it the error is 4.5 times as large
 
 
+@pytest.mark.long
 def test_a_sample_is_nearly_as_likely_under_the_fit_as_under_the_most_likely_law():
     alpha, beta = 1.4, 0.5
     values = sample(alpha, beta, 100, 3, 2.0)
@@ -175,6 +176,7 @@ def scaled_by_step(alpha, steps, number, random):
     return 1 + 2 * math.sqrt(2) * np.sqrt(variances) * random.normal(size=(steps, number))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("draw", [independent, scaled_by_step])
 @pytest.mark.parametrize("alpha", [1.0, 1.5, 2.0])
 def test_intervals_cover_the_law_at_their_nominal_rate(draw, alpha):

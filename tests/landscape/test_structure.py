@@ -78,6 +78,7 @@ def test_losses_that_are_not_finite_are_left_out():
     assert fit_structure(RADII, squared["difference"], 0.0, 0).exponent.value == pytest.approx(2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("directions", [4, 8])
 def test_intervals_over_few_directions_cover(directions):
     radii = np.array([1, 2, 4, 8, 16, 32, 64])

@@ -10,6 +10,7 @@ from anodiff.simulation.surfaces import bowl, fractional_surface
 from anodiff.simulation.surfaces.fractal import METHODS, boxes, differences, roughness_of
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("hurst", [0.2, 0.5, 0.9])
 def test_intervals_hold_the_hurst_exponent_of_profiles(method, hurst):
@@ -20,6 +21,7 @@ def test_intervals_hold_the_hurst_exponent_of_profiles(method, hurst):
     assert all(one.dimension.low <= one.dimension.high for one in found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", METHODS)
 def test_intervals_hold_the_hurst_exponent_of_surfaces(method):
     found = [roughness_of(fractional_surface(33, seed, hurst=0.6).heights, method) for seed in range(20)]

@@ -11,8 +11,10 @@ from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreMissingError
 from anodiff.sweep import tables
+from anodiff.sweep.claims import claim_rows
+from anodiff.sweep.connections import LANDSCAPE_COLUMNS
 from anodiff.sweep.results import read_run, read_runs
-from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS
+from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS, with_run_columns
 from anodiff.sweep.tables import TABLES, configuration_table, ensemble_table, exponents_table, tails_table, write_tables
 
 
@@ -97,6 +99,16 @@ def test_a_diverged_run_has_its_rows_with_the_reason(make_run):
     assert diverged["note"].isna().tolist() == [True, False, False]
     assert diverged["note"].iloc[1] == "the run diverged at step 25, before the window's end"
     assert table["diverged_at"].isna().tolist() == [True] * 3 + [False] * 3
+
+
+def test_a_table_without_rows_keeps_its_columns(make_run):
+    """As of landscapes, where the only run with full weights has diverged."""
+    runs = read_runs([make_run()])
+    whole = exponents_table(runs)
+    assert list(with_run_columns(runs, [runs[0].exponents.head(0)])) == list(whole)
+    landscape = with_run_columns(runs, [pd.DataFrame(columns=list(LANDSCAPE_COLUMNS))])
+    claims = claim_rows(whole, tails_table(runs), landscape)
+    assert (claims.loc[claims["claim"] == 4, "verdict"] == "not measured").all()
 
 
 def test_csv_and_parquet_hold_the_same_table(make_run, tmp_path):

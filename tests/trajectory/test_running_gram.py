@@ -108,7 +108,7 @@ def test_the_matrix_is_that_of_the_points_and_of_the_geometry_of_the_stored_path
 
 
 def test_long_sums_of_small_steps_keep_their_digits(tmp_path):
-    points = walk(300, 300_000)
+    points = walk(100, 300_000)
     none = recorded(tmp_path / "none.zarr", points, weights="none")
     updates = np.diff(points, axis=0).astype(np.float64)
     assert_within(open_trajectory(none).gram(0), updates @ updates.T, 2e-7)

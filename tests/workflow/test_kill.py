@@ -24,6 +24,9 @@ from anodiff.settings.run import RunSettings
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 
+#: The delicate moments that are not left to the long tests: in the middle of a file, and just before one takes its place.
+SOON = ("within checkpoint", "within weights", "before checkpoint", "before publishing")
+
 #: A run of half a second, of a network and an optimiser with much to remember, whose weights fill several files.
 RUN = {
     "data": {"name": "digits", "shift": 1, "noise": 0.5},
@@ -99,7 +102,7 @@ def test_a_run_killed_at_random_moments_is_the_undisturbed_run(execute, undistur
     assert any("resuming at step" in log.read_text() for log in tmp_path.glob("run*/log"))
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", [pytest.param(each, marks=() if each in SOON else pytest.mark.long) for each in MOMENTS])
 def test_a_run_killed_at_a_delicate_moment_is_the_undisturbed_run(execute, undisturbed, run, moment):
     log, output = run / "log", run / "trajectory.zarr"
     for number in (1, 3) if "checkpoint" in moment else (1,):
@@ -122,6 +125,7 @@ def short(execute, tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("stage", "settings"),
     [
@@ -148,6 +152,7 @@ def test_a_measurement_of_the_landscape_goes_on_behind_the_last_part_that_was_do
     assert not unfinished.exists()
 
 
+@pytest.mark.long
 def test_slices_of_the_landscape_go_on_in_the_plane_that_was_cut_off(execute, short):
     assert execute("geometry", short / "trajectory.zarr", log=short / "log")["status"] == 0, (short / "log").read_text()
     planes = ["path_first", "random", "gradient"]
@@ -197,9 +202,8 @@ mount -o remount,size=200m "$1"
 """
 
 
-@pytest.mark.parametrize(
-    "small", ["500k", pytest.param("700k", marks=pytest.mark.long), pytest.param("1m", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("small", ["500k", "700k", "1m"])
 def test_a_full_file_system_is_one_line_and_the_run_goes_on_when_there_is_space(undisturbed, run, tmp_path, small):
     mounted = tmp_path / "mounted"
     mounted.mkdir()
@@ -251,6 +255,7 @@ AT_WORK = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.workflow
 def test_a_signal_to_a_job_of_the_workflow_reaches_the_training_and_the_next_attempt_goes_on(tmp_path):
     command = sweep(tmp_path / "swept", "trajectories")

@@ -138,8 +138,8 @@ def test_a_changed_analysis_trains_nothing(swept, changed):
 
 
 def test_changed_formats_draw_again_and_train_and_analyse_nothing(swept, changed):
-    jobs = dry_run(swept, config=changed(lambda config: config.update(figures={"formats": ["svg", "pdf"]})))
-    drawn = {"figures_of_runs": 1, "figures_of_landscapes": 1, "figures_of_model": 1, "run_figure": 4, "page": 1}
+    jobs = dry_run(swept, config=changed(lambda config: config["figures"].update(formats=["svg", "pdf"])))
+    drawn = {"figures_of_runs": 1, "figures_of_landscapes": 1, "figures_of_model": 1, "run_figure": 3, "page": 1}
     assert {rule: count for rule, count in jobs.items() if rule not in ("all", "total")} == drawn
 
 
