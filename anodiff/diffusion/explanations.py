@@ -27,7 +27,7 @@ EXPLANATION_CURVES = RESIDUAL_CURVES | {
 EXPLANATION_COLUMNS = RESIDUAL_COLUMNS | {
     **interval_columns(
         "bowl_against_power_law",
-        "log-likelihood ratio of a power law to relaxation in a bowl, penalised for their parameters; positive favours the power law",
+        "log-likelihood ratio of a power law to relaxation in a bowl, parameters penalised; above 0 a power law wins",
     ),
     **interval_columns(
         "ageing_ratio", "MSD over ageing_lag in the window's first half, divided by that in its second half; 1 if stationary"

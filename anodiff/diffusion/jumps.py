@@ -67,11 +67,11 @@ TAIL_COLUMNS = {
         for number in SUMMED
         for column, meaning in interval_columns(
             f"stable_alpha_sum_{number}",
-            f"standardised_gradient: α of sums of {number} consecutive steps; a stable law keeps α",
+            f"standardised_gradient: α of sums of {number} consecutive steps; stable laws keep α",
         ).items()
     },
     "way_to_gaussian": Column(
-        f"standardised_gradient: (α of sums of {SUMMED[-1]} steps − α) / (2 − α); 0 for a stable law, 1 if the sums are Gaussian"
+        f"standardised_gradient: (α of sums of {SUMMED[-1]} steps − α) / (2 − α); 0: a stable law; 1: Gaussian sums"
     ),
     **interval_columns("stable_beta", "skewness β of the stable law"),
     **interval_columns("stable_scale", "scale γ of the stable law; σ/√2 for a Gaussian", QUANTITY_UNIT),

@@ -44,6 +44,9 @@ RATIO = 2.5
 #: The largest share of independent updates that the mean may take.
 MOST_TAKEN = 0.5
 
+#: Of squared steps, the share that is rounding.
+ROUNDING = 1e-10
+
 #: The fewest lags at which a residual is measured, and the shortest lag of its exponent.
 FEWEST_LAGS, SHORTEST = 3, 3
 
@@ -123,7 +126,7 @@ def slow_functions(updates: int, waves: int = 0) -> FloatArray:
 def without_mean(
     path: PathGeometry, lags: NDArray[np.int64], functions: FloatArray, draws: int, generator: np.random.Generator
 ) -> Residual | None:
-    """Return a path without the mean that `slow_functions` span, and its null; None for too few lags.
+    """Return a path without the mean that `slow_functions` span, and its null; None for too few lags, or if nothing is left.
 
     Cost: O(T² K) for the path and for each draw.
     """
@@ -135,14 +138,12 @@ def without_mean(
         return None
     lags, left = lags[measured], left[measured]
     inner = _projected(path.gram, functions)
-    msd = PathGeometry(inner, path.window).mean_squared_displacement(lags) / left
-    if not (msd > 0).all():
+    if np.trace(inner) <= ROUNDING * np.trace(path.gram):
         return None
+    msd = PathGeometry(inner, path.window).mean_squared_displacement(lags) / left
     signs = generator.choice([-1.0, 1.0], (draws, len(inner)))
     null = _signed_without_mean(inner, signs, functions, sums, lags) / left
-    with np.errstate(divide="ignore"):
-        log_msd = np.log(null)
-    return Residual(lags, msd, NullCurves(np.where(np.isfinite(log_msd), log_msd, np.nan)))
+    return Residual(lags, msd, NullCurves(np.log(null)))
 
 
 def _projected(gram: FloatArray, functions: FloatArray) -> FloatArray:
