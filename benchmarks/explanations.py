@@ -82,9 +82,8 @@ def main():
             path = path_geometry(simulate(seed))
             msd = path.mean_squared_displacement(LAGS)
             rows.append(measure_relaxing_mean(path, LAGS, msd, WIDTH, LONG, 20, np.random.default_rng(seed))[1])
-        means = (
-            np.mean([row[column] for row in rows]) for column in ("beta_residual", "beta_residual_null", "trend_share_long")
-        )
+        wanted = ("beta_residual", "beta_residual_null", "trend_share_long")
+        means = (np.mean([row[column] for row in rows]) for column in wanted)
         small = sum(row["superdiffusion_p_residual"] < 0.5 for row in rows)
         print(f"{name:46s}" + " ".join(f"{mean:6.2f}" for mean in means) + f"   {small} of {len(rows)}")
     print("path: log-likelihood ratio of a power law to relaxation in a bowl: smallest, median, largest")

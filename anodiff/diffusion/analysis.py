@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 KIND = "anodiff diffusion"
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
