@@ -65,15 +65,15 @@ def bowl_against_power_law(
     within = replace(law, first=min(max(law.first, 0.02), 1.98), second=min(max(law.second, 0.02), 1.98))
     spread = np.sqrt(dimension[used])
     errors = relative_covariance(lags[used], within, updates) / (spread[:, None] * spread)
-    root = scipy.linalg.cholesky(errors + RESOLUTION**2 * np.eye(len(tau)), lower=True)
+    identity = np.eye(len(tau))
+    root = scipy.linalg.cholesky(errors + RESOLUTION**2 * identity, lower=True)
+    whitening = scipy.linalg.solve_triangular(root, identity, lower=True)
     power, power_size = _power_law(tau, y, errors)
-    bowl, bowl_size = fit_relaxations(tau, y, root)
+    bowl, bowl_size = fit_relaxations(tau, y, whitening)
 
-    def misfit(curve: FloatArray) -> float:
-        return float((scipy.linalg.solve_triangular(root, y - curve, lower=True) ** 2).sum())
-
-    ratio = 0.5 * (misfit(bowl) - misfit(power)) + 0.5 * (bowl_size - power_size) * math.log(len(tau))
-    error = float(np.linalg.norm(scipy.linalg.solve_triangular(root, bowl - power, lower=True)))
+    misfits = [float(((whitening @ (y - curve)) ** 2).sum()) for curve in (bowl, power)]
+    ratio = 0.5 * (misfits[0] - misfits[1]) + 0.5 * (bowl_size - power_size) * math.log(len(tau))
+    error = float(np.linalg.norm(whitening @ (bowl - power)))
     reach = error * float(scipy.special.ndtri(UPPER))
     return Interval(ratio, ratio - reach, ratio + reach)
 
@@ -89,29 +89,37 @@ def _power_law(tau: FloatArray, y: FloatArray, errors: FloatArray) -> tuple[Floa
     return prefactor + exponent * x, 2
 
 
-def fit_relaxations(tau: FloatArray, log_msd: FloatArray, root: FloatArray) -> tuple[FloatArray, int]:
+def fit_relaxations(tau: FloatArray, log_msd: FloatArray, whitening: FloatArray) -> tuple[FloatArray, int]:
     """Fit Σ_j a_j (1 − e^{−λ_j τ}) to ln Δr², and return the fitted ln Δr² and the number of parameters.
 
     Relaxations are added one at a time: the rate of the next is the one of a grid that, with
-    non-negative amplitudes, fits best; then all rates and amplitudes are fitted together.
+    non-negative amplitudes, fits best to first order; then all rates and amplitudes are fitted together.
 
     Parameters
     ----------
     tau, log_msd
         Shape (lags,).
-    root
-        Cholesky factor of the covariance of ln Δr², lower, shape (lags, lags).
+    whitening
+        Inverse of the Cholesky factor of the covariance of ln Δr², shape (lags, lags).
     """
     grid = np.geomspace(SLOWEST / tau[-1], FASTEST / tau[0], RATES)
+    target = whitening.sum(axis=1)
+
+    def relative(rates: FloatArray) -> FloatArray:
+        """Return 1 − e^{−λτ} over the MSD, in units of the error, shape (lags, rates)."""
+        return np.asarray(whitening @ (-np.expm1(-tau[:, None] * rates) / np.exp(log_msd)[:, None]))
+
+    further = relative(grid)
     rates: FloatArray = np.empty(0)
     best, best_size, lowest = log_msd, 0, math.inf
     for number in range(1, MOST_RELAXATIONS + 1):
-        tried = [_amplitudes(tau, log_msd, root, np.append(rates, rate)) for rate in grid]
+        known = relative(rates)
+        tried = [scipy.optimize.nnls(np.column_stack([known, column]), target) for column in further.T]
         chosen = int(np.argmin([misfit for _, misfit in tried]))
         amplitudes, rates = tried[chosen][0], np.append(rates, grid[chosen])
         start = np.log(np.concatenate([np.maximum(amplitudes, 1e-3 * amplitudes.max()), rates]))
         found = scipy.optimize.least_squares(
-            _residual, start, jac=_jacobian, method="trf", args=(tau, log_msd, root), max_nfev=60,
+            _residual, start, jac=_jacobian, method="trf", args=(tau, log_msd, whitening), max_nfev=60,
             bounds=(np.append(np.full(number, -np.inf), np.full(number, math.log(grid[0] / 2))),
                     np.append(np.full(number, np.inf), np.full(number, math.log(grid[-1] * 2)))),
         )  # fmt: skip
@@ -124,14 +132,6 @@ def fit_relaxations(tau: FloatArray, log_msd: FloatArray, root: FloatArray) -> t
     return best, best_size
 
 
-def _amplitudes(tau: FloatArray, log_msd: FloatArray, root: FloatArray, rates: FloatArray) -> tuple[FloatArray, float]:
-    """Return the non-negative amplitudes that fit best in first order, and the misfit."""
-    relative = -np.expm1(-tau[:, None] * rates) / np.exp(log_msd)[:, None]
-    whitened = scipy.linalg.solve_triangular(root, np.column_stack([relative, np.ones(len(tau))]), lower=True)
-    amplitudes, misfit = scipy.optimize.nnls(whitened[:, :-1], whitened[:, -1])
-    return amplitudes, float(misfit)
-
-
 def _log_curve(parameters: FloatArray, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return ln Σ_j a_j (1 − e^{−λ_j τ}), (lags,), and its derivatives by ln a_j and ln λ_j, (lags, 2J)."""
     amplitudes, rates = np.exp(parameters.reshape(2, -1))
@@ -141,9 +141,9 @@ def _log_curve(parameters: FloatArray, tau: FloatArray) -> tuple[FloatArray, Flo
     return np.log(total), np.hstack([parts, amplitudes * rates * tau[:, None] * decay]) / total[:, None]
 
 
-def _residual(parameters: FloatArray, tau: FloatArray, log_msd: FloatArray, root: FloatArray) -> FloatArray:
-    return np.asarray(scipy.linalg.solve_triangular(root, _log_curve(parameters, tau)[0] - log_msd, lower=True))
+def _residual(parameters: FloatArray, tau: FloatArray, log_msd: FloatArray, whitening: FloatArray) -> FloatArray:
+    return np.asarray(whitening @ (_log_curve(parameters, tau)[0] - log_msd))
 
 
-def _jacobian(parameters: FloatArray, tau: FloatArray, log_msd: FloatArray, root: FloatArray) -> FloatArray:
-    return np.asarray(scipy.linalg.solve_triangular(root, _log_curve(parameters, tau)[1], lower=True))
+def _jacobian(parameters: FloatArray, tau: FloatArray, log_msd: FloatArray, whitening: FloatArray) -> FloatArray:
+    return np.asarray(whitening @ _log_curve(parameters, tau)[1])

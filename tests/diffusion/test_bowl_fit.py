@@ -24,7 +24,7 @@ def compared(points, dimension):
 def test_exact_relaxations_are_found_with_their_number(relaxations):
     tau = LAGS.astype(float)
     exact = np.log(sum(amplitude * (1 - np.exp(-rate * tau)) for amplitude, rate in relaxations))
-    fitted, size = fit_relaxations(tau, exact, 0.02 * np.eye(len(tau)))
+    fitted, size = fit_relaxations(tau, exact, np.eye(len(tau)) / 0.02)
     assert size == 2 * len(relaxations)
     np.testing.assert_allclose(fitted, exact, atol=1e-3)
 
