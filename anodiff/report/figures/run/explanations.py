@@ -32,8 +32,8 @@ def trend(run: RunData) -> Figure | None:
             right.fill_between(lag, low, high, color=window.colour, alpha=0.15, linewidth=0)
         right.axhline(1.0, **GUIDE)
         right.set_ylabel("local exponent β without the mean")
-        low, high = right.get_ylim()
-        right.set_ylim(min(low, 0.8), max(high, 1.2))
+        bottom, top = right.get_ylim()
+        right.set_ylim(min(bottom, 0.8), max(top, 1.2))
         label_sides(right)
         return label_figure(figure, run.result, windows)
 
