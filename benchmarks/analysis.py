@@ -32,7 +32,8 @@ TIMED = {
     "displacement_by_contour": "contour and path dimension",
     "loss_difference_by_distance": "loss roughness",
     "null_curves": "nulls",
-    "_compare_with_nulls": "differences from the nulls",
+    "compare_with_nulls": "differences from the nulls",
+    "other_explanations": "relaxing mean, bowl, ageing, non-Gaussian parameter",
     "_tails": "tails: stable laws, indices, power laws, avalanches",
 }
 

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from anodiff.diffusion.columns import CURVES, EXPONENT_COLUMNS, WINDOW_COLUMNS, raised_flags
 from anodiff.diffusion.excursions import transverse_excursions
+from anodiff.diffusion.explanations import other_explanations
 from anodiff.diffusion.exponents import local_exponents
 from anodiff.diffusion.intervals import Interval
 from anodiff.diffusion.jumps import TAIL_COLUMNS, describe_tails
-from anodiff.diffusion.nulls import NullCurves, null_curves, superdiffusion_p
+from anodiff.diffusion.null_comparison import compare_with_nulls
+from anodiff.diffusion.nulls import null_curves
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.diffusion.window_exponents import WindowExponents, measure_exponents
 from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 KIND = "anodiff diffusion"
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -174,12 +176,14 @@ def _measure(
         draws=settings.null_draws,
         steps_per_epoch=int(per_epoch) if per_epoch else None,  # type: ignore[arg-type]
         generator=np.random.default_rng([number, 1]),
+        dimension=exponents.dimension,
     )
-    null_beta, null_row = _compare_with_nulls(nulls, exponents, curves, lags, settings, long)
+    null_beta, null_row = compare_with_nulls(nulls, exponents, curves["msd"], beta, lags, settings.slope_width, long)
+    explanations, explanation_row = other_explanations(path, lags, curves["msd"], exponents, settings, seed=number)
     if math.isnan(row["beta_long"]):
         row["note"] = f"too short, or too few of its points, for the long lags {settings.long_lags[0]}–{settings.long_lags[1]}"
-    row |= null_row
-    return curves | null_beta, row | {"flags": raised_flags(row, lags[-1] * stride)}
+    row |= null_row | explanation_row
+    return curves | null_beta | explanations, row | {"flags": raised_flags(row, lags[-1] * stride)}
 
 
 def _tails(path: PathGeometry, geometries: Geometries, number: int) -> list[dict[str, Any]]:
@@ -217,45 +221,6 @@ def _exponent_row(
 
 def _with_intervals(named: Mapping[str, Interval]) -> dict[str, float]:
     return {column: value for name, interval in named.items() for column, value in interval.columns(name).items()}
-
-
-def _compare_with_nulls(
-    nulls: dict[str, NullCurves],
-    exponents: WindowExponents,
-    measured_curves: dict[str, NDArray[np.float64]],
-    lags: NDArray[np.int64],
-    settings: AnalysisSettings,
-    long: tuple[float, float],
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
-    """Return the nulls' local exponents, and the columns that compare the window with them."""
-    curves: dict[str, NDArray[np.float64]] = {}
-    row: dict[str, float] = {}
-    beta = measured_curves["beta"]
-    largest = int(np.nanargmax(beta))
-    in_range = (lags >= long[0]) & (lags <= long[1])
-    for name, null in nulls.items():
-        drawn = null.local_exponents(lags, settings.slope_width)
-        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-        curves |= {f"beta_{name}": drawn.mean(axis=0), f"beta_{name}_low": low, f"beta_{name}_high": high}
-        width = exponents.beta_high[largest] - exponents.beta_low[largest]
-        row |= _difference(f"beta_max_{{}}_{name}", Interval(beta[largest], 0, width), drawn[:, largest])
-        if math.isfinite(exponents.long.value) and in_range.sum() > 1:
-            x = np.log(lags[in_range])
-            x -= x.mean()
-            slopes = null.log_msd[:, in_range] @ x / (x @ x)
-            measured = Interval(np.log(measured_curves["msd"][in_range]) @ x / (x @ x), exponents.long.low, exponents.long.high)
-            row |= _difference(f"beta_long_{{}}_{name}", measured, slopes)
-            row[f"beta_long_{name}"] = slopes.mean()
-        row[f"beta_max_{name}"] = drawn[:, largest].mean()
-        if name != "detrended":
-            row[f"superdiffusion_p_{name}"] = superdiffusion_p(np.log(measured_curves["msd"]), null, lags, settings.slope_width)
-    return curves, row
-
-
-def _difference(column: str, measured: Interval, drawn: NDArray[np.float64]) -> dict[str, float]:
-    above = measured.value - drawn.mean()
-    error = math.hypot((measured.high - measured.low) / 3.92, drawn.std())
-    return {column.format("above"): above, column.format("sigma"): above / error if error > 0 else math.nan}
 
 
 def _dataset(

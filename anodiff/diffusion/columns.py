@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from anodiff.diffusion.explanations import EXPLANATION_COLUMNS, EXPLANATION_CURVES
 from anodiff.diffusion.intervals import interval_columns
 from anodiff.diffusion.nulls import NULLS
 from anodiff.storage.columns import COUNT, OPTIMISER_STEPS, TEXT, Column
@@ -23,6 +24,7 @@ CURVES = {
     "effective_dimension": "effective number of directions in which the path moves over the lag, by the scatter of its MSD",
     "update_autocorrelation": "correlation of updates that are a lag apart",
     "excursion_ratio": "mean squared transverse excursion of fragments as long as the lag, divided by their mean squared chord",
+    **EXPLANATION_CURVES,
 } | {
     f"beta_{null}{end}": f"local exponent of the null, {meaning}: {what}"
     for null, what in NULLS.items()
@@ -51,6 +53,9 @@ FEW_SAMPLES = 10
 #: From this step_length_variation on, the window is not one motion.
 UNSTEADY = 1.0
 
+#: From this trend_share_long on, most of the displacement is the mean.
+MOSTLY_TREND = 0.5
+
 #: What a reader of a window's exponents should know first: flag, meaning.
 FLAGS = {
     "few samples": f"fewer than {FEW_SAMPLES} independent samples at the fit's largest lag",
@@ -58,6 +63,10 @@ FLAGS = {
     "outside its interval": "beta_max is outside its own interval, which has no bias from taking a maximum: read the interval",
     "unsteady steps": f"step_length_variation is {UNSTEADY:g} or more: the motion changes within the window",
     "one regime": "a single power law was enough: exponent_second repeats exponent_first",
+    "non-stationary": "beta_max is above 2 and above its ideal gas, which no stationary increments allow",
+    "ageing": "the interval of ageing_ratio excludes 1: the motion slows down or speeds up within the window",
+    "mostly trend": f"trend_share_long is above {MOSTLY_TREND:g}: a mean that relaxes explains most of Δr² at the long lags",
+    "relaxation": "the interval of bowl_against_power_law is below 0: relaxation in a bowl explains the curve better",
 }
 
 #: Columns that say which window, of exponents.csv and tails.csv.
@@ -92,6 +101,7 @@ EXPONENT_COLUMNS = {
         for null, what in NULLS.items()
         if null != "detrended"
     },
+    **EXPLANATION_COLUMNS,
     "step_length_variation": Column("standard deviation of the step lengths divided by their mean"),
     **interval_columns("path_dimension", "path dimension D_f: MSD ~ contour length^(2/D_f), over all pairs of points"),
     **interval_columns("excursion_exponent", "slope of ln excursion² against ln chord²; about 1 for a self-similar path"),
@@ -109,5 +119,9 @@ def raised_flags(row: Mapping[str, Any], last_lag: float) -> str:
         "outside its interval": row["beta_max"] < row["beta_max_low"] or row["beta_max"] > row["beta_max_high"],
         "unsteady steps": row["step_length_variation"] >= UNSTEADY,
         "one regime": row["regimes"] == 1,
+        "non-stationary": row["beta_max"] > 2 and row.get("beta_max_sigma_ideal_gas", 0) > 2,
+        "ageing": row.get("ageing_ratio_low", 1) > 1 or row.get("ageing_ratio_high", 1) < 1,
+        "mostly trend": row.get("trend_share_long", 0) > MOSTLY_TREND,
+        "relaxation": row.get("bowl_against_power_law_high", 0) < 0,
     }
     return "; ".join(name for name in FLAGS if raised[name])

@@ -5,8 +5,11 @@ is compared with an exponential and a log-normal law.
 
 The pitfall: pooled entries of many parameters with different variances look heavy-tailed even if
 each parameter is Gaussian. So gradient entries are described twice: pooled as they are, and
-standardised parameter by parameter. Change in time remains: a variance that falls within the window
-looks heavy-tailed as well.
+standardised parameter by parameter. Change in time remains: a scale that all entries share and that
+changes looks heavy-tailed as well. If it changes from step to step, sums of consecutive steps go to a
+Gaussian, α = 2, where a stable law keeps its α: the standardised entries' sums are described too. If
+it changes slowly, a third description, which divides the entries of each step by their root mean
+square, has α = 2.
 
 Cost: O(T m) for m sampled parameters.
 """
@@ -21,7 +24,7 @@ from numpy.typing import NDArray
 from anodiff.diffusion.avalanches import loss_avalanches, size_growth
 from anodiff.diffusion.intervals import interval_columns
 from anodiff.diffusion.power_law import fit_power_law
-from anodiff.diffusion.stable import MIN_VALUES, fit_stable_with_intervals
+from anodiff.diffusion.stable import MIN_VALUES, fit_stable, fit_stable_with_intervals
 from anodiff.diffusion.tail_comparison import compare_tails
 from anodiff.diffusion.tails import hill, log_moment_index
 from anodiff.storage.columns import COUNT, OPTIMISER_STEPS, TEXT, Column
@@ -33,6 +36,7 @@ QUANTITIES = {
     "gradient": "entries of the mini-batch gradient at sampled parameters, pooled",
     "standardised_gradient": "the same entries, each parameter's minus its median, divided by its interquartile range over "
     "the window",
+    "normalised_gradient": "the standardised entries, those of each step divided by their root mean square",
     "noise_norm": "norm of the gradient noise, at the steps where it was measured",
     "avalanche_size": "sum of |ΔL| over an avalanche: consecutive steps with |ΔL| above one standard deviation",
     "avalanche_duration": "number of steps of an avalanche; for independent ΔL it is geometric (the discrete exponential)",
@@ -40,6 +44,9 @@ QUANTITIES = {
 
 #: The smallest number of avalanches that power laws are fitted to.
 MIN_AVALANCHES = 30
+
+#: Numbers of consecutive steps that are summed.
+SUMMED = (2, 4, 8, 16)
 
 #: Fraction of the values that Hill's estimator takes as the tail, and the number of blocks of its
 #: jackknife.
@@ -55,6 +62,17 @@ TAIL_COLUMNS = {
     ),
     "values": Column("number of values", COUNT),
     **interval_columns("stable_alpha", "tail exponent α of the stable law; 2 is Gaussian"),
+    **{
+        column: meaning
+        for number in SUMMED
+        for column, meaning in interval_columns(
+            f"stable_alpha_sum_{number}",
+            f"standardised_gradient: α of sums of {number} consecutive steps; stable laws keep α",
+        ).items()
+    },
+    "way_to_gaussian": Column(
+        f"standardised_gradient: (α of sums of {SUMMED[-1]} steps − α) / (2 − α); 0: a stable law; 1: Gaussian sums"
+    ),
     **interval_columns("stable_beta", "skewness β of the stable law"),
     **interval_columns("stable_scale", "scale γ of the stable law; σ/√2 for a Gaussian", QUANTITY_UNIT),
     **interval_columns("stable_location", "location δ of the stable law; hardly known near α = 1", QUANTITY_UNIT),
@@ -101,10 +119,13 @@ def describe_tails(
     avalanches = loss_avalanches(losses)
     norms = noise_norms[np.isfinite(noise_norms)]
     known = None if gradients is None else gradients[np.isfinite(gradients).all(axis=1)]
+    single = known if known is None else standardised(known)
+    scaled = single if single is None else normalised(single)
     return [
         _continuous(step_lengths[:, None], seed, "step_length"),
         _gradient(known, seed, "gradient"),
-        _gradient(known if known is None else standardised(known), seed, "standardised_gradient"),
+        _gradient(single, seed, "standardised_gradient") | ({} if single is None else _sums(single, seed)),
+        _gradient(scaled, seed, "normalised_gradient"),
         _continuous(norms[:, None], seed, "noise_norm", "; a smaller recording.noise_every measures more"),
         _avalanche(avalanches.sizes, "avalanche_size") | size_growth(avalanches).columns("size_growth"),
         _avalanche(avalanches.durations, "avalanche_duration", discrete=True)
@@ -123,6 +144,28 @@ def standardised(gradients: FloatArray) -> FloatArray:
     low, middle, high = np.quantile(gradients, [0.25, 0.5, 0.75], axis=0)
     alive = high > low
     return (gradients[:, alive] - middle[alive]) / (high - low)[alive]
+
+
+def normalised(entries: FloatArray) -> FloatArray:
+    """Return the entries of each step over their root mean square, (T', m); steps of zeros are left out."""
+    scale = np.sqrt((entries**2).mean(axis=1, keepdims=True)) if entries.size else np.ones((len(entries), 1))
+    moving = scale[:, 0] > 0
+    return entries[moving] / scale[moving]
+
+
+def _sums(values: FloatArray, seed: int) -> dict[str, float]:
+    """Return α of the sums of consecutive steps, and how far they went towards a Gaussian."""
+    row: dict[str, float] = {}
+    if values.size < MIN_VALUES or values.min() == values.max():
+        return row
+    for number in SUMMED:
+        sums = values[: len(values) // number * number].reshape(-1, number, values.shape[1]).sum(axis=1)
+        alpha = fit_stable_with_intervals(sums, seed=seed).alpha
+        row |= alpha.columns(f"stable_alpha_sum_{number}")
+    single = fit_stable(values.ravel()).alpha
+    if single < 2:
+        row["way_to_gaussian"] = (alpha.value - single) / (2 - single)
+    return row
 
 
 def _gradient(values: FloatArray | None, seed: int, quantity: str) -> dict[str, Any]:

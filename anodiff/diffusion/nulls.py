@@ -2,8 +2,9 @@
 
 Shuffled updates keep the steps and destroy their order in time. Random signs also remove the drift.
 Shuffling within epochs keeps what is slower than an epoch. Detrending removes only the mean update
-(`anodiff.geometry.PathGeometry`). The MSDs of the draws come from `anodiff.geometry.reordered`, which
-forms none of these paths.
+(`anodiff.geometry.PathGeometry`). The ideal gas is a stationary Gaussian path with the same update
+autocorrelation (`anodiff.diffusion.ideal_gas`). The MSDs of the other draws come from
+`anodiff.geometry.reordered`, which forms none of these paths.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from anodiff.diffusion.exponents import local_slopes
+from anodiff.diffusion.ideal_gas import ideal_gas_msd
+from anodiff.diffusion.sampling import effective_dimension
 from anodiff.geometry.reordered import reordered_msd, signed_msd
 from anodiff.storage.types import FloatArray
 
@@ -27,6 +30,7 @@ NULLS = {
     "shuffled": "updates in random order",
     "permuted_within_epoch": "updates in random order within each epoch",
     "sign_randomised": "updates with random signs",
+    "ideal_gas": "a stationary Gaussian path with the same update autocorrelation",
     "detrended": "the mean update subtracted",
 }
 
@@ -69,11 +73,17 @@ def superdiffusion_p(log_msd: FloatArray, null: NullCurves, lags: NDArray[np.int
 
 
 def null_curves(
-    path: PathGeometry, lags: NDArray[np.int64], *, draws: int, steps_per_epoch: int | None, generator: np.random.Generator
+    path: PathGeometry,
+    lags: NDArray[np.int64],
+    *,
+    draws: int,
+    steps_per_epoch: int | None,
+    generator: np.random.Generator,
+    dimension: FloatArray | None = None,
 ) -> dict[str, NullCurves]:
     """Draw each null and return its curves; ``permuted_within_epoch`` needs the length of an epoch.
 
-    Cost: O(T²) per draw.
+    ``dimension`` is the effective dimension at the lags, if it is known already. Cost: O(T²) per draw.
     """
     gram, updates = path.gram, len(path.gram)
     makers: dict[str, Callable[[], FloatArray]] = {
@@ -83,10 +93,15 @@ def null_curves(
     }
     if steps_per_epoch:
         makers["permuted_within_epoch"] = lambda: reordered_msd(gram, path.epoch_order(steps_per_epoch, generator), lags)
-    curves = {}
-    for name, draw in makers.items():
-        msds = [draw() for _ in range(1 if name == "detrended" else draws)]
-        with np.errstate(divide="ignore"):
-            log_msd = np.log(np.array(msds))
-        curves[name] = NullCurves(np.where(np.isfinite(log_msd), log_msd, np.nan))
+    curves = {name: _of_msd([draw() for _ in range(1 if name == "detrended" else draws)]) for name, draw in makers.items()}
+    if dimension is None or not np.isfinite(dimension).all():
+        dimension = effective_dimension(path, lags)
+    curves["ideal_gas"] = _of_msd(ideal_gas_msd(gram, lags, dimension, draws, generator))
     return curves
+
+
+def _of_msd(msds: ArrayLike) -> NullCurves:
+    """Return the curves of MSDs, shape (draws, lags); NaN where an MSD is 0."""
+    with np.errstate(divide="ignore"):
+        log_msd = np.log(np.asarray(msds))
+    return NullCurves(np.where(np.isfinite(log_msd), log_msd, np.nan))

@@ -60,6 +60,31 @@ def signed_msd(gram: FloatArray, signs: FloatArray, lags: ArrayLike) -> FloatArr
     return _msd(lambda first, last: gram[first:last, first:] * signs[first:] * signs[first:last, None], len(gram), lags)
 
 
+def signed_msd_at_short_lags(gram: FloatArray, signs: FloatArray, lags: ArrayLike) -> FloatArray:
+    """Return `signed_msd` for several choices of signs, (draws, T), at lags L far below T, (draws, lags).
+
+    Only products of updates less than the largest lag apart count. Cost: O(T L) for each draw.
+    """
+    lag = np.asarray(lags, np.int64)
+    reach, updates = int(lag.max()), len(gram)
+    padded = np.pad(gram, ((0, 0), (0, reach)))
+    band = np.ndarray((updates, reach), buffer=padded, strides=(padded.strides[0] + padded.strides[1], padded.strides[1]))
+    band = band.copy()  # (k, m): the product of updates k and k + m, 0 beyond the last update
+    band[:, 0] /= 2
+    found = np.empty((len(signs), len(lag)))
+    edge = np.maximum(lag - 1, 0)
+    for msd, own in zip(found, signs, strict=True):
+        later = np.lib.stride_tricks.sliding_window_view(np.pad(own, (0, reach - 1)), reach)
+        products = band * later
+        products *= own[:, None]
+        separated = 2 * products.sum(axis=0)
+        before = np.array([np.trace(products[:reach, ::-1], reach - 1 - last) for last in range(reach)])
+        after = products[::-1][:reach].sum(axis=1)
+        total = _weighted(separated)[lag] - _weighted(2 * before)[edge] - _weighted(2 * after)[edge]
+        msd[:] = np.maximum(total / (updates + 1 - lag), 0.0)
+    return found
+
+
 def _msd(rows: Callable[[int, int], FloatArray], updates: int, lags: ArrayLike) -> FloatArray:
     """Return the MSD at lags; ``rows(first, last)`` are those rows of G, from column ``first``."""
     separated, before, after = np.zeros(updates), np.zeros(updates), np.zeros(updates)

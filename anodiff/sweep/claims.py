@@ -23,6 +23,7 @@ from anodiff.sweep.clusters import CLUSTERS, ENOUGH_SEEDS, cluster_column, judge
 from anodiff.sweep.hypothesis_tests import (
     CONTRADICTS,
     NOT_MEASURED,
+    SUPPORTS,
     Judgement,
     Row,
     combined_verdict,
@@ -30,6 +31,7 @@ from anodiff.sweep.hypothesis_tests import (
     too_few,
     without_chance_contradictions,
 )
+from anodiff.sweep.jump_claims import jump_parts
 from anodiff.sweep.landscape_claims import landscape_parts, walker_parts
 from anodiff.sweep.seeds import comparable_windows
 
@@ -130,8 +132,10 @@ def early_and_late(exponents: pd.DataFrame) -> pd.DataFrame:
 
     Columns: ``group`` and ``seed``; ``early`` and ``late``, the exponent over the long lags in the first and the last
     window; for each, ``_above``, the difference from the null of random signs; ``early_order``, the
-    share of draws of the null of random order that are as superdiffusive; ``trend``, the rank
-    correlation of the largest exponent with the waiting time.
+    share of draws of the null of random order that are as superdiffusive; ``early_residual``, the same
+    for the path without a relaxing mean, and ``early_share``, the share of Δr² that is this mean;
+    ``trend``, the rank correlation of the largest exponent with the waiting time; ``late_law``, the
+    log-likelihood ratio of a power law to relaxation in a bowl. A column that the table lacks is NaN.
     """
     import pandas as pd
 
@@ -147,11 +151,19 @@ def early_and_late(exponents: pd.DataFrame) -> pd.DataFrame:
             "early": first["beta_long"],
             "early_above": first["beta_long_above_sign_randomised"],
             "early_order": first["superdiffusion_p_shuffled"],
+            "early_residual": _column(first, "superdiffusion_p_residual"),
+            "early_share": _column(first, "trend_share_long"),
             "trend": _trends(windows),
             "late": last["beta_long"],
             "late_above": last["beta_long_above_sign_randomised"],
+            "late_law": _column(last, "bowl_against_power_law"),
         }
     )
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column; NaN throughout if the table is of a version without it."""
+    return table[name] if name in table else table["waiting_time"] * math.nan
 
 
 def diffusion_parts(exponents: pd.DataFrame) -> list[Row]:
@@ -168,6 +180,12 @@ def _diffusion_parts(runs: pd.DataFrame) -> list[Row]:
     ordered = judge_runs(order, order - 0.5, names, claimed=-1, beyond=0.5, against=one_half)
     falling = judge_runs(runs["trend"], runs["trend"], names, claimed=-1, beyond=0, against="no trend")
     late = judge_runs(runs["late"], runs["late_above"], names, claimed=-1, beyond=1, against=signs)
+    residual, law = runs["early_residual"], runs["late_law"]
+    left = judge_runs(
+        residual, residual - 0.5, names, claimed=-1, beyond=0.5,
+        against="one half, as for what is left without the mean, with random signs",
+    )  # fmt: skip
+    power = judge_runs(law, law, names, claimed=1, beyond=0, against="relaxation in a bowl")
     trend = "rank correlation of the largest exponent with the waiting time within a run, median"
     return [
         early.row("exponent over the long lags of the first window, median", "beta_long"),
@@ -175,9 +193,30 @@ def _diffusion_parts(runs: pd.DataFrame) -> list[Row]:
             "share of the first window's updates in random order that are as superdiffusive at some lag, median",
             "superdiffusion_p_shuffled", "random order keeps the window's drift and destroys everything else",
         ),
+        left.row(
+            "the same without a mean that relaxes, against what is left with random signs, median", "superdiffusion_p_residual",
+            "; ".join(filter(None, [
+                _rival(left, "relaxation explains the early superdiffusion as well"), _share(runs["early_share"])
+            ])),
+        ),
         falling.row(trend, "beta_max"),
         late.row("exponent over the long lags of the last window, median", "beta_long"),
+        power.row(
+            "log-likelihood ratio of a power law to relaxation in a bowl, last window, median", "bowl_against_power_law",
+            _rival(power, "relaxation in a bowl explains the late subdiffusion as well"),
+        ),
     ]  # fmt: skip
+
+
+def _rival(judged: Judgement, words: str) -> str:
+    """Return the words if something was measured that does not support the claim."""
+    return "" if judged.verdict in {SUPPORTS, NOT_MEASURED} else words
+
+
+def _share(shares: pd.Series) -> str:
+    """Return the median share of the relaxing mean in words; nothing if it is unknown."""
+    share = shares.median()
+    return "" if math.isnan(share) else f"share of the mean in Δr² over the long lags: {share:.2f}"
 
 
 def _trends(windows: pd.DataFrame) -> pd.Series:
@@ -198,7 +237,7 @@ def _trends(windows: pd.DataFrame) -> pd.Series:
 def strata_parts(exponents: pd.DataFrame) -> list[Row]:
     """Return claim 1 as a whole for each model, with and without shortcuts, each batch size and each learning rate.
 
-    Its four parts are tested in every stratum. By chance alone, one of all these tests contradicts
+    Its parts are tested in every stratum. By chance alone, one of all these tests contradicts
     in at most 5 % of sweeps.
     """
     of_runs = early_and_late(exponents)
@@ -223,11 +262,12 @@ def strata_parts(exponents: pd.DataFrame) -> list[Row]:
 
 def _judge_claim_1(runs: pd.DataFrame, parts: list[Row]) -> Judgement:
     """Return claim 1 over some runs: the share of clusters that show all of it, and the p-value that decides."""
-    runs = runs.dropna()
+    runs = runs.drop(columns="early_share").dropna()
     if not len(runs):
         return not_measured("; ".join(dict.fromkeys(part["note"] for part in parts if part["verdict"] == NOT_MEASURED)))
     show = (runs["early"] > 1) & (runs["late"] < 1) & (runs["trend"] < 0)
     show &= (runs["early_above"] > 0) & (runs["early_order"] < 0.5) & (runs["late_above"] < 0)
+    show &= (runs["early_residual"] < 0.5) & (runs["late_law"] > 0)
     by = cluster_column(runs)
     clusters = show.groupby(runs.index if by == "run" else runs[by]).median() > 0.5
     share = scipy.stats.binomtest(int(clusters.sum()), len(clusters))
@@ -243,36 +283,3 @@ def _judge_claim_1(runs: pd.DataFrame, parts: list[Row]) -> Judgement:
         verdict,
         note + too_few(len(clusters), ENOUGH_SEEDS),
     )
-
-
-def jump_parts(tails: pd.DataFrame) -> list[Row]:
-    """Return the parts of claim 3: standardised gradients and step lengths. The value of a run is its median over windows."""
-    names = names_of_runs(tails)
-
-    def over_windows(quantity: str, column: str) -> pd.Series:
-        rows = tails[tails["quantity"] == quantity]
-        return rows.groupby("run")[column].median()
-
-    def tail_ratio(quantity: str) -> Judgement:
-        values = over_windows(quantity, "against_exponential")
-        return judge_runs(values, values, names, claimed=1, beyond=0, against="an exponential tail")
-
-    gradients = "standardised_gradient"
-    stable = judge_runs(
-        over_windows(gradients, "stable_alpha"), over_windows(gradients, "stable_alpha_high") - 2, names, claimed=-1, beyond=2,
-        against="2 (Gaussian), by the upper ends of the runs' intervals",
-    )  # fmt: skip
-    hill = over_windows(gradients, "hill_index").median()
-    variance = "exists" if hill > 2 else "need not exist"
-    ratio = "Vuong's ratio of a power-law tail to an exponential one"
-    return [
-        stable.row(
-            "stable exponent of gradients, standardised for each parameter, median", "stable_alpha",
-            "a variance that changes within the window lowers it too",
-        ),
-        tail_ratio(gradients).row(
-            f"{ratio}, of these gradients, median", "against_exponential",
-            "" if math.isnan(hill) else f"Hill's index is {hill:.2g}: the variance {variance}",
-        ),
-        tail_ratio("step_length").row(f"{ratio}, of step lengths, median", "against_exponential"),
-    ]  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import levy_stable
 
 from anodiff.diffusion.avalanches import loss_avalanches, size_growth
-from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS, describe_tails, standardised
+from anodiff.diffusion.jumps import QUANTITIES, SUMMED, TAIL_COLUMNS, describe_tails, normalised, standardised
 
 STEPS, ENTRIES = 400, 60
 
@@ -46,6 +46,46 @@ def test_heavy_tailed_entries_stay_heavy_tailed_if_standardised(generator):
         assert single[f"{name}_low"] < 1.5 < single[f"{name}_high"]
     assert single["power_law_exponent"] == pytest.approx(2.5, abs=0.25)
     assert single["values"] == STEPS * ENTRIES
+
+
+def autocorrelated(generator, memory):
+    """Log-scales of steps with a correlation of ``memory`` from one to the next."""
+    kicks = generator.normal(size=STEPS)
+    for step in range(1, STEPS):
+        kicks[step] = memory * kicks[step - 1] + math.sqrt(1 - memory**2) * kicks[step]
+    return 0.6 * kicks[:, None]
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.98])
+def test_gaussian_entries_whose_common_scale_fluctuates_are_gaussian_if_normalised(generator, memory):
+    entries = np.exp(autocorrelated(generator, memory)) * generator.normal(size=(STEPS, ENTRIES))
+    rows = described(entries)
+    assert rows["standardised_gradient"]["stable_alpha"] < 1.85
+    assert rows["normalised_gradient"]["stable_alpha_high"] == 2
+    if not memory:  # sums of steps with scales of their own are Gaussian, those of a slow scale are not
+        assert rows["standardised_gradient"]["way_to_gaussian"] > 0.7
+        assert rows["standardised_gradient"]["stable_alpha_sum_16"] > 1.9
+
+
+def test_sums_of_finite_variance_go_to_a_gaussian_and_stable_ones_do_not():
+    generator = np.random.default_rng(5)
+    own_scales = np.exp(0.6 * generator.normal(size=(STEPS, ENTRIES))) * generator.normal(size=(STEPS, ENTRIES))
+    rows = described(own_scales)
+    assert rows["normalised_gradient"]["stable_alpha_high"] < 1.8  # each entry has a scale of its own
+    assert rows["standardised_gradient"]["way_to_gaussian"] > 0.7
+    stable = described(levy_stable.rvs(1.5, 0, size=(STEPS, ENTRIES), random_state=3))
+    assert stable["normalised_gradient"]["stable_alpha_high"] < 1.7
+    assert abs(stable["standardised_gradient"]["way_to_gaussian"]) < 0.3
+    for number in SUMMED:
+        low, high = (stable["standardised_gradient"][f"stable_alpha_sum_{number}_{end}"] for end in ("low", "high"))
+        assert low < 1.5 < high
+
+
+def test_normalised_entries_of_a_step_have_a_mean_square_of_one(generator):
+    values = generator.normal(size=(50, 4)) * np.arange(50)[:, None]
+    found = normalised(values)
+    assert found.shape == (49, 4)  # the first step is 0
+    np.testing.assert_allclose((found**2).mean(axis=1), 1)
 
 
 def test_standardising_removes_units_offsets_and_dead_parameters(generator):

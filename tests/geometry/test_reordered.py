@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anodiff.geometry import PathGeometry, path_geometry
-from anodiff.geometry.reordered import ROWS, reordered_msd, signed_msd
+from anodiff.geometry.reordered import ROWS, reordered_msd, signed_msd, signed_msd_at_short_lags
 from anodiff.simulation.processes import fractional_brownian
 from anodiff.trajectory.windows import Window
 
@@ -32,6 +32,14 @@ def test_the_msd_of_updates_with_other_signs_is_that_of_their_path(updates):
     signs = np.random.default_rng(0).choice([-1.0, 1.0], updates)
     slow = path.sign_randomised(np.random.default_rng(0)).mean_squared_displacement(lags)
     np.testing.assert_allclose(signed_msd(path.gram, signs, lags), slow, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("updates", "largest"), [(1, 1), (2, 1), (3, 3), (50, 1), (50, 2), (300, 40)])
+def test_short_lags_need_only_products_of_near_updates(updates, largest):
+    path, lags = draw_path(updates), np.arange(1, largest + 1)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (3, updates))
+    slow = [signed_msd(path.gram, own, lags) for own in signs]
+    np.testing.assert_allclose(signed_msd_at_short_lags(path.gram, signs, lags), slow, rtol=1e-10)
 
 
 def test_updates_in_their_own_order_have_the_msd_of_the_path():

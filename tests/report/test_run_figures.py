@@ -20,6 +20,7 @@ from anodiff.report.figures.drawing import draw_run
 from anodiff.report.figures.lag_panels import chi_squared_scatter
 from anodiff.report.figures.run import ageing as run_ageing
 from anodiff.report.figures.run import diffusion as run_diffusion
+from anodiff.report.figures.run import explanations as run_explanations
 from anodiff.report.figures.run import loss as run_loss
 from anodiff.report.figures.run import maps as run_map
 from anodiff.report.figures.run import path as run_path
@@ -115,6 +116,21 @@ def test_the_null_panels_show_each_window_s_own_nulls(run):
         for name in ("beta", "beta_shuffled", "beta_sign_randomised"):
             values = run.result.curves[name].values[window]
             np.testing.assert_array_equal(line(panel, f"{window}:{name}").get_ydata(), values[np.isfinite(values)])
+
+
+def test_rival_explanations_are_the_curves_of_the_store(run):
+    for figure, names in (
+        (run_explanations.trend(run), ("trend_share", "beta_residual")),
+        (run_explanations.increments(run), ("non_gaussian", "update_autocorrelation")),
+    ):
+        for panel, name in zip(figure.get_axes(), names, strict=True):
+            for window in range(3):
+                values = run.result.curves[name].values[window]
+                known = np.isfinite(values)
+                assert known.any()
+                drawn = line(panel, f"{name}:{window}")
+                np.testing.assert_array_equal(drawn.get_xdata(), run.result.curves["lag"].values[known])
+                np.testing.assert_array_equal(drawn.get_ydata(), values[known])
 
 
 def test_the_map_shows_every_window_and_marks_where_the_interval_contains_1(run):

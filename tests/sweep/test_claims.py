@@ -87,8 +87,11 @@ def verdicts(table):
     return {number: combined_verdict(rows["verdict"]) for number, rows in table.groupby("claim")}
 
 
-def exponents_of(early, late, *, runs=8, order=0.05, model="mlp"):
-    """Rows of five windows a run, whose exponents go evenly from early to late; the null of random signs has 1."""
+def exponents_of(early, late, *, runs=8, order=0.05, residual=0.05, law=6.0, model="mlp"):
+    """Rows of five windows a run, whose exponents go evenly from early to late; the null of random signs has 1.
+
+    ``order`` and ``residual`` are the p-values of random order and of the path without a relaxing mean, ``law`` is the
+    ratio of a power law to relaxation."""
     random = np.random.default_rng(0)
     rows = []
     for run in range(runs):
@@ -96,6 +99,7 @@ def exponents_of(early, late, *, runs=8, order=0.05, model="mlp"):
             row = {"run": f"{model}-{run}", "model": model, "batch_size": 64, "learning_rate": 0.1, "status": "complete"}
             row |= {"window": window, "waiting_time": 1000 * window, "length": 1000, "stride": 1, "beta_max": beta + 0.1}
             row |= {"beta_long": beta, "beta_long_above_sign_randomised": beta - 1, "superdiffusion_p_shuffled": order}
+            row |= {"superdiffusion_p_residual": residual, "trend_share_long": 0.25, "bowl_against_power_law": law}
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -109,15 +113,17 @@ def no_tails():
 @pytest.mark.parametrize(
     ("exponents", "expected"),
     [
-        (exponents_of(1.5, 0.8), ["supports"] * 4),
-        (exponents_of(1.5, 0.8, runs=5), ["undecided"] * 4),
-        (exponents_of(0.8, 1.5), ["contradicts", "supports", "contradicts", "contradicts"]),
-        (exponents_of(1.5, 1.2), ["supports", "supports", "supports", "contradicts"]),
-        (exponents_of(1.5, 0.8, order=0.7), ["supports", "contradicts", "supports", "supports"]),
+        (exponents_of(1.5, 0.8), ["supports"] * 6),
+        (exponents_of(1.5, 0.8, runs=5), ["undecided"] * 6),
+        (exponents_of(0.8, 1.5), ["contradicts", "supports", "supports", "contradicts", "contradicts", "supports"]),
+        (exponents_of(1.5, 1.2), ["supports", "supports", "supports", "supports", "contradicts", "supports"]),
+        (exponents_of(1.5, 0.8, order=0.7), ["supports", "contradicts", "supports", "supports", "supports", "supports"]),
+        (exponents_of(1.5, 0.8, residual=1), ["supports", "supports", "contradicts", "supports", "supports", "supports"]),
+        (exponents_of(1.5, 0.8, law=-8), ["supports", "supports", "supports", "supports", "supports", "contradicts"]),
     ],
-    ids=["the study's", "five runs", "reversed", "never subdiffusive", "drift alone"],
+    ids=["the study's", "five runs", "reversed", "never subdiffusive", "drift alone", "a relaxing mean", "a bowl"],
 )
-def test_the_first_claim_has_four_parts_each_judged_by_itself(exponents, expected):
+def test_the_first_claim_has_parts_each_judged_by_itself(exponents, expected):
     table = claim_rows(exponents, no_tails())
     assert table[table["claim"] == 1]["verdict"].tolist() == expected
 
@@ -236,18 +242,34 @@ def test_a_landscape_is_rough_where_its_exponent_is_below_two_with_the_interval(
     assert table[table["claim"] == 4]["verdict"].tolist() == expected
 
 
-def tails_of(alpha, high, ratio):
+def tails_of(alpha, high, ratio, way=0.0):
     rows = [
         {"run": f"run {run}", "status": "complete", "quantity": quantity, "stable_alpha": alpha, "stable_alpha_high": high}
-        | {"hill_index": 2.5, "against_exponential": ratio + 0.01 * run}
+        | {"hill_index": 2.5, "against_exponential": ratio + 0.01 * run, "way_to_gaussian": way}
         for run in range(8)
-        for quantity in ("step_length", "gradient", "standardised_gradient")
+        for quantity in ("step_length", "gradient", "standardised_gradient", "normalised_gradient")
     ]
     return pd.DataFrame(rows)
 
 
 def test_gradients_whose_interval_holds_a_gaussian_are_not_heavy_tailed():
     heavy = claim_rows(exponents_of(1.5, 0.8), tails_of(1.7, 1.8, 3))
-    assert heavy[heavy["claim"] == 3]["verdict"].tolist() == ["supports"] * 3
-    gaussian = claim_rows(exponents_of(1.5, 0.8), tails_of(1.99, 2.0, -4))
-    assert gaussian[gaussian["claim"] == 3]["verdict"].tolist() == ["undecided", "contradicts", "contradicts"]
+    assert heavy[heavy["claim"] == 3]["verdict"].tolist() == ["supports"] * 4
+    gaussian = claim_rows(exponents_of(1.5, 0.8), tails_of(1.99, 2.0, -4, way=0.8))
+    assert gaussian[gaussian["claim"] == 3]["verdict"].tolist() == ["undecided", "contradicts", "contradicts", "contradicts"]
+
+
+def test_what_relaxation_explains_is_said_in_words():
+    table = claim_rows(exponents_of(1.5, 0.8, residual=1, law=-8), no_tails())
+    notes = table[table["claim"] == 1].set_index("measure")["note"]
+    assert "relaxation explains the early superdiffusion as well" in notes["superdiffusion_p_residual"]
+    assert "share of the mean in Δr² over the long lags: 0.25" in notes["superdiffusion_p_residual"]
+    assert "relaxation in a bowl explains the late subdiffusion as well" in notes["bowl_against_power_law"]
+    assert not table["note"].str.contains("as well").sum() > 2
+
+
+def test_tables_of_a_version_without_a_column_have_parts_that_are_not_measured():
+    old = exponents_of(1.5, 0.8).drop(columns=["superdiffusion_p_residual", "trend_share_long", "bowl_against_power_law"])
+    table = claim_rows(old, no_tails())
+    assert table[table["claim"] == 1]["verdict"].tolist().count("not measured") == 2
+    assert verdicts(table)[1] == "undecided"

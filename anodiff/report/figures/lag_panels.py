@@ -24,6 +24,7 @@ NULL_LINES = {
     "shuffled": (CONFIGURATIONS[1], "in random order"),
     "permuted_within_epoch": (CONFIGURATIONS[0], "in random order within each epoch"),
     "sign_randomised": (CONFIGURATIONS[2], "with random signs"),
+    "ideal_gas": (CONFIGURATIONS[3], "Gaussian, of the same autocorrelation"),
     "detrended": (QUIET, "mean update subtracted"),
 }
 
@@ -32,6 +33,7 @@ NULL_DASHES: dict[str, Any] = {
     "shuffled": (0, (4, 1.5)),
     "permuted_within_epoch": (0, (4, 1.2, 1, 1.2)),
     "sign_randomised": (0, (1.5, 1.2)),
+    "ideal_gas": (0, (6, 1.5, 1, 1.5, 1, 1.5)),
     "detrended": ":",
 }
 

@@ -38,7 +38,7 @@ TOPICS = (
         "Diffusion",
         (1, 2),
         ("msd", "beta", "beta_map", "nulls", "exponents", "dependence"),
-        ("msd", "beta", "nulls", "beta_map"),
+        ("msd", "beta", "nulls", "trend", "increments", "beta_map"),
     ),
     Topic("ageing", "Ageing and long lags", (1,), ("ageing", "long_lags", "ergodicity"), ("ageing", "long_lags")),
     Topic("shape", "Geometry of the path", (4,), ("contour", "loss_difference"), ("contour", "msl", "excursion")),

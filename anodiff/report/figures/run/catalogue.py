@@ -32,6 +32,23 @@ RUN_FIGURES = {
         f"so the dotted line falls at long lags. {EIGHT}",
         "run.diffusion.nulls",
     ),
+    "trend": FigureKind(
+        "A mean that relaxes, and what is left",
+        "Left: share of Δr² that is a smooth mean which relaxes, as the way down into a bowl; the rest is "
+        "fluctuation. Slower fluctuation counts as mean, so superdiffusive motion has a share too. Right: local "
+        "exponent β of the path without this mean, at the lags at which the two can be told apart. Shaded: 95 % "
+        f"of the draws of its null, the same with random signs. Above the band it is superdiffusion. {EIGHT}",
+        "run.explanations.trend",
+    ),
+    "increments": FigureKind(
+        "Displacements and updates",
+        "Left: non-Gaussian parameter α₂ = ⟨|r|⁴⟩ / (⟨|r|²⟩² (1 + 2/d)) − 1 of the displacements r over a lag, "
+        "with d their effective dimension. It is 0 for Gaussian displacements, and above 0 if the scale that all "
+        "directions share changes in time; tails of single directions do not show. Right: autocorrelation of "
+        "the updates (the velocity autocorrelation), 0 if they are independent. Vertical axes are linear near 0 "
+        f"and logarithmic beyond. {EIGHT}",
+        "run.explanations.increments",
+    ),
     "beta_map": FigureKind(
         "β as a map of lag and waiting time",
         "Local exponent β of every window (waiting time upwards) and lag (to the right). Orange: "

@@ -1,0 +1,149 @@
+"""Is a curve that bends down subdiffusion, or relaxation in a bowl? The two laws compared.
+
+In a stationary quadratic bowl each direction forgets its past exponentially, so
+
+    Δr²(τ) = Σ_j a_j (1 − e^{−λ_j τ}),   a_j, λ_j > 0,
+
+which grows as τ at first, bends, and levels off: β goes from 1 to 0. Subdiffusion is a power law, here
+of one or two regimes. Both are fitted to ln Δr² by generalised least squares with the covariance of
+its sampling error (`anodiff.diffusion.sampling`). With χ² the misfit, k the number of parameters and n
+that of lags,
+
+    ln Λ = ½ (χ²_bowl − χ²_power) + ½ (k_bowl − k_power) ln n,
+
+half the difference of the Bayesian information criteria, is positive if the power law wins. The number
+of relaxations, one to `MOST_RELAXATIONS`, and of regimes are chosen by the same criterion. With f the
+two fitted curves in units of the error, ln Λ has the standard deviation |f_bowl − f_power|.
+
+The pitfall: a sum of many relaxations whose rates cover the window's lags is a power law over these
+lags. Then no curve can tell, the criterion prefers the law with fewer parameters, and a power law that
+wins says only that no few relaxations explain the window.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from anodiff.diffusion.intervals import UNKNOWN, UPPER, Interval
+from anodiff.diffusion.regimes import MIN_LAGS, RESOLUTION, Regimes, fit_both_laws
+from anodiff.diffusion.sampling import relative_covariance
+from anodiff.storage.types import FloatArray
+
+#: The most relaxations of one bowl.
+MOST_RELAXATIONS = 4
+
+#: Number of rates that are tried for a further relaxation, and their range: the smallest times the
+#: largest lag, and the largest times the smallest lag.
+RATES, SLOWEST, FASTEST = 24, 0.1, 5.0
+
+
+def bowl_against_power_law(
+    lags: NDArray[np.int64], msd: FloatArray, law: Regimes, dimension: FloatArray, updates: int
+) -> Interval:
+    """Return ln Λ of a power law against relaxation in a bowl, with its interval; unknown for too few lags.
+
+    Parameters
+    ----------
+    lags, msd
+        Lags in updates, and the MSD there, shape (lags,).
+    law
+        The fitted power law: the comparison is up to its last lag, and its sampling error is used.
+    dimension
+        Effective dimension at the lags.
+    updates
+        Number of updates of the window.
+    """
+    used = (lags <= law.fit_to) & np.isfinite(msd) & (msd > 0) & np.isfinite(dimension) if law.count else np.zeros(0, bool)
+    if used.sum() < 2 * MIN_LAGS:
+        return UNKNOWN
+    tau, y = lags[used].astype(float), np.log(msd[used])
+    within = replace(law, first=min(max(law.first, 0.02), 1.98), second=min(max(law.second, 0.02), 1.98))
+    spread = np.sqrt(dimension[used])
+    errors = relative_covariance(lags[used], within, updates) / (spread[:, None] * spread)
+    identity = np.eye(len(tau))
+    root = scipy.linalg.cholesky(errors + RESOLUTION**2 * identity, lower=True)
+    whitening = scipy.linalg.solve_triangular(root, identity, lower=True)
+    power, power_size = _power_law(tau, y, errors)
+    bowl, bowl_size = fit_relaxations(tau, y, whitening)
+
+    misfits = [float(((whitening @ (y - curve)) ** 2).sum()) for curve in (bowl, power)]
+    ratio = 0.5 * (misfits[0] - misfits[1]) + 0.5 * (bowl_size - power_size) * math.log(len(tau))
+    error = float(np.linalg.norm(whitening @ (bowl - power)))
+    reach = error * float(scipy.special.ndtri(UPPER))
+    return Interval(ratio, ratio - reach, ratio + reach)
+
+
+def _power_law(tau: FloatArray, y: FloatArray, errors: FloatArray) -> tuple[FloatArray, int]:
+    """Return the fitted curve of one or two regimes, by the criterion, and its number of parameters."""
+    fits = fit_both_laws(tau, y[:, None], errors)
+    x = np.log(tau)
+    if math.isfinite(fits.crossover[0]) and fits.single_misfit[0] - fits.broken_misfit[0] > 2 * math.log(len(tau)):
+        prefactor, first, change = fits.broken[:, 0]
+        return prefactor + first * x + change * np.maximum(0.0, x - math.log(fits.crossover[0])), 4
+    prefactor, exponent = fits.single[:, 0]
+    return prefactor + exponent * x, 2
+
+
+def fit_relaxations(tau: FloatArray, log_msd: FloatArray, whitening: FloatArray) -> tuple[FloatArray, int]:
+    """Fit Σ_j a_j (1 − e^{−λ_j τ}) to ln Δr², and return the fitted ln Δr² and the number of parameters.
+
+    Relaxations are added one at a time: the rate of the next is the one of a grid that, with
+    non-negative amplitudes, fits best to first order; then all rates and amplitudes are fitted together.
+
+    Parameters
+    ----------
+    tau, log_msd
+        Shape (lags,).
+    whitening
+        Inverse of the Cholesky factor of the covariance of ln Δr², shape (lags, lags).
+    """
+    grid = np.geomspace(SLOWEST / tau[-1], FASTEST / tau[0], RATES)
+    target = whitening.sum(axis=1)
+
+    def relative(rates: FloatArray) -> FloatArray:
+        """Return 1 − e^{−λτ} over the MSD, in units of the error, shape (lags, rates)."""
+        return np.asarray(whitening @ (-np.expm1(-tau[:, None] * rates) / np.exp(log_msd)[:, None]))
+
+    further = relative(grid)
+    rates: FloatArray = np.empty(0)
+    best, best_size, lowest = log_msd, 0, math.inf
+    for number in range(1, MOST_RELAXATIONS + 1):
+        known = relative(rates)
+        tried = [scipy.optimize.nnls(np.column_stack([known, column]), target) for column in further.T]
+        chosen = int(np.argmin([misfit for _, misfit in tried]))
+        amplitudes, rates = tried[chosen][0], np.append(rates, grid[chosen])
+        start = np.log(np.concatenate([np.maximum(amplitudes, 1e-3 * amplitudes.max()), rates]))
+        found = scipy.optimize.least_squares(
+            _residual, start, jac=_jacobian, method="trf", args=(tau, log_msd, whitening), max_nfev=60,
+            bounds=(np.append(np.full(number, -np.inf), np.full(number, math.log(grid[0] / 2))),
+                    np.append(np.full(number, np.inf), np.full(number, math.log(grid[-1] * 2)))),
+        )  # fmt: skip
+        rates = np.exp(found.x[number:])
+        criterion = 2 * found.cost + 2 * number * math.log(len(tau))
+        if not criterion < lowest:
+            break
+        lowest, best_size = criterion, 2 * number
+        best = _log_curve(found.x, tau)[0]
+    return best, best_size
+
+
+def _log_curve(parameters: FloatArray, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return ln Σ_j a_j (1 − e^{−λ_j τ}), (lags,), and its derivatives by ln a_j and ln λ_j, (lags, 2J)."""
+    amplitudes, rates = np.exp(parameters.reshape(2, -1))
+    decay = np.exp(-tau[:, None] * rates)
+    parts = amplitudes * -np.expm1(-tau[:, None] * rates)
+    total = parts.sum(axis=1)
+    return np.log(total), np.hstack([parts, amplitudes * rates * tau[:, None] * decay]) / total[:, None]
+
+
+def _residual(parameters: FloatArray, tau: FloatArray, log_msd: FloatArray, whitening: FloatArray) -> FloatArray:
+    return np.asarray(whitening @ (_log_curve(parameters, tau)[0] - log_msd))
+
+
+def _jacobian(parameters: FloatArray, tau: FloatArray, log_msd: FloatArray, whitening: FloatArray) -> FloatArray:
+    return np.asarray(whitening @ _log_curve(parameters, tau)[1])
