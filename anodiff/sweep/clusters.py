@@ -59,20 +59,20 @@ def judge_runs(
     Parameters
     ----------
     values, differences
-        The quantity of each run and its difference from the null, indexed by run; NaN if it has
+        The quantity of each run and its difference from the null, of the same runs; NaN if it has
         none.
     names
         See `names_of_runs`.
     """
-    import pandas as pd
-
-    table = pd.DataFrame({"value": values.astype(float), "difference": differences.astype(float)})
-    table = table[np.isfinite(table).all(axis=1)].join(names)
-    if not len(table):
+    both = np.stack([values.to_numpy(float), differences.to_numpy(float)])
+    known = np.isfinite(both).all(axis=0)
+    if not known.any():
         return judge_median([], [], claimed=claimed, beyond=beyond, against=against)
-    by = cluster_column(table)
-    medians = table[["value", "difference"]].groupby(table.index if by == "run" else table[by]).median()
+    both, names = both[:, known], names.loc[values.index[known]]
+    by = cluster_column(names)
+    _, cluster = np.unique(names.index if by == "run" else names[by], return_inverse=True)
+    medians = [np.median(both[:, cluster == number], axis=1) for number in range(cluster.max() + 1)]
     return judge_median(
-        medians["value"], medians["difference"], claimed=claimed, beyond=beyond, against=against, over=CLUSTERS[by],
-        further="" if by == "run" else f" ({len(table)} runs)", advice=ENOUGH_SEEDS,
+        *np.transpose(medians), claimed=claimed, beyond=beyond, against=against, over=CLUSTERS[by],
+        further="" if by == "run" else f" ({known.sum()} runs)", advice=ENOUGH_SEEDS,
     )  # fmt: skip

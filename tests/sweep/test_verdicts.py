@@ -12,7 +12,7 @@ from anodiff.sweep.clusters import ENOUGH_SEEDS, cluster_column, names_of_runs
 from anodiff.sweep.connections import within_time_correlation
 from anodiff.sweep.hypothesis_tests import combined_verdict, without_chance_contradictions
 
-SWEEPS = 300
+SWEEPS = 200
 
 #: More than this many of the sweeps are more than 5 %: three standard deviations.
 TOO_MANY = SWEEPS * 0.05 + 3 * np.sqrt(SWEEPS * 0.05 * 0.95)
@@ -23,14 +23,15 @@ def sweep(random, configurations, seeds, *, between, within):
     configuration (``between``) and of the run."""
     rows = []
     for configuration in range(configurations):
-        common = random.normal(0, between, 4)
+        common = random.normal(0, between, 6)
         for seed in range(seeds):
-            early, late, order, trend = common + random.normal(0, within, 4)
+            early, late, order, trend, residual, law = common + random.normal(0, within, 6)
             run = {"group": f"c{configuration}", "run": f"c{configuration}-{seed}", "seed": seed, "status": "complete"}
             run |= {"model": "ab"[configuration % 2], "batch_size": configuration // 2, "learning_rate": 0.1}
             for number, value in ((0, early), (1, 0.1), (2, late)):
                 exponent = {"beta_long": 1 + value, "beta_long_above_sign_randomised": value}
                 exponent |= {"beta_max": 1 + number * trend, "superdiffusion_p_shuffled": 0.5 + order}
+                exponent |= {"superdiffusion_p_residual": 0.5 + residual, "bowl_against_power_law": law}
                 rows.append(run | exponent | {"window": number, "waiting_time": number, "length": 10, "stride": 1})
     return pd.DataFrame(rows)
 
@@ -80,7 +81,7 @@ def test_runs_that_share_a_configuration_count_once():
     random = np.random.default_rng(0)
     table = claim_rows(sweep(random, 7, 2, between=1, within=0.1), NO_TAILS)
     own = table[table["claim"] == 1]
-    assert own["n"].tolist() == [7] * 4
+    assert own["n"].tolist() == [7] * 6
     assert own["test"].str.contains("over configurations").all()
     assert own["note"].str.contains(r"of 7 configurations \(14 runs\)").all()
 
@@ -116,7 +117,7 @@ def test_contradictions_are_corrected_for_their_number_by_holms_method():
     assert verdicts(0.01, 0.02, 0.3) == ["contradicts", "contradicts", "undecided"]  # 0.01 * 3 and 0.02 * 2 are below 0.05
     assert verdicts(0.02, 0.01, 0.03, 0.04) == ["undecided", "contradicts", "undecided", "undecided"]
     assert verdicts(0.04) == ["contradicts"]
-    assert verdicts(0.03, np.nan, np.nan) == ["contradicts"]
+    assert verdicts(0.03, np.nan, np.nan) == ["contradicts", "undecided", "undecided"]
     supporting = [{"p": 0.04, "verdict": "supports", "note": ""}] * 20
     assert without_chance_contradictions(supporting) == supporting
 
