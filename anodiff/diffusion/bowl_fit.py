@@ -112,6 +112,10 @@ def fit_relaxations(tau: FloatArray, log_msd: FloatArray, whitening: FloatArray)
     further = relative(grid)
     rates: FloatArray = np.empty(0)
     best, best_size, lowest = log_msd, 0, math.inf
+    slowest, fastest = math.log(grid[0] / 2), math.log(grid[-1] * 2)
+    # No relaxation makes a part of Δr² that is 1e12 times smaller, or a hundred times larger, than what was measured.
+    smallest = log_msd.min() - math.log(1e12)
+    largest = log_msd.max() + math.log(100 / -math.expm1(-math.exp(slowest) * tau[-1]))
     for number in range(1, MOST_RELAXATIONS + 1):
         known = relative(rates)
         tried = [scipy.optimize.nnls(np.column_stack([known, column]), target) for column in further.T]
@@ -120,8 +124,7 @@ def fit_relaxations(tau: FloatArray, log_msd: FloatArray, whitening: FloatArray)
         start = np.log(np.concatenate([np.maximum(amplitudes, 1e-3 * amplitudes.max()), rates]))
         found = scipy.optimize.least_squares(
             _residual, start, jac=_jacobian, method="trf", args=(tau, log_msd, whitening), max_nfev=60,
-            bounds=(np.append(np.full(number, -np.inf), np.full(number, math.log(grid[0] / 2))),
-                    np.append(np.full(number, np.inf), np.full(number, math.log(grid[-1] * 2)))),
+            bounds=(np.repeat([smallest, slowest], number), np.repeat([largest, fastest], number)),
         )  # fmt: skip
         rates = np.exp(found.x[number:])
         criterion = 2 * found.cost + 2 * number * math.log(len(tau))
