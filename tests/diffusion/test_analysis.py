@@ -16,7 +16,7 @@ from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
 from anodiff.errors import IncompleteStoreError, OutputExistsError, StoreFormatError, StoreMissingError
 from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.settings.stages import AnalysisSettings
-from anodiff.simulation.processes import brownian
+from anodiff.simulation.processes import brownian, quadratic_bowl
 from anodiff.trajectory import Window
 
 SETTINGS = AnalysisSettings(long_lags=(20, 80))
@@ -94,6 +94,17 @@ def test_the_largest_local_exponent_comes_with_its_lag(analysed):
     row = table.iloc[0]
     assert row["beta_max"] == curves.beta.max()
     assert row["beta_max"] == curves.beta.sel(lag=row["beta_max_lag"]).item()
+
+
+def test_an_exponent_that_no_stationary_path_has_is_flagged_and_a_straight_path_is_not(analysed):
+    bowl = quadratic_bowl(200, 100, 0, curvatures=np.geomspace(0.005, 1, 100), learning_rate=0.3, noise=0.3, start=30.0)
+    _, table = analysed(bowl)
+    assert table["beta_max"].item() > 2.2
+    assert {"non-stationary", "mostly trend", "ageing"} <= set(table["flags"].item().split("; "))
+    _, table = analysed(straight(100))
+    assert "non-stationary" not in table["flags"].item()
+    _, table = analysed(brownian(200, 30, 3))
+    assert not {"non-stationary", "mostly trend", "relaxation"} & set(table["flags"].item().split("; "))
 
 
 def not_finite(points, value):
