@@ -67,7 +67,7 @@ FLAGS = {
     "outside its interval": "beta_max is outside its own interval, which has no bias from taking a maximum: read the interval",
     "unsteady steps": f"step_length_variation is {UNSTEADY:g} or more: the motion changes within the window",
     "one regime": "a single power law was enough: exponent_second repeats exponent_first",
-    "non-stationary": "beta_max is above 2, which no stationary increments allow, and beyond its ideal gas or in a window that ages",
+    "non-stationary": "beta_max is above 2, which no stationary increments allow, and beyond its ideal gas, or the window ages",
     "ageing": "the interval of ageing_ratio excludes 1: the motion slows down or speeds up within the window",
     "mostly trend": f"trend_share_long is above {MOSTLY_TREND:g}: a mean that relaxes explains most of Δr² at the long lags",
     "relaxation": "the interval of bowl_against_power_law is below 0: relaxation in a bowl explains the curve better",
