@@ -5,6 +5,7 @@ The columns of tails.csv are `anodiff.diffusion.jumps.TAIL_COLUMNS`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,9 @@ FEW_SAMPLES = 10
 #: From this step_length_variation on, the window is not one motion.
 UNSTEADY = 1.0
 
+#: The exponent of a straight path, with the error of a local slope.
+BALLISTIC = 2.01
+
 #: From this trend_share_long on, most of the displacement is the mean.
 MOSTLY_TREND = 0.5
 
@@ -63,7 +67,7 @@ FLAGS = {
     "outside its interval": "beta_max is outside its own interval, which has no bias from taking a maximum: read the interval",
     "unsteady steps": f"step_length_variation is {UNSTEADY:g} or more: the motion changes within the window",
     "one regime": "a single power law was enough: exponent_second repeats exponent_first",
-    "non-stationary": "beta_max is above 2 and above its ideal gas, which no stationary increments allow",
+    "non-stationary": "beta_max is above 2, which no stationary increments allow, and beyond its ideal gas, or the window ages",
     "ageing": "the interval of ageing_ratio excludes 1: the motion slows down or speeds up within the window",
     "mostly trend": f"trend_share_long is above {MOSTLY_TREND:g}: a mean that relaxes explains most of Δr² at the long lags",
     "relaxation": "the interval of bowl_against_power_law is below 0: relaxation in a bowl explains the curve better",
@@ -92,6 +96,7 @@ EXPONENT_COLUMNS = {
     "fit_samples": Column("effective number of independent samples in the MSD at the fit's largest lag"),
     "fit_dimension": Column("effective dimension at the fit's largest lag"),
     **_null_columns("beta_max", "local exponent at beta_max_lag"),
+    "beta_max_ideal_gas_high": Column("97.5 % quantile over draws of the ideal gas of the local exponent at beta_max_lag"),
     **_null_columns("beta_long", "beta_long"),
     **{
         f"superdiffusion_p_{null}": Column(
@@ -113,14 +118,16 @@ EXPONENT_COLUMNS = {
 
 def raised_flags(row: Mapping[str, Any], last_lag: float) -> str:
     """Return the `FLAGS` that apply to a row of exponents.csv, separated by ``; ``; ``last_lag`` is in optimiser steps."""
+    ageing = row.get("ageing_ratio_low", 1) > 1 or row.get("ageing_ratio_high", 1) < 1
     raised = {
         "few samples": row.get("fit_samples", FEW_SAMPLES) < FEW_SAMPLES,
         "largest at the last lag": row["beta_max_lag"] == last_lag,
         "outside its interval": row["beta_max"] < row["beta_max_low"] or row["beta_max"] > row["beta_max_high"],
         "unsteady steps": row["step_length_variation"] >= UNSTEADY,
         "one regime": row["regimes"] == 1,
-        "non-stationary": row["beta_max"] > 2 and row.get("beta_max_sigma_ideal_gas", 0) > 2,
-        "ageing": row.get("ageing_ratio_low", 1) > 1 or row.get("ageing_ratio_high", 1) < 1,
+        "non-stationary": row["beta_max"] > BALLISTIC
+        and (ageing or row["beta_max"] > row.get("beta_max_ideal_gas_high", math.inf)),
+        "ageing": ageing,
         "mostly trend": row.get("trend_share_long", 0) > MOSTLY_TREND,
         "relaxation": row.get("bowl_against_power_law_high", 0) < 0,
     }

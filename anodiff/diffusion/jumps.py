@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from anodiff.diffusion.avalanches import loss_avalanches, size_growth
 from anodiff.diffusion.intervals import interval_columns
 from anodiff.diffusion.power_law import fit_power_law
-from anodiff.diffusion.stable import MIN_VALUES, fit_stable, fit_stable_with_intervals
+from anodiff.diffusion.stable import MIN_VALUES, fit_stable_with_intervals
 from anodiff.diffusion.tail_comparison import compare_tails
 from anodiff.diffusion.tails import hill, log_moment_index
 from anodiff.storage.columns import COUNT, OPTIMISER_STEPS, TEXT, Column
@@ -71,7 +71,7 @@ TAIL_COLUMNS = {
         ).items()
     },
     "way_to_gaussian": Column(
-        f"standardised_gradient: (α of sums of {SUMMED[-1]} steps − α) / (2 − α); 0: a stable law; 1: Gaussian sums"
+        f"standardised_gradient: (α of sums of {SUMMED[-1]} steps − α) / (2 − α), if α is below 2; 0: stable; 1: Gaussian"
     ),
     **interval_columns("stable_beta", "skewness β of the stable law"),
     **interval_columns("stable_scale", "scale γ of the stable law; σ/√2 for a Gaussian", QUANTITY_UNIT),
@@ -124,7 +124,7 @@ def describe_tails(
     return [
         _continuous(step_lengths[:, None], seed, "step_length"),
         _gradient(known, seed, "gradient"),
-        _gradient(single, seed, "standardised_gradient") | ({} if single is None else _sums(single, seed)),
+        _with_sums(single, seed),
         _gradient(scaled, seed, "normalised_gradient"),
         _continuous(norms[:, None], seed, "noise_norm", "; a smaller recording.noise_every measures more"),
         _avalanche(avalanches.sizes, "avalanche_size") | size_growth(avalanches).columns("size_growth"),
@@ -153,18 +153,17 @@ def normalised(entries: FloatArray) -> FloatArray:
     return entries[moving] / scale[moving]
 
 
-def _sums(values: FloatArray, seed: int) -> dict[str, float]:
-    """Return α of the sums of consecutive steps, and how far they went towards a Gaussian."""
-    row: dict[str, float] = {}
-    if values.size < MIN_VALUES or values.min() == values.max():
+def _with_sums(values: FloatArray | None, seed: int) -> dict[str, Any]:
+    """Describe standardised entries and the sums of consecutive steps: their α, and how far it went towards 2."""
+    row = _gradient(values, seed, "standardised_gradient")
+    if values is None or "stable_alpha" not in row:
         return row
     for number in SUMMED:
         sums = values[: len(values) // number * number].reshape(-1, number, values.shape[1]).sum(axis=1)
         alpha = fit_stable_with_intervals(sums, seed=seed).alpha
         row |= alpha.columns(f"stable_alpha_sum_{number}")
-    single = fit_stable(values.ravel()).alpha
-    if single < 2:
-        row["way_to_gaussian"] = (alpha.value - single) / (2 - single)
+    if row["stable_alpha_high"] < 2:  # otherwise there is no way to go
+        row["way_to_gaussian"] = (alpha.value - row["stable_alpha"]) / (2 - row["stable_alpha"])
     return row
 
 

@@ -51,6 +51,8 @@ def compare_with_nulls(
             row |= _difference(f"beta_long_{{}}_{name}", measured, slopes)
             row[f"beta_long_{name}"] = slopes.mean()
         row[f"beta_max_{name}"] = drawn[:, largest].mean()
+        if name == "ideal_gas":
+            row["beta_max_ideal_gas_high"] = high[largest]
         if name != "detrended":
             row[f"superdiffusion_p_{name}"] = superdiffusion_p(np.log(msd), null, lags, width)
     return curves, row

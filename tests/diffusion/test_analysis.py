@@ -16,7 +16,7 @@ from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
 from anodiff.errors import IncompleteStoreError, OutputExistsError, StoreFormatError, StoreMissingError
 from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.settings.stages import AnalysisSettings
-from anodiff.simulation.processes import brownian
+from anodiff.simulation.processes import brownian, quadratic_bowl
 from anodiff.trajectory import Window
 
 SETTINGS = AnalysisSettings(long_lags=(20, 80))
@@ -94,6 +94,25 @@ def test_the_largest_local_exponent_comes_with_its_lag(analysed):
     row = table.iloc[0]
     assert row["beta_max"] == curves.beta.max()
     assert row["beta_max"] == curves.beta.sel(lag=row["beta_max_lag"]).item()
+
+
+BOWL = {"curvatures": np.geomspace(0.005, 1, 100), "learning_rate": 0.3, "noise": 0.3}
+RIVALS = {"non-stationary", "mostly trend", "ageing"}
+
+
+@pytest.mark.parametrize(
+    ("points", "raised"),
+    [
+        (quadratic_bowl(200, 100, 0, start=30.0, **BOWL), RIVALS),
+        (straight(100), set()),
+        (brownian(200, 30, 3), set()),
+    ],
+    ids=["a bowl from afar", "straight", "Brownian"],
+)
+def test_what_relaxes_is_flagged(analysed, points, raised):
+    _, table = analysed(points)
+    assert set(table["flags"].item().split("; ")) & RIVALS == raised
+    assert (table["beta_max"].item() > 2.2) == bool(raised)
 
 
 def not_finite(points, value):
