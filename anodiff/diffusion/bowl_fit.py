@@ -122,9 +122,10 @@ def fit_relaxations(tau: FloatArray, log_msd: FloatArray, whitening: FloatArray)
         chosen = int(np.argmin([misfit for _, misfit in tried]))
         amplitudes, rates = tried[chosen][0], np.append(rates, grid[chosen])
         start = np.log(np.concatenate([np.maximum(amplitudes, 1e-3 * amplitudes.max()), rates]))
+        bounds = np.repeat([smallest, slowest], number), np.repeat([largest, fastest], number)
         found = scipy.optimize.least_squares(
-            _residual, start, jac=_jacobian, method="trf", args=(tau, log_msd, whitening), max_nfev=60,
-            bounds=(np.repeat([smallest, slowest], number), np.repeat([largest, fastest], number)),
+            _residual, np.clip(start, *bounds), jac=_jacobian, method="trf", args=(tau, log_msd, whitening), max_nfev=60,
+            bounds=bounds,
         )  # fmt: skip
         rates = np.exp(found.x[number:])
         criterion = 2 * found.cost + 2 * number * math.log(len(tau))
