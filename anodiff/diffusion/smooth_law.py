@@ -1,0 +1,172 @@
+"""Which smooth law does a measured MSD follow? A local exponent that changes smoothly with ln τ.
+
+ln Δr² = a + b x + g(x), x = ln τ. Its derivative, the local exponent, is a random walk in x, so the
+best g is a cubic smoothing spline (Wahba, J. R. Stat. Soc. B 40 (1978) 364). The errors of ln Δr² at
+the lags have a known covariance (`anodiff.diffusion.sampling`). How fast the exponent changes is
+weighed by restricted likelihood: where the errors explain all bends, a power law is the most
+probable. So there are many laws, each with its probability, and a mean of them.
+
+The pitfall: a law has no kinks. Where a curve has one, such as between the first two lags of
+mini-batches without replacement, the law rounds it over about one spacing of the lags.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import scipy
+from numpy.typing import ArrayLike
+
+from anodiff.storage.types import FloatArray
+
+#: Stationary increments need local exponents of the MSD within (0, 2); these are the ends used.
+SMALLEST, LARGEST = 0.02, 1.98
+
+#: Rates at which β² may change per unit of ln τ: from a power law to a kink within an octave.
+RATES = (0.0, *np.geomspace(1e-5, 10.0, 25).tolist())
+
+#: How probable each rate is beforehand: a power law as probable as all others together.
+PRIOR = np.array([0.5, *[0.5 / (len(RATES) - 1)] * (len(RATES) - 1)])
+
+#: Spacing in ln τ of the points between which a law is a power law.
+SPACING = 0.05
+
+#: Relative rounding of a measured MSD. It keeps the covariance of the errors positive definite.
+ROUNDING = 1e-4
+
+
+class Law(Protocol):
+    """Anything that has a mean squared displacement."""
+
+    def msd(self, lags: ArrayLike) -> FloatArray:
+        """Return the MSD at some lags; 0 at lag 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class SmoothLaw:
+    """A law by its local exponent.
+
+    Attributes
+    ----------
+    log_lags
+        ln τ at evenly spaced points, from 0 on, shape (points,).
+    exponents
+        Local exponent from each point to the next, shape (points,); beyond the last it holds.
+    log_first
+        ln Δr² at lag 1.
+    """
+
+    log_lags: FloatArray
+    exponents: FloatArray
+    log_first: float
+
+    def msd(self, lags: ArrayLike) -> FloatArray:
+        """Return the law's MSD at some lags; 0 at lag 0."""
+        tau = np.asarray(lags, np.float64)
+        x = np.log(np.maximum(tau, 1e-300))
+        within = np.clip(((x - self.log_lags[0]) / SPACING).astype(np.int64), 0, len(self.log_lags) - 1)
+        rises = np.concatenate([[0.0], np.cumsum(self.exponents[:-1] * np.diff(self.log_lags))])
+        y = self.log_first + rises[within] + self.exponents[within] * (x - self.log_lags[within])
+        return np.where(tau > 0, np.exp(y), 0.0)
+
+    def tilted(self, change: float) -> SmoothLaw:
+        """Return the law with all its exponents changed, but kept within (0, 2)."""
+        return SmoothLaw(self.log_lags, np.clip(self.exponents + change, SMALLEST, LARGEST), self.log_first)
+
+    def shifted(self, change: float) -> SmoothLaw:
+        """Return the law moved by a distance in ln τ; the exponent at its ends holds beyond them."""
+        moved = np.interp(self.log_lags - change, self.log_lags, self.exponents)
+        return SmoothLaw(self.log_lags, moved, self.log_first)
+
+
+@dataclass(frozen=True)
+class SmoothFit:
+    """The laws that a measured MSD is compatible with.
+
+    Attributes
+    ----------
+    law
+        Their mean.
+    probabilities
+        Probability of each of `RATES`, shape (rates,).
+    curves
+        ln Δr² at the lags for each rate, shape (rates, lags).
+    covariances
+        Posterior covariance of ln Δr² at the lags for each rate, shape (rates, lags, lags).
+    """
+
+    law: SmoothLaw
+    probabilities: FloatArray
+    curves: FloatArray
+    covariances: FloatArray
+
+    def draw_deviations(self, draws: int, generator: np.random.Generator) -> FloatArray:
+        """Draw laws from their distribution; return ln Δr² minus that of the mean law, (lags, draws)."""
+        rates = generator.choice(len(self.probabilities), size=draws, p=self.probabilities)
+        normal = generator.normal(size=(self.curves.shape[1], draws))
+        away = (self.curves - self.probabilities @ self.curves)[rates].T
+        for rate in np.unique(rates):
+            chosen = rates == rate
+            away[:, chosen] += symmetric_root(self.covariances[rate]) @ normal[:, chosen]
+        return away
+
+
+def fit_smooth_law(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray, longest: float) -> SmoothFit:
+    """Fit laws to ln Δr² at some lags, (lags,), with the covariance of its errors, (lags, lags).
+
+    Parameters
+    ----------
+    longest
+        The largest lag of the law; beyond the largest of ``lags``, its exponent holds.
+
+    Examples
+    --------
+    >>> lags = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
+    >>> law = fit_smooth_law(lags, np.log(3 * lags**1.5), 1e-4 * np.eye(5), 20).law
+    >>> law.msd([1, 4, 20]).round(3).tolist()
+    [3.0, 24.0, 268.328]
+    """
+    x = np.log(lags)
+    points = np.arange(0.0, math.log(longest) + 2 * SPACING, SPACING)
+    inside = np.clip(points, x[0], x[-1]) - x[0]
+    line = np.stack([np.ones_like(x), x], axis=1)
+    kernel, beyond = _integrated_walk(x - x[0], x - x[0]), _integrated_walk(inside, x - x[0])
+    noise = covariance + ROUNDING**2 * np.eye(len(x))
+    likelihoods, laws, curves, covariances = [], [], [], []
+    for rate in RATES:
+        factor = scipy.linalg.cho_factor(noise + rate * kernel, lower=True)
+        weighed = scipy.linalg.cho_solve(factor, np.column_stack([line, log_msd, rate * kernel]))
+        information = line.T @ weighed[:, :2]
+        inverse = np.linalg.inv(information)
+        straight = inverse @ line.T @ weighed[:, 2]
+        weights = weighed[:, 2] - weighed[:, :2] @ straight
+        likelihood = -np.log(np.diagonal(factor[0])).sum() - 0.5 * np.linalg.slogdet(information)[1]
+        likelihoods.append(likelihood - 0.5 * (log_msd - line @ straight) @ weights)
+        laws.append(straight[0] + straight[1] * points + rate * beyond @ weights)
+        curves.append(line @ straight + rate * kernel @ weights)
+        free = line - rate * kernel @ weighed[:, :2]
+        covariances.append(rate * kernel - rate * kernel @ weighed[:, 3:] + free @ inverse @ free.T)
+    probabilities = np.exp(np.array(likelihoods) - max(likelihoods)) * PRIOR
+    probabilities /= probabilities.sum()
+    curve = probabilities @ np.array(laws)
+    exponents = np.diff(curve) / SPACING
+    held = points[1:] > x[-1]
+    exponents[held] = exponents[~held][-1] if (~held).any() else exponents[0]
+    law = SmoothLaw(points[:-1], np.clip(exponents, SMALLEST, LARGEST), float(curve[0]))
+    return SmoothFit(law, probabilities, np.array(curves), np.array(covariances))
+
+
+def symmetric_root(covariances: FloatArray) -> FloatArray:
+    """Return symmetric roots, (..., n, n): they do not depend on the signs of eigenvectors, which are arbitrary."""
+    values, vectors = np.linalg.eigh(covariances)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ np.swapaxes(vectors, -1, -2))
+
+
+def _integrated_walk(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Return the covariance min²(3 max − min)/6 of the integral of a random walk, (ones, others)."""
+    low, high = np.minimum(one[:, None], other), np.maximum(one[:, None], other)
+    return np.asarray(low**2 * (3 * high - low) / 6)
