@@ -139,19 +139,20 @@ def effective_dimension(path: PathGeometry, lags: NDArray[np.int64]) -> FloatArr
     inverse = np.array([_inverse_dimension(squares, int(lag)) for lag in lags[measured]])
     width = max(1, len(inverse) // 6)
     smooth = np.array([inverse[max(0, n - width) : n + width + 1].mean() for n in range(len(inverse))])
-    smooth = np.concatenate([smooth, np.full(len(lags) - len(smooth), smooth[-1])])
-    return 1 / _monotone(np.clip(smooth, 1e-12, 1.0))
+    smooth = _monotone(np.clip(smooth, 1e-12, 1.0), ((points - 1) / lags[measured]) ** 2)  # by the pairs without overlap
+    return 1 / np.concatenate([smooth, np.full(len(lags) - len(smooth), smooth[-1])])
 
 
-def _monotone(inverse: FloatArray) -> FloatArray:
+def _monotone(inverse: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the closest values of 1/d that only rise with the lag, or only fall where that is clear.
 
-    A path that is far from Brownian holds few independent displacements, and their d scatters
-    upwards; a rise of d by less than `CLEARLY` would make intervals too narrow.
+    A persistent path holds few independent displacements over long lags, and their d comes out too
+    large. So a rise of d by less than `CLEARLY` is not believed; it would make intervals too narrow.
     """
-    rising, falling = (scipy.optimize.isotonic_regression(inverse, increasing=up).x for up in (True, False))
-    closer = ((falling - inverse) ** 2).sum() < ((rising - inverse) ** 2).sum()
-    return np.asarray(falling if closer and falling[0] > CLEARLY * falling[-1] else rising)
+    rising, falling = (scipy.optimize.isotonic_regression(inverse, weights=weights, increasing=up).x for up in (True, False))
+    misfits = [float(weights @ (values - inverse) ** 2) for values in (rising, falling)]
+    clear = misfits[1] < misfits[0] and falling[0] > CLEARLY * falling[-1]
+    return np.asarray(falling if clear else rising)
 
 
 def _inverse_dimension(squares: FloatArray, lag: int) -> float:

@@ -1,10 +1,11 @@
-"""Which smooth law does a measured MSD follow? A local exponent that changes smoothly with ln τ.
+"""Which smooth laws could a measured MSD follow? Local exponents that change smoothly with ln τ.
 
-ln Δr² = a + b x + g(x), x = ln τ. Its derivative, the local exponent, is a random walk in x, so the
-best g is a cubic smoothing spline (Wahba, J. R. Stat. Soc. B 40 (1978) 364). The errors of ln Δr² at
-the lags have a known covariance (`anodiff.diffusion.sampling`). How fast the exponent changes is
-weighed by restricted likelihood: where the errors explain all bends, a power law is the most
-probable. So there are many laws, each with its probability, and a mean of them.
+ln Δr² = a + b x + g(x), x = ln τ. Either the local exponent is a random walk in x, so that the best g
+is a cubic smoothing spline (Wahba, J. R. Stat. Soc. B 40 (1978) 364), or its derivative is one: then
+a bend goes on where the curve says no more about it. The errors of ln Δr² at the lags have a known
+covariance (`anodiff.diffusion.sampling`). How fast the exponent changes is weighed by restricted
+likelihood: where the errors explain all bends, a power law is the most probable. So there are many
+laws, each with its probability, and a mean of them.
 
 The pitfall: a law has no kinks. Where a curve has one, such as between the first two lags of
 mini-batches without replacement, the law rounds it over about one spacing of the lags.
@@ -25,11 +26,12 @@ from anodiff.storage.types import FloatArray
 #: Stationary increments need local exponents of the MSD within (0, 2); these are the ends used.
 SMALLEST, LARGEST = 0.02, 1.98
 
-#: Rates at which β² may change per unit of ln τ: from a power law to a kink within an octave.
-RATES = (0.0, *np.geomspace(1e-5, 10.0, 25).tolist())
+#: Variance of a random walk per unit of ln τ: of β, from a power law to a kink within an octave; and
+#: of dβ/d ln τ.
+RATES = np.geomspace(1e-5, 10.0, 25)
 
-#: How probable each rate is beforehand: a power law as probable as all others together.
-PRIOR = np.array([0.5, *[0.5 / (len(RATES) - 1)] * (len(RATES) - 1)])
+#: Variance of dβ/d ln τ at lag 1, in units of that per unit of ln τ.
+INITIAL = 3.0
 
 #: Spacing in ln τ of the points between which a law is a power law.
 SPACING = 0.05
@@ -92,11 +94,12 @@ class SmoothFit:
     law
         Their mean.
     probabilities
-        Probability of each of `RATES`, shape (rates,).
+        Probability of each kind of law: a power law, then both kinds of walks at each of `RATES`,
+        shape (kinds,). The power law is as probable beforehand as all others together.
     curves
-        ln Δr² at the lags for each rate, shape (rates, lags).
+        ln Δr² at the lags for each kind, shape (kinds, lags).
     covariances
-        Posterior covariance of ln Δr² at the lags for each rate, shape (rates, lags, lags).
+        Posterior covariance of ln Δr² at the lags for each kind, shape (kinds, lags, lags).
     """
 
     law: SmoothLaw
@@ -106,12 +109,12 @@ class SmoothFit:
 
     def draw_deviations(self, draws: int, generator: np.random.Generator) -> FloatArray:
         """Draw laws from their distribution; return ln Δr² minus that of the mean law, (lags, draws)."""
-        rates = generator.choice(len(self.probabilities), size=draws, p=self.probabilities)
+        kinds = generator.choice(len(self.probabilities), size=draws, p=self.probabilities)
         normal = generator.normal(size=(self.curves.shape[1], draws))
-        away = (self.curves - self.probabilities @ self.curves)[rates].T
-        for rate in np.unique(rates):
-            chosen = rates == rate
-            away[:, chosen] += symmetric_root(self.covariances[rate]) @ normal[:, chosen]
+        away = (self.curves - self.probabilities @ self.curves)[kinds].T
+        for kind in np.unique(kinds):
+            chosen = kinds == kind
+            away[:, chosen] += symmetric_root(self.covariances[kind]) @ normal[:, chosen]
         return away
 
 
@@ -134,10 +137,11 @@ def fit_smooth_law(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray
     points = np.arange(0.0, math.log(longest) + 2 * SPACING, SPACING)
     inside = np.clip(points, x[0], x[-1]) - x[0]
     line = np.stack([np.ones_like(x), x], axis=1)
-    kernel, beyond = _integrated_walk(x - x[0], x - x[0]), _integrated_walk(inside, x - x[0])
     noise = covariance + ROUNDING**2 * np.eye(len(x))
     likelihoods, laws, curves, covariances = [], [], [], []
-    for rate in RATES:
+    kinds = [(_integrated_walk, 0.0), *((walk, rate) for walk in (_integrated_walk, _twice_integrated_walk) for rate in RATES)]
+    for walk, rate in kinds:
+        kernel, beyond = walk(x - x[0], x - x[0]), walk(inside, x - x[0])
         factor = scipy.linalg.cho_factor(noise + rate * kernel, lower=True)
         weighed = scipy.linalg.cho_solve(factor, np.column_stack([line, log_msd, rate * kernel]))
         information = line.T @ weighed[:, :2]
@@ -150,7 +154,8 @@ def fit_smooth_law(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray
         curves.append(line @ straight + rate * kernel @ weights)
         free = line - rate * kernel @ weighed[:, :2]
         covariances.append(rate * kernel - rate * kernel @ weighed[:, 3:] + free @ inverse @ free.T)
-    probabilities = np.exp(np.array(likelihoods) - max(likelihoods)) * PRIOR
+    probabilities = np.exp(np.array(likelihoods) - max(likelihoods)) / (len(kinds) - 1)
+    probabilities[0] *= len(kinds) - 1
     probabilities /= probabilities.sum()
     curve = probabilities @ np.array(laws)
     exponents = np.diff(curve) / SPACING
@@ -170,3 +175,10 @@ def _integrated_walk(one: FloatArray, other: FloatArray) -> FloatArray:
     """Return the covariance min²(3 max − min)/6 of the integral of a random walk, (ones, others)."""
     low, high = np.minimum(one[:, None], other), np.maximum(one[:, None], other)
     return np.asarray(low**2 * (3 * high - low) / 6)
+
+
+def _twice_integrated_walk(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Return the covariance of the second integral of a random walk that begins at random, (ones, others)."""
+    low, apart = np.minimum(one[:, None], other), np.abs(one[:, None] - other)
+    begun = INITIAL * np.outer(one**2, other**2) / 4
+    return np.asarray(low**5 / 20 + apart * low**4 / 8 + apart**2 * low**3 / 12 + begun)
