@@ -108,6 +108,10 @@ class Procedure:
         overall = exact[NAMES.index("overall")] + self._slopes(away, np.where(self.lags >= SHORTEST, self.lags**-0.5, 0.0))
         return np.vstack([*named, long, overall, beta[self.searched].max(axis=0), beta])
 
+    def largest_of_draws(self, curves: FloatArray) -> FloatArray:
+        """Return the largest local exponents of curves ln Δr², (lags, draws), shape (draws,)."""
+        return np.asarray((self._operator[self.searched] @ curves).max(axis=0))
+
     def errors(self, covariance: FloatArray) -> FloatArray:
         """Return the standard errors of the local exponents, from the covariance of ln Δr²."""
         return np.asarray(np.sqrt(np.diagonal(self._operator @ covariance @ self._operator.T)))

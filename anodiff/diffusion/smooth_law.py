@@ -107,9 +107,10 @@ class SmoothFit:
     curves: FloatArray
     covariances: FloatArray
 
-    def draw_deviations(self, draws: int, generator: np.random.Generator) -> FloatArray:
-        """Draw laws from their distribution; return ln Δr² minus that of the mean law, (lags, draws)."""
-        kinds = generator.choice(len(self.probabilities), size=draws, p=self.probabilities)
+    def draw_deviations(self, draws: int, generator: np.random.Generator, *, straight: bool = False) -> FloatArray:
+        """Draw laws from their distribution, or power laws alone; return ln Δr² minus that of the mean law, (lags, draws)."""
+        probabilities = np.eye(len(self.probabilities))[0] if straight else self.probabilities
+        kinds = generator.choice(len(probabilities), size=draws, p=probabilities)
         normal = generator.normal(size=(self.curves.shape[1], draws))
         away = (self.curves - self.probabilities @ self.curves)[kinds].T
         for kind in np.unique(kinds):

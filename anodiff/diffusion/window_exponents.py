@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from anodiff.diffusion.energies import step_energies
 from anodiff.diffusion.exponents import slope
-from anodiff.diffusion.intervals import DRAWS, UNKNOWN, Interval, invert, median_unbiased
+from anodiff.diffusion.intervals import UNKNOWN, Interval, invert, median_unbiased
 from anodiff.diffusion.procedure import NAMES, SHORTEST, Procedure
 from anodiff.diffusion.regimes import (
     MIN_LAGS,
@@ -32,12 +32,11 @@ from anodiff.diffusion.regimes import (
 )
 from anodiff.diffusion.sampling import (
     Participating,
-    draw_log_msd,
     effective_dimension,
     relative_covariance,
-    relative_covariances,
     with_energies,
 )
+from anodiff.diffusion.simulated_windows import Simulation
 from anodiff.diffusion.smooth_law import SmoothLaw, fit_smooth_law
 from anodiff.storage.types import FloatArray
 
@@ -54,6 +53,9 @@ ROUNDS = 3
 #: Changes of the exponents, in standard errors of the least certain local exponent; that error
 #: counts as at most MAX_SHIFT.
 SHIFTS, MAX_SHIFT = (-3.0, -1.5, -0.75, 0.0, 0.75, 1.5, 3.0), 0.6
+
+#: A power law that is less probable than this is not allowed for.
+IMPROBABLE = 0.05
 
 #: Moves of the law along ln τ, in standard errors of the crossover; that error counts as at most
 #: MAX_MOVE.
@@ -170,38 +172,22 @@ def measure_exponents(
     count = select_regimes(lags[fitted], fits, weighted=True).count
     fit_weights = weights[chosen] if count == 1 else np.diag(np.diagonal(weights[chosen]))
     procedure = Procedure(lags, updates, width, long, fitted, fit_weights, count)
-    every_lag = np.arange(updates + 1)
-    deviations = fit.draw_deviations(DRAWS, np.random.default_rng([seed, 1]))
-
-    def simulated(laws: list[SmoothLaw]) -> tuple[FloatArray, FloatArray]:
-        """Return the true values of laws, (laws, quantities), and the measured, (laws, quantities, draws).
-
-        The law may deviate from its mean: the error of a value is that about the deviating law.
-        """
-        random, scatter = np.random.default_rng(seed), [Participating(law, lags, dimension) for law in laws]
-        covariances = relative_covariances(lags, scatter, updates)
-        noise = draw_log_msd(lags, scatter, updates, covariances, dimension, DRAWS, random, energies)
-        truths, drawn = [], []
-        for law, own, away in zip(laws, scatter, noise, strict=True):
-            exact = law.msd(every_lag)
-            true = np.log(exact[lags])[:, None] + deviations
-            measured = true + away - np.log(own.msd(lags))[:, None]
-            truths.append(procedure.of_curve(exact))
-            drawn.append(truths[-1][:, None] + procedure.of_draws(measured, exact) - procedure.of_draws(true, exact))
-        return np.array(truths), np.array(drawn)
-
+    simulation = Simulation(procedure, fit, dimension, energies, seed)
     shift = min(float(local_errors.max()), MAX_SHIFT)
-    truths, drawn = simulated([fit.law.tilted(shift * factor) for factor in SHIFTS])
+    truths, drawn, of_power_laws = simulation.measured([fit.law.tilted(shift * factor) for factor in SHIFTS])
     values = procedure.of_curve(every_msd)
     low, high = invert(values, truths, drawn)
-    at = NAMES.index("largest")
-    values[at] = median_unbiased(values[at : at + 1], truths[:, at : at + 1], drawn[:, at : at + 1])[0]
+    at = slice(NAMES.index("largest"), NAMES.index("largest") + 1)
+    raw, true = values[at].copy(), truths[:, at]
+    values[at] = median_unbiased(raw, true, drawn[:, at])
+    if fit.probabilities[0] > IMPROBABLE:  # noise may look like a bend, and a bend like noise: both are allowed for
+        ends = invert(raw, true, of_power_laws[:, None])
+        low[at], high[at] = np.minimum(low[at], ends[0]), np.maximum(high[at], ends[1])
     if count == 2:
-        at = NAMES.index("log_crossover")
+        at = slice(NAMES.index("log_crossover"), NAMES.index("log_crossover") + 1)
         move = min(float(drawn[SHIFTS.index(0.0), at].std()), MAX_MOVE)
-        moved, drawn = simulated([fit.law.shifted(move * factor) for factor in MOVES])
-        ends = invert(values[at : at + 1], moved[:, at : at + 1], drawn[:, at : at + 1])
-        low[at], high[at] = ends[0][0], ends[1][0]
+        truths, drawn, _ = simulation.measured([fit.law.shifted(move * factor) for factor in MOVES])
+        low[at], high[at] = invert(values[at], truths[:, at], drawn[:, at])
     first, second, log_crossover, long_interval, overall, largest = (
         Interval(float(values[at]), float(low[at]), float(high[at])) for at in range(len(NAMES))
     )
