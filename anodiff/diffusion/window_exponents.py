@@ -193,7 +193,7 @@ def measure_exponents(
     )
     if long[1] <= lags[procedure.searched][-1]:  # a maximum is not below an average
         largest = Interval(*(max(end, long_interval.low) for end in (largest.value, largest.low, largest.high)))
-    crossover, censored = _crossover(procedure, log_crossover)
+    crossover, censored = within_search(procedure, log_crossover)
     return WindowExponents(
         procedure.law(every_msd),
         first,
@@ -245,8 +245,8 @@ def _largest_at(beta: FloatArray, searched: NDArray[np.bool_]) -> int:
     return int(np.where(searched & np.isfinite(beta), beta, -np.inf).argmax())
 
 
-def _crossover(procedure: Procedure, log_crossover: Interval) -> tuple[Interval, tuple[str, float] | None]:
-    """Return the crossover within the range that is searched, or why there is none."""
+def within_search(procedure: Procedure, log_crossover: Interval) -> tuple[Interval, tuple[str, float] | None]:
+    """Return the crossover, from its logarithm, within the range that is searched, or why there is none."""
     if procedure.regimes == 1:
         return UNKNOWN, None
     smallest, largest = search_range(procedure.lags[procedure.fitted])

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from anodiff.diffusion.exponents import local_exponents
-from anodiff.diffusion.window_exponents import measure_exponents
+from anodiff.diffusion.intervals import Interval
+from anodiff.diffusion.procedure import Procedure
+from anodiff.diffusion.regimes import search_range
+from anodiff.diffusion.window_exponents import measure_exponents, within_search
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
 from anodiff.simulation.processes import PROCESSES, brownian, fractional_brownian
@@ -68,12 +71,27 @@ def test_intervals_hold_where_curves_bend_or_steps_differ(name):
     assert (np.sum(held, axis=0) >= 16).all()  # of 20 that cover with probability 0.95, fewer do three times in 10,000
 
 
-def test_a_crossover_at_the_end_of_the_search_is_no_measurement():
-    noise = 0.7 * np.random.default_rng(1).normal(size=(1001, 1000))  # twice its variance adds to the MSD at all lags
-    result = measured(brownian(1000, 1000, 0) + noise)
-    assert result.regimes.count == 2
-    assert math.isnan(result.crossover.value)
-    assert result.crossover_problem(10) == "crossover below 40"
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ((259.0, 200.0, 400.0), ("above", 259.0)),
+        ((4.0, 3.0, 9.0), ("below", 4.0)),
+        ((50.0, 3.0, 400.0), ("undetermined", math.nan)),
+        ((50.0, 3.0, 90.0), (50.0, 4.0, 90.0)),
+    ],
+    ids=str,
+)
+def test_a_crossover_is_a_measurement_only_within_the_range_searched(found, expected):
+    fitted = LAGS <= 900
+    taken = Procedure(LAGS, 1000, 0.25, (200.0, 900.0), fitted, np.eye(len(LAGS)), 2)
+    smallest, largest = search_range(LAGS[fitted])
+    assert (smallest, largest) == (4, 259)
+    crossover, censored = within_search(taken, Interval(*np.log(found)))
+    if censored is None:
+        assert (crossover.value, crossover.low, crossover.high) == pytest.approx(expected)
+    else:
+        assert (censored[0], str(censored[1])) == (expected[0], str(expected[1]))
+        assert math.isnan(crossover.value)
 
 
 def test_a_crossover_is_found_within_its_interval():
