@@ -169,7 +169,7 @@ def measure_exponents(
     fitted[:MIN_LAGS] = True
     chosen = np.ix_(fitted, fitted)
     fits = fit_both_laws(lags[fitted].astype(float), np.log(msd[fitted])[:, None], errors[chosen])
-    count = select_regimes(lags[fitted], fits, weighted=True).count
+    count = select_regimes(lags[fitted].astype(float), fits, weighted=True).count
     fit_weights = weights[chosen] if count == 1 else np.diag(np.diagonal(weights[chosen]))
     procedure = Procedure(lags, updates, width, long, fitted, fit_weights, count)
     simulation = Simulation(procedure, fit, dimension, energies, seed)

@@ -136,12 +136,12 @@ def bowl_curvatures(dimensions: int) -> FloatArray:
 
 def power_law_curvatures(dimensions: int) -> FloatArray:
     """Return curvatures 10·i^(−1.25), like those of many networks: a few sharp ones, most nearly flat."""
-    return 10.0 * np.arange(1, dimensions + 1) ** -1.25
+    return np.asarray(10.0 * np.arange(1, dimensions + 1) ** -1.25, np.float64)
 
 
 def two_curvatures(dimensions: int) -> FloatArray:
     """Return curvatures of two groups: a tenth of the directions relax in 2 steps, the rest in 200."""
-    return np.where(np.arange(dimensions) < max(1, dimensions // 10), 5.0, 0.05)
+    return np.asarray(np.where(np.arange(dimensions) < max(1, dimensions // 10), 5.0, 0.05), np.float64)
 
 
 def _bowl(steps: int, dimensions: int, seed: Seed, *, spectrum: Callable[[int], FloatArray]) -> FloatArray:
