@@ -158,7 +158,7 @@ def _measure(
             path.update_autocorrelation(lags[lags < len(path.gram)]), [np.nan] * (lags >= len(path.gram)).sum()
         ),
     }
-    row = _exponent_row(exponents, beta, lags, stride)
+    row = _exponent_row(exponents, lags, stride)
     excursions = transverse_excursions(displacements, lags)
     curves["excursion_ratio"] = excursions.ratio
     losses = geometries.point_series("loss", number)
@@ -183,7 +183,7 @@ def _measure(
     if math.isnan(row["beta_long"]):
         row["note"] = f"too short, or too few of its points, for the long lags {settings.long_lags[0]}–{settings.long_lags[1]}"
     row |= null_row | explanation_row
-    return curves | null_beta | explanations, row | {"flags": raised_flags(row, lags[-1] * stride)}
+    return curves | null_beta | explanations, row | {"flags": raised_flags(row, exponents.crossover_problem(stride))}
 
 
 def _tails(path: PathGeometry, geometries: Geometries, number: int) -> list[dict[str, Any]]:
@@ -196,12 +196,11 @@ def _tails(path: PathGeometry, geometries: Geometries, number: int) -> list[dict
     )
 
 
-def _exponent_row(
-    exponents: WindowExponents, beta: NDArray[np.float64], lags: NDArray[np.int64], stride: int
-) -> dict[str, Any]:
+def _exponent_row(exponents: WindowExponents, lags: NDArray[np.int64], stride: int) -> dict[str, Any]:
     """Return the row's columns that hold a window's exponents, with lags in optimiser steps."""
     regimes = exponents.regimes
-    row: dict[str, Any] = {"regimes": regimes.count, "beta_max_lag": stride * lags[int(np.nanargmax(beta))]}
+    row: dict[str, Any] = {"regimes": regimes.count, "beta_max_lag": stride * lags[exponents.largest_at]}
+    row["beta_max_to"] = stride * lags[exponents.searched_to]
     crossover = exponents.crossover
     crossover = Interval(*(stride * value for value in (crossover.value, crossover.low, crossover.high)))
     named = {

@@ -12,6 +12,7 @@ from typing import Any
 from anodiff.diffusion.explanations import EXPLANATION_COLUMNS, EXPLANATION_CURVES
 from anodiff.diffusion.intervals import interval_columns
 from anodiff.diffusion.nulls import NULLS
+from anodiff.diffusion.procedure import MIN_DISPLACEMENTS
 from anodiff.storage.columns import COUNT, OPTIMISER_STEPS, TEXT, Column
 
 #: Curves over lag: meaning.
@@ -60,11 +61,16 @@ BALLISTIC = 2.01
 #: From this trend_share_long on, most of the displacement is the mean.
 MOSTLY_TREND = 0.5
 
-#: What a reader of a window's exponents should know first: flag, meaning.
+#: What a reader of a window's exponents should know first: flag, meaning. A flag may end in what it is about.
 FLAGS = {
     "few samples": f"fewer than {FEW_SAMPLES} independent samples at the fit's largest lag",
-    "largest at the last lag": "the local exponent still rises at the largest lag, so a larger beta_max may follow",
-    "outside its interval": "beta_max is outside its own interval, which has no bias from taking a maximum: read the interval",
+    "largest at the end of the search": "the local exponent still rises at beta_max_to, so a larger one may follow",
+    "exponent rises": "exponent_second is above exponent_first: not the same knee as a crossover at which the exponent falls",
+    "crossover above": "the fit puts the crossover at the largest lag that was tried, so it is at this lag or later",
+    "crossover below": "the fit puts the crossover at the smallest lag that was tried, so it is at this lag or earlier",
+    "crossover undetermined": "there are two regimes, but the crossover could be at any lag that was tried",
+    "outside its interval": "the value of the named column is outside its own interval, which has no bias: read the interval",
+    "no interval": "the named column has a value without an interval: too few lags or stretches with a displacement",
     "unsteady steps": f"step_length_variation is {UNSTEADY:g} or more: the motion changes within the window",
     "one regime": "a single power law was enough: exponent_second repeats exponent_first",
     "non-stationary": "beta_max is above 2, which no stationary increments allow, and beyond its ideal gas, or the window ages",
@@ -84,13 +90,20 @@ WINDOW_COLUMNS = {
 #: Columns of exponents.csv.
 EXPONENT_COLUMNS = {
     **WINDOW_COLUMNS,
-    **interval_columns("beta_max", "largest local exponent β"),
-    "beta_max_lag": Column("lag of the largest local exponent", OPTIMISER_STEPS),
+    **interval_columns("beta_max", "largest local exponent β at lags up to beta_max_to, corrected for the bias of a maximum"),
+    "beta_max_lag": Column("lag of the largest measured local exponent", OPTIMISER_STEPS),
+    "beta_max_to": Column(
+        f"largest lag searched: {MIN_DISPLACEMENTS} displacements over it fit into the window without overlap", OPTIMISER_STEPS
+    ),
     **interval_columns("beta_long", "exponent over the long lags, which analysis.long_lags sets"),
     "regimes": Column("number of regimes, chosen by the information criterion", COUNT),
     **interval_columns("exponent_first", "exponent of the first regime"),
     **interval_columns("exponent_second", "exponent of the second regime; if there is one regime, equal to exponent_first"),
-    **interval_columns("crossover_lag", "lag at which the first regime ends and the second begins", OPTIMISER_STEPS),
+    **interval_columns(
+        "crossover_lag",
+        "lag at which the first regime ends and the second begins; empty if it is not determined",
+        OPTIMISER_STEPS,
+    ),
     "fit_from": Column("smallest lag of the fit", OPTIMISER_STEPS),
     "fit_to": Column("largest lag of the fit; beyond it, too few independent samples are left", OPTIMISER_STEPS),
     "fit_samples": Column("effective number of independent samples in the MSD at the fit's largest lag"),
@@ -116,13 +129,23 @@ EXPONENT_COLUMNS = {
 }
 
 
-def raised_flags(row: Mapping[str, Any], last_lag: float) -> str:
-    """Return the `FLAGS` that apply to a row of exponents.csv, separated by ``; ``; ``last_lag`` is in optimiser steps."""
+#: Columns of exponents.csv that have an interval.
+WITH_INTERVAL = tuple(name for name in EXPONENT_COLUMNS if f"{name}_low" in EXPONENT_COLUMNS)
+
+
+def raised_flags(row: Mapping[str, Any], crossover_problem: str = "") -> str:
+    """Return the `FLAGS` that apply to a row of exponents.csv, separated by ``; ``."""
     ageing = row.get("ageing_ratio_low", 1) > 1 or row.get("ageing_ratio_high", 1) < 1
+    known = {name: tuple(row.get(f"{name}{end}", math.nan) for end in ("", "_low", "_high")) for name in WITH_INTERVAL}
+    outside = [name for name, (value, low, high) in known.items() if value < low or value > high]
+    without = [name for name, ends in known.items() if math.isfinite(ends[0]) and any(map(math.isnan, ends[1:]))]
     raised = {
         "few samples": row.get("fit_samples", FEW_SAMPLES) < FEW_SAMPLES,
-        "largest at the last lag": row["beta_max_lag"] == last_lag,
-        "outside its interval": row["beta_max"] < row["beta_max_low"] or row["beta_max"] > row["beta_max_high"],
+        "largest at the end of the search": row["beta_max_lag"] == row["beta_max_to"],
+        "exponent rises": row["regimes"] == 2 and row["exponent_second"] > row["exponent_first"],
+        crossover_problem: bool(crossover_problem),
+        f"outside its interval: {', '.join(outside)}": bool(outside),
+        f"no interval: {', '.join(without)}": bool(without),
         "unsteady steps": row["step_length_variation"] >= UNSTEADY,
         "one regime": row["regimes"] == 1,
         "non-stationary": row["beta_max"] > BALLISTIC
@@ -131,4 +154,4 @@ def raised_flags(row: Mapping[str, Any], last_lag: float) -> str:
         "mostly trend": row.get("trend_share_long", 0) > MOSTLY_TREND,
         "relaxation": row.get("bowl_against_power_law_high", 0) < 0,
     }
-    return "; ".join(name for name in FLAGS if raised[name])
+    return "; ".join(name for name, applies in raised.items() if applies)

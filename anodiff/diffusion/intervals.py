@@ -102,6 +102,16 @@ def invert(measured: FloatArray, truths: FloatArray, drawn: FloatArray) -> tuple
     return ends[:, 0], ends[:, 1]
 
 
+def median_unbiased(measured: FloatArray, truths: FloatArray, drawn: FloatArray) -> FloatArray:
+    """Return the true values under which the measured ones are the median of the simulated ones.
+
+    The arguments are those of `invert`, and so are the rules between and beyond the simulated truths.
+    These values lie within the intervals. Shape (quantities,).
+    """
+    pairs = zip(measured, truths.T, np.median(drawn, axis=2).T, strict=True)
+    return np.array([_crossing(value, truth, median) for value, truth, median in pairs])
+
+
 def _crossing(measured: float, truths: FloatArray, quantiles: FloatArray) -> float:
     """Return the smallest truth whose quantile reaches the measured value; both rise."""
     if not np.isfinite(quantiles).all() or not np.isfinite(measured):

@@ -35,7 +35,7 @@ def compare_with_nulls(
     """
     curves: dict[str, FloatArray] = {}
     row: dict[str, float] = {}
-    largest = int(np.nanargmax(beta))
+    largest = exponents.largest_at
     in_range = (lags >= long[0]) & (lags <= long[1])
     for name, null in nulls.items():
         drawn = null.local_exponents(lags, width)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.intervals import UNKNOWN, Interval, jackknife
-from anodiff.diffusion.window_exponents import SHORTEST
+from anodiff.diffusion.procedure import SHORTEST
 from anodiff.geometry.msd import time_averaged_msd
 from anodiff.storage.types import FloatArray
 

@@ -198,7 +198,27 @@ def select_regimes(lags: FloatArray, fits: RegimeFits, *, weighted: bool) -> Reg
         count = max(2.0, math.log2(lags[-1] / lags[0]))
         floor = len(lags) * RESOLUTION**2
         gain = count * (math.log(one + floor) - math.log(two + floor))
-    if np.isfinite(fits.crossover[0]) and gain > 2 * math.log(count):
+    chosen = 2 if np.isfinite(fits.crossover[0]) and gain > 2 * math.log(count) else 1
+    return _law(fits, chosen, ends)
+
+
+def regimes_of(lags: ArrayLike, msd: ArrayLike, covariance: FloatArray, count: int) -> Regimes:
+    """Fit a given number of regimes, 1 or 2, to an MSD at some lags, all positive."""
+    tau = np.asarray(lags, np.float64)
+    fits = fit_both_laws(tau, np.log(np.asarray(msd, np.float64))[:, None], covariance)
+    return _law(fits, count, (float(tau[0]), float(tau[-1])))
+
+
+def search_range(lags: ArrayLike) -> tuple[float, float]:
+    """Return the smallest and largest crossover that can be found in a fit over some lags."""
+    tau = np.asarray(lags, np.float64)
+    x = np.log(tau)
+    inside = tau[(x >= x[0] + SHORTEST_REGIME) & (x <= x[-1] - SHORTEST_REGIME)]
+    return (float(inside[0]), float(inside[-1])) if len(inside) else (math.nan, math.nan)
+
+
+def _law(fits: RegimeFits, count: int, ends: tuple[float, float]) -> Regimes:
+    if count == 2:
         prefactor, first, change = (float(value) for value in fits.broken[:, 0])
         return Regimes(2, first, first + change, float(fits.crossover[0]), *ends, math.exp(prefactor))
     prefactor, exponent = (float(value) for value in fits.single[:, 0])

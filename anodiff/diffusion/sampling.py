@@ -21,13 +21,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from anodiff.diffusion.regimes import Regimes
+from anodiff.diffusion.energies import Energies
+from anodiff.diffusion.smooth_law import Law, symmetric_root
 from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
@@ -45,11 +47,33 @@ SIMULATED, MAX_AVERAGED = 1000, 20
 #: Number of paths whose MSD is taken at once, so that they stay in the cache.
 PATHS_AT_ONCE = 32
 
+#: An effective dimension that rises with the lag by less than this factor counts as constant.
+CLEARLY = 2.0
+
 #: Number of starting points for the inner products of displacements.
 STARTS = 200
 
 
-def relative_covariance(lags: NDArray[np.int64], law: Regimes, updates: int) -> FloatArray:
+@dataclass(frozen=True)
+class Participating:
+    """The root of tr M(τ)², a law of its own, from a law tr M(τ) and the effective dimension at some lags.
+
+    Directions that still move at long lags are fewer, and remember more. Where the MSD matrices M
+    of different lags are not proportional, it is tr M² = Δr⁴/d that the scatter follows.
+    """
+
+    law: Law
+    lags: NDArray[np.int64]
+    dimension: FloatArray
+
+    def msd(self, lags: ArrayLike) -> FloatArray:
+        """Return Δr²/√d at some lags; d is interpolated in ln τ and ln d."""
+        tau = np.maximum(np.abs(np.asarray(lags, np.float64)), 1)
+        root = np.exp(-0.5 * np.interp(np.log(tau), np.log(self.lags), np.log(self.dimension)))
+        return self.law.msd(lags) * root
+
+
+def relative_covariance(lags: NDArray[np.int64], law: Law, updates: int) -> FloatArray:
     """Return Cov(Δr²(a), Δr²(b)) / (M(a) M(b)) in one dimension, shape (lags, lags), in updates.
 
     Cost: O(L² T) for L lags.
@@ -57,7 +81,7 @@ def relative_covariance(lags: NDArray[np.int64], law: Regimes, updates: int) -> 
     return relative_covariances(lags, [law], updates)[0]
 
 
-def relative_covariances(lags: NDArray[np.int64], laws: Sequence[Regimes], updates: int) -> FloatArray:
+def relative_covariances(lags: NDArray[np.int64], laws: Sequence[Law], updates: int) -> FloatArray:
     """Return `relative_covariance` of several laws, shape (laws, lags, lags)."""
     points = np.abs(np.arange(-2 * updates, 2 * updates + 1))
     spreads = [law.msd(points) for law in laws]
@@ -83,6 +107,17 @@ def relative_covariances(lags: NDArray[np.int64], laws: Sequence[Regimes], updat
     return (vectors * np.maximum(values, 0)[:, None]) @ vectors.transpose(0, 2, 1)
 
 
+def with_energies(relative: FloatArray, lags: NDArray[np.int64], dimension: FloatArray, energies: Energies) -> FloatArray:
+    """Return the covariance of ln Δr², (lags, lags), from that of one direction with equal steps.
+
+    Directions that still move over the longer of two lags are among those that move over the
+    shorter one. So what both lags have in common is the scatter of as many directions as the more
+    dimensional of the two has: 1 / max(d_a, d_b).
+    """
+    worth = dimension / energies.inequality(lags)
+    return relative / np.maximum(worth[:, None], worth) + energies.covariance(lags)
+
+
 def effective_dimension(path: PathGeometry, lags: NDArray[np.int64]) -> FloatArray:
     """Return in how many directions, effectively, the path moves over each lag, shape (lags,).
 
@@ -104,8 +139,20 @@ def effective_dimension(path: PathGeometry, lags: NDArray[np.int64]) -> FloatArr
     inverse = np.array([_inverse_dimension(squares, int(lag)) for lag in lags[measured]])
     width = max(1, len(inverse) // 6)
     smooth = np.array([inverse[max(0, n - width) : n + width + 1].mean() for n in range(len(inverse))])
-    smooth = np.concatenate([smooth, np.full(len(lags) - len(smooth), smooth[-1])])
-    return 1 / np.clip(smooth, 1e-12, 1.0)
+    smooth = _monotone(np.clip(smooth, 1e-12, 1.0), ((points - 1) / lags[measured]) ** 2)  # by the pairs without overlap
+    return 1 / np.concatenate([smooth, np.full(len(lags) - len(smooth), smooth[-1])])
+
+
+def _monotone(inverse: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the closest values of 1/d that only rise with the lag, or only fall where that is clear.
+
+    A persistent path holds few independent displacements over long lags, and their d comes out too
+    large. So a rise of d by less than `CLEARLY` is not believed; it would make intervals too narrow.
+    """
+    rising, falling = (scipy.optimize.isotonic_regression(inverse, weights=weights, increasing=up).x for up in (True, False))
+    misfits = [float(weights @ (values - inverse) ** 2) for values in (rising, falling)]
+    clear = misfits[1] < misfits[0] and falling[0] > CLEARLY * falling[-1]
+    return np.asarray(falling if clear else rising)
 
 
 def _inverse_dimension(squares: FloatArray, lag: int) -> float:
@@ -133,8 +180,9 @@ def _inverse_dimension(squares: FloatArray, lag: int) -> float:
     aligned, cosine = centre[used] ** 2 / norms, squared / norms
     variance = (number * scatter / (1 - 1 / independent)).sum()
     weight = (number * norms * (1 + aligned - 2 * aligned * cosine)).sum()
-    amplitude = float(squared_lengths.var() / (2 * squared_lengths.mean() ** 2))
-    return max(float(variance / weight), amplitude) if weight > 0 else amplitude
+    if not weight > 0:
+        return 0.0 if used.any() else 1.0  # displacements that are all the same do not scatter
+    return float(variance / weight)
 
 
 def _diagonals(matrix: FloatArray) -> FloatArray:
@@ -147,12 +195,13 @@ def _diagonals(matrix: FloatArray) -> FloatArray:
 
 def draw_log_msd(
     lags: NDArray[np.int64],
-    laws: Sequence[Regimes],
+    laws: Sequence[Law],
     updates: int,
     covariances: FloatArray,
     dimension: FloatArray,
     draws: int,
     generator: np.random.Generator,
+    energies: Energies | None = None,
 ) -> FloatArray:
     """Draw ln Δr², shape (laws, lags, draws), about each law with this window's sampling error.
 
@@ -164,19 +213,24 @@ def draw_log_msd(
         From `relative_covariances`, shape (laws, lags, lags).
     dimension
         From `effective_dimension`.
+    energies
+        How the energies of the steps differ; by default not.
     """
+    energies = energies or Energies(np.ones(updates), 0.0)
     expected = np.log([law.msd(lags) for law in laws])[:, :, None]
     if dimension.min() > FEW_DIMENSIONS:
         normal = generator.normal(size=(len(lags), draws))
-        values, vectors = np.linalg.eigh(covariances)
-        # The symmetric root: it does not depend on the signs of the eigenvectors, which are arbitrary.
-        roots = (vectors * np.sqrt(np.maximum(values, 0))[:, None]) @ vectors.transpose(0, 2, 1)
-        return expected + roots @ normal / np.sqrt(dimension)[:, None]
+        return (
+            expected
+            + symmetric_root(np.array([with_energies(each, lags, dimension, energies) for each in covariances])) @ normal
+        )
+    expected = expected + symmetric_root(energies.covariance(lags)) @ generator.normal(size=(len(lags), draws))
     noise = _complex_noise(2 * updates, SIMULATED, generator)
     chosen = generator.integers(SIMULATED, size=(draws, math.ceil(min(dimension.max(), MAX_AVERAGED))))
     drawn = np.empty((len(laws), len(lags), draws))
     for law, drawn_from_law in zip(laws, drawn, strict=True):
-        ratios = _msd_of_paths(_gaussian_paths(law, updates, noise), lags) / law.msd(lags)[:, None]
+        found = _msd_of_paths(_gaussian_paths(law, noise, energies.profile), lags)
+        ratios = found / (law.msd(lags) if (energies.profile == 1).all() else found.mean(axis=1))[:, None]
         for row, ratios_at_lag, d in zip(drawn_from_law, ratios, dimension, strict=True):
             weights = _weights(min(d, MAX_AVERAGED))
             mean = ratios_at_lag[chosen[:, : len(weights)]] @ weights
@@ -205,17 +259,20 @@ def _complex_noise(length: int, count: int, generator: np.random.Generator) -> N
     return np.ascontiguousarray(noise.T)
 
 
-def _gaussian_paths(law: Regimes, updates: int, noise: NDArray[np.complex128]) -> FloatArray:
+def _gaussian_paths(law: Law, noise: NDArray[np.complex128], profile: FloatArray) -> FloatArray:
     """Return one-dimensional Gaussian paths with the law's MSD, shape (paths, updates + 1).
 
-    They come from circulant embedding. The kink of a crossover can give negative eigenvalues, which
-    are set to zero.
+    They come from circulant embedding. A law that no stationary process has can give negative
+    eigenvalues, which are set to zero. The steps are multiplied by the root of the profile of their
+    energies, shape (updates,).
     """
+    updates = len(profile)
     lag = np.arange(updates + 1)
     covariance = 0.5 * (law.msd(lag + 1) + law.msd(np.abs(lag - 1)) - 2 * law.msd(lag))
     ring = np.concatenate([covariance, covariance[-2:0:-1]])
     spectrum = np.maximum(scipy.fft.fft(ring).real, 0)
     waves = scipy.fft.fft(noise * np.sqrt(spectrum / len(ring)), axis=1, overwrite_x=True)[:, :updates]
+    waves *= np.sqrt(profile)
     paths = np.zeros((2 * len(noise), updates + 1))
     np.cumsum(waves.real, axis=1, out=paths[: len(noise), 1:])
     np.cumsum(waves.imag, axis=1, out=paths[len(noise) :, 1:])

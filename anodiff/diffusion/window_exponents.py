@@ -1,8 +1,9 @@
 """How sure is an exponent? All exponents of a window, each with its 95 % interval.
 
-Curves are drawn about the fitted law with the sampling error of one window
-(`anodiff.diffusion.sampling`). More are drawn about the same law with its exponents shifted up and
-down. Each curve is measured as the window was, and the interval inverts the test
+Curves are drawn about the smooth law that follows the measured MSD (`anodiff.diffusion.smooth_law`),
+with the sampling error of one window (`anodiff.diffusion.sampling`). More are drawn about the same
+law with all its exponents changed, and, for the crossover, with the law moved along ln τ. Each curve
+is measured as the window was (`anodiff.diffusion.procedure`), and the interval inverts the test
 (`anodiff.diffusion.intervals.invert`). This removes bias, such as that of the largest of many local
 exponents. It also allows for an error that depends on the exponent: persistent paths scatter more
 than the subdiffusive ones that a window of them may resemble.
@@ -11,16 +12,32 @@ than the subdiffusive ones that a window of them may resemble.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.diffusion.exponents import local_slopes, slope
-from anodiff.diffusion.intervals import DRAWS, UNKNOWN, Interval, invert
-from anodiff.diffusion.regimes import MIN_LAGS, NOTHING_FITTED, RegimeFits, Regimes, fit_both_laws, fit_regimes
-from anodiff.diffusion.sampling import draw_log_msd, effective_dimension, relative_covariance, relative_covariances
+from anodiff.diffusion.energies import step_energies
+from anodiff.diffusion.exponents import slope
+from anodiff.diffusion.intervals import UNKNOWN, Interval, invert, median_unbiased
+from anodiff.diffusion.procedure import NAMES, SHORTEST, Procedure
+from anodiff.diffusion.regimes import (
+    MIN_LAGS,
+    Regimes,
+    fit_both_laws,
+    fit_regimes,
+    search_range,
+    select_regimes,
+)
+from anodiff.diffusion.sampling import (
+    Participating,
+    effective_dimension,
+    relative_covariance,
+    with_energies,
+)
+from anodiff.diffusion.simulated_windows import Simulation
+from anodiff.diffusion.smooth_law import SmoothLaw, fit_smooth_law
 from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
@@ -30,16 +47,21 @@ if TYPE_CHECKING:
 #: window holds few samples, and their MSDs are far from normal.
 MAX_ERROR = 0.25
 
-#: The shortest lag, or number of steps of contour, in one exponent over all. Below it single steps
-#: show.
-SHORTEST = 3
-
 #: Number of iterations in which law and covariance are found from each other.
 ROUNDS = 3
 
-#: Shifts of the exponents, in standard errors of the least certain local exponent; that error
+#: Changes of the exponents, in standard errors of the least certain local exponent; that error
 #: counts as at most MAX_SHIFT.
 SHIFTS, MAX_SHIFT = (-3.0, -1.5, -0.75, 0.0, 0.75, 1.5, 3.0), 0.6
+
+#: A power law that is less probable than this is not allowed for.
+IMPROBABLE = 0.05
+
+#: Moves of the law along ln τ, in standard errors of the crossover; that error counts as at most
+#: MAX_MOVE.
+MOVES, MAX_MOVE = (-3.0, -1.5, 0.0, 1.5, 3.0), 0.6
+
+BROWNIAN = SmoothLaw(np.zeros(1), np.ones(1), 0.0)
 
 
 @dataclass(frozen=True)
@@ -55,7 +77,8 @@ class WindowExponents:
     beta_low, beta_high
         Ends of the intervals of the local exponents, shape (lags,).
     largest, long
-        The largest local exponent, and the slope over the long lags.
+        The largest local exponent within the range searched, corrected for the bias of a maximum,
+        and the slope over the long lags.
     overall
         The slope over all lags from `SHORTEST` on, with weights 1/τ, like the slope against contour
         length (`path_dimension`).
@@ -65,6 +88,16 @@ class WindowExponents:
         Effective number of independent samples in the MSD at each lag, 2 Δr⁴ / Var(Δr²), shape
         (lags,): the MSD of this many independent displacements in one dimension would be as
         certain.
+    largest_at
+        Index of the lag at which the measured local exponent is largest, within the range searched.
+    searched_to
+        Index of the largest lag searched for it.
+    censored
+        Why there is no crossover although there are two regimes: ``above`` or ``below`` and the lag
+        in updates at the end of the range searched, where it is pinned; or ``undetermined`` and NaN
+        if it could be anywhere in this range.
+    procedure
+        How they were taken; None if there are no intervals.
     """
 
     regimes: Regimes
@@ -78,6 +111,17 @@ class WindowExponents:
     overall: Interval
     dimension: FloatArray
     samples: FloatArray
+    largest_at: int
+    searched_to: int
+    censored: tuple[str, float] | None = None
+    procedure: Procedure | None = None
+
+    def crossover_problem(self, stride: int) -> str:
+        """Return why two regimes have no crossover, with lags in optimiser steps, or an empty text."""
+        if self.censored is None:
+            return ""
+        side, lag = self.censored
+        return f"crossover {side} {stride * lag:g}" if math.isfinite(lag) else f"crossover {side}"
 
 
 def measure_exponents(
@@ -106,101 +150,111 @@ def measure_exponents(
     seed
         Seed of the drawn curves.
     """
-    updates = len(path.gram)
-    msd = every_msd[lags]
-    law = fit_regimes(lags, msd)
-    in_range = (lags >= long[0]) & (lags <= long[1])
-    long_lags = np.arange(math.ceil(long[0]), math.floor(long[1]) + 1)
-    long_slope = slope(long_lags, every_msd[long_lags]) if updates >= long[1] else math.nan
+    updates, msd = len(path.gram), every_msd[lags]
     usable = np.isfinite(msd) & (msd > 0)
-    overall = slope(lags[lags >= SHORTEST], msd[lags >= SHORTEST])
-    if law is NOTHING_FITTED or not usable.all():
-        return _without_intervals(law, beta, long_slope, overall)
-    operator = local_slopes(lags, width)
-    dimension = effective_dimension(path, lags)
-    law, fitted = _initial_law(lags, msd, updates), lags >= 1
-    for _ in range(ROUNDS):  # the covariance needs the law, and the law the covariance
-        covariance = relative_covariance(lags, _with_allowed_exponents(law), updates)
-        errors = covariance / np.sqrt(dimension[:, None] * dimension)
-        uncertain = np.sqrt(np.diagonal(operator @ errors @ operator.T)) > MAX_ERROR
-        fitted = np.logical_and.accumulate(~uncertain)
-        fitted[:MIN_LAGS] = True
-        law = fit_regimes(lags[fitted], msd[fitted], errors[np.ix_(fitted, fitted)])
-
-    def statistics(curves: FloatArray) -> FloatArray:
-        """Return all quantities that get an interval, (quantities, curves), from (lags, curves)."""
-        return np.vstack(
-            [
-                *_law_parameters(
-                    law.count, fit_both_laws(lags[fitted].astype(float), curves[fitted], errors[np.ix_(fitted, fitted)])
-                ),
-                _slopes(lags, curves, in_range.astype(float)),
-                _slopes(lags, curves, np.where(lags >= SHORTEST, lags**-0.5, 0.0)),  # polyfit squares the weights
-                (operator @ curves).max(axis=0),
-                operator @ curves,
-            ]
+    everything = Procedure(lags, updates, width, long, usable, np.eye(int(usable.sum())), 1)
+    if usable.sum() < MIN_LAGS or not usable.all():
+        return _without_intervals(
+            fit_regimes(lags, msd), beta, everything.long_slope(every_msd), lags, msd, everything.searched
         )
-
-    largest_error = np.sqrt(np.diagonal(operator @ errors @ operator.T)).max()
-    laws = _shifted_laws(law, float(largest_error))
-    covariances = relative_covariances(lags, laws, updates)
-    curves = draw_log_msd(lags, laws, updates, covariances, dimension, DRAWS, np.random.default_rng(seed))
-    truths = [statistics(np.log(shifted.msd(lags))[:, None])[:, 0] for shifted in laws]
-    draws = [statistics(of_law) for of_law in curves]
-    values = np.concatenate([[law.first, law.second, math.log(law.crossover), long_slope, overall, np.nanmax(beta)], beta])
-    low, high = invert(values, np.array(truths), np.array(draws))
-    first, second, log_crossover, long_interval, overall_interval, largest = (
-        Interval(*ends) for ends in zip(values[:6], low[:6], high[:6], strict=True)
+    dimension = effective_dimension(path, lags)
+    energies = step_energies(path.step_lengths, float(dimension[0]))
+    errors = weights = with_energies(relative_covariance(lags, BROWNIAN, updates), lags, dimension, energies)
+    for _ in range(ROUNDS):  # the covariance needs the law, and the law the covariance
+        fit = fit_smooth_law(lags.astype(float), np.log(msd), errors, updates)
+        one = relative_covariance(lags, Participating(fit.law, lags, dimension), updates)
+        errors = with_energies(one, lags, dimension, energies)
+    local_errors = everything.errors(errors)
+    fitted = np.logical_and.accumulate(local_errors <= MAX_ERROR)
+    fitted[:MIN_LAGS] = True
+    chosen = np.ix_(fitted, fitted)
+    fits = fit_both_laws(lags[fitted].astype(float), np.log(msd[fitted])[:, None], errors[chosen])
+    count = select_regimes(lags[fitted].astype(float), fits, weighted=True).count
+    fit_weights = weights[chosen] if count == 1 else np.diag(np.diagonal(weights[chosen]))
+    procedure = Procedure(lags, updates, width, long, fitted, fit_weights, count)
+    simulation = Simulation(procedure, fit, dimension, energies, seed)
+    shift = min(float(local_errors.max()), MAX_SHIFT)
+    truths, drawn, of_power_laws = simulation.measured([fit.law.tilted(shift * factor) for factor in SHIFTS])
+    values = procedure.of_curve(every_msd)
+    low, high = invert(values, truths, drawn)
+    at = slice(NAMES.index("largest"), NAMES.index("largest") + 1)
+    raw, true = values[at].copy(), truths[:, at]
+    values[at] = median_unbiased(raw, true, drawn[:, at])
+    if fit.probabilities[0] > IMPROBABLE:  # noise may look like a bend, and a bend like noise: both are allowed for
+        ends = invert(raw, true, of_power_laws[:, None])
+        low[at], high[at] = np.minimum(low[at], ends[0]), np.maximum(high[at], ends[1])
+    if count == 2:
+        at = slice(NAMES.index("log_crossover"), NAMES.index("log_crossover") + 1)
+        move = min(float(drawn[SHIFTS.index(0.0), at].std()), MAX_MOVE)
+        truths, drawn, _ = simulation.measured([fit.law.shifted(move * factor) for factor in MOVES])
+        low[at], high[at] = invert(values[at], truths[:, at], drawn[:, at])
+    first, second, log_crossover, long_interval, overall, largest = (
+        Interval(float(values[at]), float(low[at]), float(high[at])) for at in range(len(NAMES))
     )
-    crossover = Interval(law.crossover, math.exp(log_crossover.low), math.exp(log_crossover.high))
-    samples = 2 / np.diagonal(errors)
+    if long[1] <= lags[procedure.searched][-1]:  # a maximum is not below an average
+        largest = Interval(*(max(end, long_interval.low) for end in (largest.value, largest.low, largest.high)))
+    crossover, censored = within_search(procedure, log_crossover)
     return WindowExponents(
-        law, first, second, crossover, low[6:], high[6:], largest, long_interval, overall_interval, dimension, samples
+        procedure.law(every_msd),
+        first,
+        second,
+        crossover,
+        low[len(NAMES) :],
+        high[len(NAMES) :],
+        largest,
+        long_interval,
+        overall,
+        dimension,
+        2 / np.diagonal(errors),
+        _largest_at(beta, procedure.searched),
+        int(procedure.searched.sum()) - 1,
+        censored,
+        procedure,
     )
 
 
-def _without_intervals(law: Regimes, beta: FloatArray, long_slope: float, overall: float) -> WindowExponents:
+def _without_intervals(
+    law: Regimes, beta: FloatArray, long_slope: float, lags: NDArray[np.int64], msd: FloatArray, searched: NDArray[np.bool_]
+) -> WindowExponents:
     """Return the exponents of a window whose MSD is not positive at all lags, or has too few."""
     nothing = np.full(len(beta), np.nan)
-    largest = Interval(float(np.nanmax(beta)), math.nan, math.nan) if np.isfinite(beta).any() else UNKNOWN
+    at = _largest_at(beta, searched)
+    largest = Interval(float(beta[at]), math.nan, math.nan) if np.isfinite(beta[at]) else UNKNOWN
+    overall = slope(lags[lags >= SHORTEST], msd[lags >= SHORTEST])
     first, second, crossover, long_interval, overall_interval = (
         Interval(value, math.nan, math.nan) for value in (law.first, law.second, law.crossover, long_slope, overall)
     )
     return WindowExponents(
-        law, first, second, crossover, nothing, nothing, largest, long_interval, overall_interval, nothing, nothing
+        law,
+        first,
+        second,
+        crossover,
+        nothing,
+        nothing,
+        largest,
+        long_interval,
+        overall_interval,
+        nothing,
+        nothing,
+        at,
+        int(searched.sum()) - 1,
     )
 
 
-def _law_parameters(count: int, fits: RegimeFits) -> list[FloatArray]:
-    """Return first and second exponent, and the logarithm of the crossover, of several curves."""
-    if count == 2:
-        return [fits.broken[1], fits.broken[1] + fits.broken[2], np.log(fits.crossover)]
-    return [fits.single[1], fits.single[1], np.full_like(fits.single[1], np.nan)]
+def _largest_at(beta: FloatArray, searched: NDArray[np.bool_]) -> int:
+    return int(np.where(searched & np.isfinite(beta), beta, -np.inf).argmax())
 
 
-def _slopes(lags: NDArray[np.int64], curves: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the curves' slopes over lags with a positive weight; NaN for fewer than two lags."""
-    if (weights > 0).sum() < 2:
-        return np.full(curves.shape[1], np.nan)
-    return np.polynomial.polynomial.polyfit(np.log(lags), curves, 1, w=weights)[1]
-
-
-def _shifted_laws(law: Regimes, error: float) -> list[Regimes]:
-    """Return the law with its exponents shifted by `SHIFTS` standard errors, within bounds."""
-    shifts = [shift * min(error, MAX_SHIFT) for shift in SHIFTS]
-    laws = [_with_allowed_exponents(replace(law, first=law.first + shift, second=law.second + shift)) for shift in shifts]
-    return list(dict.fromkeys(laws))
-
-
-def _initial_law(lags: NDArray[np.int64], msd: FloatArray, updates: int) -> Regimes:
-    """Fit one regime with the errors of one-dimensional Brownian motion: short lags dominate."""
-    brownian = Regimes(1, 1.0, 1.0, math.nan, 1.0, 1.0, 1.0)
-    fits = fit_both_laws(lags.astype(float), np.log(msd)[:, None], relative_covariance(lags, brownian, updates))
-    prefactor, exponent = (float(value) for value in fits.single[:, 0])
-    return Regimes(1, exponent, exponent, math.nan, float(lags[0]), float(lags[-1]), math.exp(prefactor))
-
-
-def _with_allowed_exponents(law: Regimes) -> Regimes:
-    """Return the law with its exponents kept within (0, 2), which stationary increments require."""
-    first, second = (min(max(exponent, 0.02), 1.98) for exponent in (law.first, law.second))
-    return replace(law, first=first, second=second)
+def within_search(procedure: Procedure, log_crossover: Interval) -> tuple[Interval, tuple[str, float] | None]:
+    """Return the crossover, from its logarithm, within the range that is searched, or why there is none."""
+    if procedure.regimes == 1:
+        return UNKNOWN, None
+    smallest, largest = search_range(procedure.lags[procedure.fitted])
+    value, low, high = (math.exp(end) for end in (log_crossover.value, log_crossover.low, log_crossover.high))
+    if value >= largest * (1 - 1e-9):
+        return UNKNOWN, ("above", largest)
+    if value <= smallest * (1 + 1e-9):
+        return UNKNOWN, ("below", smallest)
+    if low <= smallest and high >= largest:
+        return UNKNOWN, ("undetermined", math.nan)
+    return Interval(value, max(low, smallest), min(high, largest)), None

@@ -140,6 +140,7 @@ def _ensemble_row(runs: Sequence[RunResult], window: pd.Series) -> dict[str, Any
         row["note"] = f"{len(reached)} {'seed' if len(reached) == 1 else 'seeds'} reached the window; a scatter needs two"
     for name in AVERAGED:
         row |= mean_over_seeds(name, [run.exponents[name].iloc[number] for run in reached])
+    row |= mean_over_seeds("crossover_lag", crossovers_of_one_kind([run.exponents.iloc[number] for run in reached]))
     for lag in LAGS:
         at = [_at_lag(run, number, lag) for run in reached]
         msd, ageing, samples = np.array(at).reshape(-1, 3).T
@@ -147,6 +148,20 @@ def _ensemble_row(runs: Sequence[RunResult], window: pd.Series) -> dict[str, Any
         row[f"ergodicity_breaking_{lag}_if_gaussian"] = float(np.mean(2 / samples)) if len(samples) else np.nan
         row |= ageing_ratio(ageing, msd).columns(f"ageing_ratio_{lag}")
     return row
+
+
+def crossovers_of_one_kind(rows: Sequence[pd.Series]) -> list[float]:
+    """Return the crossovers of rows of exponents.csv at which the exponent falls, or at which it rises.
+
+    These are two different knees, and their mean would be none. The more frequent ones count, the
+    falling ones if there are as many.
+    """
+    known = [row for row in rows if np.isfinite(row["crossover_lag"])]
+    falling, rising = (
+        [float(row["crossover_lag"]) for row in known if (row["exponent_second"] > row["exponent_first"]) == rises]
+        for rises in (False, True)
+    )
+    return rising if len(rising) > len(falling) else falling
 
 
 def _at_lag(run: RunResult, number: int, lag: int) -> tuple[float, float, float]:

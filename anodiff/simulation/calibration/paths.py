@@ -1,7 +1,10 @@
 """Can the estimators be trusted? Their bias, spread and coverage on paths of known law.
 
 Every path of a process is measured as a window of a run is. The truth is the exact expectation at
-the same lags by the same slopes wherever it is known, not the limit at infinite times.
+the same lags, by the same slopes and fits, wherever it is known, not the limit at infinite times.
+The number of regimes and the range of the fit differ from path to path; the truth is then the path's
+own, what the exact curve gives with them. Where nothing is known exactly, the truth is the mean over
+as many further paths.
 
 The pitfall: intervals follow from the theory of Gaussian paths with stationary increments. Random
 waiting times, Lévy walks and similar processes are not of that kind (`gaussian` is false). Their
@@ -21,8 +24,9 @@ from numpy.typing import NDArray
 from anodiff.diffusion.ergodicity import ageing_ratio
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
-from anodiff.diffusion.intervals import DRAWS, LOWER, UPPER, Interval
+from anodiff.diffusion.intervals import DRAWS, LOWER, UNKNOWN, UPPER, Interval
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
+from anodiff.diffusion.procedure import Procedure
 from anodiff.diffusion.stable import fit_stable_with_intervals
 from anodiff.diffusion.tails import log_moment_index
 from anodiff.diffusion.window_exponents import measure_exponents
@@ -43,6 +47,9 @@ LONG = (0.2, 0.9)
 
 #: The largest number of coordinates whose updates are used for the tails.
 TAIL_COORDINATES = 64
+
+#: A curve whose exponents on both sides differ by less has no crossover.
+NO_BEND = 0.02
 
 #: Marks the estimators whose intervals come from the block bootstrap.
 BY_BLOCKS = " (block bootstrap)"
@@ -84,25 +91,32 @@ def calibrate(
     done, total = 0, len(chosen) * len(dimensions) * paths
     for number, process in enumerate(chosen):
         for size in dimensions:
+            expected = process.expected_time_average(np.arange(steps + 1), size, steps)
             measured: list[dict[str, Interval]] = []
+            targets: list[dict[str, float]] = []
             displacements = []
             for path in range(paths):
                 points = process.simulate(steps, size, np.random.default_rng([seed, number, size, path]))
-                estimates, ageing = _measure_path(points, lags, path)
+                estimates, target, ageing = _measure_path(points, lags, path, expected)
                 measured.append(estimates)
+                targets.append(target)
                 displacements.append(ageing)
                 done += 1
                 report(done, total, f"{process.name}, {size} dimensions")
             labels = {"process": process.name, "dimensions": size, "steps": steps, "paths": paths}
             labels |= {"gaussian": process.gaussian}
-            for estimator, truth in true_values(process, size, steps):
+            truths = {name: Truth([target[name] for target in targets]) for name in targets[0]}
+            truths |= dict(true_values(process, size, steps))
+            others = [np.random.default_rng([seed, number, size, path, 1]) for path in range(paths)]
+            truths = _simulated_truths([process.simulate(steps, size, random) for random in others], lags) | truths
+            for estimator, truth in truths.items():
                 rows.append(labels | summary(estimator, truth, [path[estimator] for path in measured]))
             rows += [labels | row for row in _ensemble_rows(process, size, steps, lags, np.array(displacements))]
     return pd.DataFrame(rows, columns=list(CALIBRATION_COLUMNS))
 
 
 def true_values(process: Process, dimensions: int, steps: int) -> Iterator[tuple[str, Truth]]:
-    """Yield the name and the true value of every estimator whose value is known for a process."""
+    """Yield the name and the true value of every estimator that is the same for all paths of a process."""
     times = np.arange(steps + 1)
     expected = process.expected_time_average(times, dimensions, steps)
     long = _long_lags(steps)
@@ -118,8 +132,6 @@ def true_values(process: Process, dimensions: int, steps: int) -> Iterator[tuple
             yield f"beta at lag {lag}", Truth(process.time_averaged_exponent, "asymptotic")
         yield "beta_long", Truth(process.time_averaged_exponent, "asymptotic")
     if process.hurst is not None:
-        yield "exponent_first", Truth(2 * process.hurst)
-        yield "exponent_second", Truth(2 * process.hurst)
         yield "regimes", Truth(1)
         yield "path_dimension", Truth(1 / process.hurst)
         if dimensions > 1:  # a path on a line has no excursions
@@ -135,8 +147,10 @@ def _long_lags(steps: int) -> NDArray[np.int64]:
     return np.arange(math.ceil(LONG[0] * steps), math.floor(LONG[1] * steps) + 1)
 
 
-def _measure_path(points: FloatArray, lags: NDArray[np.int64], seed: int) -> tuple[dict[str, Interval], FloatArray]:
-    """Return all estimates from one path, and its ageing and time-averaged MSD, (2, lags)."""
+def _measure_path(
+    points: FloatArray, lags: NDArray[np.int64], seed: int, expected: FloatArray | None
+) -> tuple[dict[str, Interval], dict[str, float], FloatArray]:
+    """Return all estimates from one path, the targets of some, and its ageing and time-averaged MSD, (2, lags)."""
     path = path_geometry(points)
     squares = path.squared_displacements
     msd = time_averaged_msd(squares)
@@ -144,13 +158,13 @@ def _measure_path(points: FloatArray, lags: NDArray[np.int64], seed: int) -> tup
     long = _long_lags(len(path.gram))
     exponents = measure_exponents(path, msd, lags, beta, WIDTH, (float(long[0]), float(long[-1])), seed)
     estimates = {
+        "beta_max": exponents.largest,
         "beta_long": exponents.long,
         "exponent_first": exponents.first,
         "exponent_second": exponents.second,
+        "crossover_lag": exponents.crossover,
         "regimes": Interval(exponents.regimes.count, math.nan, math.nan),
-        "path_dimension": path_dimension(displacement_by_contour(squares, path.contour_length), exponents.overall),
-        "excursion_exponent": transverse_excursions(squares, lags).exponent,
-        "loss_roughness of a linear loss": loss_roughness(loss_difference_by_distance(squares, points[:, 0])),
+        **_shape(points, squares, path.contour_length, lags, exponents.overall),
     }
     drawn = draw_log_msd_by_blocks(squares, lags, draws=DRAWS, generator=np.random.default_rng([seed, 1]))
     local = local_slopes(lags, WIDTH) @ drawn
@@ -164,7 +178,48 @@ def _measure_path(points: FloatArray, lags: NDArray[np.int64], seed: int) -> tup
     updates = np.diff(points[:, :TAIL_COORDINATES], axis=0)
     estimates["stable_alpha of updates"] = fit_stable_with_intervals(updates, seed=seed).alpha
     estimates["log_moment_index of updates"] = log_moment_index(updates, block=max(2, len(updates) // 20), seed=seed)
-    return estimates, np.array([ageing_msd(squares)[lags], msd[lags]])
+    targets = {} if expected is None or exponents.procedure is None else _targets(exponents.procedure, expected)
+    return estimates, targets, np.array([ageing_msd(squares)[lags], msd[lags]])
+
+
+def _targets(procedure: Procedure, expected: FloatArray) -> dict[str, float]:
+    """Return what the exact curve gives by a path's own fit; a curve without a bend has no crossover."""
+    first, second, log_crossover, _, _, largest, *_ = procedure.of_curve(expected)
+    bends = abs(second - first) > NO_BEND
+    return {
+        "beta_max": largest,
+        "exponent_first": first,
+        "exponent_second": second,
+        "crossover_lag": math.exp(log_crossover) if bends else math.nan,
+    }
+
+
+def _shape(
+    points: FloatArray, squares: FloatArray, contour: FloatArray, lags: NDArray[np.int64], overall: Interval = UNKNOWN
+) -> dict[str, Interval]:
+    """Return the estimates that follow from all pairs of points."""
+    return {
+        "path_dimension": path_dimension(displacement_by_contour(squares, contour), overall),
+        "excursion_exponent": transverse_excursions(squares, lags).exponent,
+        "loss_roughness of a linear loss": loss_roughness(loss_difference_by_distance(squares, points[:, 0])),
+    }
+
+
+def _simulated_truths(paths: Sequence[FloatArray], lags: NDArray[np.int64]) -> dict[str, Truth]:
+    """Return the means of shape's estimates over other paths; of the slope 2/D_f for the path dimension."""
+    found = []
+    for points in paths:
+        path = path_geometry(points)
+        found.append(
+            {name: one.value for name, one in _shape(points, path.squared_displacements, path.contour_length, lags).items()}
+        )
+    means = {
+        name: float(np.nanmean([each[name] for each in found]))
+        for name in found[0]
+        if points.shape[1] > 1 or "excursion" not in name
+    }
+    means["path_dimension"] = 1 / float(np.nanmean([1 / each["path_dimension"] for each in found]))
+    return {name: Truth(mean, "simulated") for name, mean in means.items()}
 
 
 def _ensemble_rows(

@@ -6,6 +6,16 @@ dimensions; times and lags are in steps. Public: the processes, their exact MSDs
 `PROCESSES`, the reference processes with fixed parameters and known laws.
 """
 
+from anodiff.simulation.processes.bent import (
+    anisotropic_fractional_brownian,
+    anisotropic_fractional_brownian_msd,
+    slowing_brownian,
+    slowing_brownian_msd,
+    student_walk,
+    student_walk_msd,
+    trapped_brownian,
+    trapped_brownian_msd,
+)
 from anodiff.simulation.processes.gaussian import (
     brownian,
     brownian_msd,
@@ -27,6 +37,8 @@ from anodiff.simulation.processes.walks import (
 __all__ = [
     "PROCESSES",
     "Process",
+    "anisotropic_fractional_brownian",
+    "anisotropic_fractional_brownian_msd",
     "annealed_transient_time",
     "brownian",
     "brownian_msd",
@@ -42,5 +54,11 @@ __all__ = [
     "quadratic_bowl_msd",
     "scaled_brownian",
     "scaled_brownian_msd",
+    "slowing_brownian",
+    "slowing_brownian_msd",
+    "student_walk",
+    "student_walk_msd",
     "time_average_from_ensemble",
+    "trapped_brownian",
+    "trapped_brownian_msd",
 ]

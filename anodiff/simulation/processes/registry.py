@@ -11,12 +11,22 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from anodiff.errors import ConfigError
+from anodiff.simulation.processes.bent import (
+    anisotropic_fractional_brownian,
+    anisotropic_fractional_brownian_msd,
+    slowing_brownian,
+    slowing_brownian_msd,
+    student_walk,
+    student_walk_msd,
+    trapped_brownian,
+    trapped_brownian_msd,
+)
 from anodiff.simulation.processes.gaussian import (
     brownian,
     brownian_msd,
@@ -124,13 +134,23 @@ def bowl_curvatures(dimensions: int) -> FloatArray:
     return np.geomspace(0.1, 10.0, dimensions)
 
 
-def _bowl(steps: int, dimensions: int, seed: Seed) -> FloatArray:
-    curvatures = bowl_curvatures(max(1, dimensions))
+def power_law_curvatures(dimensions: int) -> FloatArray:
+    """Return curvatures 10·i^(−1.25), like those of many networks: a few sharp ones, most nearly flat."""
+    return np.asarray(10.0 * np.arange(1, dimensions + 1) ** -1.25, np.float64)
+
+
+def two_curvatures(dimensions: int) -> FloatArray:
+    """Return curvatures of two groups: a tenth of the directions relax in 2 steps, the rest in 200."""
+    return np.asarray(np.where(np.arange(dimensions) < max(1, dimensions // 10), 5.0, 0.05), np.float64)
+
+
+def _bowl(steps: int, dimensions: int, seed: Seed, *, spectrum: Callable[[int], FloatArray]) -> FloatArray:
+    curvatures = spectrum(max(1, dimensions))
     return quadratic_bowl(steps, dimensions, seed, curvatures=curvatures, start="stationary", **BOWL)
 
 
-def _bowl_msd(lags: ArrayLike, dimensions: int) -> FloatArray:
-    return quadratic_bowl_msd(lags, dimensions, curvatures=bowl_curvatures(dimensions), **BOWL)
+def _bowl_msd(lags: ArrayLike, dimensions: int, *, spectrum: Callable[[int], FloatArray]) -> FloatArray:
+    return quadratic_bowl_msd(lags, dimensions, curvatures=spectrum(dimensions), **BOWL)
 
 
 def _drift(dimensions: int) -> float:
@@ -154,7 +174,7 @@ def _stationary(
     self_similarity: float | None = None,
     *,
     gaussian: bool = True,
-    **settings: float,
+    **settings: Any,
 ) -> Process:
     """Return a process with stationary increments: time and ensemble averages have one law."""
     exact = partial(msd, **settings)
@@ -179,7 +199,23 @@ _ALL = [
     _stationary("levy-walk", levy_walk, levy_walk_msd, 1.5, gaussian=False, exponent=1.5),
     _ageing("attm", annealed_transient_time, None, 0.7),
     _stationary("ornstein-uhlenbeck", ornstein_uhlenbeck, ornstein_uhlenbeck_msd, None, relaxation=20.0),
-    _stationary("bowl", _bowl, _bowl_msd, None),
+    *(
+        _stationary(name, _bowl, _bowl_msd, None, spectrum=spectrum)
+        for name, spectrum in {
+            "bowl": bowl_curvatures,
+            "bowl-power-law": power_law_curvatures,
+            "bowl-two-rates": two_curvatures,
+        }.items()
+    ),
+    *(
+        _stationary(f"trapped-{time:g}", trapped_brownian, trapped_brownian_msd, None, relaxation=float(time))
+        for time in (20, 60, 200)
+    ),
+    _stationary("fbm-anisotropic", anisotropic_fractional_brownian, anisotropic_fractional_brownian_msd, 1.2, 0.6, hurst=0.6),
+    _stationary("student", student_walk, student_walk_msd, 1.0, gaussian=False, freedom=3.0),
+    Process(
+        "slowing", partial(slowing_brownian, time=500.0), None, 1.0, ensemble_msd=partial(slowing_brownian_msd, time=500.0)
+    ),
 ]
 
 #: The reference processes by name.

@@ -1,0 +1,123 @@
+"""Which numbers are taken of a curve? The same ones of a measured, a drawn and an exactly known one.
+
+An interval inverts a test, so it needs to know what would have been measured if another law were
+true. And a calibration needs the true value: what the exact curve gives by the same slopes, over
+the same lags, with the same weights. All three come from here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
+from anodiff.diffusion.regimes import Regimes, fit_both_laws, regimes_of
+from anodiff.storage.types import FloatArray
+
+#: The largest local exponent is searched for up to the lag of which this many displacements fit
+#: into the window without overlap.
+MIN_DISPLACEMENTS = 5
+
+#: The shortest lag, or number of steps of contour, in one exponent over all. Below it single steps
+#: show.
+SHORTEST = 3
+
+#: Names of the first values of `Procedure.of_curve` and `Procedure.of_draws`; the local exponents
+#: follow.
+NAMES = ("first", "second", "log_crossover", "long", "overall", "largest")
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """How a window's exponents are taken, whatever the curve.
+
+    Attributes
+    ----------
+    lags
+        Lags in updates, shape (lags,).
+    updates
+        Length T of the window.
+    width
+        Width of the local slope in decades.
+    long
+        Smallest and largest of the long lags, in updates.
+    fitted
+        Whether a lag is used to fit the regimes, shape (lags,).
+    weights
+        The fit's covariance: that of Brownian motion of this window's length and effective
+        dimension, shape (fitted lags, fitted lags). So it does not depend on the curve.
+    regimes
+        1 or 2 regimes.
+    """
+
+    lags: NDArray[np.int64]
+    updates: int
+    width: float
+    long: tuple[float, float]
+    fitted: NDArray[np.bool_]
+    weights: FloatArray
+    regimes: int
+
+    @cached_property
+    def searched(self) -> NDArray[np.bool_]:
+        """Whether a lag is searched for the largest local exponent, shape (lags,)."""
+        return self.lags <= max(self.lags[0], self.updates / MIN_DISPLACEMENTS)
+
+    @cached_property
+    def _operator(self) -> FloatArray:
+        return local_slopes(self.lags, self.width)
+
+    def law(self, every_msd: FloatArray) -> Regimes:
+        """Return the law of one or two regimes that fits an MSD at lags 0 … T best."""
+        return regimes_of(self.lags[self.fitted], every_msd[self.lags[self.fitted]], self.weights, self.regimes)
+
+    def of_curve(self, every_msd: FloatArray) -> FloatArray:
+        """Return the values of an MSD at lags 0 … T, shape (quantities,): `NAMES`, then β."""
+        law, within = self.law(every_msd), self.lags >= SHORTEST
+        beta = local_exponents(every_msd, self.lags, self.width)
+        overall = slope(self.lags[within], every_msd[self.lags[within]])
+        largest = float(np.nanmax(beta[self.searched], initial=-math.inf))
+        named = [law.first, law.second, math.log(law.crossover), self.long_slope(every_msd), overall, largest]
+        return np.concatenate([named, beta])
+
+    def long_slope(self, every_msd: FloatArray) -> float:
+        """Return the slope over the long lags; NaN if the window is shorter."""
+        long_lags = np.arange(math.ceil(self.long[0]), math.floor(self.long[1]) + 1)
+        return slope(long_lags, every_msd[long_lags]) if self.updates >= self.long[1] else math.nan
+
+    def of_draws(self, curves: FloatArray, every_msd: FloatArray) -> FloatArray:
+        """Return the values of curves ln Δr², (lags, draws), about the law of an MSD at lags 0 … T.
+
+        The result is (quantities, draws). The curves are known at the logarithmically spaced lags
+        alone, so slopes over all lags between are the law's own plus the slopes of what was drawn.
+        """
+        away = curves - np.log(every_msd[self.lags])[:, None]
+        fits = fit_both_laws(self.lags[self.fitted].astype(float), curves[self.fitted], self.weights)
+        if self.regimes == 2:
+            named = [fits.broken[1], fits.broken[1] + fits.broken[2], np.log(fits.crossover)]
+        else:
+            named = [fits.single[1], fits.single[1], np.full(curves.shape[1], np.nan)]
+        exact = self.of_curve(every_msd)
+        beta = exact[len(NAMES) :, None] + self._operator @ away
+        in_range = (self.lags >= self.long[0]) & (self.lags <= self.long[1])
+        long = exact[NAMES.index("long")] + self._slopes(away, in_range.astype(float))
+        overall = exact[NAMES.index("overall")] + self._slopes(away, np.where(self.lags >= SHORTEST, self.lags**-0.5, 0.0))
+        return np.vstack([*named, long, overall, beta[self.searched].max(axis=0), beta])
+
+    def largest_of_draws(self, curves: FloatArray) -> FloatArray:
+        """Return the largest local exponents of curves ln Δr², (lags, draws), shape (draws,)."""
+        return np.asarray((self._operator[self.searched] @ curves).max(axis=0))
+
+    def errors(self, covariance: FloatArray) -> FloatArray:
+        """Return the standard errors of the local exponents, from the covariance of ln Δr²."""
+        return np.asarray(np.sqrt(np.diagonal(self._operator @ covariance @ self._operator.T)))
+
+    def _slopes(self, curves: FloatArray, weights: FloatArray) -> FloatArray:
+        """Return slopes over lags with a positive weight, which polyfit squares; NaN for fewer than two."""
+        if (weights > 0).sum() < 2:
+            return np.full(curves.shape[1], np.nan)
+        return np.polynomial.polynomial.polyfit(np.log(self.lags), curves, 1, w=weights)[1]
