@@ -19,6 +19,7 @@ import scipy
 
 from anodiff.diffusion.intervals import COVERAGE, Interval
 from anodiff.storage.columns import COUNT, TEXT, Column
+from anodiff.sweep import readings
 from anodiff.sweep.clusters import CLUSTERS, ENOUGH_SEEDS, cluster_column, judge_runs, names_of_runs
 from anodiff.sweep.hypothesis_tests import (
     CONTRADICTS,
@@ -90,6 +91,8 @@ CLAIM_COLUMNS = {
     "test": Column("the test, and its null", TEXT),
     "p": Column("two-sided p-value of the test"),
     "verdict": Column("supports, contradicts, undecided, or not measured", TEXT),
+    "rules_out": Column("what the part rules out if it supports the claim", TEXT),
+    "leaves": Column("what could give the same number all the same", TEXT),
     "note": Column("the reason, and what to keep in mind", TEXT),
 }
 
@@ -188,21 +191,23 @@ def _diffusion_parts(runs: pd.DataFrame) -> list[Row]:
     power = judge_runs(law, law, names, claimed=1, beyond=0, against="relaxation in a bowl")
     trend = "rank correlation of the largest exponent with the waiting time within a run, median"
     return [
-        early.row("exponent over the long lags of the first window, median", "beta_long"),
+        early.row("exponent over the long lags of the first window, median", "beta_long", readings.SUPERDIFFUSION),
         ordered.row(
             "share of the first window's updates in random order that are as superdiffusive at some lag, median",
-            "superdiffusion_p_shuffled", "random order keeps the window's drift and destroys everything else",
+            "superdiffusion_p_shuffled", readings.ORDER, "random order keeps the window's drift and destroys everything else",
         ),
         left.row(
             "the same without a mean that relaxes, against what is left with random signs, median", "superdiffusion_p_residual",
+            readings.RESIDUAL,
             "; ".join(filter(None, [
                 _rival(left, "relaxation explains the early superdiffusion as well"), _share(runs["early_share"])
             ])),
         ),
-        falling.row(trend, "beta_max"),
-        late.row("exponent over the long lags of the last window, median", "beta_long"),
+        falling.row(trend, "beta_max", readings.FALLING),
+        late.row("exponent over the long lags of the last window, median", "beta_long", readings.SUBDIFFUSION),
         power.row(
             "log-likelihood ratio of a power law to relaxation in a bowl, last window, median", "bowl_against_power_law",
+            readings.POWER_LAW,
             _rival(power, "relaxation in a bowl explains the late subdiffusion as well"),
         ),
     ]  # fmt: skip
@@ -246,7 +251,7 @@ def strata_parts(exponents: pd.DataFrame) -> list[Row]:
         values: dict[Any, pd.DataFrame] = dict(iter(exponents.groupby(column))) if column in exponents else {}
         if len(values) < 2:
             only = f"only {words} = {next(iter(values))}" if values else f"only one value of {words}"
-            missing = not_measured(f"the sweep has {only}").row(f"claim 1 by {words}", column)
+            missing = not_measured(f"the sweep has {only}").row(f"claim 1 by {words}", column, readings.STRATUM)
             strata.append((missing, of_runs.iloc[:0], []))
             continue
         for name, own in values.items():
@@ -255,7 +260,9 @@ def strata_parts(exponents: pd.DataFrame) -> list[Row]:
             strata.append((title, runs, _diffusion_parts(runs)))
     tested = iter(without_chance_contradictions([part for _, _, parts in strata for part in parts]))
     return [
-        row if not parts else _judge_claim_1(runs, [next(tested) for _ in parts]).row(row["part"], row["measure"])
+        row
+        if not parts
+        else _judge_claim_1(runs, [next(tested) for _ in parts]).row(row["part"], row["measure"], readings.STRATUM)
         for row, runs, parts in strata
     ]
 

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from anodiff.diffusion.intervals import COVERAGE, UNKNOWN, Interval
 from anodiff.storage.types import FloatArray
+from anodiff.sweep.readings import Reading
 
 #: A row of the table of claims, by column.
 Row = dict[str, Any]
@@ -49,7 +50,7 @@ class Judgement:
     verdict: str
     note: str
 
-    def row(self, part: str, measure: str, further_note: str = "") -> Row:
+    def row(self, part: str, measure: str, reading: Reading, further_note: str = "") -> Row:
         """Return the row of a part of a claim: what is measured, in words and by column, and this judgement."""
         return {
             "part": part,
@@ -60,6 +61,7 @@ class Judgement:
             "p": self.p,
             "verdict": self.verdict,
             "note": "; ".join(text for text in (self.note, further_note) if text),
+            **asdict(reading),
         }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from anodiff.sweep.clusters import judge_runs, names_of_runs
 from anodiff.sweep.hypothesis_tests import Judgement, Row
+from anodiff.sweep.readings import HEAVY, LONG_STEPS, POWER_TAIL, STABLE_SUMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,15 +43,15 @@ def jump_parts(tails: pd.DataFrame) -> list[Row]:
     return [
         stable.row(
             "stable exponent of gradients, standardised for each parameter and divided by each step's root mean square, median",
-            "stable_alpha",
+            "stable_alpha", HEAVY,
         ),
         sums.row(
             "how far the stable exponent of sums of 16 consecutive steps goes towards 2, median", "way_to_gaussian",
-            "0: a stable law keeps its exponent; 1: the sums are Gaussian, as where variances are finite",
+            STABLE_SUMS, "0: a stable law keeps its exponent; 1: the sums are Gaussian, as where variances are finite",
         ),
         tail_ratio(gradients).row(
             f"{ratio}, of these gradients, median", "against_exponential",
-            "" if math.isnan(hill) else f"Hill's index is {hill:.2g}: the variance {variance}",
+            POWER_TAIL, "" if math.isnan(hill) else f"Hill's index is {hill:.2g}: the variance {variance}",
         ),
-        tail_ratio("step_length").row(f"{ratio}, of step lengths, median", "against_exponential"),
+        tail_ratio("step_length").row(f"{ratio}, of step lengths, median", "against_exponential", LONG_STEPS),
     ]  # fmt: skip

@@ -16,6 +16,15 @@ from anodiff.sweep.hypothesis_tests import (
     not_measured,
     verdict_of_test,
 )
+from anodiff.sweep.readings import (
+    GOES_WITH,
+    LEVELLING,
+    NOT_CONFINED,
+    NOT_CONVEX,
+    NOT_SHUFFLED,
+    ROUGH,
+    Reading,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +37,8 @@ def landscape_parts(landscape: pd.DataFrame | None) -> list[Row]:
     connection = "rank correlation of the roughness exponent along the path with the largest exponent of the same window"
     if landscape is None:
         nothing = not_measured("the sweep measures no landscape (landscape.seeds)")
-        rows = [nothing.row(part, "roughness_exponent") for part in parts.values()]
-        return [*rows, nothing.row(connection, "roughness_exponent, beta_max")]
+        rows = [nothing.row(part, "roughness_exponent", ROUGH) for part in parts.values()]
+        return [*rows, nothing.row(connection, "roughness_exponent, beta_max", GOES_WITH)]
     complete = landscape[landscape["status"] == "complete"]
     rows = []
     for kind, part in parts.items():
@@ -39,9 +48,9 @@ def landscape_parts(landscape: pd.DataFrame | None) -> list[Row]:
         # Rough: the whole interval is below 2. An estimate of 2 or more is smooth.
         judged = judge_runs(value, distance, names_of_runs(complete), claimed=-1, beyond=2, against="2, a smooth loss")
         decades = f"{own['decades'].median().median():.1f} decades of distance above rounding"
-        rows.append(judged.row(part, "roughness_exponent", decades))
+        rows.append(judged.row(part, "roughness_exponent", ROUGH, decades))
     along = complete[complete["directions"] == "path"]
-    return [*rows, _judge_connection(along).row(connection, "roughness_exponent, beta_max")]
+    return [*rows, _judge_connection(along).row(connection, "roughness_exponent, beta_max", GOES_WITH)]
 
 
 def _judge_connection(points: pd.DataFrame) -> Judgement:
@@ -66,7 +75,7 @@ def walker_parts(model: pd.DataFrame | None) -> list[Row]:
     """
     early, late = "exponent_early", "exponent_late"
     if model is None:
-        return [not_measured("simplified_model is not enabled").row("early exponent on fractal surfaces", early)]
+        return [not_measured("simplified_model is not enabled").row("early exponent on fractal surfaces", early, NOT_CONVEX)]
     model = model[model["setting"] == model["setting"].iloc[0]]
     fractal = [kind for kind in model["kind"].unique() if kind.startswith("fractional")]
     across = model[model["flags"].astype(str).str.contains("steps across cells")].groupby("kind").size()
@@ -74,19 +83,19 @@ def walker_parts(model: pd.DataFrame | None) -> list[Row]:
     def values(kind: str, column: str) -> FloatArray:
         return model.loc[model["kind"] == kind, column].to_numpy(float)
 
-    def difference(column: str, kind: str, other: str, words: str) -> Row:
+    def difference(column: str, kind: str, other: str, words: str, reading: Reading) -> Row:
         judged = judge_difference(values(kind, column), values(other, column), over="surfaces")
         note = " and ".join(f"{model.loc[model['kind'] == each, column].median():.2g}" for each in (kind, other))
         note = f"medians {note}"
         if column == early and kind in across:
             note += f"; on {across[kind]} of {len(values(kind, column))} the first step crosses a cell of the grid"
-        return judged.row(f"{column[9:]} exponent on surfaces {kind} minus that on {words} ones", column, note)
+        return judged.row(f"{column[9:]} exponent on surfaces {kind} minus that on {words} ones", column, reading, note)
 
     last = fractal[-1]
-    rows = [difference(early, kind, "bowl", "convex") for kind in fractal]
-    rows.append(difference(early, last, "shuffled", "shuffled"))
+    rows = [difference(early, kind, "bowl", "convex", NOT_CONVEX) for kind in fractal]
+    rows.append(difference(early, last, "shuffled", "shuffled", NOT_SHUFFLED))
     ends = values(last, late)
     judged = judge_median(ends, ends - 1, claimed=-1, beyond=1, against="1", over="surfaces")
-    rows.append(judged.row(f"late exponent on surfaces {last}, median over surfaces", late))
-    rows.append(difference(late, last, "bowl", "convex"))
+    rows.append(judged.row(f"late exponent on surfaces {last}, median over surfaces", late, LEVELLING))
+    rows.append(difference(late, last, "bowl", "convex", NOT_CONFINED))
     return rows

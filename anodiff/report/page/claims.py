@@ -52,6 +52,17 @@ class Evidence:
     p: str
     verdict: Verdict
     note: str
+    rules_out: str
+    leaves: str
+
+    @property
+    def reading(self) -> str:
+        """What the verdict rules out and what it leaves, in plain words; nothing if it was not measured."""
+        return {
+            "supports": f"Ruled out: {self.rules_out}. Still possible: {self.leaves}.",
+            "contradicts": f"Ruled out: this part of the claim, for runs like these. It would have ruled out {self.rules_out}.",
+            "undecided": f"Not ruled out: {self.rules_out}; nor {self.leaves}.",
+        }.get(self.verdict.name, "")
 
     @property
     def columns(self) -> list[str]:
@@ -112,6 +123,8 @@ def _evidence(row: dict[Any, Any]) -> Evidence:
         p=_probability(row["p"]),
         verdict=VERDICTS[row["verdict"]],
         note=_words(row["note"]),
+        rules_out=_words(row["rules_out"]),
+        leaves=_words(row["leaves"]),
     )
 
 
