@@ -120,7 +120,7 @@ def within_time_correlation(table: pd.DataFrame, first: str, second: str, seed: 
     blocks = known.pivot_table([first, second], "cluster", "number", "median")
     blocks = blocks.dropna(axis=1, thresh=math.ceil(len(blocks) / 2)).dropna()
     x, y = (blocks[column].to_numpy(float) if len(blocks) else np.zeros((0, 0)) for column in (first, second))
-    value = float(_pooled(x, y[None])[0]) if len(blocks) >= 3 and x.shape == y.shape and x.size else math.nan
+    value = float(_pooled(x[None], y[None])[0]) if len(blocks) >= 3 and x.shape == y.shape and x.size else math.nan
     if math.isnan(value):
         return Correlation(UNKNOWN, math.nan, len(blocks), CLUSTERS[by], len(known))
     random = np.random.default_rng(seed)
@@ -128,10 +128,10 @@ def within_time_correlation(table: pd.DataFrame, first: str, second: str, seed: 
         orders = np.array(list(itertools.permutations(range(len(x)))))
     else:
         orders = np.stack([np.arange(len(x)), *(random.permutation(len(x)) for _ in range(EXCHANGES))])
-    exchanged = np.abs(_pooled(x, y[orders]))
+    exchanged = np.abs(_pooled(x[None], y[orders]))
     p = float((exchanged >= abs(value) * (1 - 1e-9)).mean())
     draws = random.integers(len(x), size=(DRAWS, len(x)))
-    drawn = np.concatenate([_pooled(x[rows], y[rows][None]) for rows in draws])
+    drawn = _pooled(x[draws], y[draws])
     known_draws = drawn[np.isfinite(drawn)]
     low, high = np.quantile(known_draws, (LOWER, UPPER)) if len(x) >= 4 and len(known_draws) else (math.nan, math.nan)
     return Correlation(Interval(value, float(low), float(high)), p, len(x), CLUSTERS[by], len(known))
@@ -140,13 +140,12 @@ def within_time_correlation(table: pd.DataFrame, first: str, second: str, seed: 
 def _pooled(first: FloatArray, second: FloatArray) -> FloatArray:
     """Return the correlation over all times of ranks among clusters at the same time.
 
-    Shapes: (clusters, times) and (samples, clusters, times) → (samples,); NaN if one is constant at
-    all times.
+    Shapes: (samples, clusters, times) → (samples,), of which the first may have one sample; NaN if
+    one is constant at all times.
     """
-    x = scipy.stats.rankdata(first, axis=0)
-    y = scipy.stats.rankdata(second, axis=1)
-    x, y = x - x.mean(axis=0), y - y.mean(axis=1, keepdims=True)
-    scale = np.sqrt((x**2).sum() * (y**2).sum(axis=(1, 2)))
+    x, y = (scipy.stats.rankdata(values, axis=1) for values in (first, second))
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    scale = np.sqrt((x**2).sum(axis=(1, 2)) * (y**2).sum(axis=(1, 2)))
     return np.divide((x * y).sum(axis=(1, 2)), scale, out=np.full(len(y), np.nan), where=scale > 0)
 
 

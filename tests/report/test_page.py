@@ -199,10 +199,55 @@ def test_the_page_can_be_read_without_seeing_it(pages):
 def test_claims_say_what_their_table_says(pages):
     table = pd.DataFrame(
         [
-            [1, "t", "early exponent", "beta_long", 1.4421, 1.401, 1.61, 14, "sign test", 0.00012, "supports", "drift too"],
-            [1, "t", "late exponent", "beta_long", 0.9, 0.8, 1.1, 14, "sign test", 0.18, "undecided", ""],
-            [4, "t", "roughness", "roughness_exponent", 2.1, math.nan, math.nan, 3, "sign test", 0.25, "contradicts", ""],
-            [5, "t", "walkers", "exponent_early", math.nan, math.nan, math.nan, 0, "", math.nan, "not measured", "not enabled"],
+            [
+                1,
+                "t",
+                "early exponent",
+                "beta_long",
+                1.4421,
+                1.401,
+                1.61,
+                14,
+                "sign test",
+                0.00012,
+                "supports",
+                "drift too",
+                "chance",
+                "drift",
+            ],
+            [1, "t", "late exponent", "beta_long", 0.9, 0.8, 1.1, 14, "sign test", 0.18, "undecided", "", "rest", "a bowl"],
+            [
+                4,
+                "t",
+                "roughness",
+                "roughness_exponent",
+                2.1,
+                math.nan,
+                math.nan,
+                3,
+                "sign test",
+                0.25,
+                "contradicts",
+                "",
+                "a smooth loss",
+                "noise",
+            ],
+            [
+                5,
+                "t",
+                "walkers",
+                "exponent_early",
+                math.nan,
+                math.nan,
+                math.nan,
+                0,
+                "",
+                math.nan,
+                "not measured",
+                "not enabled",
+                "",
+                "",
+            ],
         ],
         columns=list(CLAIM_COLUMNS),
     )
@@ -214,7 +259,10 @@ def test_claims_say_what_their_table_says(pages):
     assert "? undecided" in first
     assert "supports: early exponent beta_long" in first
     assert "1.44 [1.40, 1.61]" in first
-    assert "n = 14 · sign test, p < 0.001drift too" in first
+    assert "n = 14 · sign test, p < 0.001drift tooRuled out: chance. Still possible: drift." in first
+    assert "Not ruled out: rest; nor a bowl." in first
+    assert "It would have ruled out a smooth loss." in fourth
+    assert "uled out" not in fifth
     assert "n = 14 · sign test, p = 0.18" in first
     assert "– not measured" in second
     assert "Nothing in this sweep measures it." in second

@@ -11,6 +11,8 @@ from anodiff.sweep.claims import claim_rows, early_and_late
 from anodiff.sweep.clusters import ENOUGH_SEEDS, cluster_column, names_of_runs
 from anodiff.sweep.connections import within_time_correlation
 from anodiff.sweep.hypothesis_tests import combined_verdict, without_chance_contradictions
+from anodiff.sweep.jump_claims import jump_parts
+from anodiff.sweep.landscape_claims import landscape_parts, walker_parts
 
 SWEEPS = 200
 
@@ -58,6 +60,55 @@ def test_noise_supports_or_contradicts_no_claim_in_more_than_one_sweep_of_twenty
     verdicts = pd.DataFrame(found)[[1, 2]]
     for verdict in ("supports", "contradicts"):
         assert ((verdicts == verdict).sum() <= TOO_MANY).all()
+
+
+def null_tails(random, runs):
+    """Gradients and step lengths whose tails are Gaussian or exponential, but for the scatter of the runs."""
+    rows = []
+    for run in range(runs):
+        for quantity in ("normalised_gradient", "standardised_gradient", "step_length"):
+            alpha, way, ratio = random.normal(size=3)
+            row = {"run": run, "group": run, "seed": run, "quantity": quantity, "hill_index": 3.0}
+            row |= {"stable_alpha": 2 + alpha, "stable_alpha_high": 2 + alpha, "way_to_gaussian": 0.5 + way}
+            rows.append(row | {"against_exponential": ratio})
+    return pd.DataFrame(rows)
+
+
+def null_landscape(random, runs):
+    """Losses that are smooth, and roughness that shares a trend in time with the largest exponent and nothing else."""
+    rows = []
+    for run in range(runs):
+        for kind in ("path", "random"):
+            own = random.normal(0, 0.1)
+            for time in range(3):
+                value = 2 + own + 0.01 * time
+                row = {"run": run, "group": run, "seed": run, "status": "complete", "directions": kind, "step": time}
+                row |= {"roughness_exponent": value, "roughness_exponent_high": value, "decades": 4.0}
+                rows.append(row | {"beta_max": 1.5 - 0.1 * time + random.normal(0, 0.01)})
+    return pd.DataFrame(rows)
+
+
+def null_walkers(random, surfaces):
+    """Walkers that move alike on all surfaces, and freely late."""
+    kinds = ("fractional, H = 0.5", "fractional, H = 0.9", "bowl", "shuffled")
+    exponents = {"exponent_early": 1.2, "exponent_late": 1.0}
+    rows = [{"setting": "s", "kind": kind, "flags": ""} for kind in kinds for _ in range(surfaces)]
+    return pd.DataFrame([row | {name: random.normal(value, 0.1) for name, value in exponents.items()} for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("parts", "table"),
+    [(jump_parts, null_tails), (landscape_parts, null_landscape), (walker_parts, null_walkers)],
+    ids=["claim 3", "claim 4", "claim 5"],
+)
+def test_noise_supports_or_contradicts_the_other_claims_as_seldom(parts, table):
+    random = np.random.default_rng(5)
+    found = [
+        combined_verdict(row["verdict"] for row in without_chance_contradictions(parts(table(random, 8))))
+        for _ in range(SWEEPS)
+    ]
+    assert found.count("supports") <= TOO_MANY
+    assert found.count("contradicts") <= TOO_MANY
 
 
 def test_the_trend_of_each_run_is_scipys_rank_correlation_and_needs_three_windows_that_differ():
