@@ -41,7 +41,7 @@ SWEEPS = {
 
 #: Their names; those that are like others are left to the long tests.
 MARKED_SWEEPS = [
-    pytest.param(name, marks=pytest.mark.long) if name in ("twelve windows", "one window", "all diverged at once") else name
+    pytest.param(name, marks=pytest.mark.long) if name not in ("one run", "groups and seeds", "one diverged") else name
     for name in SWEEPS
 ]
 

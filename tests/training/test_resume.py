@@ -330,7 +330,10 @@ def wait_for(condition, process):
         os.sched_yield()
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, 75), pytest.param(signal.SIGUSR1, 75, marks=pytest.mark.long), (signal.SIGINT, 130)],
+)
 def test_a_signal_ends_the_command_with_a_checkpoint_one_line_and_its_status(folder, number, status):
     with command(folder, ANODIFF_CHECKPOINT_EVERY="0.05") as process:
         scratch = folder / "scratch" / folder.name
