@@ -39,6 +39,12 @@ SWEEPS = {
     "six models": lambda: sweep([f"mlp{depth}" for depth in range(3, 9)], [16, 32], seeds=[0], starts=[0, 1000]),
 }
 
+#: Their names; those that are like others are left to the long tests.
+MARKED_SWEEPS = [
+    pytest.param(name, marks=pytest.mark.long) if name not in ("one run", "groups and seeds", "one diverged") else name
+    for name in SWEEPS
+]
+
 
 def visible(figure):
     return [panel for panel in figure.get_axes() if panel.get_visible() and panel.axison]
@@ -59,7 +65,7 @@ def lines(panel):
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
-@pytest.mark.parametrize("which", SWEEPS)
+@pytest.mark.parametrize("which", MARKED_SWEEPS)
 def test_every_figure_of_every_sweep_is_drawn_without_a_warning_and_with_the_same_bytes_again(kind, which, tmp_path):
     save(FUNCTIONS[kind](SWEEPS[which]()), tmp_path / "first.svg", ".svg")
     drawn = (tmp_path / "first.svg").read_bytes()
@@ -71,7 +77,7 @@ def test_every_figure_of_every_sweep_is_drawn_without_a_warning_and_with_the_sam
 
 
 @pytest.mark.parametrize("kind", ["msd", "beta"])
-@pytest.mark.parametrize("which", SWEEPS)
+@pytest.mark.parametrize("which", MARKED_SWEEPS)
 def test_each_configuration_has_a_panel_and_each_model_begins_a_row(kind, which):
     runs = SWEEPS[which]()
     figure = FUNCTIONS[kind](runs)
@@ -86,7 +92,7 @@ def test_each_configuration_has_a_panel_and_each_model_begins_a_row(kind, which)
 
 
 @pytest.mark.parametrize("kind", ["exponents", "tails", "learning"])
-@pytest.mark.parametrize("which", SWEEPS)
+@pytest.mark.parametrize("which", MARKED_SWEEPS)
 def test_each_model_has_a_column_of_two_panels(kind, which):
     runs = SWEEPS[which]()
     panels = visible(FUNCTIONS[kind](runs))

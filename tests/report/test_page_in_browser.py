@@ -13,7 +13,10 @@ from anodiff.report.page import write_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here; on Debian: apt-get install chromium")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here; on Debian: apt-get install chromium"),
+]
 
 #: Of all texts that are seen: the least ratio of their contrast against what is behind them (WCAG 2.2, 1.4.3), and whose it is.
 LEAST_CONTRAST = """() => {

@@ -28,6 +28,7 @@ def truths(name, dimensions=3):
     return dict(true_values(PROCESSES[name], dimensions, STEPS))
 
 
+@pytest.mark.long
 def test_the_table_has_its_columns_and_a_row_for_each_estimator(table):
     assert list(table) == list(CALIBRATION_COLUMNS)
     assert set(table["process"]) == {"brownian", "fbm-0.75", "ctrw"}
@@ -56,6 +57,7 @@ def test_an_exponent_known_only_at_infinite_times_is_marked_asymptotic():
     assert {truth.source for truth in truths("attm").values()} == {"asymptotic"}
 
 
+@pytest.mark.long
 def test_estimates_of_gaussian_paths_are_near_the_truth(table):
     exact = table[(table["dimensions"] == 40) & table["gaussian"] & table["estimator"].str.startswith("beta at lag 1")]
     exact = exact[~exact["estimator"].str.contains("100|block")]

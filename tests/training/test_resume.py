@@ -51,6 +51,9 @@ CASES = {
     "strided window": {"recording": {"windows": [{"start": 30, "length": 150, "stride": 3}]}},
 }
 
+#: Cases that others are like, left to the long tests.
+SIMILAR = ("plain", "momentum", "with replacement", "epochs", "no weights")
+
 
 def settings_of(changes):
     values = {key: BASE[key] | changes.get(key, {}) for key in BASE}
@@ -80,7 +83,10 @@ def train(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
+@pytest.mark.parametrize(
+    "changes",
+    [pytest.param(each, id=name, marks=pytest.mark.long if name in SIMILAR else ()) for name, each in CASES.items()],
+)
 def test_interrupted_is_uninterrupted(train, changes):
     asked = BASE["training"] | changes.get("training", {})
     steps = asked["steps"] or asked["epochs"] * 14
@@ -324,7 +330,10 @@ def wait_for(condition, process):
         os.sched_yield()
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, 75), pytest.param(signal.SIGUSR1, 75, marks=pytest.mark.long), (signal.SIGINT, 130)],
+)
 def test_a_signal_ends_the_command_with_a_checkpoint_one_line_and_its_status(folder, number, status):
     with command(folder, ANODIFF_CHECKPOINT_EVERY="0.05") as process:
         scratch = folder / "scratch" / folder.name

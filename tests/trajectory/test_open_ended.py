@@ -70,7 +70,7 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("stop", [(), (1, 9, 20)], ids=["at once", "interrupted"])
-@pytest.mark.parametrize("taken", [2, 8, 12, 13, 24, 37])
+@pytest.mark.parametrize("taken", [8, 13, *(pytest.param(taken, marks=pytest.mark.long) for taken in (2, 12, 24, 37))])
 @pytest.mark.parametrize("weights", ["full", "sketch", "none"])
 def test_the_store_is_that_of_a_run_of_known_length(tmp_path, weights, taken, stop):
     options = {"windows": "contiguous", "window_length": 12, "weights": weights, "gradient_coordinates": 5}

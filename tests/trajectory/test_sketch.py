@@ -60,6 +60,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("x", SHAPES.values(), ids=SHAPES)
 def test_a_sketched_squared_length_is_unbiased_and_right_within_its_stated_error(x):

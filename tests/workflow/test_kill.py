@@ -24,8 +24,9 @@ from anodiff.settings.run import RunSettings
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 
-#: The delicate moments that are not left to the long tests: in the middle of a file, and just before one takes its place.
-SOON = ("within checkpoint", "within weights", "before checkpoint", "before publishing")
+#: The delicate moments that are not left to the long tests: in the middle of a file, and just before
+#: the last one takes its place.
+SOON = ("within checkpoint", "before publishing")
 
 #: A run of half a second, of a network and an optimiser with much to remember, whose weights fill several files.
 RUN = {
