@@ -23,15 +23,15 @@ wins says only that no few relaxations explain the window.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
 from anodiff.diffusion.intervals import UNKNOWN, UPPER, Interval
-from anodiff.diffusion.regimes import MIN_LAGS, RESOLUTION, Regimes, fit_both_laws
+from anodiff.diffusion.regimes import MIN_LAGS, RESOLUTION, Regimes, select_regimes
 from anodiff.diffusion.sampling import relative_covariance
+from anodiff.diffusion.smooth_law import LARGEST, SMALLEST
 from anodiff.storage.types import FloatArray
 
 #: The most relaxations of one bowl.
@@ -62,13 +62,13 @@ def bowl_against_power_law(
     if used.sum() < 2 * MIN_LAGS:
         return UNKNOWN
     tau, y = lags[used].astype(float), np.log(msd[used])
-    within = replace(law, first=min(max(law.first, 0.02), 1.98), second=min(max(law.second, 0.02), 1.98))
     spread = np.sqrt(dimension[used])
-    errors = relative_covariance(lags[used], within, updates) / (spread[:, None] * spread)
+    errors = relative_covariance(lags[used], law.within(SMALLEST, LARGEST), updates) / (spread[:, None] * spread)
     identity = np.eye(len(tau))
     root = scipy.linalg.cholesky(errors + RESOLUTION**2 * identity, lower=True)
     whitening = scipy.linalg.solve_triangular(root, identity, lower=True)
-    power, power_size = _power_law(tau, y, errors)
+    power_law = select_regimes(tau, y, errors, most=2)
+    power, power_size = np.log(power_law.msd(tau)), 2 * power_law.count
     bowl, bowl_size = fit_relaxations(tau, y, whitening)
 
     misfits = [float(((whitening @ (y - curve)) ** 2).sum()) for curve in (bowl, power)]
@@ -76,17 +76,6 @@ def bowl_against_power_law(
     error = float(np.linalg.norm(whitening @ (bowl - power)))
     reach = error * float(scipy.special.ndtri(UPPER))
     return Interval(ratio, ratio - reach, ratio + reach)
-
-
-def _power_law(tau: FloatArray, y: FloatArray, errors: FloatArray) -> tuple[FloatArray, int]:
-    """Return the fitted curve of one or two regimes, by the criterion, and its number of parameters."""
-    fits = fit_both_laws(tau, y[:, None], errors)
-    x = np.log(tau)
-    if math.isfinite(fits.crossover[0]) and fits.single_misfit[0] - fits.broken_misfit[0] > 2 * math.log(len(tau)):
-        prefactor, first, change = fits.broken[:, 0]
-        return prefactor + first * x + change * np.maximum(0.0, x - math.log(fits.crossover[0])), 4
-    prefactor, exponent = fits.single[:, 0]
-    return prefactor + exponent * x, 2
 
 
 def fit_relaxations(tau: FloatArray, log_msd: FloatArray, whitening: FloatArray) -> tuple[FloatArray, int]:

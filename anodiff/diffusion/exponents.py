@@ -45,12 +45,19 @@ def local_exponents(msd: NDArray[np.float64], lags: NDArray[np.int64], width: fl
     array([1.5, 1.5, 1.5])
     """
     half = 10 ** (width / 2)
-    exponents = np.full(len(lags), np.nan)
-    for index, lag in enumerate(lags):
-        first = max(1, min(math.ceil(lag / half), lag - 1))
-        last = min(len(msd) - 1, max(math.floor(lag * half), lag + 1))
-        exponents[index] = slope(np.arange(first, last + 1), msd[first : last + 1])
-    return exponents
+    first = np.maximum(1, np.minimum(np.ceil(lags / half).astype(np.int64), lags - 1))
+    last = np.minimum(len(msd) - 1, np.maximum(np.floor(lags * half).astype(np.int64), lags + 1))
+    tau = np.arange(1, len(msd))
+    usable = np.isfinite(msd[1:]) & (msd[1:] > 0)
+    x, y, weight = np.log(tau), np.log(np.where(usable, msd[1:], 1.0)), usable / tau
+    products = np.array([usable, weight, weight * x, weight * x * x, weight * y, weight * x * y])
+    products = np.pad(products, ((0, 0), (0, 1)))
+    number, total, along, square, height, product = np.add.reduceat(
+        products, np.column_stack([first - 1, last]).ravel(), axis=1
+    )[:, ::2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exponents = (product * total - along * height) / (square * total - along**2)
+    return np.where(number > 1.5, exponents, np.nan)
 
 
 def local_slopes(lags: NDArray[np.int64], width: float) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from anodiff.storage.columns import Column
 from anodiff.storage.types import FloatArray
@@ -25,6 +26,9 @@ LOWER, UPPER = (1 - COVERAGE) / 2, (1 + COVERAGE) / 2
 
 #: Default number of simulated or resampled draws behind an interval.
 DRAWS = 400
+
+#: True values that differ by less are at a bound of the quantity, and their laws say nothing of it.
+SAME = 1e-3
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,12 @@ def invert(measured: FloatArray, truths: FloatArray, drawn: FloatArray) -> tuple
         What was measured under each law, shape (laws, quantities, draws).
     """
     low, high = np.quantile(drawn, (LOWER, UPPER), axis=2)
-    pairs = zip(measured, truths.T, low.T, high.T, strict=True)
-    ends = np.array([(_crossing(m, t, h), -_crossing(-m, -t[::-1], -below[::-1])) for m, t, below, h in pairs])
-    return ends[:, 0], ends[:, 1]
+    ends = []
+    for value, truth, below, above in zip(measured, truths.T, low.T, high.T, strict=True):
+        apart = _apart(truth)
+        t, below, above = truth[apart], below[apart], above[apart]
+        ends.append((_crossing(value, t, above), -_crossing(-value, -t[::-1], -below[::-1])))
+    return tuple(np.array(ends).T)  # type: ignore[return-value]
 
 
 def median_unbiased(measured: FloatArray, truths: FloatArray, drawn: FloatArray) -> FloatArray:
@@ -109,7 +116,13 @@ def median_unbiased(measured: FloatArray, truths: FloatArray, drawn: FloatArray)
     These values lie within the intervals. Shape (quantities,).
     """
     pairs = zip(measured, truths.T, np.median(drawn, axis=2).T, strict=True)
-    return np.array([_crossing(value, truth, median) for value, truth, median in pairs])
+    return np.array([_crossing(value, truth[_apart(truth)], median[_apart(truth)]) for value, truth, median in pairs])
+
+
+def _apart(truths: FloatArray) -> NDArray[np.bool_]:
+    """Return which laws' true values differ, shape (laws,); of those at a bound, the one nearest to the middle law counts."""
+    middle, rises = len(truths) // 2, ~(np.abs(np.diff(truths)) <= SAME)
+    return np.concatenate([rises[:middle], [True], rises[middle:]])
 
 
 def _crossing(measured: float, truths: FloatArray, quantiles: FloatArray) -> float:

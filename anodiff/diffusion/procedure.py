@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
-from anodiff.diffusion.regimes import Regimes, fit_both_laws, regimes_of
+from anodiff.diffusion.regimes import MOST_REGIMES, RegimeFit, Regimes, fit_law
 from anodiff.storage.types import FloatArray
 
 #: The largest local exponent is searched for up to the lag of which this many displacements fit
@@ -28,7 +28,7 @@ SHORTEST = 3
 
 #: Names of the first values of `Procedure.of_curve` and `Procedure.of_draws`; the local exponents
 #: follow.
-NAMES = ("first", "second", "log_crossover", "long", "overall", "largest")
+NAMES = ("first", "second", "third", "log_crossover", "log_second_crossover", "long", "overall", "largest")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Procedure:
         The fit's covariance: that of Brownian motion of this window's length and effective
         dimension, shape (fitted lags, fitted lags). So it does not depend on the curve.
     regimes
-        1 or 2 regimes.
+        Number of regimes.
     """
 
     lags: NDArray[np.int64]
@@ -72,17 +72,18 @@ class Procedure:
         return local_slopes(self.lags, self.width)
 
     def law(self, every_msd: FloatArray) -> Regimes:
-        """Return the law of one or two regimes that fits an MSD at lags 0 … T best."""
-        return regimes_of(self.lags[self.fitted], every_msd[self.lags[self.fitted]], self.weights, self.regimes)
+        """Return the law of this many regimes that fits an MSD at lags 0 … T best."""
+        used = self.lags[self.fitted]
+        return self._fit(np.log(every_msd[used])[:, None]).law(0, (float(used[0]), float(used[-1])))
 
     def of_curve(self, every_msd: FloatArray) -> FloatArray:
         """Return the values of an MSD at lags 0 … T, shape (quantities,): `NAMES`, then β."""
-        law, within = self.law(every_msd), self.lags >= SHORTEST
+        within = self.lags >= SHORTEST
+        named = self._of_fit(self._fit(np.log(every_msd[self.lags[self.fitted]])[:, None]))[:, 0]
         beta = local_exponents(every_msd, self.lags, self.width)
         overall = slope(self.lags[within], every_msd[self.lags[within]])
         largest = float(np.nanmax(beta[self.searched], initial=-math.inf))
-        named = [law.first, law.second, math.log(law.crossover), self.long_slope(every_msd), overall, largest]
-        return np.concatenate([named, beta])
+        return np.concatenate([named, [self.long_slope(every_msd), overall, largest], beta])
 
     def long_slope(self, every_msd: FloatArray) -> float:
         """Return the slope over the long lags; NaN if the window is shorter."""
@@ -96,11 +97,7 @@ class Procedure:
         alone, so slopes over all lags between are the law's own plus the slopes of what was drawn.
         """
         away = curves - np.log(every_msd[self.lags])[:, None]
-        fits = fit_both_laws(self.lags[self.fitted].astype(float), curves[self.fitted], self.weights)
-        if self.regimes == 2:
-            named = [fits.broken[1], fits.broken[1] + fits.broken[2], np.log(fits.crossover)]
-        else:
-            named = [fits.single[1], fits.single[1], np.full(curves.shape[1], np.nan)]
+        named = self._of_fit(self._fit(curves[self.fitted]))
         exact = self.of_curve(every_msd)
         beta = exact[len(NAMES) :, None] + self._operator @ away
         in_range = (self.lags >= self.long[0]) & (self.lags <= self.long[1])
@@ -115,6 +112,20 @@ class Procedure:
     def errors(self, covariance: FloatArray) -> FloatArray:
         """Return the standard errors of the local exponents, from the covariance of ln Δr²."""
         return np.asarray(np.sqrt(np.diagonal(self._operator @ covariance @ self._operator.T)))
+
+    def _fit(self, curves: FloatArray) -> RegimeFit:
+        """Return the fit to curves ln Δr² at the fitted lags, (fitted lags, curves)."""
+        fit = fit_law(self.lags[self.fitted].astype(float), curves, self.regimes, self.weights)
+        assert fit is not None, "as many regimes as were selected for these lags"
+        return fit
+
+    def _of_fit(self, fit: RegimeFit) -> FloatArray:
+        """Return the exponents and ln crossovers among `NAMES`, (names, curves); one regime counts as first and second."""
+        values = np.full((2 * MOST_REGIMES - 1, len(fit.misfit)), np.nan)
+        values[:2] = fit.exponents[0]
+        values[: len(fit.exponents)] = fit.exponents
+        values[MOST_REGIMES : MOST_REGIMES + len(fit.crossovers)] = np.log(fit.crossovers)
+        return values
 
     def _slopes(self, curves: FloatArray, weights: FloatArray) -> FloatArray:
         """Return slopes over lags with a positive weight, which polyfit squares; NaN for fewer than two."""

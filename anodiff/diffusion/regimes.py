@@ -1,7 +1,7 @@
-"""Does the MSD follow one power of lag or two? A single or a continuous broken power law.
+"""Does the MSD follow one power of lag, two or three? A single or a continuous broken power law.
 
-ln Δr² = a + α₁ x + (α₂ − α₁) max(0, x − ln τ_0), x = ln τ, at logarithmically spaced lags. τ_0 is
-searched for among the lags.
+ln Δr² = a + α₁ x + Σ_k (α_{k+1} − α_k) max(0, x − ln τ_k), x = ln τ, at logarithmically spaced lags.
+The crossovers τ_k are searched for among the lags.
 
 The pitfall: MSDs at neighbouring lags share most of their displacements, so their errors are
 strongly correlated. Least squares and an information criterion that assume independent errors find
@@ -12,11 +12,11 @@ generalised least squares and the Bayesian information criterion is valid.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from anodiff.storage.numbers import real_numbers
 from anodiff.storage.types import FloatArray
@@ -31,71 +31,84 @@ SHORTEST_REGIME = math.log(10) / 2
 #: The smallest number of lags that is fitted.
 MIN_LAGS = 5
 
+#: The largest number of regimes; without a covariance, which could not tell more apart, one less.
+MOST_REGIMES = 3
+
 
 @dataclass(frozen=True)
 class Regimes:
-    """A continuous power law of one or two regimes.
+    """A continuous power law of one or more regimes.
 
     Attributes
     ----------
-    count
-        1 or 2, chosen by the Bayesian information criterion; 0 if nothing could be fitted.
-    first, second
-        Exponents before and after the crossover; equal if there is one regime.
-    crossover
-        Crossover lag τ_0; NaN if there is one regime.
+    exponents
+        Exponent of each regime; none if nothing could be fitted.
+    crossovers
+        Lags τ_k at which one regime ends and the next begins, one fewer than exponents.
     fit_from, fit_to
         Smallest and largest lag of the fit.
     prefactor
         MSD of the first regime at lag 1.
     """
 
-    count: int
-    first: float
-    second: float
-    crossover: float
+    exponents: tuple[float, ...]
+    crossovers: tuple[float, ...]
     fit_from: float
     fit_to: float
     prefactor: float = math.nan
+
+    @property
+    def count(self) -> int:
+        """Number of regimes; 0 if nothing could be fitted."""
+        return len(self.exponents)
 
     def msd(self, lags: ArrayLike) -> FloatArray:
         """Return the law's MSD at some lags; 0 at lag 0."""
         tau = np.asarray(lags, float)
         with np.errstate(divide="ignore"):
             x = np.log(tau)
-        y = math.log(self.prefactor) + self.first * x
-        if self.count == 2:
-            y = y + (self.second - self.first) * np.maximum(0.0, x - math.log(self.crossover))
+        y = math.log(self.prefactor) + self.exponents[0] * x
+        for crossover, change in zip(self.crossovers, np.diff(self.exponents), strict=True):
+            y = y + change * np.maximum(0.0, x - math.log(crossover))
         return np.where(tau > 0, np.exp(y), 0.0)
 
+    def within(self, smallest: float, largest: float) -> Regimes:
+        """Return the law with its exponents kept within a range."""
+        return replace(self, exponents=tuple(min(max(exponent, smallest), largest) for exponent in self.exponents))
 
-NOTHING_FITTED = Regimes(0, math.nan, math.nan, math.nan, math.nan, math.nan)
+
+NOTHING_FITTED = Regimes((), (), math.nan, math.nan)
 
 
 @dataclass(frozen=True)
-class RegimeFits:
-    """A single and a broken power law fitted to each of several curves.
+class RegimeFit:
+    """Power laws of a given number of regimes, fitted to several curves.
 
     Attributes
     ----------
-    single, single_misfit
-        ln prefactor and exponent of the single power law, shape (2, curves); sum of squared
-        residuals in units of their error.
-    broken, crossover, broken_misfit
-        ln prefactor, first exponent and change of exponent of the broken power law, shape (3,
-        curves); τ_0; misfit. With too few lags for two regimes, the misfit is infinite and the
-        others are NaN.
+    log_prefactor
+        Shape (curves,).
+    exponents
+        Shape (regimes, curves).
+    crossovers
+        Shape (regimes − 1, curves).
+    misfit
+        Sum of squared residuals in units of their error, shape (curves,).
     """
 
-    single: FloatArray
-    single_misfit: FloatArray
-    broken: FloatArray
-    crossover: FloatArray
-    broken_misfit: FloatArray
+    log_prefactor: FloatArray
+    exponents: FloatArray
+    crossovers: FloatArray
+    misfit: FloatArray
+
+    def law(self, curve: int, ends: tuple[float, float]) -> Regimes:
+        """Return the law of one of the curves, fitted between two lags."""
+        exponents, crossovers = (tuple(map(float, found[:, curve])) for found in (self.exponents, self.crossovers))
+        return Regimes(exponents, crossovers, *ends, math.exp(self.log_prefactor[curve]))
 
 
 def fit_regimes(lags: ArrayLike, msd: ArrayLike, covariance: FloatArray | None = None) -> Regimes:
-    """Fit one and two regimes and select one of the two.
+    """Fit power laws of each number of regimes and select one of them.
 
     Parameters
     ----------
@@ -107,106 +120,63 @@ def fit_regimes(lags: ArrayLike, msd: ArrayLike, covariance: FloatArray | None =
     usable = np.isfinite(displacement) & (displacement > 0)
     if usable.sum() < MIN_LAGS:
         return NOTHING_FITTED
-    tau, y = tau[usable], np.log(displacement[usable])
-    fits = fit_both_laws(tau, y[:, None], None if covariance is None else covariance[np.ix_(usable, usable)])
-    return select_regimes(tau, fits, weighted=covariance is not None)
+    return select_regimes(
+        tau[usable], np.log(displacement[usable]), None if covariance is None else covariance[np.ix_(usable, usable)]
+    )
 
 
-def fit_both_laws(lags: FloatArray, log_msd: FloatArray, covariance: FloatArray | None = None) -> RegimeFits:
-    """Fit a single and a broken power law to curves ln Δr², (lags, curves), by least squares.
+def select_regimes(
+    lags: FloatArray, log_msd: FloatArray, covariance: FloatArray | None = None, most: int = MOST_REGIMES
+) -> Regimes:
+    """Fit one curve ln Δr², (lags,), and select the number of regimes by the Bayesian information criterion.
 
-    With a covariance, the least squares are generalised.
+    Every regime counts as two parameters, its exponent and its crossover. Three regimes are only
+    selected if each is longer than the search enforces.
+
+    Parameters
+    ----------
+    most
+        The largest number of regimes; see `MOST_REGIMES`.
+    """
+    most = most if covariance is not None else MOST_REGIMES - 1
+    fits = [fit for number in range(1, most + 1) if (fit := fit_law(lags, log_msd[:, None], number, covariance)) is not None]
+    ends = (float(lags[0]), float(lags[-1]))
+    fits = [fit for fit in fits if len(fit.exponents) < 3 or found_inside(fit.crossovers[:, 0], ends)]
+    sizes, misfits = 2 * np.array([len(fit.exponents) for fit in fits]), np.array([fit.misfit[0] for fit in fits])
+    if covariance is None:
+        count = max(2.0, math.log2(lags[-1] / lags[0]))
+        misfits = count * np.log(misfits + len(lags) * RESOLUTION**2)
+    else:
+        count = float(len(lags))
+    return fits[int(np.argmin(misfits + sizes * math.log(count)))].law(0, ends)
+
+
+def fit_law(lags: FloatArray, log_msd: FloatArray, regimes: int, covariance: FloatArray | None = None) -> RegimeFit | None:
+    """Fit power laws of a number of regimes to curves ln Δr², (lags, curves), by least squares.
+
+    With a covariance, the least squares are generalised. There is no fit of so many regimes, and
+    the result is None, if the lags are too few for them.
     """
     x = np.log(lags)
-    design = np.stack([np.ones_like(x), x], axis=1)
-    factor = None if covariance is None else scipy.linalg.cholesky(covariance + RESOLUTION**2 * np.eye(len(x)), lower=True)
+    identity = np.eye(len(x))
+    factor = identity if covariance is None else scipy.linalg.cholesky(covariance + RESOLUTION**2 * identity, lower=True)
+    line = _whitened(factor, np.stack([np.ones_like(x), x], axis=1))
     target = _whitened(factor, log_msd)
-    line = _whitened(factor, design)
-    single, single_misfit = _least_squares(line, target)
-    curves = log_msd.shape[1]
+    if regimes == 1:
+        return _fit_at(np.empty((0, log_msd.shape[1])), factor, x, line, target)
     knots = x[(x >= x[0] + SHORTEST_REGIME) & (x <= x[-1] - SHORTEST_REGIME)]
-    if not len(knots):
-        nothing = np.full(curves, np.nan)
-        return RegimeFits(single, single_misfit, np.full((3, curves), np.nan), nothing, np.full(curves, math.inf))
-    misfits = _misfits(factor, line, x, knots, target)
-    knot = knots[misfits.argmin(axis=0)]
-    broken, broken_misfit = _fit_broken(factor, line, x, knot, target)
-    between = _lowest_between(knots, misfits)
-    closer, closer_misfit = _fit_broken(factor, line, x, between, target)
-    better = closer_misfit < broken_misfit
-    broken, knot = np.where(better, closer, broken), np.where(better, between, knot)
-    return RegimeFits(single, single_misfit, broken, np.exp(knot), np.minimum(closer_misfit, broken_misfit))
-
-
-def _misfits(factor: FloatArray | None, line: FloatArray, x: FloatArray, knots: FloatArray, target: FloatArray) -> FloatArray:
-    """Return the misfits of broken power laws with each of ``knots``, shape (knots, curves)."""
-    inverse = np.linalg.pinv(line)
-    hinges = _whitened(factor, np.maximum(0.0, x[:, None] - knots))
-    free = hinges - line @ (inverse @ hinges)  # the parts that a straight line cannot describe, (lags, knots)
-    rest = target - line @ (inverse @ target)
-    changes = free.T @ rest / (free * free).sum(axis=0)[:, None]
-    misfits = np.empty_like(changes)
-    for misfit, part, change in zip(misfits, free.T, changes, strict=True):
-        residual = rest - part[:, None] * change
-        np.einsum("lc,lc->c", residual, residual, out=misfit)
-    return misfits
-
-
-def _fit_broken(
-    factor: FloatArray | None, line: FloatArray, x: FloatArray, knot: FloatArray, target: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Fit a broken power law with its crossover at ln τ_0 = knot, one for each curve.
-
-    ``line``, the design matrix of a straight line, and ``target`` are whitened. Return the
-    parameters and the misfit.
-    """
-    hinge = _whitened(factor, np.maximum(0.0, x[:, None] - knot))
-    inverse = np.linalg.pinv(line)
-    free = hinge - line @ (inverse @ hinge)  # the part that a straight line cannot describe
-    change = (free * target).sum(axis=0) / (free * free).sum(axis=0)
-    parameters = inverse @ (target - change * hinge)
-    misfit = ((target - change * hinge - line @ parameters) ** 2).sum(axis=0)
-    return np.vstack([parameters, change]), misfit
-
-
-def _lowest_between(knots: FloatArray, misfits: FloatArray) -> FloatArray:
-    """Return the lowest point of the parabola through the smallest misfit and its neighbours.
-
-    Its shape is (curves,).
-    """
-    if len(knots) < 3:
-        return knots[misfits.argmin(axis=0)]
-    middle = np.clip(misfits.argmin(axis=0), 1, len(knots) - 2)
-    columns = np.arange(misfits.shape[1])
-    left, centre, right = (misfits[middle + shift, columns] for shift in (-1, 0, 1))
-    x_left, x, x_right = (knots[middle + shift] for shift in (-1, 0, 1))
-    rising, falling = (right - centre) / (x_right - x), (centre - left) / (x - x_left)
-    curvature = (rising - falling) / (x_right - x_left)
-    at_middle = falling + curvature * (x - x_left)  # slope of the parabola there
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lowest = x - at_middle / (2 * curvature)
-    return np.where(curvature > 0, np.clip(lowest, x_left, x_right), x)
-
-
-def select_regimes(lags: FloatArray, fits: RegimeFits, *, weighted: bool) -> Regimes:
-    """Select one of the two fits of the first curve by the Bayesian information criterion."""
-    one, two = float(fits.single_misfit[0]), float(fits.broken_misfit[0])
-    ends = (float(lags[0]), float(lags[-1]))
-    if weighted:
-        gain, count = one - two, float(len(lags))
-    else:
-        count = max(2.0, math.log2(lags[-1] / lags[0]))
-        floor = len(lags) * RESOLUTION**2
-        gain = count * (math.log(one + floor) - math.log(two + floor))
-    chosen = 2 if np.isfinite(fits.crossover[0]) and gain > 2 * math.log(count) else 1
-    return _law(fits, chosen, ends)
-
-
-def regimes_of(lags: ArrayLike, msd: ArrayLike, covariance: FloatArray, count: int) -> Regimes:
-    """Fit a given number of regimes, 1 or 2, to an MSD at some lags, all positive."""
-    tau = np.asarray(lags, np.float64)
-    fits = fit_both_laws(tau, np.log(np.asarray(msd, np.float64))[:, None], covariance)
-    return _law(fits, count, (float(tau[0]), float(tau[-1])))
+    places = _places(knots, regimes - 1)
+    if not len(places):
+        return None
+    chosen, between = _lowest(knots, places, _reductions(factor, x, knots, places, line, target))
+    on_lags, closer = (_fit_at(at, factor, x, line, target) for at in (chosen, between))
+    better = closer.misfit < on_lags.misfit
+    pairs = zip(
+        (closer.log_prefactor, closer.exponents, closer.crossovers, closer.misfit),
+        (on_lags.log_prefactor, on_lags.exponents, on_lags.crossovers, on_lags.misfit),
+        strict=True,
+    )
+    return RegimeFit(*(np.where(better, near, far) for near, far in pairs))
 
 
 def search_range(lags: ArrayLike) -> tuple[float, float]:
@@ -217,20 +187,79 @@ def search_range(lags: ArrayLike) -> tuple[float, float]:
     return (float(inside[0]), float(inside[-1])) if len(inside) else (math.nan, math.nan)
 
 
-def _law(fits: RegimeFits, count: int, ends: tuple[float, float]) -> Regimes:
-    if count == 2:
-        prefactor, first, change = (float(value) for value in fits.broken[:, 0])
-        return Regimes(2, first, first + change, float(fits.crossover[0]), *ends, math.exp(prefactor))
-    prefactor, exponent = (float(value) for value in fits.single[:, 0])
-    return Regimes(1, exponent, exponent, math.nan, *ends, math.exp(prefactor))
+def found_inside(crossovers: ArrayLike, ends: tuple[float, float]) -> bool:
+    """Return whether each regime is longer than it must be, by a hundredth of that."""
+    return bool((np.diff(np.log([ends[0], *np.asarray(crossovers), ends[1]])) > 1.01 * SHORTEST_REGIME).all())
 
 
-def _whitened(factor: FloatArray | None, values: FloatArray) -> FloatArray:
-    return values if factor is None else scipy.linalg.solve_triangular(factor, values, lower=True)
+def _places(knots: FloatArray, count: int) -> NDArray[np.int64]:
+    """Return the indices of one or two knots that leave each regime long enough, shape (places, count)."""
+    if count == 1:
+        return np.arange(len(knots))[:, None]
+    return np.argwhere(knots - knots[:, None] >= SHORTEST_REGIME * (1 - 1e-9))
 
 
-def _least_squares(design: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    orthogonal, triangle = np.linalg.qr(design)
-    projected = orthogonal.T @ target
-    residual = target - orthogonal @ projected
-    return scipy.linalg.solve_triangular(triangle, projected), (residual**2).sum(axis=0)
+def _reductions(
+    factor: FloatArray, x: FloatArray, knots: FloatArray, places: NDArray[np.int64], line: FloatArray, target: FloatArray
+) -> FloatArray:
+    """Return by how much crossovers at ``places`` reduce the misfit of a straight line, shape (places, curves)."""
+    inverse = np.linalg.pinv(line)
+    hinges = _whitened(factor, np.maximum(0.0, x[:, None] - knots))
+    free = hinges - line @ (inverse @ hinges)  # the parts that a straight line cannot describe, (lags, knots)
+    products, along = free.T @ free, free.T @ target
+    if places.shape[1] == 1:
+        return np.asarray(along**2 / np.diagonal(products)[:, None])
+    first, second = places.T
+    own, other, both = (products[one, two][:, None] for one, two in ((first, first), (second, second), (first, second)))
+    one, two = along[first], along[second]
+    return np.asarray((other * one**2 - 2 * both * one * two + own * two**2) / (own * other - both**2))
+
+
+def _lowest(knots: FloatArray, places: NDArray[np.int64], reductions: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the best of the places, and the top of the parabolas through it and its neighbours, (count, curves) each."""
+    best = places[reductions.argmax(axis=0)].T
+    table = np.full((len(knots),) * len(best), np.nan)
+    number = np.full(table.shape, -1)
+    number[tuple(places.T)] = np.arange(len(places))
+    columns = np.arange(reductions.shape[1])
+    chosen = knots[best]
+    between = chosen.copy()
+    if len(knots) < 3:
+        return chosen, between
+    for axis, middle in enumerate(best):
+        inner = np.clip(middle, 1, len(knots) - 2)
+        sides = []
+        for shift in (-1, 0, 1):
+            at = number[tuple(inner + shift if other == axis else best[other] for other in range(len(best)))]
+            sides.append(np.where(at >= 0, reductions[at, columns], np.nan))
+        left, centre, right = sides
+        x_left, x, x_right = (knots[inner + shift] for shift in (-1, 0, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rising, falling = (right - centre) / (x_right - x), (centre - left) / (x - x_left)
+            curvature = (rising - falling) / (x_right - x_left)
+            top = x - (falling + curvature * (x - x_left)) / (2 * curvature)
+        between[axis] = np.where(curvature < 0, np.clip(top, x_left, x_right), chosen[axis])
+    return chosen, between
+
+
+def _fit_at(knots: FloatArray, factor: FloatArray, x: FloatArray, line: FloatArray, target: FloatArray) -> RegimeFit:
+    """Fit a broken power law with its crossovers at ln τ_k = knots, (count, curves), to each curve.
+
+    ``line``, the design matrix of a straight line, and ``target`` are whitened.
+    """
+    inverse = np.linalg.pinv(line)
+    hinges = np.array([_whitened(factor, np.maximum(0.0, x[:, None] - knot)) for knot in knots]).reshape(
+        len(knots), *target.shape
+    )
+    free = hinges - line @ (inverse @ hinges)  # the parts that a straight line cannot describe, (count, lags, curves)
+    products = np.einsum("ilc,jlc->cij", free, free)
+    changes = np.linalg.solve(products, np.einsum("ilc,lc->ci", free, target)[..., None])[..., 0].T
+    rest = target - np.einsum("ic,ilc->lc", changes, hinges)
+    log_prefactor, first = inverse @ rest
+    exponents = first + np.concatenate([np.zeros((1, len(first))), np.cumsum(changes, axis=0)])
+    misfit = ((rest - line @ np.stack([log_prefactor, first])) ** 2).sum(axis=0)
+    return RegimeFit(log_prefactor, exponents, np.exp(knots), misfit)
+
+
+def _whitened(factor: FloatArray, values: FloatArray) -> FloatArray:
+    return np.asarray(scipy.linalg.solve_triangular(factor, values, lower=True))

@@ -129,8 +129,8 @@ def effective_dimension(path: PathGeometry, lags: NDArray[np.int64]) -> FloatArr
     enlarged because the pairs are few. Their ratio gives d, so in one dimension d is 1 whatever the
     lengths of this window's displacements.
 
-    Lags above a tenth of the window get the value there, because the window holds too few of their
-    displacements without overlap. Where |r_i|² scatters more along the path than for Gaussian
+    Above a tenth of the window there are too few displacements without overlap. There d goes on as
+    over the decade before, unless it rises: relaxing directions stop one after another. Where |r_i|² scatters more along the path than for Gaussian
     displacements, d is smaller and the errors are larger.
     """
     squares = path.squared_displacements
@@ -140,7 +140,16 @@ def effective_dimension(path: PathGeometry, lags: NDArray[np.int64]) -> FloatArr
     width = max(1, len(inverse) // 6)
     smooth = np.array([inverse[max(0, n - width) : n + width + 1].mean() for n in range(len(inverse))])
     smooth = _monotone(np.clip(smooth, 1e-12, 1.0), ((points - 1) / lags[measured]) ** 2)  # by the pairs without overlap
-    return 1 / np.concatenate([smooth, np.full(len(lags) - len(smooth), smooth[-1])])
+    return 1 / np.concatenate([smooth, _beyond(lags[measured], smooth, lags[~measured])])
+
+
+def _beyond(lags: NDArray[np.int64], inverse: FloatArray, longer: NDArray[np.int64]) -> FloatArray:
+    """Return 1/d at longer lags: it goes on rising as over the last decade of ``lags``, but does not fall."""
+    last = lags * 10 >= lags[-1]
+    x, y = np.log(lags[last] / lags[-1]), np.log(inverse[last])
+    spread = float((x - x.mean()) @ (x - x.mean()))
+    rise = max(0.0, float((x - x.mean()) @ y) / spread) if spread > 0 else 0.0
+    return np.asarray(np.minimum(1.0, inverse[-1] * (longer / lags[-1]) ** rise))
 
 
 def _monotone(inverse: FloatArray, weights: FloatArray) -> FloatArray:

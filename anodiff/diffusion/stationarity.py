@@ -15,7 +15,6 @@ The pitfall: halves of a persistent path are alike, which the interval does not 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import scipy
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval
 from anodiff.diffusion.regimes import Regimes
 from anodiff.diffusion.sampling import relative_covariance
+from anodiff.diffusion.smooth_law import LARGEST, SMALLEST
 from anodiff.geometry.path import PathGeometry
 from anodiff.storage.types import FloatArray
 
@@ -50,8 +50,7 @@ def window_ageing(path: PathGeometry, law: Regimes, lags: NDArray[np.int64], dim
     first, second = (float(own.mean_squared_displacement([lag])[0]) for own in halves)
     if not (first > 0 and second > 0):
         return lag, UNKNOWN
-    within = replace(law, first=min(max(law.first, 0.02), 1.98), second=min(max(law.second, 0.02), 1.98))
-    variance = float(relative_covariance(np.array([lag]), within, half)[0, 0])
+    variance = float(relative_covariance(np.array([lag]), law.within(SMALLEST, LARGEST), half)[0, 0])
     samples = 2 * float(np.interp(lag, lags, dimension)) / variance
     if not math.isfinite(samples):
         return lag, Interval(first / second, math.nan, math.nan)

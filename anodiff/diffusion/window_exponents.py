@@ -2,9 +2,11 @@
 
 Curves are drawn about the smooth law that follows the measured MSD (`anodiff.diffusion.smooth_law`),
 with the sampling error of one window (`anodiff.diffusion.sampling`). More are drawn about the same
-law with all its exponents changed, and, for the crossover, with the law moved along ln τ. Each curve
-is measured as the window was (`anodiff.diffusion.procedure`), and the interval inverts the test
-(`anodiff.diffusion.intervals.invert`). This removes bias, such as that of the largest of many local
+law with all its exponents changed, and, for the crossovers, with the law moved along ln τ. Each
+curve is measured as the window was (`anodiff.diffusion.procedure`), and the interval inverts the test
+(`anodiff.diffusion.intervals.invert`). How certain a regime's exponent is depends on where the regime
+ends, so its interval is the widest over the plausible moves (Berger & Boos, J. Am. Stat. Assoc. 89
+(1994) 1012). This removes bias, such as that of the largest of many local
 exponents. It also allows for an error that depends on the exponent: persistent paths scatter more
 than the subdiffusive ones that a window of them may resemble.
 """
@@ -12,7 +14,7 @@ than the subdiffusive ones that a window of them may resemble.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,13 +22,14 @@ from numpy.typing import NDArray
 
 from anodiff.diffusion.energies import step_energies
 from anodiff.diffusion.exponents import slope
-from anodiff.diffusion.intervals import UNKNOWN, Interval, invert, median_unbiased
+from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, invert, median_unbiased
 from anodiff.diffusion.procedure import NAMES, SHORTEST, Procedure
 from anodiff.diffusion.regimes import (
     MIN_LAGS,
+    MOST_REGIMES,
     Regimes,
-    fit_both_laws,
     fit_regimes,
+    found_inside,
     search_range,
     select_regimes,
 )
@@ -61,6 +64,9 @@ IMPROBABLE = 0.05
 #: MAX_MOVE.
 MOVES, MAX_MOVE = (-3.0, -1.5, 0.0, 1.5, 3.0), 0.6
 
+#: Moves up to this are plausible.
+PLAUSIBLE = 1.5
+
 BROWNIAN = SmoothLaw(np.zeros(1), np.ones(1), 0.0)
 
 
@@ -72,8 +78,9 @@ class WindowExponents:
     ----------
     regimes
         The fitted law, with lags in updates.
-    first, second, crossover
-        Its parameters with intervals.
+    first, second, third, crossover, second_crossover
+        Its parameters with intervals; unknown beyond the number of regimes, but if there is one
+        regime, it counts as the first and the second.
     beta_low, beta_high
         Ends of the intervals of the local exponents, shape (lags,).
     largest, long
@@ -103,7 +110,9 @@ class WindowExponents:
     regimes: Regimes
     first: Interval
     second: Interval
+    third: Interval
     crossover: Interval
+    second_crossover: Interval
     beta_low: FloatArray
     beta_high: FloatArray
     largest: Interval
@@ -168,10 +177,11 @@ def measure_exponents(
     fitted = np.logical_and.accumulate(local_errors <= MAX_ERROR)
     fitted[:MIN_LAGS] = True
     chosen = np.ix_(fitted, fitted)
-    fits = fit_both_laws(lags[fitted].astype(float), np.log(msd[fitted])[:, None], errors[chosen])
-    count = select_regimes(lags[fitted].astype(float), fits, weighted=True).count
-    fit_weights = weights[chosen] if count == 1 else np.diag(np.diagonal(weights[chosen]))
-    procedure = Procedure(lags, updates, width, long, fitted, fit_weights, count)
+    count = select_regimes(lags[fitted].astype(float), np.log(msd[fitted]), errors[chosen]).count
+    alone = np.diag(np.diagonal(weights[chosen]))
+    procedure = Procedure(lags, updates, width, long, fitted, weights[chosen] if count == 1 else alone, count)
+    if count == MOST_REGIMES and not found_inside(procedure.law(every_msd).crossovers, (lags[fitted][0], lags[fitted][-1])):
+        procedure = replace(procedure, regimes=count - 1)
     simulation = Simulation(procedure, fit, dimension, energies, seed)
     shift = min(float(local_errors.max()), MAX_SHIFT)
     truths, drawn, of_power_laws = simulation.measured([fit.law.tilted(shift * factor) for factor in SHIFTS])
@@ -183,22 +193,31 @@ def measure_exponents(
     if fit.probabilities[0] > IMPROBABLE:  # noise may look like a bend, and a bend like noise: both are allowed for
         ends = invert(raw, true, of_power_laws[:, None])
         low[at], high[at] = np.minimum(low[at], ends[0]), np.maximum(high[at], ends[1])
-    if count == 2:
-        at = slice(NAMES.index("log_crossover"), NAMES.index("log_crossover") + 1)
-        move = min(float(drawn[SHIFTS.index(0.0), at].std()), MAX_MOVE)
+    if procedure.regimes > 1:
+        exponents, crossovers = slice(0, procedure.regimes), slice(MOST_REGIMES, MOST_REGIMES + procedure.regimes - 1)
+        move = min(float(drawn[SHIFTS.index(0.0), crossovers].std(axis=-1).max()), MAX_MOVE)
         truths, drawn, _ = simulation.measured([fit.law.shifted(move * factor) for factor in MOVES])
-        low[at], high[at] = invert(values[at], truths[:, at], drawn[:, at])
-    first, second, log_crossover, long_interval, overall, largest = (
+        low[crossovers], high[crossovers] = invert(values[crossovers], truths[:, crossovers], drawn[:, crossovers])
+        errors_moved = drawn[np.abs(MOVES) <= PLAUSIBLE, exponents] - truths[np.abs(MOVES) <= PLAUSIBLE, exponents, None]
+        below, above = np.quantile(errors_moved, (UPPER, LOWER), axis=-1)
+        low[exponents] = np.minimum(low[exponents], values[exponents] - below.max(axis=0))
+        high[exponents] = np.maximum(high[exponents], values[exponents] - above.min(axis=0))
+    first, second, third, log_crossover, log_second, long_interval, overall, largest = (
         Interval(float(values[at]), float(low[at]), float(high[at])) for at in range(len(NAMES))
     )
-    if long[1] <= lags[procedure.searched][-1]:  # a maximum is not below an average
+    surest = len(NAMES) + int(np.where(procedure.searched, local_errors, np.inf).argmin())
+    largest = replace(largest, high=max(largest.high, float(high[surest])))  # a maximum is not below any of the others
+    if long[1] <= lags[procedure.searched][-1]:  # nor below an average
         largest = Interval(*(max(end, long_interval.low) for end in (largest.value, largest.low, largest.high)))
     crossover, censored = within_search(procedure, log_crossover)
+    second_crossover, _ = within_search(procedure, log_second)
     return WindowExponents(
         procedure.law(every_msd),
         first,
         second,
+        third,
         crossover,
+        second_crossover,
         low[len(NAMES) :],
         high[len(NAMES) :],
         largest,
@@ -221,14 +240,18 @@ def _without_intervals(
     at = _largest_at(beta, searched)
     largest = Interval(float(beta[at]), math.nan, math.nan) if np.isfinite(beta[at]) else UNKNOWN
     overall = slope(lags[lags >= SHORTEST], msd[lags >= SHORTEST])
+    first, second = (law.exponents[at] if law.count else math.nan for at in (0, -1))
+    crossover = law.crossovers[0] if law.crossovers else math.nan
     first, second, crossover, long_interval, overall_interval = (
-        Interval(value, math.nan, math.nan) for value in (law.first, law.second, law.crossover, long_slope, overall)
+        Interval(value, math.nan, math.nan) for value in (first, second, crossover, long_slope, overall)
     )
     return WindowExponents(
         law,
         first,
         second,
+        UNKNOWN,
         crossover,
+        UNKNOWN,
         nothing,
         nothing,
         largest,
@@ -247,7 +270,7 @@ def _largest_at(beta: FloatArray, searched: NDArray[np.bool_]) -> int:
 
 def within_search(procedure: Procedure, log_crossover: Interval) -> tuple[Interval, tuple[str, float] | None]:
     """Return the crossover, from its logarithm, within the range that is searched, or why there is none."""
-    if procedure.regimes == 1:
+    if math.isnan(log_crossover.value):
         return UNKNOWN, None
     smallest, largest = search_range(procedure.lags[procedure.fitted])
     value, low, high = (math.exp(end) for end in (log_crossover.value, log_crossover.low, log_crossover.high))

@@ -26,7 +26,7 @@ from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
 from anodiff.diffusion.intervals import DRAWS, LOWER, UNKNOWN, UPPER, Interval
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
-from anodiff.diffusion.procedure import Procedure
+from anodiff.diffusion.procedure import NAMES, Procedure
 from anodiff.diffusion.stable import fit_stable_with_intervals
 from anodiff.diffusion.tails import log_moment_index
 from anodiff.diffusion.window_exponents import measure_exponents
@@ -162,7 +162,9 @@ def _measure_path(
         "beta_long": exponents.long,
         "exponent_first": exponents.first,
         "exponent_second": exponents.second,
+        "exponent_third": exponents.third,
         "crossover_lag": exponents.crossover,
+        "second_crossover_lag": exponents.second_crossover,
         "regimes": Interval(exponents.regimes.count, math.nan, math.nan),
         **_shape(points, squares, path.contour_length, lags, exponents.overall),
     }
@@ -184,13 +186,15 @@ def _measure_path(
 
 def _targets(procedure: Procedure, expected: FloatArray) -> dict[str, float]:
     """Return what the exact curve gives by a path's own fit; a curve without a bend has no crossover."""
-    first, second, log_crossover, _, _, largest, *_ = procedure.of_curve(expected)
-    bends = abs(second - first) > NO_BEND
+    exact = dict(zip(NAMES, procedure.of_curve(expected), strict=False))
+    first, second, third = (exact[name] for name in ("first", "second", "third"))
     return {
-        "beta_max": largest,
+        "beta_max": exact["largest"],
         "exponent_first": first,
         "exponent_second": second,
-        "crossover_lag": math.exp(log_crossover) if bends else math.nan,
+        "exponent_third": third,
+        "crossover_lag": math.exp(exact["log_crossover"]) if abs(second - first) > NO_BEND else math.nan,
+        "second_crossover_lag": math.exp(exact["log_second_crossover"]) if abs(third - second) > NO_BEND else math.nan,
     }
 
 
