@@ -201,16 +201,20 @@ def _exponent_row(exponents: WindowExponents, lags: NDArray[np.int64], stride: i
     regimes = exponents.regimes
     row: dict[str, Any] = {"regimes": regimes.count, "beta_max_lag": stride * lags[exponents.largest_at]}
     row["beta_max_to"] = stride * lags[exponents.searched_to]
-    crossover = exponents.crossover
-    crossover = Interval(*(stride * value for value in (crossover.value, crossover.low, crossover.high)))
+    crossover, second_crossover = (
+        Interval(*(stride * value for value in (lag.value, lag.low, lag.high)))
+        for lag in (exponents.crossover, exponents.second_crossover)
+    )
     named = {
         "beta_max": exponents.largest,
         "beta_long": exponents.long,
         "exponent_first": exponents.first,
         "exponent_second": exponents.second,
+        "exponent_third": exponents.third,
         "crossover_lag": crossover,
+        "second_crossover_lag": second_crossover,
     }
-    row |= _with_intervals(named)
+    row |= _with_intervals(named) | {"regime_lags": exponents.regime_lags(stride)}
     if regimes.count:
         last = int(np.searchsorted(lags, regimes.fit_to))
         row |= {"fit_from": stride * regimes.fit_from, "fit_to": stride * regimes.fit_to}

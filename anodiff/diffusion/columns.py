@@ -65,7 +65,7 @@ MOSTLY_TREND = 0.5
 FLAGS = {
     "few samples": f"fewer than {FEW_SAMPLES} independent samples at the fit's largest lag",
     "largest at the end of the search": "the local exponent still rises at beta_max_to, so a larger one may follow",
-    "exponent rises": "exponent_second is above exponent_first: not the same knee as a crossover at which the exponent falls",
+    "exponent rises": "an exponent is above that of the regime before: not the same knee as a crossover at which it falls",
     "crossover above": "the fit puts the crossover at the largest lag that was tried, so it is at this lag or later",
     "crossover below": "the fit puts the crossover at the smallest lag that was tried, so it is at this lag or earlier",
     "crossover undetermined": "there are two regimes, but the crossover could be at any lag that was tried",
@@ -99,11 +99,18 @@ EXPONENT_COLUMNS = {
     "regimes": Column("number of regimes, chosen by the information criterion", COUNT),
     **interval_columns("exponent_first", "exponent of the first regime"),
     **interval_columns("exponent_second", "exponent of the second regime; if there is one regime, equal to exponent_first"),
+    **interval_columns("exponent_third", "exponent of the third regime; empty if there are fewer"),
     **interval_columns(
         "crossover_lag",
         "lag at which the first regime ends and the second begins; empty if it is not determined",
         OPTIMISER_STEPS,
     ),
+    **interval_columns(
+        "second_crossover_lag",
+        "lag at which the second regime ends and the third begins; empty if there is none",
+        OPTIMISER_STEPS,
+    ),
+    "regime_lags": Column("the lags of each regime, in optimiser steps, with its exponent; ? where it is not determined", TEXT),
     "fit_from": Column("smallest lag of the fit", OPTIMISER_STEPS),
     "fit_to": Column("largest lag of the fit; beyond it, too few independent samples are left", OPTIMISER_STEPS),
     "fit_samples": Column("effective number of independent samples in the MSD at the fit's largest lag"),
@@ -142,7 +149,8 @@ def raised_flags(row: Mapping[str, Any], crossover_problem: str = "") -> str:
     raised = {
         "few samples": row.get("fit_samples", FEW_SAMPLES) < FEW_SAMPLES,
         "largest at the end of the search": row["beta_max_lag"] == row["beta_max_to"],
-        "exponent rises": row["regimes"] == 2 and row["exponent_second"] > row["exponent_first"],
+        "exponent rises": row["exponent_second"] > row["exponent_first"]
+        or row.get("exponent_third", 0) > row["exponent_second"],
         crossover_problem: bool(crossover_problem),
         f"outside its interval: {', '.join(outside)}": bool(outside),
         f"no interval: {', '.join(without)}": bool(without),

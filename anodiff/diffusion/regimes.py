@@ -131,7 +131,7 @@ def select_regimes(
     """Fit one curve ln Δr², (lags,), and select the number of regimes by the Bayesian information criterion.
 
     Every regime counts as two parameters, its exponent and its crossover. Three regimes are only
-    selected if each is longer than the search enforces.
+    selected if their crossovers are found, and not at an end of the search.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def select_regimes(
     most = most if covariance is not None else MOST_REGIMES - 1
     fits = [fit for number in range(1, most + 1) if (fit := fit_law(lags, log_msd[:, None], number, covariance)) is not None]
     ends = (float(lags[0]), float(lags[-1]))
-    fits = [fit for fit in fits if len(fit.exponents) < 3 or found_inside(fit.crossovers[:, 0], ends)]
+    fits = [fit for fit in fits if len(fit.exponents) < 3 or found_inside(fit.crossovers[:, 0], lags)]
     sizes, misfits = 2 * np.array([len(fit.exponents) for fit in fits]), np.array([fit.misfit[0] for fit in fits])
     if covariance is None:
         count = max(2.0, math.log2(lags[-1] / lags[0]))
@@ -187,9 +187,12 @@ def search_range(lags: ArrayLike) -> tuple[float, float]:
     return (float(inside[0]), float(inside[-1])) if len(inside) else (math.nan, math.nan)
 
 
-def found_inside(crossovers: ArrayLike, ends: tuple[float, float]) -> bool:
-    """Return whether each regime is longer than it must be, by a hundredth of that."""
-    return bool((np.diff(np.log([ends[0], *np.asarray(crossovers), ends[1]])) > 1.01 * SHORTEST_REGIME).all())
+def found_inside(crossovers: ArrayLike, lags: ArrayLike) -> bool:
+    """Return whether crossovers of a fit over some lags are inside of the range searched, and not as close as they may be."""
+    smallest, largest = search_range(lags)
+    found = np.asarray(crossovers)
+    pinned = (found <= smallest * (1 + 1e-9)) | (found >= largest * (1 - 1e-9))
+    return not pinned.any() and bool((np.diff(np.log(found)) > 1.1 * SHORTEST_REGIME).all())
 
 
 def _places(knots: FloatArray, count: int) -> NDArray[np.int64]:

@@ -130,8 +130,9 @@ def effective_dimension(path: PathGeometry, lags: NDArray[np.int64]) -> FloatArr
     lengths of this window's displacements.
 
     Above a tenth of the window there are too few displacements without overlap. There d goes on as
-    over the decade before, unless it rises: relaxing directions stop one after another. Where |r_i|² scatters more along the path than for Gaussian
-    displacements, d is smaller and the errors are larger.
+    over the decade before, unless it rises: relaxing directions stop one after another. Where |r_i|²
+    scatters more along the path than for Gaussian displacements, d is smaller and the errors are
+    larger.
     """
     squares = path.squared_displacements
     points = len(squares)

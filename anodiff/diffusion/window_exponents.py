@@ -132,6 +132,15 @@ class WindowExponents:
         side, lag = self.censored
         return f"crossover {side} {stride * lag:g}" if math.isfinite(lag) else f"crossover {side}"
 
+    def regime_lags(self, stride: int) -> str:
+        """Return the lags of each regime with its exponent, such as ``1–57: 1.00; 57–900: 0.40``, in optimiser steps."""
+        law = self.regimes
+        known = (self.crossover, self.second_crossover)[: len(law.crossovers)]
+        inner = [f"{stride * lag.value:.3g}" if math.isfinite(lag.value) else "?" for lag in known]
+        ends = [f"{stride * law.fit_from:g}", *inner, f"{stride * law.fit_to:g}"]
+        spans = zip(ends[:-1], ends[1:], law.exponents, strict=True) if law.count else ()
+        return "; ".join(f"{first}–{last}: {exponent:.2f}" for first, last, exponent in spans)
+
 
 def measure_exponents(
     path: PathGeometry,
@@ -180,7 +189,7 @@ def measure_exponents(
     count = select_regimes(lags[fitted].astype(float), np.log(msd[fitted]), errors[chosen]).count
     alone = np.diag(np.diagonal(weights[chosen]))
     procedure = Procedure(lags, updates, width, long, fitted, weights[chosen] if count == 1 else alone, count)
-    if count == MOST_REGIMES and not found_inside(procedure.law(every_msd).crossovers, (lags[fitted][0], lags[fitted][-1])):
+    if count == MOST_REGIMES and not found_inside(procedure.law(every_msd).crossovers, lags[fitted]):
         procedure = replace(procedure, regimes=count - 1)
     simulation = Simulation(procedure, fit, dimension, energies, seed)
     shift = min(float(local_errors.max()), MAX_SHIFT)

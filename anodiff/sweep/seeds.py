@@ -30,11 +30,16 @@ AVERAGED = (
     "beta_long",
     "exponent_first",
     "exponent_second",
+    "exponent_third",
     "crossover_lag",
+    "second_crossover_lag",
     "path_dimension",
     "excursion_exponent",
     "loss_roughness",
 )
+
+#: Those of them that are means over windows with the most frequent kind of regimes; see `of_one_kind`.
+OF_REGIMES = tuple(name for name in AVERAGED if name.startswith("exponent_") or name.endswith("crossover_lag"))
 
 #: Lags of the ergodicity columns, in optimiser steps. The curves' nearest lag is taken.
 LAGS = (1, 10, 100)
@@ -61,6 +66,7 @@ def mean_over_seeds(name: str, values: ArrayLike) -> dict[str, float]:
 
 def _ensemble_columns() -> dict[str, Column]:
     columns = WINDOW_COLUMNS | {"seeds": Column("number of runs of the group that reached the window", COUNT)}
+    columns["regimes"] = Column("number of regimes that most of these windows have; those of the others are in no mean", COUNT)
     for name in AVERAGED:
         columns |= mean_columns(name, name, EXPONENT_COLUMNS[name].unit)
     for lag in LAGS:
@@ -103,8 +109,9 @@ def configuration_row(exponents: pd.DataFrame) -> pd.DataFrame:
     row: dict[str, Any] = {"runs": len(ends), "diverged": int((ends["status"] == "diverged").sum())}
     for time, own in windows.items():
         row[f"{time}_window"] = own["waiting_time"].median()
+        alike = of_one_kind(own)
         for name in EARLY_AND_LATE:
-            row |= mean_over_seeds(f"{time}_{name}", own[name])
+            row |= mean_over_seeds(f"{time}_{name}", (alike if name in OF_REGIMES else own)[name])
     for name in EPOCH_SERIES:
         row |= mean_over_seeds(f"final_{name}", ends.loc[ends["status"] != "diverged", name])
     return pd.DataFrame([row], columns=list(CONFIGURATION_COLUMNS))
@@ -132,15 +139,19 @@ def ensemble_rows(runs: Sequence[RunResult]) -> pd.DataFrame:
 
 
 def _ensemble_row(runs: Sequence[RunResult], window: pd.Series) -> dict[str, Any]:
+    import pandas as pd
+
     number = int(window["window"])
     reached = [run for run in runs if number < len(run.exponents) and np.isfinite(run.curves["msd"].values[number]).any()]
     row: dict[str, Any] = {str(name): int(value) for name, value in window.items()}
     row |= {"seeds": len(reached), "note": ""}
     if len(reached) < 2:
         row["note"] = f"{len(reached)} {'seed' if len(reached) == 1 else 'seeds'} reached the window; a scatter needs two"
+    own = pd.DataFrame([run.exponents.iloc[number] for run in reached], columns=list(EXPONENT_COLUMNS))
+    alike = of_one_kind(own)
+    row["regimes"] = alike["regimes"].iloc[0] if len(alike) else np.nan
     for name in AVERAGED:
-        row |= mean_over_seeds(name, [run.exponents[name].iloc[number] for run in reached])
-    row |= mean_over_seeds("crossover_lag", crossovers_of_one_kind([run.exponents.iloc[number] for run in reached]))
+        row |= mean_over_seeds(name, (alike if name in OF_REGIMES else own)[name])
     for lag in LAGS:
         at = [_at_lag(run, number, lag) for run in reached]
         msd, ageing, samples = np.array(at).reshape(-1, 3).T
@@ -150,18 +161,19 @@ def _ensemble_row(runs: Sequence[RunResult], window: pd.Series) -> dict[str, Any
     return row
 
 
-def crossovers_of_one_kind(rows: Sequence[pd.Series]) -> list[float]:
-    """Return the crossovers of rows of exponents.csv at which the exponent falls, or at which it rises.
+def of_one_kind(windows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of exponents.csv with the most frequent kind of regimes: their number, and where the exponent rises.
 
-    These are two different knees, and their mean would be none. The more frequent ones count, the
-    falling ones if there are as many.
+    A knee at which the exponent rises and one at which it falls are different, and their mean would
+    be none. Of kinds that are equally frequent, the one whose exponent falls first counts.
     """
-    known = [row for row in rows if np.isfinite(row["crossover_lag"])]
-    falling, rising = (
-        [float(row["crossover_lag"]) for row in known if (row["exponent_second"] > row["exponent_first"]) == rises]
-        for rises in (False, True)
-    )
-    return rising if len(rising) > len(falling) else falling
+    known = windows.dropna(subset=["exponent_first"])
+    if not len(known):
+        return known
+    changes = known[["exponent_first", "exponent_second", "exponent_third"]].diff(axis=1).iloc[:, 1:]
+    kinds = [tuple(row) for row in np.column_stack([known["regimes"], np.sign(changes.fillna(0))]).tolist()]
+    chosen = max(sorted(set(kinds)), key=kinds.count)  # of several, the first of those that are sorted: it falls
+    return known[[kind == chosen for kind in kinds]]
 
 
 def _at_lag(run: RunResult, number: int, lag: int) -> tuple[float, float, float]:

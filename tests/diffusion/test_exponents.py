@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
-from anodiff.diffusion.regimes import NOTHING_FITTED, fit_regimes
+from anodiff.diffusion.regimes import NOTHING_FITTED, RESOLUTION, SHORTEST_REGIME, Regimes, fit_law, fit_regimes
 from anodiff.geometry import PathGeometry
 from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
 from anodiff.simulation.processes import brownian
@@ -73,9 +74,8 @@ def test_a_slope_of_fewer_than_two_displacements_is_nan(msd):
 @given(exponents, prefactors)
 def test_a_pure_power_law_is_one_regime(exponent, prefactor):
     fit = fit_regimes(LAGS, prefactor * LAGS.astype(float) ** exponent)
-    assert fit.count == 1
-    assert (fit.first, fit.second) == pytest.approx((exponent, exponent), abs=1e-9)
-    assert math.isnan(fit.crossover)
+    assert fit.exponents == pytest.approx((exponent,), abs=1e-9)
+    assert fit.crossovers == ()
     assert (fit.fit_from, fit.fit_to) == (1, 900)
 
 
@@ -86,30 +86,69 @@ def test_two_power_laws_are_recovered_with_their_crossover(first, change, rising
     fit = fit_regimes(
         lags, prefactor * np.where(lags < crossover, lags**first, crossover**first * (lags / crossover) ** second)
     )
+    assert fit.exponents == pytest.approx((first, second), abs=1e-7)
+    assert fit.crossovers == pytest.approx((crossover,))
+
+
+@given(exponents, st.floats(0.15, 1), st.floats(0.15, 1), st.booleans(), st.booleans(), prefactors)
+def test_three_power_laws_are_recovered_with_their_crossovers(first, change, further, rising, again, prefactor):
+    early, late = 10.0, 93.0  # two of the lags
+    second = first + (change if rising else -change)
+    law = Regimes((first, second, second + (further if again else -further)), (early, late), 1, 900, prefactor)
+    fit = fit_regimes(LAGS, law.msd(LAGS), 1e-4 * np.eye(len(LAGS)))
+    assert fit.exponents == pytest.approx(law.exponents, abs=1e-7)
+    assert fit.crossovers == pytest.approx(law.crossovers)
+
+
+def test_a_third_regime_needs_crossovers_inside_of_the_range_searched():
+    """The first knee is below the range searched: a fit that puts it at the end of the range has not found it."""
+    law = Regimes((1.9, 1.0, 0.4), (2.5, 60.0), 1, 900, 1.0)
+    fit = fit_regimes(LAGS, law.msd(LAGS), 1e-4 * np.eye(len(LAGS)))
     assert fit.count == 2
-    assert (fit.first, fit.second) == pytest.approx((first, second), abs=1e-7)
-    assert fit.crossover == pytest.approx(crossover)
+    assert fit.crossovers == pytest.approx((60,), rel=0.3)
+
+
+@pytest.mark.parametrize("regimes", [2, 3])
+def test_no_other_crossovers_fit_better(regimes):
+    """Against least squares at every place of the knots, one by one."""
+    lags, random = LAGS.astype(float), np.random.default_rng(0)
+    curves = random.normal(size=(len(LAGS), 4)).cumsum(axis=0) * 0.1 + np.log(lags)[:, None]
+    factor = random.normal(size=(len(LAGS), len(LAGS))) * 0.02
+    covariance = factor @ factor.T + 0.01 * np.eye(len(LAGS))
+    fit = fit_law(lags, curves, regimes, covariance)
+    weights = np.linalg.inv(covariance + RESOLUTION**2 * np.eye(len(LAGS)))
+    x = np.log(lags)
+    knots = x[(x >= x[0] + SHORTEST_REGIME) & (x <= x[-1] - SHORTEST_REGIME)]
+    lowest = np.full(4, np.inf)
+    for chosen in itertools.combinations(knots, regimes - 1):
+        if (np.diff(chosen) < SHORTEST_REGIME - 1e-9).any():
+            continue
+        design = np.stack([np.ones_like(x), x, *(np.maximum(0, x - knot) for knot in chosen)], axis=1)
+        residual = curves - design @ np.linalg.solve(design.T @ weights @ design, design.T @ weights @ curves)
+        lowest = np.minimum(lowest, np.einsum("lc,lk,kc->c", residual, weights, residual))
+    assert (fit.misfit <= lowest * (1 + 1e-9)).all()
+    assert (fit.misfit > 0.9 * lowest).all()
 
 
 def test_a_crossover_between_two_lags_is_found_there():
     lags = LAGS.astype(float)
     fit = fit_regimes(lags, np.where(lags < 57, lags, 57 * (lags / 57) ** 0.4))
-    assert fit.crossover == pytest.approx(57, rel=0.01)
-    assert (fit.first, fit.second) == pytest.approx((1, 0.4), abs=0.002)
+    assert fit.crossovers == pytest.approx((57,), rel=0.01)
+    assert fit.exponents == pytest.approx((1, 0.4), abs=0.002)
 
 
 @pytest.mark.parametrize("largest", [5, 9, 10, 11])
 def test_lags_too_few_for_two_regimes_are_one(largest):
     lags = np.arange(1.0, largest + 1)
     fit = fit_regimes(lags, lags**1.5)
-    assert (fit.count, fit.first) == (1, pytest.approx(1.5))
+    assert fit.exponents == pytest.approx((1.5,))
 
 
 @pytest.mark.parametrize("stride", [1, 10, 250])
 def test_the_crossover_is_in_the_unit_of_the_lags(stride):
     lags = LAGS.astype(float)
     fit = fit_regimes(stride * lags, np.where(lags < 59, lags, 59))
-    assert (fit.crossover, fit.fit_to) == pytest.approx((stride * 59, stride * 900))
+    assert (*fit.crossovers, fit.fit_to) == pytest.approx((stride * 59, stride * 900))
 
 
 @pytest.mark.parametrize("msd", [np.zeros(30), np.full(30, np.nan), [1, 2, 3, 4, *[0] * 26]], ids=["zero", "NaN", "four"])
@@ -125,5 +164,5 @@ def brownian_msd(seed, *, dimensions, drift=0.0):
 def test_brownian_motion_in_a_thousand_dimensions_is_one_regime_of_exponent_one():
     fits = [fit_regimes(LAGS, brownian_msd(seed, dimensions=1000)[LAGS]) for seed in range(12)]
     assert sum(fit.count == 1 for fit in fits) >= 11  # 96 of 100 seeds
-    assert np.mean([fit.first for fit in fits]) == pytest.approx(1, abs=0.01)
-    assert all(abs(fit.second - 1) < 0.1 for fit in fits)
+    assert np.mean([fit.exponents[0] for fit in fits]) == pytest.approx(1, abs=0.01)
+    assert all(abs(fit.exponents[-1] - 1) < 0.1 for fit in fits)

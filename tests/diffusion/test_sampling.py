@@ -14,7 +14,7 @@ LAGS = logarithmic_lags(T, 5, 0.5)
 
 
 def law(exponent, prefactor=1.0):
-    return Regimes(1, exponent, exponent, np.nan, 1, T, prefactor)
+    return Regimes((exponent,), (), 1, T, prefactor)
 
 
 def relative_msds(hurst, dimensions, seeds):
@@ -42,7 +42,7 @@ def test_the_variance_of_the_msd_of_brownian_motion_has_its_closed_form():
 
 
 def test_the_covariance_is_positive_semi_definite_even_of_a_law_with_a_kink():
-    kinked = Regimes(2, 0.3, 1.9, 20.0, 1, T, 1.0)
+    kinked = Regimes((0.3, 1.9), (20.0,), 1, T, 1.0)
     values = np.linalg.eigvalsh(relative_covariance(LAGS, kinked, T))
     assert values.min() > -1e-12 * values.max()
 
