@@ -106,7 +106,8 @@ def invert(measured: FloatArray, truths: FloatArray, drawn: FloatArray) -> tuple
         apart = _apart(truth)
         t, below, above = truth[apart], below[apart], above[apart]
         ends.append((_crossing(value, t, above), -_crossing(-value, -t[::-1], -below[::-1])))
-    return tuple(np.array(ends).T)  # type: ignore[return-value]
+    lower, upper = np.array(ends).T
+    return lower, upper
 
 
 def median_unbiased(measured: FloatArray, truths: FloatArray, drawn: FloatArray) -> FloatArray:

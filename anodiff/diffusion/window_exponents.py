@@ -249,10 +249,10 @@ def _without_intervals(
     at = _largest_at(beta, searched)
     largest = Interval(float(beta[at]), math.nan, math.nan) if np.isfinite(beta[at]) else UNKNOWN
     overall = slope(lags[lags >= SHORTEST], msd[lags >= SHORTEST])
-    first, second = (law.exponents[at] if law.count else math.nan for at in (0, -1))
-    crossover = law.crossovers[0] if law.crossovers else math.nan
+    ends = [law.exponents[at] if law.count else math.nan for at in (0, -1)]
+    lag = law.crossovers[0] if law.crossovers else math.nan
     first, second, crossover, long_interval, overall_interval = (
-        Interval(value, math.nan, math.nan) for value in (first, second, crossover, long_slope, overall)
+        Interval(value, math.nan, math.nan) for value in (*ends, lag, long_slope, overall)
     )
     return WindowExponents(
         law,

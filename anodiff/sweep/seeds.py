@@ -105,7 +105,7 @@ def configuration_row(exponents: pd.DataFrame) -> pd.DataFrame:
     ends = exponents.groupby("run", sort=False).first()
     finished = comparable_windows(exponents[exponents["status"] != "diverged"])
     by_run = finished.dropna(subset=["beta_max"]).groupby("run", sort=False)
-    windows = {"early": by_run.nth(0), "late": by_run.nth(-1)}
+    windows = {"early": pd.DataFrame(by_run.nth(0)), "late": pd.DataFrame(by_run.nth(-1))}
     row: dict[str, Any] = {"runs": len(ends), "diverged": int((ends["status"] == "diverged").sum())}
     for time, own in windows.items():
         row[f"{time}_window"] = own["waiting_time"].median()

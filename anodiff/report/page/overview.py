@@ -75,7 +75,7 @@ WINDOW_TABLE = {
     "beta_max": "β largest",
     "beta_max_above_shuffled": "above shuffled",
     "beta_long": "β at long lags",
-    "crossover_lag": "crossover lag",
+    "regime_lags": "regimes",
     "path_dimension": "path dimension",
     "note": "note",
 }
