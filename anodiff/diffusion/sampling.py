@@ -290,11 +290,15 @@ def _gaussian_paths(law: Law, noise: NDArray[np.complex128], profile: FloatArray
 
 
 def _msd_of_paths(paths: FloatArray, lags: NDArray[np.int64]) -> FloatArray:
-    """Return the time-averaged MSD of each path, shape (lags, paths)."""
+    """Return the time-averaged MSD of each path, shape (lags, paths): Σ x_i² + x_{i+τ}² − 2 x_i x_{i+τ}, products by FFT."""
+    points = paths.shape[1]
+    size = scipy.fft.next_fast_len(points + int(lags[-1]), real=True)
     found = np.empty((len(lags), len(paths)))
     for first in range(0, len(paths), PATHS_AT_ONCE):
         part = paths[first : first + PATHS_AT_ONCE]
-        for row, lag in zip(found, lags, strict=True):
-            moved = part[:, lag:] - part[:, : part.shape[1] - lag]
-            row[first : first + PATHS_AT_ONCE] = np.einsum("pt,pt->p", moved, moved) / moved.shape[1]
+        waves = scipy.fft.rfft(part, size, axis=1)
+        products = scipy.fft.irfft(waves.real**2 + waves.imag**2, size, axis=1)[:, lags]
+        squares = np.cumsum(part**2, axis=1)
+        ends = squares[:, points - 1 - lags] + squares[:, -1:] - squares[:, lags - 1]
+        found[:, first : first + PATHS_AT_ONCE] = ((ends - 2 * products) / (points - lags)).T
     return found
