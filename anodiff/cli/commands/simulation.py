@@ -54,7 +54,7 @@ def calibrate(
         ),
     ] = None,
     dimensions: Annotated[
-        list[int] | None, typer.Option(min=1, help="Dimensions of a path; repeat it for several, default: 1, 3 and 1000.")
+        list[int] | None, typer.Option(min=1, help="Dimensions of a path; repeat it for several, default: 3 and 300.")
     ] = None,
     paths: Annotated[int, typer.Option(min=2, help="Paths of each process in each number of dimensions.")] = 50,
     steps: Annotated[int, typer.Option(min=100, help="Steps of a path.")] = 1000,
@@ -74,7 +74,7 @@ def calibrate(
             output,
             figure or output.with_suffix(".svg"),
             process or [],
-            dimensions=dimensions or [1, 3, 1000],
+            dimensions=dimensions or [3, 300],
             paths=paths,
             steps=steps,
             seed=seed,

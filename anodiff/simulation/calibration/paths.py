@@ -58,7 +58,7 @@ BY_BLOCKS = " (block bootstrap)"
 def calibrate(
     processes: Iterable[Process] | None = None,
     *,
-    dimensions: Sequence[int] = (1, 3, 1000),
+    dimensions: Sequence[int] = (3, 300),
     paths: int = 50,
     steps: int = 1000,
     seed: int = 0,

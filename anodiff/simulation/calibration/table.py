@@ -27,6 +27,9 @@ CALIBRATION_COLUMNS = {
     "truth_from": Column(
         "exact: for the expectation at these lags; asymptotic: for infinite times; simulated: mean over further paths", TEXT
     ),
+    "with_truth": Column(
+        "number of paths that have a true value: not, for example, that of a crossover where nothing bends", COUNT
+    ),
     "mean": Column("mean over the paths", ESTIMATOR_UNIT),
     "bias": Column("mean minus truth", ESTIMATOR_UNIT),
     "bias_error": Column("standard error of the bias", ESTIMATOR_UNIT),
@@ -73,6 +76,7 @@ def summary(estimator: str, truth: Truth, estimates: Sequence[Interval]) -> dict
         "estimator": estimator,
         "truth": float(true.mean()) if len(true) else math.nan,
         "truth_from": truth.source,
+        "with_truth": len(true),
         "mean": float(found.mean()) if len(found) else math.nan,
         "bias": float(away.mean()) if len(away) else math.nan,
         "bias_error": spread / math.sqrt(len(away)) if len(away) else math.nan,
