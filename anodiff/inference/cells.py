@@ -1,0 +1,69 @@
+"""Which kinds of motion are told apart, and which exponents can each have? 140 cells.
+
+The kinds and their ranges are those of the Anomalous Diffusion (AnDi) challenge: Muñoz-Gil et al.,
+Nat. Commun. 12 (2021) 6253. A cell is a pair of a kind and an exponent α on a grid of 0.05.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from anodiff.errors import ConfigError, did_you_mean
+from anodiff.storage.types import FloatArray
+
+#: Distance of neighbouring exponents.
+GRID = 0.05
+
+#: First and last exponent of each kind, in units of `GRID`. The order is the challenge's.
+_RANGES = {"attm": (1, 20), "ctrw": (1, 20), "fbm": (1, 39), "lw": (20, 40), "sbm": (1, 40)}
+
+#: The kinds: annealed transient time motion, continuous-time random walk, fractional Brownian motion, Lévy walk, scaled
+#: Brownian motion.
+KINDS = tuple(_RANGES)
+
+#: Number of the kind in `KINDS` of each cell, (140,).
+CELL_KIND = np.repeat(np.arange(len(KINDS)), [last - first + 1 for first, last in _RANGES.values()])
+
+#: Exponent α of each cell, (140,).
+CELL_EXPONENT: FloatArray = np.round(np.concatenate([np.arange(first, last + 1) for first, last in _RANGES.values()]) * GRID, 2)
+
+
+def kind_number(name: str) -> int:
+    """Return the number of a kind in `KINDS`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> kind_number("fbm")
+    2
+    """
+    if name not in KINDS:
+        raise ConfigError(f"kind {name!r}: {did_you_mean(name, KINDS)}")
+    return KINDS.index(name)
+
+
+def kind_exponents(name: str) -> FloatArray:
+    """Return the exponents of a kind, in rising order.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> float(kind_exponents("lw").min()), len(kind_exponents("fbm"))
+    (1.0, 39)
+    """
+    return CELL_EXPONENT[kind_number(name) == CELL_KIND]
+
+
+def balanced_prior() -> FloatArray:
+    """Return the probability of each cell, (140,), if kinds are equally frequent, and so are the
+    exponents of each kind.
+    """
+    return 1.0 / (len(KINDS) * np.bincount(CELL_KIND)[CELL_KIND])

@@ -1,0 +1,78 @@
+"""How is a trained network kept? Its weights as safetensors in half precision, and a card in JSON.
+
+A safetensors file holds numbers alone, no program (https://github.com/huggingface/safetensors). The
+card says what the network is and how it was trained, and holds the digest of the weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from anodiff.errors import StoreDamagedError, StoreFormatError, StoreMissingError
+from anodiff.inference.pyramid import Pyramid
+from anodiff.storage.stores import writing_all
+
+#: Version of the card and of the names of the weights.
+VERSION = 1
+
+
+def write_network(network: Pyramid, card: dict[str, Any], output: str | Path, *, overwrite: bool = False) -> None:
+    """Write the weights to ``output`` and the card next to it, with the ending ``.json``; both or
+    neither.
+
+    Raises
+    ------
+    OutputExistsError, StorageError
+    """
+    output = Path(output)
+    content = save({name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()})
+    card = {"version": VERSION, **card, "digest": _digest(content)}
+    with writing_all([output, output.with_suffix(".json")], overwrite=overwrite) as temporary:
+        weights, text = temporary.values()
+        weights.write_bytes(content)
+        text.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def read_network(path: str | Path) -> tuple[Pyramid, dict[str, Any]]:
+    """Return a trained network, in single precision on the CPU, ready to use, and its card.
+
+    Raises
+    ------
+    StoreMissingError
+        If weights or card are missing.
+    StoreDamagedError
+        If they are not what was written.
+    StoreFormatError
+        If the card is of another version or another program.
+    """
+    path = Path(path)
+    try:
+        content, text = path.read_bytes(), path.with_suffix(".json").read_bytes()
+    except FileNotFoundError as error:
+        raise StoreMissingError(f"{error.filename}: no such file; a network needs its weights and its card") from None
+    try:
+        card = json.loads(text)
+    except ValueError as error:
+        raise StoreDamagedError(path.with_suffix(".json"), reason=f"not JSON: {error}") from None
+    if not isinstance(card, dict) or card.get("version") != VERSION or card.get("network") != "pyramid":
+        raise StoreFormatError(f"{path.with_suffix('.json')}: not the card of a network of this version of anodiff; train it again")
+    if card.get("digest") != _digest(content):
+        raise StoreDamagedError(path, reason="its digest is not the card's")
+    settings = card["settings"]
+    network = Pyramid(card["dimensions"], width=settings["width"], levels=settings["levels"], hidden=settings["hidden"])
+    try:
+        network.load_state_dict({name: value.to(torch.float32) for name, value in load(content).items()})
+    except (SafetensorError, RuntimeError) as error:
+        raise StoreDamagedError(path, reason=str(error)) from None
+    return network.eval().requires_grad_(False), card
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
