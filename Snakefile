@@ -25,6 +25,7 @@ include: "workflow/rules/diffusion.smk"
 include: "workflow/rules/landscape.smk"
 include: "workflow/rules/run_figures.smk"
 include: "workflow/rules/surfaces.smk"
+include: "workflow/rules/inference.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/page.smk"
@@ -65,6 +66,14 @@ rule all:
 rule trajectories:
     input:
         expand(f"{RESULTS}/runs/{{run}}/trajectory.zarr", run=RUNS),
+
+
+rule inference:
+    input:
+        expand(
+            f"{RESULTS}/inference/{{dimensions}}d.safetensors",
+            dimensions=SETTINGS.inference.dimensions,
+        ),
 
 
 # The page of the runs so far says of how many. With its default limit of 100 jobs a second, Snakemake

@@ -6,6 +6,9 @@ challenge's CTRW waits for Pareto times of at least 1, its Lévy walk starts wit
 turns at whole times, its ATTM draws γ, and in three dimensions jumps of CTRW and ATTM have a
 Gaussian length, not Gaussian coordinates.
 
+The package does not sum the jumps of ATTM in three dimensions, so its points scatter about one
+place while a diffusivity lasts. Here they are summed, as its authors define the model.
+
 Each function takes exponents α, (N,), and returns displacements, (N, dimensions, steps), in
 float32, of any scale: `anodiff.inference.tracks` standardises them.
 """
@@ -132,7 +135,9 @@ def displacements(
     if steps < 1 or dimensions < 1:
         raise ConfigError(f"displacements: {steps} steps in {dimensions} dimensions; write whole numbers of at least 1")
     if kinds.shape != exponents.shape or kinds.ndim != 1:
-        raise ConfigError(f"displacements: kinds of shape {kinds.shape}, exponents of shape {exponents.shape}; both must be (N,)")
+        raise ConfigError(
+            f"displacements: kinds of shape {kinds.shape}, exponents of shape {exponents.shape}; both must be (N,)"
+        )
     made = np.empty((len(kinds), dimensions, steps), np.float32)
     for number, kind in enumerate(KINDS):
         chosen = np.flatnonzero(kinds == number)

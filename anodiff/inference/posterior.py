@@ -87,7 +87,7 @@ class Posterior:
         each = self.exponents
         upto = np.cumsum(each, axis=1)
         target = probability * upto[:, -1:]
-        column = np.minimum((upto < target).sum(axis=1), len(_EXPONENTS) - 1)
+        column = np.minimum(((upto < target) | (upto <= 0)).sum(axis=1), len(_EXPONENTS) - 1)
         row = np.arange(len(each))
         within = each[row, column]
         missing = target[:, 0] - (upto[row, column] - within)

@@ -42,9 +42,7 @@ class Pyramid(nn.Module):
         self.stem = nn.Conv1d(channels(dimensions), width, 5, padding=2)
         self.levels = nn.ModuleList(nn.Sequential(*(_Block(width, dilation) for dilation in DILATIONS)) for _ in range(levels))
         self.halvings = nn.ModuleList(nn.Conv1d(width, width, 3, stride=2, padding=1) for _ in range(levels - 1))
-        self.head = nn.Sequential(
-            nn.Linear(2 * levels * width + NUMBERS, hidden), nn.ReLU(), nn.Linear(hidden, len(CELL_KIND))
-        )
+        self.head = nn.Sequential(nn.Linear(2 * levels * width + NUMBERS, hidden), nn.ReLU(), nn.Linear(hidden, len(CELL_KIND)))
 
     def forward(self, positions: Tensor) -> Tensor:
         """Return the logits of the cells, (N, 140)."""

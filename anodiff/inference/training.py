@@ -190,7 +190,11 @@ def train_network(
 
             def save() -> None:
                 lock.check()
-                content = {"settings": settings.model_dump(mode="json"), "dimensions": dimensions, "learner": learner.state_dict()}
+                content = {
+                    "settings": settings.model_dump(mode="json"),
+                    "dimensions": dimensions,
+                    "learner": learner.state_dict(),
+                }
                 write_checkpoint(checkpoints, learner.step, content)
 
             due = time.monotonic() + (checkpoint_every or math.inf)
@@ -253,8 +257,11 @@ def _card(learner: Learner) -> dict[str, Any]:
         "tracks": learner.step * settings.batch_size,
         "hours": round(learner.seconds / 3600, 4),
         "learning_curve": [
-            {"steps": min(2**power - 1, settings.steps), "tracks": min(2**power - 1, settings.steps) * settings.batch_size,
-             "loss": round(total / steps, 4)}
+            {
+                "steps": min(2**power - 1, settings.steps),
+                "tracks": min(2**power - 1, settings.steps) * settings.batch_size,
+                "loss": round(total / steps, 4),
+            }
             for power, (total, steps) in sorted(learner.losses.items())
         ],
         "views": VIEWS,

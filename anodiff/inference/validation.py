@@ -8,6 +8,7 @@ the micro-averaged F1, which is the share of right answers when each track has o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def _by_group(table: dict[str, NDArray[Any]], value: str) -> dict[str, Any]:
     points, kinds, noise = table["points"], table["kind"], table["noise"]
     return {
         "all": mean(np.ones(len(values), np.bool_)),
-        "points": {f"{a}-{b - 1}": mean((points >= a) & (points < b)) for a, b in zip(BANDS, BANDS[1:], strict=False)},
+        "points": {f"{a}-{b - 1}": mean((points >= a) & (points < b)) for a, b in pairwise(BANDS)},
         "kind": {name: mean(kinds == number) for number, name in enumerate(KINDS)},
         "noise": {f"{level:g}": mean(noise == level) for level in CHALLENGE_NOISE},
     }

@@ -62,7 +62,9 @@ def read_network(path: str | Path) -> tuple[Pyramid, dict[str, Any]]:
     except ValueError as error:
         raise StoreDamagedError(path.with_suffix(".json"), reason=f"not JSON: {error}") from None
     if not isinstance(card, dict) or card.get("version") != VERSION or card.get("network") != "pyramid":
-        raise StoreFormatError(f"{path.with_suffix('.json')}: not the card of a network of this version of anodiff; train it again")
+        raise StoreFormatError(
+            f"{path.with_suffix('.json')}: not the card of a network of this version of anodiff; train it again"
+        )
     if card.get("digest") != _digest(content):
         raise StoreDamagedError(path, reason="its digest is not the card's")
     settings = card["settings"]

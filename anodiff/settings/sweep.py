@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from anodiff.errors import quoted
 from anodiff.settings.base import Folder, Settings
+from anodiff.settings.inference import InferenceSettings
 from anodiff.settings.stages import (
     AnalysisSettings,
     CurvatureSettings,
@@ -81,3 +82,6 @@ class Config(Settings):
     """How curved the loss is at points of the path."""
     figures: FigureSettings = FigureSettings()
     """Formats of the figures."""
+    inference: InferenceSettings = InferenceSettings()
+    """Networks that read exponent and kind of motion off one track. Only the target ``inference``
+    trains them."""

@@ -11,6 +11,7 @@ import math
 from functools import lru_cache
 from typing import Literal
 
+from anodiff.settings.inference import InferenceSettings
 from anodiff.settings.run import MOST_STEPS, MOST_WINDOWS, RunSettings, WindowSettings
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings, SimplifiedModelSettings
 from anodiff.sweep.footprint import process_memory
@@ -46,6 +47,10 @@ LANCZOS_PRODUCTS, EIGENVALUE_PRODUCTS = 12, 3
 
 #: Eigenvalues that the directions of a plane are found from.
 PLANE_EIGENVALUES = {"hessian": 2, "gradient": 1}
+
+#: Seconds of one core for a point of a track forward and backward, over the square of the network's width; for making a point;
+#: and the mean length of the tracks that a network learns from.
+TRACK_POINT, MADE_POINT, TRACK_POINTS = 5e-9, 1e-7, 215
 
 #: Factors by which lossless compression shrinks full weights and Gram matrices, as in the demo.
 WEIGHTS_COMPRESSION, GRAM_COMPRESSION = 1.35, 1.7
@@ -189,6 +194,31 @@ def simplified_model_memory(settings: SimplifiedModelSettings) -> int:
     """Return the MB of the simplified model: 1,000, a walk of all walkers, and the torus that a surface is cut from."""
     walk = 3 * 40 * settings.walkers * settings.steps
     return 1000 + math.ceil((walk + 64 * (6 * settings.points) ** 2) / 1e6)
+
+
+def inference_minutes(settings: InferenceSettings, longest: int) -> int:
+    """Return the minutes of training a network of tracks: 15, plus twice its seconds on one core."""
+    return min(longest, _minutes(15, inference_seconds(settings)))
+
+
+def inference_seconds(settings: InferenceSettings) -> float:
+    """Return the seconds of training a network of tracks on one core, without a safety margin.
+
+    A track passes forward and backward once, on average `TRACK_POINTS` points, and two held-out
+    sets pass forward in four views, on average 500 points. A point takes 5 ns times the square of the
+    width, and its making `MADE_POINT`.
+    """
+    point = TRACK_POINT * settings.width**2
+    learned = settings.tracks * (TRACK_POINTS * point + 1000 * MADE_POINT)
+    scored = 2 * settings.validation_tracks * (4 * 500 * point / 3 + 1000 * MADE_POINT)
+    return learned + scored
+
+
+def inference_memory(settings: InferenceSettings) -> int:
+    """Return the MB of training a network of tracks: the process with torch, and 100 numbers of
+    four bytes for each channel of each of the 1,000 points of a batch's tracks.
+    """
+    return math.ceil(MEMORY_MARGIN * (process_memory("cpu") + 400 * settings.batch_size * 1000 * settings.width / 1e6))
 
 
 def trajectory_bytes(settings: RunSettings) -> float:

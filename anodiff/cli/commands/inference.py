@@ -1,0 +1,73 @@
+"""What one track says, by a trained network: `inference`, which trains one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anodiff.cli.commands.options import Device, Overwrite
+from anodiff.cli.progress import progress
+
+commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command()
+def inference(
+    dimensions: Annotated[int, typer.Argument(min=1, max=3, help="Coordinates of a point: 1, 2 or 3.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The weights; default: such as 2d.safetensors. Their card is beside.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Config file whose 'inference' section is used; without it, anodiff's defaults are.")
+    ] = None,
+    settings: Annotated[
+        str, typer.Option(help='Settings as YAML, such as "{tracks: 64000}"; they override the config.')
+    ] = "{}",
+    scratch: Annotated[
+        Path,
+        typer.Option(envvar="ANODIFF_SCRATCH", help="Folder for unfinished training: each network has a subfolder."),
+    ] = Path("scratch"),
+    device: Device = "auto",
+    checkpoint_every: Annotated[
+        float,
+        typer.Option(
+            envvar="ANODIFF_CHECKPOINT_EVERY",
+            min=0,
+            metavar="SECONDS",
+            help="Seconds between checkpoints; 0: write one only on SIGTERM, SIGUSR1 and Ctrl-C.",
+        ),
+    ] = 300.0,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard the checkpoints and start at step 0.")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train the network that reads exponent and kind of motion off a track.
+
+    It learns from simulated tracks, made as it goes: -> weights (safetensors) and their card (JSON)
+    with data, seeds, hours and scores. An interrupted training resumes from its last checkpoint.
+
+    Example: anodiff inference 2 --settings "{tracks: 64000}" -o 2d.safetensors
+    """
+    from anodiff.settings.inference import InferenceSettings
+    from anodiff.settings.loading import load_stage
+
+    chosen = load_stage(InferenceSettings, "inference", config, settings, "--settings")
+    from anodiff.inference.training import train_network
+
+    name = f"inference-{dimensions}d"
+    with progress(name, "tracks") as report:
+        card = train_network(
+            chosen,
+            dimensions,
+            output or Path(f"{dimensions}d.safetensors"),
+            scratch=scratch / name,
+            device=device,
+            overwrite=overwrite,
+            restart=restart,
+            checkpoint_every=checkpoint_every,
+            report=report,
+            notify=lambda line: typer.echo(f"{name}: {line}", err=True),
+        )
+    found = card["scores"]
+    typer.echo(f"{name}: mean absolute error of α {found['mae']['all']:.3f}, F1 of the kind {found['f1']['all']:.3f}", err=True)
