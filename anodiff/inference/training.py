@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from anodiff.errors import AnodiffError, ConfigError, Interrupted, reason_of
@@ -42,7 +43,7 @@ CHECKPOINT_EVERY = 300.0
 #: Parts of the random numbers of a training.
 WEIGHTS, TRAINING, VALIDATION = range(3)
 
-#: Views of each held-out track, see `anodiff.inference.validation`.
+#: Most views of each held-out track, see `anodiff.inference.validation`.
 VIEWS = 4
 
 
@@ -70,8 +71,9 @@ class Learner:
 
     def __post_init__(self) -> None:
         seeds = np.random.SeedSequence([self.settings.seed, self.dimensions, WEIGHTS])
-        torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-        self.network = build_network(self.settings, self.dimensions).to(self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+            self.network = build_network(self.settings, self.dimensions).to(self.device)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay, fused=True
         )
@@ -197,6 +199,11 @@ def train_network(
                 }
                 write_checkpoint(checkpoints, learner.step, content)
 
+            def stop_if_asked() -> None:
+                if interruption.signal is not None:
+                    where = f"at step {learner.step} of {settings.steps}"
+                    raise Interrupted(f"interrupted {where}; checkpoint written; run again to resume", interruption.signal)
+
             due = time.monotonic() + (checkpoint_every or math.inf)
             interruption.deferred = True
             while learner.step < settings.steps:
@@ -205,14 +212,10 @@ def train_network(
                 if interruption.signal is not None or time.monotonic() >= due:
                     save()
                     due = time.monotonic() + checkpoint_every
-                if interruption.signal is not None:
-                    where = f"at step {learner.step} of {settings.steps}"
-                    raise Interrupted(f"interrupted {where}; checkpoint written; run again to resume", interruption.signal)
+                stop_if_asked()
             save()  # so that an interruption of the scores repeats only them
-            interruption.deferred = False
-            card = _card(learner) | {"provenance": provenance(execution, chosen)}
+            card = _card(learner, stop_if_asked) | {"provenance": provenance(execution, chosen)}
         write_network(learner.network, card, output, overwrite=overwrite)
-        interruption.deferred = True
         discard(checkpoints)
     return card
 
@@ -244,11 +247,21 @@ def _resume(learner: Learner, checkpoints: Path, notify: Callable[[str], None]) 
     notify(f"resuming at step {learner.step} of {learner.settings.steps}")
 
 
-def _card(learner: Learner) -> dict[str, Any]:
-    """Return what is known of a trained network: data, seeds, hours, scores."""
+def _card(learner: Learner, before_each: Callable[[], None]) -> dict[str, Any]:
+    """Return what is known of a trained network: data, seeds, hours, scores.
+
+    ``before_each`` is called before each group of tracks that it is asked for, and may raise.
+    """
     settings, number = learner.settings, learner.settings.validation_tracks
     seed = int(np.random.SeedSequence([settings.seed, learner.dimensions, VALIDATION]).generate_state(1)[0])
-    found = scores(predictor(learner.network, learner.device, views=VIEWS), number, learner.dimensions, seed)
+    views = min(VIEWS, 2**learner.dimensions)
+    predict = predictor(learner.network, learner.device, views=views)
+
+    def answer(positions: NDArray[np.float32]) -> NDArray[np.float32]:
+        before_each()
+        return predict(positions)
+
+    found = scores(answer, number, learner.dimensions, seed)
     return {
         "network": "pyramid",
         "dimensions": learner.dimensions,
@@ -264,6 +277,6 @@ def _card(learner: Learner) -> dict[str, Any]:
             }
             for power, (total, steps) in sorted(learner.losses.items())
         ],
-        "views": VIEWS,
+        "views": views,
         "scores": found,
     }

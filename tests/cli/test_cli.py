@@ -75,6 +75,10 @@ STAGES = {
         ("simplified-model", "--settings", "{beside: [], hurst: [0.5], points: 33, surfaces: 2, walkers: 10, steps: 100}"),
         {"pandas", "scipy.fft", "scipy.ndimage", "scipy.special", "zarr"},
     ),
+    "inference": (
+        ("inference", "1", "--device", "cpu", "--settings", "{tracks: 64, batch_size: 32, width: 2, validation_tracks: 1000}"),
+        {"scipy.fft", "torch", "zarr"},
+    ),
     "tables": (("tables", "run", "-o", "exponents.csv"), {"pandas", "pyarrow.parquet", "xarray", "zarr"}),
     "tables --kind tails": (
         ("tables", "run", "--kind", "tails", "-o", "tails.csv"),

@@ -1,0 +1,176 @@
+"""Training learns, resumes to the same bits, and its result is read back whole or not at all."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from anodiff.errors import ConfigError, Interrupted, OutputExistsError, StoreDamagedError, StoreFormatError, StoreMissingError
+from anodiff.inference.cells import CELL_EXPONENT, balanced_prior
+from anodiff.inference.posterior import Posterior
+from anodiff.inference.pyramid import Pyramid
+from anodiff.inference.training import Learner, train_network, training_tracks
+from anodiff.inference.validation import exponent_prior, held_out, predictor, scores
+from anodiff.inference.weights import read_network, write_network
+from anodiff.settings.inference import InferenceSettings
+from anodiff.training.checkpoint import write_checkpoint
+
+TINY = InferenceSettings(tracks=96, batch_size=16, width=4, levels=2, hidden=8, validation_tracks=1000)
+CARD = {"network": "pyramid", "dimensions": 2, "settings": {"width": 4, "levels": 2, "hidden": 8}}
+
+
+def train(folder, settings=TINY, **keywords):
+    return train_network(settings, 1, folder / "1d.safetensors", scratch=folder / "scratch", device="cpu", **keywords)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, train(folder)
+
+
+def test_a_resumed_training_gives_the_same_bits(trained, tmp_path):
+    lines = []
+
+    def interrupt(done, total, message):
+        if done == 48:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted, match="step 3 of 6"):
+        train(tmp_path, report=interrupt)
+    assert not (tmp_path / "1d.safetensors").exists()
+    card = train(tmp_path, notify=lines.append)
+    assert lines == ["resuming at step 3 of 6"]
+    assert (tmp_path / "1d.safetensors").read_bytes() == (trained[0] / "1d.safetensors").read_bytes()
+    assert card["scores"] == trained[1]["scores"]
+    assert [point["loss"] for point in card["learning_curve"]] == [point["loss"] for point in trained[1]["learning_curve"]]
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_other_settings_do_not_resume(tmp_path):
+    learner = Learner(TINY, 1, torch.device("cpu"))
+    content = {"settings": TINY.model_dump(mode="json"), "dimensions": 1, "learner": learner.state_dict()}
+    write_checkpoint(tmp_path / "scratch" / "checkpoints", 0, content)
+    with pytest.raises(ConfigError, match="other settings"):
+        train(tmp_path, TINY.model_copy(update={"learning_rate": 0.1}))
+
+
+def test_the_card_says_what_the_network_is(trained):
+    folder, card = trained
+    stored = json.loads((folder / "1d.json").read_text())
+    assert stored["tracks"] == 96
+    assert stored["scores"] == card["scores"]
+    assert stored["settings"] == TINY.model_dump(mode="json", exclude={"dimensions"})
+    assert {"commit", "device", "versions"} <= set(stored["provenance"])
+    weights = load_file(folder / "1d.safetensors")
+    assert sum(each.size for each in weights.values()) == stored["parameters"]
+    assert {each.dtype for each in weights.values()} == {np.dtype(np.float16)}
+
+
+def test_finished_weights_are_not_replaced_by_mistake(trained):
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        train(trained[0])
+
+
+def test_training_lowers_the_loss_on_held_out_tracks():
+    learner = Learner(TINY.model_copy(update={"tracks": 16 * 60, "learning_rate": 0.01}), 1, torch.device("cpu"))
+    held_out = training_tracks(TINY, 1, 10**6)
+
+    def loss():
+        with torch.inference_mode():
+            logits = learner.network(torch.from_numpy(held_out.positions))
+        return torch.nn.functional.cross_entropy(logits, torch.from_numpy(held_out.cells)).item()
+
+    before = loss()
+    for _ in range(60):
+        learner.take_step()
+    assert loss() < before - 0.05
+
+
+def test_a_loss_that_is_not_finite_stops_in_one_line():
+    learner = Learner(TINY, 1, torch.device("cpu"))
+    with torch.no_grad():
+        learner.network.head[2].bias[:] = torch.nan
+    with pytest.raises(ConfigError, match="smaller inference.learning_rate"):
+        learner.take_step()
+
+
+def test_weights_are_read_back_in_half_precision(tmp_path):
+    network = Pyramid(2, width=4, levels=2, hidden=8)
+    write_network(network, CARD, tmp_path / "2d.safetensors")
+    read, card = read_network(tmp_path / "2d.safetensors")
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(read.state_dict()[name], value.half().float(), rtol=0, atol=0)
+    assert card["dimensions"] == 2
+
+
+def test_missing_foreign_and_damaged_weights_are_one_line(tmp_path):
+    path = tmp_path / "2d.safetensors"
+    with pytest.raises(StoreMissingError, match="no such file"):
+        read_network(path)
+    write_network(Pyramid(2, width=4, levels=2, hidden=8), CARD, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(StoreDamagedError, match="digest"):
+        read_network(path)
+    path.write_bytes(whole)
+    card = path.with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), "version": 99}))
+    with pytest.raises(StoreFormatError, match="train it again"):
+        read_network(path)
+    card.write_text("{")
+    with pytest.raises(StoreDamagedError, match="not JSON"):
+        read_network(path)
+
+
+def test_scores_of_an_answer_that_ignores_the_track_are_those_of_the_prior():
+    """Its α is always the median of 0.05 … 2, whose mean distance from them is 0.5; its kind is always the first."""
+    logits = np.log(balanced_prior())
+    found = scores(lambda positions: np.tile(logits, (len(positions), 1)), 2000, 1, 0)
+    exponents = np.arange(0.05, 2.01, 0.05)
+    assert found["mae"]["all"] == pytest.approx(abs(exponents - np.median(exponents)).mean(), abs=0.03)
+    assert found["coverage"]["all"] == pytest.approx(0.9, abs=0.03)
+    assert found["f1"]["all"] == pytest.approx(0.2, abs=0.04)
+
+
+def test_scores_of_perfect_answers_are_perfect():
+    truth = {}
+    for seed, prior in ((0, exponent_prior()), (1, balanced_prior())):
+        for tracks in held_out(1000, 1, seed, prior):
+            truth[tracks.positions.tobytes()] = tracks.cells
+    found = scores(lambda positions: np.where(np.arange(140) == truth[positions.tobytes()][:, None], 0.0, -1e3), 1000, 1, 0)
+    assert found["mae"]["all"] == pytest.approx(0, abs=1e-6)
+    assert found["f1"]["all"] == 1
+    assert found["coverage"]["all"] == 1
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_views_are_different_tracks_of_the_same_kind(dimensions):
+    """Signs and order of coordinates change; lengths of displacements do not."""
+    positions = np.random.default_rng(0).normal(size=(2, dimensions, 9)).cumsum(axis=2).astype(np.float32)
+    seen = []
+
+    def network(view):
+        seen.append(view.numpy())
+        return torch.zeros(len(view), 140)
+
+    predictor(network, torch.device("cpu"), views=2 if dimensions == 1 else 4)(positions)
+    np.testing.assert_array_equal(seen[0], positions)
+    for first, view in enumerate(seen):
+        lengths = [np.sort(abs(np.diff(each)), axis=1) for each in (view, positions)]
+        np.testing.assert_allclose(*lengths, rtol=1e-5)
+        assert not any(np.array_equal(view, other) for other in seen[:first])
+
+
+def test_the_trained_network_answers_with_a_distribution(trained):
+    network, card = read_network(trained[0] / "1d.safetensors")
+    tracks = training_tracks(TINY, 1, 0)
+    posterior = Posterior.from_logits(predictor(network, torch.device("cpu"), views=2)(tracks.positions))
+    assert posterior.cells.shape == (16, len(CELL_EXPONENT))
+    np.testing.assert_allclose(posterior.cells.sum(axis=1), 1)
+    assert (posterior.quantile(0.05) < posterior.quantile(0.95)).all()
+    assert card["views"] >= 1
