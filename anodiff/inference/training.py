@@ -1,8 +1,8 @@
-"""How does a network learn to read tracks? On tracks made as it goes, each seen once.
+"""How does a training get from its settings to a network's weights, however often it is interrupted?
 
-The tracks of a step depend on seed, dimensions and step alone, and the network has no random parts.
-So a training that resumes from a checkpoint gives the bits of an uninterrupted one, on the same
-type of device with the same version of torch.
+The network learns from tracks that are made as it goes, each seen once. A training that resumes from
+a checkpoint gives the bits of an uninterrupted one, on the same type of device with the same version
+of torch.
 """
 
 from __future__ import annotations
@@ -11,23 +11,14 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
-
 from anodiff.errors import AnodiffError, ConfigError, Interrupted, reason_of
-from anodiff.inference.cells import balanced_prior
-from anodiff.inference.pyramid import Pyramid
-from anodiff.inference.tracks import Tracks, draw_points, draw_tracks
-from anodiff.inference.validation import predictor, scores
+from anodiff.inference.learner import Learner
 from anodiff.inference.weights import write_network
 from anodiff.settings.inference import InferenceSettings
-from anodiff.settings.run import ScheduleSettings, TrainingSettings
+from anodiff.settings.run import TrainingSettings
 from anodiff.storage.lock import run_lock
 from anodiff.storage.stores import discard, refuse_existing, refuse_unwritable, storage_errors
 from anodiff.storage.types import ProgressCallback, no_progress
@@ -35,104 +26,15 @@ from anodiff.training.checkpoint import newest_checkpoint, write_checkpoint
 from anodiff.training.device import provenance, repeatable
 from anodiff.training.gpus import claim_device
 from anodiff.training.interruption import watch_signals
-from anodiff.training.optimisers import rate_factor
 
 #: Seconds between two checkpoints.
 CHECKPOINT_EVERY = 300.0
 
-#: Parts of the random numbers of a training.
-WEIGHTS, TRAINING, VALIDATION = range(3)
+#: First step of the learning curve; the others are at powers of 2, and at the end.
+FIRST_OF_CURVE = 64
 
 #: Most views of each held-out track, see `anodiff.inference.validation`.
 VIEWS = 4
-
-
-@dataclass
-class Learner:
-    """A network in training, and how far it is.
-
-    Attributes
-    ----------
-    step
-        Optimiser steps taken.
-    seconds
-        Time spent on them, over all sessions.
-    losses
-        Sums of the cross-entropy and numbers of steps, by the power of 2 that the step's number is
-        below: the learning curve.
-    """
-
-    settings: InferenceSettings
-    dimensions: int
-    device: torch.device
-    step: int = 0
-    seconds: float = 0.0
-    losses: dict[int, list[float]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        seeds = np.random.SeedSequence([self.settings.seed, self.dimensions, WEIGHTS])
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-            self.network = build_network(self.settings, self.dimensions).to(self.device)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay, fused=True
-        )
-        warmup = max(1, self.settings.steps // 100)
-        self._factor = rate_factor(ScheduleSettings(name="cosine", warmup=warmup), self.settings.steps)
-
-    def take_step(self) -> float:
-        """Take one optimiser step; return the mean cross-entropy of its tracks in nats.
-
-        Raises
-        ------
-        ConfigError
-            If it is not finite.
-        """
-        start = time.monotonic()
-        tracks = training_tracks(self.settings, self.dimensions, self.step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * self._factor(self.step)
-        logits = self.network(torch.from_numpy(tracks.positions).to(self.device))
-        loss = nn.functional.cross_entropy(logits, torch.from_numpy(tracks.cells).to(self.device))
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        value = loss.item()
-        if not math.isfinite(value):
-            raise ConfigError(f"inference: the loss is {value} at step {self.step}; write a smaller inference.learning_rate")
-        self.step += 1
-        so_far = self.losses.setdefault(self.step.bit_length(), [0.0, 0])
-        so_far[0], so_far[1] = so_far[0] + value, so_far[1] + 1
-        self.seconds += time.monotonic() - start
-        return value
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that a resumed training needs."""
-        return {
-            "step": self.step,
-            "seconds": self.seconds,
-            "losses": self.losses,
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.seconds, self.losses = state["step"], state["seconds"], state["losses"]
-
-
-def build_network(settings: InferenceSettings, dimensions: int) -> Pyramid:
-    """Return an untrained network."""
-    return Pyramid(dimensions, width=settings.width, levels=settings.levels, hidden=settings.hidden)
-
-
-def training_tracks(settings: InferenceSettings, dimensions: int, step: int) -> Tracks:
-    """Return the tracks of one step, all of one length, uniform in its logarithm."""
-    rng = np.random.default_rng(np.random.SeedSequence([settings.seed, dimensions, TRAINING, step]))
-    return draw_tracks(settings.batch_size, draw_points(rng), dimensions, rng, prior=balanced_prior())
 
 
 def train_network(
@@ -208,6 +110,8 @@ def train_network(
             interruption.deferred = True
             while learner.step < settings.steps:
                 loss = learner.take_step()
+                if learner.step == settings.steps or (learner.step >= FIRST_OF_CURVE and learner.step.bit_count() == 1):
+                    learner.add_to_curve()
                 report(learner.step * settings.batch_size, settings.steps * settings.batch_size, f"loss {loss:.3f}")
                 if interruption.signal is not None or time.monotonic() >= due:
                     save()
@@ -248,20 +152,8 @@ def _resume(learner: Learner, checkpoints: Path, notify: Callable[[str], None]) 
 
 
 def _card(learner: Learner, before_each: Callable[[], None]) -> dict[str, Any]:
-    """Return what is known of a trained network: data, seeds, hours, scores.
-
-    ``before_each`` is called before each group of tracks that it is asked for, and may raise.
-    """
-    settings, number = learner.settings, learner.settings.validation_tracks
-    seed = int(np.random.SeedSequence([settings.seed, learner.dimensions, VALIDATION]).generate_state(1)[0])
-    views = min(VIEWS, 2**learner.dimensions)
-    predict = predictor(learner.network, learner.device, views=views)
-
-    def answer(positions: NDArray[np.float32]) -> NDArray[np.float32]:
-        before_each()
-        return predict(positions)
-
-    found = scores(answer, number, learner.dimensions, seed)
+    """Return what is known of a trained network: data, seeds, hours, scores."""
+    settings, views = learner.settings, min(VIEWS, 2**learner.dimensions)
     return {
         "network": "pyramid",
         "dimensions": learner.dimensions,
@@ -269,14 +161,7 @@ def _card(learner: Learner, before_each: Callable[[], None]) -> dict[str, Any]:
         "settings": settings.model_dump(mode="json", exclude={"dimensions"}),
         "tracks": learner.step * settings.batch_size,
         "hours": round(learner.seconds / 3600, 4),
-        "learning_curve": [
-            {
-                "steps": min(2**power - 1, settings.steps),
-                "tracks": min(2**power - 1, settings.steps) * settings.batch_size,
-                "loss": round(total / steps, 4),
-            }
-            for power, (total, steps) in sorted(learner.losses.items())
-        ],
+        "learning_curve": learner.curve,
         "views": views,
-        "scores": found,
+        "scores": learner.scores(settings.validation_tracks, views=views, before_each=before_each),
     }

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from anodiff.settings.base import Seed, Settings
+from anodiff.settings.run import MOST_STEPS
 
 Dimensions = Literal[1, 2, 3]
 
@@ -33,7 +34,7 @@ class InferenceSettings(Settings):
     """Width of the hidden layer that joins the levels."""
     validation_tracks: Annotated[int, Field(ge=1000, le=10_000_000)] = 10_000
     """Held-out tracks for the scores of the exponent, and as many for those of the kind."""
-    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Threads on the CPU. The bits depend on their number."""
     seed: Seed = 0
     """Seed of weights and tracks."""
@@ -42,8 +43,10 @@ class InferenceSettings(Settings):
     def _fits(self) -> InferenceSettings:
         if len(set(self.dimensions)) < len(self.dimensions):
             raise ValueError(f"dimensions: {self.dimensions} names a number twice; name each once")
-        if self.batch_size > self.tracks:
-            raise ValueError(f"batch_size: {self.batch_size} is above tracks, {self.tracks}; write a smaller one")
+        if not 2 <= self.steps <= MOST_STEPS:
+            raise ValueError(
+                f"tracks over batch_size: {self.steps:,} steps; change one of them, so that there are from 2 to {MOST_STEPS:,}"
+            )
         return self
 
     @property
