@@ -1,14 +1,15 @@
 """How does a network learn from tracks, step by step, and how far is it?
 
-The tracks of a step depend on seed, dimensions and step alone, and the network has no random parts.
-So nothing but weights, moments of the optimiser and the step's number need be kept.
+The tracks of a step and what its dropout drops depend on seed, dimensions and step alone. So nothing
+but weights, moments of the optimiser and the step's number need be kept.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import nn
 
 from anodiff.errors import ConfigError
 from anodiff.inference.cells import balanced_prior
-from anodiff.inference.pyramid import Pyramid
+from anodiff.inference.networks import build_network
 from anodiff.inference.tracks import Tracks, draw_points, draw_tracks
 from anodiff.inference.validation import predictor, scores
 from anodiff.settings.inference import InferenceSettings
@@ -27,7 +28,7 @@ from anodiff.settings.run import ScheduleSettings
 from anodiff.training.optimisers import rate_factor
 
 #: Parts of the random numbers of a training.
-WEIGHTS, TRAINING, VALIDATION = range(3)
+WEIGHTS, TRAINING, VALIDATION, DROPOUT = range(4)
 
 #: Held-out tracks of a point of the learning curve.
 CURVE_TRACKS = 1000
@@ -58,10 +59,9 @@ class Learner:
     curve: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        seeds = np.random.SeedSequence([self.settings.seed, self.dimensions, WEIGHTS])
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-            self.network = build_network(self.settings, self.dimensions).to(self.device)
+        with self._random_numbers(WEIGHTS):
+            network = build_network(self.settings.network, self.dimensions, self.settings.model_dump())
+        self.network = network.to(self.device)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay, fused=True
         )
@@ -80,7 +80,8 @@ class Learner:
         tracks = training_tracks(self.settings, self.dimensions, self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * self._factor(self.step)
-        logits = self.network(torch.from_numpy(tracks.positions).to(self.device))
+        with self._random_numbers(DROPOUT, self.step):
+            logits = self.network(torch.from_numpy(tracks.positions).to(self.device))
         loss = nn.functional.cross_entropy(logits, torch.from_numpy(tracks.cells).to(self.device))
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -121,7 +122,11 @@ class Learner:
             before_each()
             return predict(positions)
 
-        return scores(answer, number, self.dimensions, seed)
+        self.network.eval()
+        try:
+            return scores(answer, number, self.dimensions, seed)
+        finally:
+            self.network.train()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed training needs."""
@@ -141,10 +146,13 @@ class Learner:
         self.step, self.seconds = state["step"], state["seconds"]
         self.losses, self.curve = tuple(state["losses"]), state["curve"]
 
-
-def build_network(settings: InferenceSettings, dimensions: int) -> Pyramid:
-    """Return an untrained network."""
-    return Pyramid(dimensions, width=settings.width, levels=settings.levels, hidden=settings.hidden)
+    @contextmanager
+    def _random_numbers(self, *part: int) -> Iterator[None]:
+        """Let torch draw the random numbers of a part of the training, and restore its own."""
+        seeds = np.random.SeedSequence([self.settings.seed, self.dimensions, *part])
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+            yield
 
 
 def training_tracks(settings: InferenceSettings, dimensions: int, step: int) -> Tracks:

@@ -155,10 +155,10 @@ def _card(learner: Learner, before_each: Callable[[], None]) -> dict[str, Any]:
     """Return what is known of a trained network: data, seeds, hours, scores."""
     settings, views = learner.settings, min(VIEWS, 2**learner.dimensions)
     return {
-        "network": "pyramid",
+        "network": settings.network,
         "dimensions": learner.dimensions,
         "parameters": sum(parameter.numel() for parameter in learner.network.parameters()),
-        "settings": settings.model_dump(mode="json", exclude={"dimensions"}),
+        "settings": settings.model_dump(mode="json", exclude={"dimensions", "network"}),
         "tracks": learner.step * settings.batch_size,
         "hours": round(learner.seconds / 3600, 4),
         "learning_curve": learner.curve,

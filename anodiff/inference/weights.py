@@ -14,16 +14,17 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor, nn
 
 from anodiff.errors import StoreDamagedError, StoreFormatError, StoreMissingError
-from anodiff.inference.pyramid import Pyramid
+from anodiff.inference.networks import NAMES, build_network
 from anodiff.storage.stores import writing_all
 
 #: Version of the card and of the names of the weights.
 VERSION = 1
 
 
-def write_network(network: Pyramid, card: dict[str, Any], output: str | Path, *, overwrite: bool = False) -> None:
+def write_network(network: nn.Module, card: dict[str, Any], output: str | Path, *, overwrite: bool = False) -> None:
     """Write the weights to ``output`` and the card next to it, with the ending ``.json``; both or
     neither.
 
@@ -32,7 +33,7 @@ def write_network(network: Pyramid, card: dict[str, Any], output: str | Path, *,
     OutputExistsError, StorageError
     """
     output = Path(output)
-    content = save({name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()})
+    content = save({name: _converted(value, torch.float16) for name, value in network.state_dict().items()})
     card = {"version": VERSION, **card, "digest": _digest(content)}
     with writing_all([output, output.with_suffix(".json")], overwrite=overwrite) as temporary:
         weights, text = temporary.values()
@@ -40,7 +41,7 @@ def write_network(network: Pyramid, card: dict[str, Any], output: str | Path, *,
         text.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def read_network(path: str | Path) -> tuple[Pyramid, dict[str, Any]]:
+def read_network(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     """Return a trained network, in single precision on the CPU, ready to use, and its card.
 
     Raises
@@ -61,19 +62,23 @@ def read_network(path: str | Path) -> tuple[Pyramid, dict[str, Any]]:
         card = json.loads(text)
     except ValueError as error:
         raise StoreDamagedError(path.with_suffix(".json"), reason=f"not JSON: {error}") from None
-    if not isinstance(card, dict) or card.get("version") != VERSION or card.get("network") != "pyramid":
+    if not isinstance(card, dict) or card.get("version") != VERSION or card.get("network") not in NAMES:
         raise StoreFormatError(
             f"{path.with_suffix('.json')}: not the card of a network of this version of anodiff; train it again"
         )
     if card.get("digest") != _digest(content):
         raise StoreDamagedError(path, reason="its digest is not the card's")
-    settings = card["settings"]
-    network = Pyramid(card["dimensions"], width=settings["width"], levels=settings["levels"], hidden=settings["hidden"])
+    network = build_network(card["network"], card["dimensions"], card["settings"])
     try:
-        network.load_state_dict({name: value.to(torch.float32) for name, value in load(content).items()})
+        network.load_state_dict({name: _converted(value, torch.float32) for name, value in load(content).items()})
     except (SafetensorError, RuntimeError) as error:
         raise StoreDamagedError(path, reason=str(error)) from None
     return network.eval().requires_grad_(False), card
+
+
+def _converted(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a copy on the CPU, of another type unless it counts something."""
+    return value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
 
 
 def _digest(content: bytes) -> str:

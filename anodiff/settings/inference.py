@@ -17,6 +17,8 @@ class InferenceSettings(Settings):
 
     dimensions: Annotated[list[Dimensions], Field(min_length=1, max_length=3)] = [1, 2, 3]
     """Numbers of dimensions, each with a network of its own."""
+    network: Literal["pyramid", "wadnet"] = "pyramid"
+    """pyramid, for tracks of any length; wadnet, the published network, at three times its cost."""
     tracks: Annotated[int, Field(ge=64, le=10_000_000_000)] = 1_200_000
     """Tracks that a network learns from. None is used twice."""
     batch_size: Annotated[int, Field(ge=2, le=100_000)] = 128
@@ -27,11 +29,11 @@ class InferenceSettings(Settings):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Weight decay of AdamW."""
     width: Annotated[int, Field(ge=1, le=1024)] = 48
-    """Channels of the network."""
+    """For pyramid: channels."""
     levels: Annotated[int, Field(ge=1, le=10)] = 8
-    """Levels of the network. Each sees the track at half the resolution of the one before."""
+    """For pyramid: levels. Each sees the track at half the resolution of the one before."""
     hidden: Annotated[int, Field(ge=1, le=8192)] = 256
-    """Width of the hidden layer that joins the levels."""
+    """For pyramid: width of the hidden layer that joins the levels."""
     validation_tracks: Annotated[int, Field(ge=1000, le=10_000_000)] = 10_000
     """Held-out tracks for the scores of the exponent, and as many for those of the kind."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1

@@ -52,6 +52,24 @@ def test_a_resumed_training_gives_the_same_bits(trained, tmp_path):
     assert not (tmp_path / "scratch").exists()
 
 
+def test_the_published_network_learns_and_resumes_too(tmp_path):
+    """Its dropout and its batch normalisation depend on nothing but the step."""
+    settings = TINY.model_copy(update={"network": "wadnet", "tracks": 64})
+    whole, resumed = (Learner(settings, 1, torch.device("cpu")) for _ in range(2))
+    losses = [whole.take_step() for _ in range(3)]
+    first = Learner(settings, 1, torch.device("cpu"))
+    first.take_step()
+    resumed.load_state_dict(first.state_dict())
+    torch.rand(5)
+    assert [resumed.take_step(), resumed.take_step()] == losses[1:]
+    card = {"network": "wadnet", "dimensions": 1, "settings": {}}
+    write_network(whole.network, card, tmp_path / "1d.safetensors")
+    read, _ = read_network(tmp_path / "1d.safetensors")
+    positions = torch.from_numpy(training_tracks(settings, 1, 5).positions)
+    with torch.inference_mode():
+        torch.testing.assert_close(read(positions), whole.network.eval()(positions), rtol=0.02, atol=0.02)
+
+
 def test_other_settings_do_not_resume(tmp_path):
     learner = Learner(TINY, 1, torch.device("cpu"))
     content = {"settings": TINY.model_dump(mode="json"), "dimensions": 1, "learner": learner.state_dict()}
@@ -65,7 +83,7 @@ def test_the_card_says_what_the_network_is(trained):
     stored = json.loads((folder / "1d.json").read_text())
     assert stored["tracks"] == 96
     assert stored["scores"] == card["scores"]
-    assert stored["settings"] == TINY.model_dump(mode="json", exclude={"dimensions"})
+    assert stored["settings"] == TINY.model_dump(mode="json", exclude={"dimensions", "network"})
     assert {"commit", "device", "versions"} <= set(stored["provenance"])
     weights = load_file(folder / "1d.safetensors")
     assert sum(each.size for each in weights.values()) == stored["parameters"]
@@ -96,7 +114,7 @@ def test_a_loss_that_is_not_finite_stops_in_one_line():
     learner = Learner(TINY, 1, torch.device("cpu"))
     with torch.no_grad():
         learner.network.head[2].bias[:] = torch.nan
-    with pytest.raises(ConfigError, match="smaller inference.learning_rate"):
+    with pytest.raises(ConfigError, match=r"smaller inference\.learning_rate"):
         learner.take_step()
 
 
