@@ -4,7 +4,8 @@ A track is observed as in the AnDi challenge (Muñoz-Gil et al., Nat. Commun. 12
 of 1000 points is scaled until the displacements of each coordinate have standard deviation 1,
 Gaussian localisation noise is added to every point, and the first points are kept. So noise is
 relative to the displacements of the long walk. A short piece of an ageing walk can be noisier than
-the number says.
+the number says. A Lévy walk of one flight has displacements without spread: as in the challenge, its
+noise is negligible.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from anodiff.storage.types import FloatArray
 
 #: Points of the walk that a track is the beginning of, and of the shortest and the longest track.
 WALK_POINTS, FEWEST_POINTS, MOST_POINTS = 1000, 10, 1000
+
+#: Smallest scale of a coordinate, as a fraction of its root mean square displacement: of flights that never turn.
+LEAST_SPREAD = 1e-4
 
 #: Standard deviations of the challenge's localisation noise: signal-to-noise ratios 10, 2, 1.
 CHALLENGE_NOISE = (0.1, 0.5, 1.0)
@@ -86,7 +90,8 @@ def make_tracks(
     if not np.all(noise >= 0):
         raise ConfigError("the standard deviation of localisation noise is negative or NaN; write numbers of at least 0")
     moves = displacements(CELL_KIND[cells], CELL_EXPONENT[cells], walk_points - 1, dimensions, rng)
-    scale = moves.std(axis=2, keepdims=True)
+    size = np.sqrt(np.square(moves).mean(axis=2, keepdims=True))
+    scale = np.maximum(moves.std(axis=2, keepdims=True), LEAST_SPREAD * size)
     scale[scale == 0] = 1  # a coordinate without any displacement stays where it is
     positions = np.zeros((len(cells), dimensions, points), np.float32)
     np.cumsum(moves[..., : points - 1] / scale, axis=2, out=positions[..., 1:])

@@ -16,6 +16,7 @@ from typing import Any
 
 from anodiff.errors import AnodiffError, ConfigError, Interrupted, reason_of
 from anodiff.inference.learner import Learner
+from anodiff.inference.validation import most_views
 from anodiff.inference.weights import write_network
 from anodiff.settings.inference import InferenceSettings
 from anodiff.settings.run import TrainingSettings
@@ -32,9 +33,6 @@ CHECKPOINT_EVERY = 300.0
 
 #: First step of the learning curve; the others are at powers of 2, and at the end.
 FIRST_OF_CURVE = 64
-
-#: Most views of each held-out track, see `anodiff.inference.validation`.
-VIEWS = 4
 
 
 def train_network(
@@ -153,7 +151,7 @@ def _resume(learner: Learner, checkpoints: Path, notify: Callable[[str], None]) 
 
 def _card(learner: Learner, before_each: Callable[[], None]) -> dict[str, Any]:
     """Return what is known of a trained network: data, seeds, hours, scores."""
-    settings, views = learner.settings, min(VIEWS, 2**learner.dimensions)
+    settings, views = learner.settings, most_views(learner.dimensions)
     return {
         "network": settings.network,
         "dimensions": learner.dimensions,

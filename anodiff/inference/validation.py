@@ -75,6 +75,17 @@ def scores(predict: Predictor, number: int, dimensions: int, seed: int) -> dict[
     }
 
 
+def most_views(dimensions: int) -> int:
+    """Return how many views of a track are averaged: up to 4, of which the first is the track itself.
+
+    Examples
+    --------
+    >>> [most_views(dimensions) for dimensions in (1, 2, 3)]
+    [2, 4, 4]
+    """
+    return min(4, 2**dimensions)
+
+
 def predictor(network: torch.nn.Module, device: torch.device, *, views: int = 1) -> Predictor:
     """Return the function from positions to logits, each track seen in several equivalent views.
 

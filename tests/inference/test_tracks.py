@@ -34,10 +34,20 @@ def test_displacements_of_a_whole_walk_have_standard_deviation_1(kind, dimension
     positions = make_tracks(cells, np.zeros(100), 200, dimensions, np.random.default_rng(0), walk_points=200).positions
     assert positions.shape == (100, dimensions, 200)
     assert (positions[..., 0] == 0).all()
-    spread = np.diff(positions.astype(np.float64)).std(axis=2)
-    resting = spread == 0
-    np.testing.assert_allclose(spread[~resting], 1, rtol=1e-3)
-    assert not resting.any() or kind in ("ctrw", "lw")  # which may not move, or not turn, within 200 points
+    moves = np.diff(positions.astype(np.float64))
+    spread, resting = moves.std(axis=2), (moves == 0).all(axis=2)
+    straight = spread < 1e-3 * abs(moves.mean(axis=2))
+    np.testing.assert_allclose(spread[~resting & ~straight], 1, rtol=1e-3)
+    assert not resting.any() or kind == "ctrw"
+    assert not straight.any() or kind == "lw"
+
+
+def test_a_flight_that_never_turns_is_not_noisy():
+    straight = make_tracks(np.full(300, cells_of("lw")[-1]), np.ones(300), 100, 2, np.random.default_rng(0), walk_points=100)
+    moves = np.diff(straight.positions)
+    never = abs(moves).min(axis=(1, 2)) > 100
+    assert 0.1 < never.mean() < 0.5  # 1/ln(100) = 0.22 of them, some along an axis
+    np.testing.assert_allclose(moves[never].std(axis=2) / abs(moves[never].mean(axis=2)), 0, atol=1e-2)
 
 
 def test_noise_adds_twice_its_variance_to_displacements():
