@@ -51,6 +51,21 @@ def test_one_command_makes_every_result(swept):
         assert run in (results / "logs" / "train" / f"{run}.log").read_text()
 
 
+def test_the_target_inference_trains_a_network_for_each_number_of_dimensions_and_no_run(changed, tmp_path):
+    def small(config):
+        size = {"tracks": 64, "batch_size": 32, "width": 2, "levels": 2, "hidden": 4, "validation_tracks": 1000}
+        config["inference"] = {"dimensions": [1, 2], **size}
+
+    config = changed(small)
+    assert dry_run(tmp_path, "inference", config=config) == {"inference": 1, "inference_network": 2, "total": 3}
+    finished = snakemake(tmp_path, "inference", config=config)
+    assert finished.returncode == 0, finished.stderr
+    made = sorted(path.name for path in (tmp_path / "results" / "tiny" / "inference").iterdir())
+    assert made == ["1d.json", "1d.safetensors", "2d.json", "2d.safetensors"]
+    assert dry_run(tmp_path, "inference", config=config) == {}
+    assert not (tmp_path / "results" / "tiny" / "runs").exists()
+
+
 def test_snakemake_plans_once_for_each_job_that_ends(swept):
     said = (swept.parent / "swept.done").read_text()
     jobs = int(re.search(r"^total +(\d+)$", said, re.M)[1])
