@@ -27,6 +27,10 @@ CELL_KIND = np.repeat(np.arange(len(KINDS)), [last - first + 1 for first, last i
 #: Exponent α of each cell, (140,).
 CELL_EXPONENT: FloatArray = np.round(np.concatenate([np.arange(first, last + 1) for first, last in _RANGES.values()]) * GRID, 2)
 
+#: Exponents of all kinds, 0.05, 0.10 … 2, (40,), and the number of each cell's among them, (140,).
+EXPONENTS = np.unique(CELL_EXPONENT)
+CELL_COLUMN = np.searchsorted(EXPONENTS, CELL_EXPONENT)
+
 
 def kind_number(name: str) -> int:
     """Return the number of a kind in `KINDS`.
@@ -67,3 +71,12 @@ def balanced_prior() -> FloatArray:
     exponents of each kind.
     """
     return 1.0 / (len(KINDS) * np.bincount(CELL_KIND)[CELL_KIND])
+
+
+def exponent_prior() -> FloatArray:
+    """Return the challenge's probability of each cell for the exponent, (140,): all α equally
+    frequent, and the kinds of one α as frequent as its data sets have them.
+    """
+    frequent = np.array([1, 1, 1, 0.8, 1])[CELL_KIND] / np.bincount(CELL_KIND)[CELL_KIND]
+    share = frequent / np.bincount(CELL_COLUMN, weights=frequent)[CELL_COLUMN]
+    return share / share.sum()

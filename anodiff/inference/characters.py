@@ -15,10 +15,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from anodiff.errors import ConfigError
+from anodiff.inference.answers import most_views, predictor
 from anodiff.inference.cells import KINDS
 from anodiff.inference.posterior import Posterior
 from anodiff.inference.tracks import FEWEST_POINTS, MOST_POINTS
-from anodiff.inference.validation import most_views, predictor
 from anodiff.inference.weights import read_network
 from anodiff.storage.columns import COUNT, TEXT, Column
 from anodiff.storage.numbers import real_numbers

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anodiff.errors import ConfigError
+from anodiff.inference.answers import predictor
 from anodiff.inference.cells import balanced_prior
 from anodiff.inference.networks import build_network
 from anodiff.inference.tracks import Tracks, draw_points, draw_tracks
-from anodiff.inference.validation import predictor, scores
+from anodiff.inference.validation import scores
 from anodiff.settings.inference import InferenceSettings
 from anodiff.settings.run import ScheduleSettings
 from anodiff.training.optimisers import rate_factor

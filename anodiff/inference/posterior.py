@@ -13,11 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, GRID, KINDS, balanced_prior
+from anodiff.inference.cells import CELL_COLUMN, CELL_KIND, EXPONENTS, GRID, KINDS, balanced_prior
 from anodiff.storage.types import FloatArray
-
-_COLUMN = np.rint(CELL_EXPONENT / GRID).astype(np.int64) - 1  # of each cell, among the exponents of all kinds
-_EXPONENTS = np.unique(CELL_EXPONENT)
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class Posterior:
     @property
     def exponents(self) -> FloatArray:
         """Probability of each exponent 0.05, 0.10 … 2, (N, 40)."""
-        return _summed(self.cells, _COLUMN, len(_EXPONENTS))
+        return _summed(self.cells, CELL_COLUMN, len(EXPONENTS))
 
     @property
     def median(self) -> FloatArray:
@@ -87,12 +84,12 @@ class Posterior:
         each = self.exponents
         upto = np.cumsum(each, axis=1)
         target = probability * upto[:, -1:]
-        column = np.minimum(((upto < target) | (upto <= 0)).sum(axis=1), len(_EXPONENTS) - 1)
+        column = np.minimum(((upto < target) | (upto <= 0)).sum(axis=1), len(EXPONENTS) - 1)
         row = np.arange(len(each))
         within = each[row, column]
         missing = target[:, 0] - (upto[row, column] - within)
         fraction = np.divide(missing, within, out=np.full(len(each), 0.5), where=within > 0)
-        return _EXPONENTS[column] + GRID * (np.clip(fraction, 0, 1) - 0.5)
+        return EXPONENTS[column] + GRID * (np.clip(fraction, 0, 1) - 0.5)
 
     def with_prior(self, prior: FloatArray, *, trained: FloatArray | None = None) -> Posterior:
         """Return the distribution under another prior: each cell times prior over trained prior.

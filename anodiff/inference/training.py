@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from anodiff.errors import AnodiffError, ConfigError, Interrupted, reason_of
+from anodiff.inference.answers import most_views
 from anodiff.inference.learner import Learner
-from anodiff.inference.validation import most_views
 from anodiff.inference.weights import write_network
 from anodiff.settings.inference import InferenceSettings
 from anodiff.settings.run import TrainingSettings

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from anodiff.errors import ConfigError
+from anodiff.inference.answers import predictor
 from anodiff.inference.cells import KINDS
 from anodiff.inference.characters import CHARACTERS, characterise
 from anodiff.inference.posterior import Posterior
 from anodiff.inference.pyramid import Pyramid
-from anodiff.inference.validation import predictor
 from anodiff.inference.weights import read_network, write_network
 
 

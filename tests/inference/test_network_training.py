@@ -10,12 +10,13 @@ import torch
 from safetensors.numpy import load_file
 
 from anodiff.errors import ConfigError, Interrupted, OutputExistsError, StoreDamagedError, StoreFormatError, StoreMissingError
-from anodiff.inference.cells import CELL_EXPONENT, balanced_prior
+from anodiff.inference.answers import most_views, predictor
+from anodiff.inference.cells import CELL_EXPONENT, balanced_prior, exponent_prior
 from anodiff.inference.learner import Learner, training_tracks
 from anodiff.inference.posterior import Posterior
 from anodiff.inference.pyramid import Pyramid
 from anodiff.inference.training import train_network
-from anodiff.inference.validation import exponent_prior, held_out, predictor, scores
+from anodiff.inference.validation import expected_calibration_error, held_out, scores
 from anodiff.inference.weights import read_network, write_network
 from anodiff.settings.inference import InferenceSettings
 from anodiff.training.checkpoint import write_checkpoint
@@ -167,9 +168,18 @@ def test_scores_of_perfect_answers_are_perfect():
     assert found["coverage"]["all"] == 1
 
 
+def test_honest_probabilities_have_no_calibration_error_and_boasts_have_their_excess():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.2, 1, 200_000)
+    right = rng.random(200_000) < confidence
+    assert expected_calibration_error(confidence, right.astype(float)) < 0.01
+    boasted = np.minimum(confidence + 0.1, 1)
+    assert expected_calibration_error(boasted, right.astype(float)) == pytest.approx((boasted - confidence).mean(), abs=0.01)
+
+
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 def test_views_are_different_tracks_of_the_same_kind(dimensions):
-    """Signs and order of coordinates change; lengths of displacements do not."""
+    """Signs of coordinates change; lengths of displacements do not."""
     positions = np.random.default_rng(0).normal(size=(2, dimensions, 9)).cumsum(axis=2).astype(np.float32)
     seen = []
 
@@ -177,11 +187,10 @@ def test_views_are_different_tracks_of_the_same_kind(dimensions):
         seen.append(view.numpy())
         return torch.zeros(len(view), 140)
 
-    predictor(network, torch.device("cpu"), views=2 if dimensions == 1 else 4)(positions)
+    predictor(network, torch.device("cpu"), views=most_views(dimensions))(positions)
     np.testing.assert_array_equal(seen[0], positions)
     for first, view in enumerate(seen):
-        lengths = [np.sort(abs(np.diff(each)), axis=1) for each in (view, positions)]
-        np.testing.assert_allclose(*lengths, rtol=1e-5)
+        np.testing.assert_array_equal(abs(view), abs(positions))
         assert not any(np.array_equal(view, other) for other in seen[:first])
 
 
