@@ -30,8 +30,8 @@ class Pyramid(nn.Module):
     width
         Channels of every level.
     levels
-        Number of levels. Halving stops early for tracks that are too short: a level that has only
-        one point left is still made.
+        Number of levels. The last of 8 has 1000/128 points of the longest track. A short track has one
+        point left from some level on, and all levels after it are made of that point.
     hidden
         Width of the perceptron's hidden layer.
     """

@@ -116,6 +116,7 @@ def train_network(
                     due = time.monotonic() + checkpoint_every
                 stop_if_asked()
             save()  # so that an interruption of the scores repeats only them
+            learner.network.half().float()  # the scores are those of the weights that are kept
             card = _card(learner, stop_if_asked) | {"provenance": provenance(execution, chosen)}
         write_network(learner.network, card, output, overwrite=overwrite)
         discard(checkpoints)

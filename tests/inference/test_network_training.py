@@ -15,6 +15,7 @@ from anodiff.inference.cells import CELL_EXPONENT, balanced_prior, exponent_prio
 from anodiff.inference.learner import Learner, training_tracks
 from anodiff.inference.posterior import Posterior
 from anodiff.inference.pyramid import Pyramid
+from anodiff.inference.tracks import draw_tracks
 from anodiff.inference.training import train_network
 from anodiff.inference.validation import expected_calibration_error, held_out, scores
 from anodiff.inference.weights import read_network, write_network
@@ -97,8 +98,10 @@ def test_finished_weights_are_not_replaced_by_mistake(trained):
 
 
 def test_training_lowers_the_loss_on_held_out_tracks():
-    learner = Learner(TINY.model_copy(update={"tracks": 16 * 60, "learning_rate": 0.01}), 1, torch.device("cpu"))
-    held_out = training_tracks(TINY, 1, 10**6)
+    larger = {"tracks": 32 * 150, "batch_size": 32, "width": 8, "levels": 3, "hidden": 32, "learning_rate": 0.005}
+    settings = TINY.model_copy(update=larger)
+    learner = Learner(settings, 1, torch.device("cpu"))
+    held_out = draw_tracks(500, 100, 1, np.random.default_rng(0))
 
     def loss():
         with torch.inference_mode():
@@ -106,7 +109,7 @@ def test_training_lowers_the_loss_on_held_out_tracks():
         return torch.nn.functional.cross_entropy(logits, torch.from_numpy(held_out.cells)).item()
 
     before = loss()
-    for _ in range(60):
+    for _ in range(settings.steps):
         learner.take_step()
     assert loss() < before - 0.05
 
