@@ -45,7 +45,7 @@ def test_displacements_of_a_whole_walk_have_standard_deviation_1(kind, dimension
 def test_a_flight_that_never_turns_is_not_noisy():
     straight = make_tracks(np.full(300, cells_of("lw")[-1]), np.ones(300), 100, 2, np.random.default_rng(0), walk_points=100)
     moves = np.diff(straight.positions)
-    never = abs(moves).min(axis=(1, 2)) > 100
+    never = abs(moves).min(axis=(1, 2)) > 5000
     assert 0.1 < never.mean() < 0.5  # 1/ln(100) = 0.22 of them, some along an axis
     np.testing.assert_allclose(moves[never].std(axis=2) / abs(moves[never].mean(axis=2)), 0, atol=1e-2)
 
