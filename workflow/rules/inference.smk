@@ -10,10 +10,10 @@ rule inference_network:
         f"{RESULTS}/logs/inference/{{dimensions}}d.log",
     benchmark:
         f"{RESULTS}/benchmarks/inference/{{dimensions}}d.tsv"
-    conda:
-        "../envs/anodiff.yaml"
     wildcard_constraints:
         dimensions=r"[123]",
+    conda:
+        "../envs/anodiff.yaml"
     threads: SETTINGS.inference.threads
     resources:
         mem_mb=lambda wildcards, attempt: memory_for_attempt(
