@@ -36,6 +36,9 @@ EARLY = {
     "bowl, start ten times as far": lambda seed: bowl(seed, 100.0),
     "fractional, H = 0.75, 20 dimensions": lambda seed: fractional_brownian(STEPS, 20, seed, hurst=0.75),
     "fractional, H = 0.6, 20 dimensions": lambda seed: fractional_brownian(STEPS, 20, seed, hurst=0.6),
+    "fractional, H = 0.75, in noise with H = 0.25": lambda seed: (
+        0.2 * fractional_brownian(STEPS, 100, seed, hurst=0.75) + fractional_brownian(STEPS, 100, 1000 + seed, hurst=0.25)
+    ),
     "fractional, H = 0.75, and the bowl": lambda seed: fractional_brownian(STEPS, 100, seed, hurst=0.75) + bowl(seed, 10.0),
 }
 
