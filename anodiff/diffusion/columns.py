@@ -68,7 +68,7 @@ FLAGS = {
     "exponent rises": "an exponent is above that of the regime before: not the same knee as a crossover at which it falls",
     "crossover above": "the fit puts the crossover at the largest lag that was tried, so it is at this lag or later",
     "crossover below": "the fit puts the crossover at the smallest lag that was tried, so it is at this lag or earlier",
-    "crossover undetermined": "there are two regimes, but the crossover could be at any lag that was tried",
+    "crossover undetermined": "there are two or three regimes, but a crossover could be at any lag that was tried",
     "outside its interval": "the value of the named column is outside its own interval, which has no bias: read the interval",
     "no interval": "the named column has a value without an interval: too few lags or stretches with a displacement",
     "unsteady steps": f"step_length_variation is {UNSTEADY:g} or more: the motion changes within the window",

@@ -100,7 +100,7 @@ class WindowExponents:
     searched_to
         Index of the largest lag searched for it.
     censored
-        Why there is no crossover although there are two regimes: ``above`` or ``below`` and the lag
+        Why a crossover is missing although there are regimes: ``above`` or ``below`` and the lag
         in updates at the end of the range searched, where it is pinned; or ``undetermined`` and NaN
         if it could be anywhere in this range.
     procedure
@@ -126,7 +126,7 @@ class WindowExponents:
     procedure: Procedure | None = None
 
     def crossover_problem(self, stride: int) -> str:
-        """Return why two regimes have no crossover, with lags in optimiser steps, or an empty text."""
+        """Return why regimes have no crossover, with lags in optimiser steps, or an empty text."""
         if self.censored is None:
             return ""
         side, lag = self.censored
@@ -219,7 +219,7 @@ def measure_exponents(
     if long[1] <= lags[procedure.searched][-1]:  # nor below an average
         largest = Interval(*(max(end, long_interval.low) for end in (largest.value, largest.low, largest.high)))
     crossover, censored = within_search(procedure, log_crossover)
-    second_crossover, _ = within_search(procedure, log_second)
+    second_crossover, second_censored = within_search(procedure, log_second)
     return WindowExponents(
         procedure.law(every_msd),
         first,
@@ -236,7 +236,7 @@ def measure_exponents(
         2 / np.diagonal(errors),
         _largest_at(beta, procedure.searched),
         int(procedure.searched.sum()) - 1,
-        censored,
+        censored or second_censored,
         procedure,
     )
 
