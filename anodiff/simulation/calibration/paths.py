@@ -105,7 +105,8 @@ def calibrate(
                 report(done, total, f"{process.name}, {size} dimensions")
             labels = {"process": process.name, "dimensions": size, "steps": steps, "paths": paths}
             labels |= {"gaussian": process.gaussian}
-            truths = {name: Truth([target[name] for target in targets]) for name in targets[0]}
+            own = dict.fromkeys(name for target in targets for name in target)  # a path that rests has none of these
+            truths = {name: Truth([target.get(name, math.nan) for target in targets]) for name in own}
             truths |= dict(true_values(process, size, steps))
             others = [np.random.default_rng([seed, number, size, path, 1]) for path in range(paths)]
             truths = _simulated_truths([process.simulate(steps, size, random) for random in others], lags) | truths
