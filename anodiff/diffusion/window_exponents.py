@@ -105,6 +105,9 @@ class WindowExponents:
         if it could be anywhere in this range.
     procedure
         How they were taken; None if there are no intervals.
+    single_steps
+        Share of the inequality of the steps' energies that is due to single steps, not to a scale that
+        changes slowly; see `anodiff.diffusion.energies.Energies`.
     """
 
     regimes: Regimes
@@ -124,6 +127,7 @@ class WindowExponents:
     searched_to: int
     censored: tuple[str, float] | None = None
     procedure: Procedure | None = None
+    single_steps: float = 0.0
 
     def crossover_problem(self, stride: int) -> str:
         """Return why regimes have no crossover, with lags in optimiser steps, or an empty text."""
@@ -238,6 +242,7 @@ def measure_exponents(
         int(procedure.searched.sum()) - 1,
         censored or second_censored,
         procedure,
+        energies.single,
     )
 
 

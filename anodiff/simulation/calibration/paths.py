@@ -25,7 +25,7 @@ from anodiff.diffusion.ergodicity import ageing_ratio
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
 from anodiff.diffusion.intervals import DRAWS, LOWER, UNKNOWN, UPPER, Interval
-from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
+from anodiff.diffusion.pairs import loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.diffusion.procedure import NAMES, Procedure
 from anodiff.diffusion.stable import fit_stable_with_intervals
 from anodiff.diffusion.tails import log_moment_index
@@ -137,10 +137,10 @@ def true_values(process: Process, dimensions: int, steps: int) -> Iterator[tuple
         yield "path_dimension", Truth(1 / process.hurst)
         if dimensions > 1:  # a path on a line has no excursions
             yield "excursion_exponent", Truth(1)
-    if process.gaussian:
+    if process.gaussian and process.alike:
         yield "stable_alpha of updates", Truth(2)
         yield "log_moment_index of updates", Truth(2)
-    if process.hurst is not None:  # if all directions are alike, distance grows as the displacement in each
+    if process.hurst is not None and process.alike:  # distance grows as the displacement in each direction
         yield "loss_roughness of a linear loss", Truth(1)
 
 
@@ -167,7 +167,7 @@ def _measure_path(
         "crossover_lag": exponents.crossover,
         "second_crossover_lag": exponents.second_crossover,
         "regimes": Interval(exponents.regimes.count, math.nan, math.nan),
-        **_shape(points, squares, path.contour_length, lags, exponents.overall),
+        **_shape(points, squares, path.contour_length, lags, exponents.overall, exponents.single_steps),
     }
     drawn = draw_log_msd_by_blocks(squares, lags, draws=DRAWS, generator=np.random.default_rng([seed, 1]))
     local = local_slopes(lags, WIDTH) @ drawn
@@ -200,11 +200,16 @@ def _targets(procedure: Procedure, expected: FloatArray) -> dict[str, float]:
 
 
 def _shape(
-    points: FloatArray, squares: FloatArray, contour: FloatArray, lags: NDArray[np.int64], overall: Interval = UNKNOWN
+    points: FloatArray,
+    squares: FloatArray,
+    contour: FloatArray,
+    lags: NDArray[np.int64],
+    overall: Interval = UNKNOWN,
+    single_steps: float = 0.0,
 ) -> dict[str, Interval]:
     """Return the estimates that follow from all pairs of points."""
     return {
-        "path_dimension": path_dimension(displacement_by_contour(squares, contour), overall),
+        "path_dimension": path_dimension(squares, contour, overall, single_steps),
         "excursion_exponent": transverse_excursions(squares, lags).exponent,
         "loss_roughness of a linear loss": loss_roughness(loss_difference_by_distance(squares, points[:, 0])),
     }
