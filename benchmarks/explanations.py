@@ -89,7 +89,7 @@ def main():
         means = (np.mean([row[column] for row in rows]) for column in wanted)
         small, tiny = (sum(row["superdiffusion_p_residual"] < below for row in rows) for below in (0.5, 0.05))
         print(f"{name:46s}" + " ".join(f"{mean:6.2f}" for mean in means) + f"   {small} and {tiny} of {len(rows)}")
-    print("path: log-likelihood ratio of a power law to relaxation in a bowl: smallest, median, largest; intervals below and above 0")
+    print("path: log-likelihood ratio of a power law to relaxation in a bowl: ends and median; intervals below and above 0")
     for name, simulate in LATE.items():
         found = []
         for seed in seeds:
@@ -101,7 +101,7 @@ def main():
         values, low, high = np.transpose(found)
         numbers = " ".join(f"{value:6.1f}" for value in (min(values), np.median(values), max(values)))
         print(f"{name:46s}{numbers}   {(high < 0).sum()} and {(low > 0).sum()} of {len(values)}")
-    print("entries: α standardised, α normalised, way of the sums to a Gaussian: smallest and largest of each; windows without a way")
+    print("entries: α standardised, α normalised, way of the sums to a Gaussian: smallest and largest; without a way")
     nothing = np.full(STEPS + 1, np.nan)
     for name, draw in GRADIENTS.items():
         found = []
