@@ -12,10 +12,10 @@ import numpy as np
 from scipy.stats import levy_stable
 
 from anodiff.diffusion.bowl_fit import bowl_against_power_law
+from anodiff.diffusion.effective_dimension import effective_dimension
 from anodiff.diffusion.jumps import describe_tails
 from anodiff.diffusion.regimes import fit_regimes
 from anodiff.diffusion.relaxing_mean import measure_relaxing_mean
-from anodiff.diffusion.sampling import effective_dimension
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import logarithmic_lags
 from anodiff.simulation.processes import brownian, fractional_brownian, ornstein_uhlenbeck, quadratic_bowl

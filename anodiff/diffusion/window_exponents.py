@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from anodiff.diffusion.effective_dimension import effective_dimension
 from anodiff.diffusion.energies import step_energies
 from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, invert, median_unbiased
@@ -35,7 +36,6 @@ from anodiff.diffusion.regimes import (
 )
 from anodiff.diffusion.sampling import (
     Participating,
-    effective_dimension,
     relative_covariance,
     with_energies,
 )

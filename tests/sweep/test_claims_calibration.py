@@ -6,11 +6,11 @@ import pytest
 
 from anodiff import PROCESSES, path_geometry
 from anodiff.diffusion.bowl_fit import bowl_against_power_law
+from anodiff.diffusion.effective_dimension import effective_dimension
 from anodiff.diffusion.exponents import local_slopes
 from anodiff.diffusion.nulls import null_curves, superdiffusion_p
 from anodiff.diffusion.regimes import fit_regimes
 from anodiff.diffusion.relaxing_mean import measure_relaxing_mean
-from anodiff.diffusion.sampling import effective_dimension
 from anodiff.geometry.msd import logarithmic_lags
 from anodiff.simulation.processes import fractional_brownian, quadratic_bowl
 from anodiff.sweep.claims import diffusion_parts
