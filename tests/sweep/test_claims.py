@@ -183,7 +183,7 @@ def test_a_table_of_walkers_of_another_version_is_refused_in_a_line(tmp_path):
     tails = tails_of(1.7, 1.8, 3)
     for name, table in {"exponents": exponents_of(1.5, 0.8), "tails": tails, "simplified_model": old}.items():
         write_table(table, tmp_path / f"{name}.csv")
-    with pytest.raises(ConfigError, match="simplified_model.csv: no column '.*'; another version of anodiff made this table"):
+    with pytest.raises(ConfigError, match=r"simplified_model\.csv: no column '.*'; another version of anodiff made this table"):
         claims_table(sorted(tmp_path.glob("*.csv")))
 
 
