@@ -77,8 +77,6 @@ def calibration(table: pd.DataFrame) -> Figure:
         middle[0].set_xlabel(
             "mean − truth, of lags relative to the truth; bar: standard deviation of a single path (beyond ±0.5 at the edge)"
         )
-            "mean − truth, of lags relative to the truth; bar: standard deviation of a single path (beyond ±0.5 at the edge)"
-        )
         middle[1].set_xlabel("fraction of 95 % intervals that contain the truth; bar: its own 95 % interval; shaded: 90–98 %")
         handles = [
             axes[0, 0].plot([], [], "o", color=colour, markersize=4, label=f"{size:,} dimension{'s' * (size > 1)}")[0]
