@@ -52,10 +52,21 @@ DESIGNS = {
     "both": (8, 3, 1.0, 1.0),
 }
 
+#: Number of simulated sweeps of each design; a sweep with more runs takes longer.
+LONG = {
+    "both": SWEEPS,
+    "one configuration": SWEEPS,
+    "configurations that scatter": SWEEPS // 2,
+    "seeds that scatter": SWEEPS // 2,
+}
+
 
 @pytest.mark.parametrize(
     ("design", "sweeps"),
-    [("one configuration", FEW_SWEEPS), *(pytest.param(design, SWEEPS, marks=pytest.mark.long) for design in DESIGNS)],
+    [
+        ("one configuration", FEW_SWEEPS),
+        *(pytest.param(design, sweeps, marks=pytest.mark.long) for design, sweeps in LONG.items()),
+    ],
 )
 def test_noise_supports_or_contradicts_no_claim_in_more_than_one_sweep_of_twenty(design, sweeps):
     configurations, seeds, between, within = DESIGNS[design]
