@@ -53,6 +53,15 @@ def test_the_truth_of_drift_with_noise_is_its_local_exponent():
     assert found["beta at lag 100"].value == pytest.approx(1.5, abs=0.005)
 
 
+def test_the_true_ageing_ratio_is_that_of_many_paths():
+    """Slowing steps: the energies of the two halves are e² apart; of a stationary process, alike."""
+    process = PROCESSES["slowing"]
+    table = calibrate([process], dimensions=(100,), paths=4, steps=1000).set_index("estimator")
+    assert table.loc["ageing_ratio", "truth"] == pytest.approx(math.e**2, rel=1e-3)
+    assert table.loc["ageing_ratio", "mean"] == pytest.approx(math.e**2, rel=0.05)
+    assert truths("drift")["ageing_ratio"].value == 1
+
+
 def test_an_exponent_known_only_at_infinite_times_is_marked_asymptotic():
     assert {truth.source for truth in truths("attm").values()} == {"asymptotic"}
 

@@ -28,6 +28,7 @@ from anodiff.diffusion.intervals import DRAWS, LOWER, UNKNOWN, UPPER, Interval
 from anodiff.diffusion.pairs import loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.diffusion.procedure import NAMES, Procedure
 from anodiff.diffusion.stable import fit_stable_with_intervals
+from anodiff.diffusion.stationarity import LAG, window_ageing
 from anodiff.diffusion.tails import log_moment_index
 from anodiff.diffusion.window_exponents import measure_exponents
 from anodiff.errors import ConfigError
@@ -132,6 +133,10 @@ def true_values(process: Process, dimensions: int, steps: int) -> Iterator[tuple
         for lag in LAGS:
             yield f"beta at lag {lag}", Truth(process.time_averaged_exponent, "asymptotic")
         yield "beta_long", Truth(process.time_averaged_exponent, "asymptotic")
+    if process.exact_msd is not None:
+        yield "ageing_ratio", Truth(1)
+    elif process.ensemble_msd is not None:
+        yield "ageing_ratio", Truth(_ratio_of_halves(process.ensemble_msd(times, dimensions)))
     if process.hurst is not None:
         yield "regimes", Truth(1)
         yield "path_dimension", Truth(1 / process.hurst)
@@ -142,6 +147,16 @@ def true_values(process: Process, dimensions: int, steps: int) -> Iterator[tuple
         yield "log_moment_index of updates", Truth(2)
     if process.hurst is not None and process.alike:  # distance grows as the displacement in each direction
         yield "loss_roughness of a linear loss", Truth(1)
+
+
+def _ratio_of_halves(ensemble: FloatArray) -> float:
+    """Return the exact ageing ratio of uncorrelated increments from ⟨x²⟩ at times 0 … T, shape (T+1,)."""
+    updates = len(ensemble) - 1
+    half, lag = updates // 2, max(1, round(LAG * updates))
+    first, second = (
+        part[lag:].mean() - part[: half + 1 - lag].mean() for part in (ensemble[: half + 1], ensemble[-half - 1 :])
+    )
+    return float(first / second)
 
 
 def _long_lags(steps: int) -> NDArray[np.int64]:
@@ -167,6 +182,7 @@ def _measure_path(
         "crossover_lag": exponents.crossover,
         "second_crossover_lag": exponents.second_crossover,
         "regimes": Interval(exponents.regimes.count, math.nan, math.nan),
+        "ageing_ratio": window_ageing(path, exponents.regimes, lags, exponents.dimension)[1],
         **_shape(points, squares, path.contour_length, lags, exponents.overall, exponents.single_steps),
     }
     drawn = draw_log_msd_by_blocks(squares, lags, draws=DRAWS, generator=np.random.default_rng([seed, 1]))

@@ -29,6 +29,7 @@ DRAWN = (
     "exponent_third",
     "crossover_lag",
     "second_crossover_lag",
+    "ageing_ratio",
     "path_dimension",
     "excursion_exponent",
     "loss_roughness of a linear loss",
