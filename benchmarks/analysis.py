@@ -29,7 +29,7 @@ TIMED = {
     "local_exponents": "local exponents",
     "measure_exponents": "regimes, crossover, exponents and all their intervals",
     "transverse_excursions": "transverse excursions",
-    "displacement_by_contour": "contour and path dimension",
+    "path_dimension": "contour and path dimension",
     "loss_difference_by_distance": "loss roughness",
     "null_curves": "nulls",
     "compare_with_nulls": "differences from the nulls",

@@ -12,10 +12,10 @@ import numpy as np
 from scipy.stats import levy_stable
 
 from anodiff.diffusion.bowl_fit import bowl_against_power_law
+from anodiff.diffusion.effective_dimension import effective_dimension
 from anodiff.diffusion.jumps import describe_tails
 from anodiff.diffusion.regimes import fit_regimes
 from anodiff.diffusion.relaxing_mean import measure_relaxing_mean
-from anodiff.diffusion.sampling import effective_dimension
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import logarithmic_lags
 from anodiff.simulation.processes import brownian, fractional_brownian, ornstein_uhlenbeck, quadratic_bowl
@@ -36,6 +36,9 @@ EARLY = {
     "bowl, start ten times as far": lambda seed: bowl(seed, 100.0),
     "fractional, H = 0.75, 20 dimensions": lambda seed: fractional_brownian(STEPS, 20, seed, hurst=0.75),
     "fractional, H = 0.6, 20 dimensions": lambda seed: fractional_brownian(STEPS, 20, seed, hurst=0.6),
+    "fractional, H = 0.75, in noise with H = 0.25": lambda seed: (
+        0.2 * fractional_brownian(STEPS, 100, seed, hurst=0.75) + fractional_brownian(STEPS, 100, 1000 + seed, hurst=0.25)
+    ),
     "fractional, H = 0.75, and the bowl": lambda seed: fractional_brownian(STEPS, 100, seed, hurst=0.75) + bowl(seed, 10.0),
 }
 
@@ -75,7 +78,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--paths", type=int, default=12)
     seeds = range(parser.parse_args().paths)
-    print("path: β without the mean, its null, share of the mean at long lags, paths with p < ½")
+    print("path: β without the mean, its null, share of the mean at long lags, paths with p < ½, with p < 0.05")
     for name, simulate in EARLY.items():
         rows = []
         for seed in seeds:
@@ -84,24 +87,32 @@ def main():
             rows.append(measure_relaxing_mean(path, LAGS, msd, WIDTH, LONG, 20, np.random.default_rng(seed))[1])
         wanted = ("beta_residual", "beta_residual_null", "trend_share_long")
         means = (np.mean([row[column] for row in rows]) for column in wanted)
-        small = sum(row["superdiffusion_p_residual"] < 0.5 for row in rows)
-        print(f"{name:46s}" + " ".join(f"{mean:6.2f}" for mean in means) + f"   {small} of {len(rows)}")
-    print("path: log-likelihood ratio of a power law to relaxation in a bowl: smallest, median, largest")
+        small, tiny = (sum(row["superdiffusion_p_residual"] < below for row in rows) for below in (0.5, 0.05))
+        print(f"{name:46s}" + " ".join(f"{mean:6.2f}" for mean in means) + f"   {small} and {tiny} of {len(rows)}")
+    print("path: log-likelihood ratio of a power law to relaxation in a bowl: ends and median; intervals below and above 0")
     for name, simulate in LATE.items():
-        values = []
+        found = []
         for seed in seeds:
             path = path_geometry(simulate(seed))
             msd = path.mean_squared_displacement(LAGS)
             dimension = effective_dimension(path, LAGS)
-            values.append(bowl_against_power_law(LAGS, msd, fit_regimes(LAGS, msd), dimension, STEPS).value)
-        print(f"{name:46s}" + " ".join(f"{value:6.1f}" for value in (min(values), np.median(values), max(values))))
-    print("entries: α standardised, α normalised, way of the sums to a Gaussian")
+            ratio = bowl_against_power_law(LAGS, msd, fit_regimes(LAGS, msd), dimension, STEPS)
+            found.append((ratio.value, ratio.low, ratio.high))
+        values, low, high = np.transpose(found)
+        numbers = " ".join(f"{value:6.1f}" for value in (min(values), np.median(values), max(values)))
+        print(f"{name:46s}{numbers}   {(high < 0).sum()} and {(low > 0).sum()} of {len(values)}")
+    print("entries: α standardised, α normalised, way of the sums to a Gaussian: smallest and largest; without a way")
     nothing = np.full(STEPS + 1, np.nan)
     for name, draw in GRADIENTS.items():
-        entries = draw(np.random.default_rng(0))
-        rows = {row["quantity"]: row for row in describe_tails(np.ones(STEPS), entries, nothing, nothing, seed=0)}
-        single, scaled = rows["standardised_gradient"], rows["normalised_gradient"]
-        print(f"{name:46s}{single['stable_alpha']:6.2f} {scaled['stable_alpha']:6.2f} {single['way_to_gaussian']:6.2f}")
+        found = []
+        for seed in seeds:
+            entries = draw(np.random.default_rng(seed))
+            rows = {row["quantity"]: row for row in describe_tails(np.ones(STEPS), entries, nothing, nothing, seed=seed)}
+            single, scaled = rows["standardised_gradient"], rows["normalised_gradient"]
+            found.append((single["stable_alpha"], scaled["stable_alpha"], single.get("way_to_gaussian", np.nan)))
+        ends = zip(np.nanmin(found, axis=0), np.nanmax(found, axis=0), strict=True)
+        without = np.isnan(found).any(axis=1).sum()  # α is not below 2, so there is no way to go
+        print(f"{name:46s}" + " ".join(f"{low:6.2f} {high:5.2f}" for low, high in ends) + f"   {without} of {len(found)}")
 
 
 if __name__ == "__main__":

@@ -96,8 +96,21 @@ def sweep(models=("mlp3", "vgg9"), batches=(64, 128), rates=(0.1,), seeds=(0, 1)
 def page_sources(runs, folder):
     """Write tables, stand-ins for figures and a figure of the first run to a folder; return the sources of a page."""
     write_table(exponents_table(runs), folder / "exponents.csv")
+    numbers = (1.5, 1.2, 1.8, 8)
     claims = [
-        [number, claim.title, "a part", "beta_long", 1.5, 1.2, 1.8, 8, "sign test against 1", 0.008, verdict, "a note"]
+        [
+            number,
+            claim.title,
+            "a part",
+            "beta_long",
+            *numbers,
+            "sign test against 1",
+            0.008,
+            verdict,
+            "chance",
+            "a drift",
+            "a note",
+        ]
         for (number, claim), verdict in zip(
             CLAIMS.items(), ("supports", "contradicts", "undecided", "not measured", "supports"), strict=True
         )

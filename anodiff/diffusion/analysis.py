@@ -19,7 +19,7 @@ from anodiff.diffusion.intervals import Interval
 from anodiff.diffusion.jumps import TAIL_COLUMNS, describe_tails
 from anodiff.diffusion.null_comparison import compare_with_nulls
 from anodiff.diffusion.nulls import null_curves
-from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
+from anodiff.diffusion.pairs import loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.diffusion.window_exponents import WindowExponents, measure_exponents
 from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
 from anodiff.geometry.path import PathGeometry
@@ -164,7 +164,7 @@ def _measure(
     losses = geometries.point_series("loss", number)
     row |= {"step_length_variation": path.step_lengths.std() / path.step_lengths.mean()} | _with_intervals(
         {
-            "path_dimension": path_dimension(displacement_by_contour(displacements, path.contour_length), exponents.overall),
+            "path_dimension": path_dimension(displacements, path.contour_length, exponents.overall, exponents.single_steps),
             "excursion_exponent": excursions.exponent,
             "loss_roughness": loss_roughness(loss_difference_by_distance(displacements, losses)),
         }

@@ -68,12 +68,13 @@ FLAGS = {
     "exponent rises": "an exponent is above that of the regime before: not the same knee as a crossover at which it falls",
     "crossover above": "the fit puts the crossover at the largest lag that was tried, so it is at this lag or later",
     "crossover below": "the fit puts the crossover at the smallest lag that was tried, so it is at this lag or earlier",
-    "crossover undetermined": "there are two regimes, but the crossover could be at any lag that was tried",
+    "crossover undetermined": "there are two or three regimes, but a crossover could be at any lag that was tried",
     "outside its interval": "the value of the named column is outside its own interval, which has no bias: read the interval",
     "no interval": "the named column has a value without an interval: too few lags or stretches with a displacement",
     "unsteady steps": f"step_length_variation is {UNSTEADY:g} or more: the motion changes within the window",
     "one regime": "a single power law was enough: exponent_second repeats exponent_first",
-    "non-stationary": "beta_max is above 2, which no stationary increments allow, and beyond its ideal gas, or the window ages",
+    "non-stationary": "no stationary increments allow a local exponent above 2: beta_max is, and above its ideal gas, or "
+    "beta_steepest is and the window ages",
     "ageing": "the interval of ageing_ratio excludes 1: the motion slows down or speeds up within the window",
     "mostly trend": f"trend_share_long is above {MOSTLY_TREND:g}: a mean that relaxes explains most of Δr² at the long lags",
     "relaxation": "the interval of bowl_against_power_law is below 0: relaxation in a bowl explains the curve better",
@@ -156,8 +157,8 @@ def raised_flags(row: Mapping[str, Any], crossover_problem: str = "") -> str:
         f"no interval: {', '.join(without)}": bool(without),
         "unsteady steps": row["step_length_variation"] >= UNSTEADY,
         "one regime": row["regimes"] == 1,
-        "non-stationary": row["beta_max"] > BALLISTIC
-        and (ageing or row["beta_max"] > row.get("beta_max_ideal_gas_high", math.inf)),
+        "non-stationary": (ageing and row.get("beta_steepest", 0) > BALLISTIC)
+        or row["beta_max"] > max(BALLISTIC, row.get("beta_max_ideal_gas_high", math.inf)),
         "ageing": ageing,
         "mostly trend": row.get("trend_share_long", 0) > MOSTLY_TREND,
         "relaxation": row.get("bowl_against_power_law_high", 0) < 0,

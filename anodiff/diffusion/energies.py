@@ -36,6 +36,12 @@ class Energies:
     profile: FloatArray
     excess: float
 
+    @property
+    def single(self) -> float:
+        """Share of the energies' variance that is due to single steps, not to the profile."""
+        variance = self.excess + self.profile.var()
+        return float(self.excess / variance) if variance > 0 else 0.0
+
     def inequality(self, lags: NDArray[np.int64]) -> FloatArray:
         """Return by how much the profile enlarges Var(Δr²)/Δr⁴ at each lag, shape (lags,), ≥ 1.
 

@@ -25,6 +25,10 @@ EXPLANATION_CURVES = RESIDUAL_CURVES | {
 
 #: Columns of exponents.csv.
 EXPLANATION_COLUMNS = RESIDUAL_COLUMNS | {
+    "beta_steepest": Column(
+        "largest local exponent at any lag, as measured; beyond beta_max_to it says only whether it is above 2, as no "
+        "stationary increments allow"
+    ),
     **interval_columns(
         "bowl_against_power_law",
         "log-likelihood ratio of a power law to relaxation in a bowl, parameters penalised; above 0 a power law wins",

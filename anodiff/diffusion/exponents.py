@@ -16,7 +16,7 @@ from anodiff.storage.numbers import real_numbers
 def slope(lags: ArrayLike, msd: ArrayLike) -> float:
     """Return the least-squares slope of ln MSD against ln τ, all octaves of τ counting the same.
 
-    The weights are 1/τ. NaN if fewer than two lags have a positive, finite MSD.
+    The weights are 1/τ. NaN if fewer than two different lags have a positive, finite MSD.
     """
     tau, displacement = real_numbers(lags, "lags", "(n,)"), real_numbers(msd, "msd", "(n,)", finite=False)
     usable = (tau > 0) & np.isfinite(displacement) & (displacement > 0)
@@ -24,7 +24,8 @@ def slope(lags: ArrayLike, msd: ArrayLike) -> float:
         return math.nan
     x, y, weight = np.log(tau[usable]), np.log(displacement[usable]), 1 / tau[usable]
     x = x - np.average(x, weights=weight)
-    return float((weight * x * y).sum() / (weight * x * x).sum())
+    spread = float((weight * x * x).sum())
+    return float((weight * x * y).sum()) / spread if spread > 0 else math.nan
 
 
 def local_exponents(msd: NDArray[np.float64], lags: NDArray[np.int64], width: float) -> NDArray[np.float64]:

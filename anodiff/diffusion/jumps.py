@@ -71,7 +71,8 @@ TAIL_COLUMNS = {
         ).items()
     },
     "way_to_gaussian": Column(
-        f"standardised_gradient: (α of sums of {SUMMED[-1]} steps − α) / (2 − α), if α is below 2; 0: stable; 1: Gaussian"
+        f"standardised_gradient: (α of sums of {SUMMED[-1]} steps − α) / (2 − α), if 2 − α exceeds the width of that interval; "
+        "0: stable; 1: Gaussian"
     ),
     **interval_columns("stable_beta", "skewness β of the stable law"),
     **interval_columns("stable_scale", "scale γ of the stable law; σ/√2 for a Gaussian", QUANTITY_UNIT),
@@ -162,7 +163,7 @@ def _with_sums(values: FloatArray | None, seed: int) -> dict[str, Any]:
         sums = values[: len(values) // number * number].reshape(-1, number, values.shape[1]).sum(axis=1)
         alpha = fit_stable_with_intervals(sums, seed=seed).alpha
         row |= alpha.columns(f"stable_alpha_sum_{number}")
-    if row["stable_alpha_high"] < 2:  # otherwise there is no way to go
+    if 2 - row["stable_alpha"] > alpha.high - alpha.low:  # otherwise there is no way to go, or it is not seen
         row["way_to_gaussian"] = (alpha.value - row["stable_alpha"]) / (2 - row["stable_alpha"])
     return row
 

@@ -34,7 +34,7 @@ def compare_with_nulls(
         Smallest and largest of the long lags, in updates.
     """
     curves: dict[str, FloatArray] = {}
-    row: dict[str, float] = {}
+    row: dict[str, float] = {"beta_steepest": float(np.nanmax(beta))}
     largest = exponents.largest_at
     in_range = (lags >= long[0]) & (lags <= long[1])
     for name, null in nulls.items():

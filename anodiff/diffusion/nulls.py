@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anodiff.diffusion.effective_dimension import effective_dimension
 from anodiff.diffusion.exponents import local_slopes
 from anodiff.diffusion.ideal_gas import ideal_gas_msd
-from anodiff.diffusion.sampling import effective_dimension
 from anodiff.geometry.reordered import reordered_msd, signed_msd
 from anodiff.storage.types import FloatArray
 

@@ -125,18 +125,33 @@ def displacement_by_contour(squared_displacements: FloatArray, contour_length: F
     return bin_pairs(np.where(contour >= shortest * (1 - 1e-9), contour, 0), squared_displacements)
 
 
-def path_dimension(binned: Binned, overall: Interval) -> Interval:
-    """Return D_f of Δr² ~ s^(2/D_f); NaN if Δr² does not grow with s.
+def path_dimension(
+    squared_displacements: FloatArray, contour_length: FloatArray, overall: Interval, single_steps: float = 0.0
+) -> Interval:
+    """Return D_f of Δr² ~ s^(2/D_f), from (T+1, T+1) and (T+1,); NaN if Δr² does not grow with s.
 
     The upper end is infinite if Δr² might not grow. The error of the slope is that of the MSD
-    against lag, ``overall`` of `anodiff.diffusion.window_exponents.WindowExponents`; this is exact
-    if s ∝ τ. A jackknife would miss the error at long lags, where displacements overlap.
+    against lag; this is exact if s ∝ τ. A jackknife would miss the error at long lags, where
+    displacements overlap. But it finds what single long steps change: the difference of the slopes
+    against s and against τ. As much of its variance is added as single steps make steps unequal.
+
+    Parameters
+    ----------
+    overall, single_steps
+        See `anodiff.diffusion.window_exponents.WindowExponents`.
     """
-    exponent = binned.exponent.value
-    if not exponent > 0:
+    binned = displacement_by_contour(squared_displacements, contour_length)
+    slope_by_contour, steps = binned.exponent.value, 0.0
+    if not slope_by_contour > 0:
         return UNKNOWN
-    low, high = (exponent + end - overall.value for end in (overall.low, overall.high))
-    return Interval(2 / exponent, 2 / high, 2 / low if not low <= 0 else math.inf)
+    if single_steps > 0:
+        times = np.arange(len(contour_length), dtype=float)
+        by_lag = displacement_by_contour(squared_displacements, times)
+        difference = jackknife(slope_by_contour - by_lag.exponent.value, binned.without - by_lag.without)
+        steps = math.sqrt(single_steps) * (difference.high - difference.low) / 2
+    low = slope_by_contour - math.hypot(overall.value - overall.low, steps)
+    high = slope_by_contour + math.hypot(overall.high - overall.value, steps)
+    return Interval(2 / slope_by_contour, 2 / high, 2 / low if not low <= 0 else math.inf)
 
 
 def loss_roughness(binned: Binned) -> Interval:

@@ -112,7 +112,7 @@ def slow_functions(updates: int, waves: int = 0) -> FloatArray:
     --------
     >>> functions = slow_functions(200)
     >>> mean = 0.9 ** np.arange(200) + 3 * 0.99 ** np.arange(200)  # two relaxations
-    >>> float(np.abs(mean - functions @ (functions.T @ mean)).max()) < 1e-3
+    >>> float(np.abs(mean - functions @ (functions.T @ mean)).max()) < 0.01
     True
     """
     time = np.arange(updates)[:, None]

@@ -7,7 +7,8 @@ single path it is one displacement.
 
 Each half's MSD is as certain as a mean of n_eff squares of independent normal values, so for a
 stationary Gaussian path the ratio has Fisher's F distribution with (n_eff, n_eff) degrees of freedom,
-and the interval is F's.
+and the interval is F's. Single steps that are much longer than others are in one half or the other: by
+their excess energy e (`anodiff.diffusion.energies`), 1/n_eff grows by e/T.
 
 The pitfall: halves of a persistent path are alike, which the interval does not use: it is then too wide.
 """
@@ -20,6 +21,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from anodiff.diffusion.energies import step_energies
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval
 from anodiff.diffusion.regimes import Regimes
 from anodiff.diffusion.sampling import relative_covariance
@@ -51,7 +53,8 @@ def window_ageing(path: PathGeometry, law: Regimes, lags: NDArray[np.int64], dim
     if not (first > 0 and second > 0):
         return lag, UNKNOWN
     variance = float(relative_covariance(np.array([lag]), law.within(SMALLEST, LARGEST), half)[0, 0])
-    samples = 2 * float(np.interp(lag, lags, dimension)) / variance
+    excess = step_energies(path.step_lengths, float(dimension[0])).excess if math.isfinite(dimension[0]) else math.nan
+    samples = 1 / (variance / (2 * float(np.interp(lag, lags, dimension))) + excess / updates)
     if not math.isfinite(samples):
         return lag, Interval(first / second, math.nan, math.nan)
     ratio = first / second

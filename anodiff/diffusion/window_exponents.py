@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from anodiff.diffusion.effective_dimension import effective_dimension
 from anodiff.diffusion.energies import step_energies
 from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, invert, median_unbiased
@@ -35,7 +36,6 @@ from anodiff.diffusion.regimes import (
 )
 from anodiff.diffusion.sampling import (
     Participating,
-    effective_dimension,
     relative_covariance,
     with_energies,
 )
@@ -100,11 +100,14 @@ class WindowExponents:
     searched_to
         Index of the largest lag searched for it.
     censored
-        Why there is no crossover although there are two regimes: ``above`` or ``below`` and the lag
+        Why a crossover is missing although there are regimes: ``above`` or ``below`` and the lag
         in updates at the end of the range searched, where it is pinned; or ``undetermined`` and NaN
         if it could be anywhere in this range.
     procedure
         How they were taken; None if there are no intervals.
+    single_steps
+        Share of the inequality of the steps' energies that is due to single steps, not to a scale that
+        changes slowly; see `anodiff.diffusion.energies.Energies`.
     """
 
     regimes: Regimes
@@ -124,9 +127,10 @@ class WindowExponents:
     searched_to: int
     censored: tuple[str, float] | None = None
     procedure: Procedure | None = None
+    single_steps: float = 0.0
 
     def crossover_problem(self, stride: int) -> str:
-        """Return why two regimes have no crossover, with lags in optimiser steps, or an empty text."""
+        """Return why regimes have no crossover, with lags in optimiser steps, or an empty text."""
         if self.censored is None:
             return ""
         side, lag = self.censored
@@ -219,7 +223,7 @@ def measure_exponents(
     if long[1] <= lags[procedure.searched][-1]:  # nor below an average
         largest = Interval(*(max(end, long_interval.low) for end in (largest.value, largest.low, largest.high)))
     crossover, censored = within_search(procedure, log_crossover)
-    second_crossover, _ = within_search(procedure, log_second)
+    second_crossover, second_censored = within_search(procedure, log_second)
     return WindowExponents(
         procedure.law(every_msd),
         first,
@@ -236,8 +240,9 @@ def measure_exponents(
         2 / np.diagonal(errors),
         _largest_at(beta, procedure.searched),
         int(procedure.searched.sum()) - 1,
-        censored,
+        censored or second_censored,
         procedure,
+        energies.single,
     )
 
 

@@ -85,7 +85,7 @@ class Learner:
             logits = self.network(torch.from_numpy(tracks.positions).to(self.device))
         loss = nn.functional.cross_entropy(logits, torch.from_numpy(tracks.cells).to(self.device))
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         value = loss.item()

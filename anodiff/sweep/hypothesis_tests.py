@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,12 @@ class Judgement:
     p: float
     verdict: str
     note: str
+
+    def only_for(self, blind: str) -> Judgement:
+        """Return the judgement of a test that can support a claim but not contradict it, because of what it is blind to."""
+        if self.verdict != CONTRADICTS:
+            return self
+        return replace(self, verdict=UNDECIDED, note="; ".join(filter(None, [self.note, f"not against the claim: {blind}"])))
 
     def row(self, part: str, measure: str, reading: Reading, further_note: str = "") -> Row:
         """Return the row of a part of a claim: what is measured, in words and by column, and this judgement."""

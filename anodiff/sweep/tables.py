@@ -117,6 +117,12 @@ def claims_table(tables: Sequence[str | Path]) -> pd.DataFrame:
         if need == "needed" and kind not in files:
             raise ConfigError(f"no {kind}.csv among the given tables; the claims need it")
     made = {name: read_table(file, make=f"anodiff tables RUNS --kind {name} -o {file}") for name, file in files.items()}
+    for name, table in made.items():
+        lacking = [column for column in TABLES[name].columns if column not in table] if judging[name] == "optional" else []
+        if lacking:
+            raise ConfigError(
+                f"{files[name]}: no column {lacking[0]!r}; another version of anodiff made this table, make it again"
+            )
     return claim_rows(**made)
 
 

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from anodiff.cli.app import app
 from anodiff.cli.console import with_interval
 from anodiff.cli.inspection_text import print_inspection
+from anodiff.diffusion.analysis import VERSION as DIFFUSION_VERSION
 from anodiff.errors import StoreDamagedError, StoreFormatError, StoreMissingError
+from anodiff.geometry.store import VERSION as GEOMETRY_VERSION
 from anodiff.trajectory import Window
 
 
@@ -74,7 +76,8 @@ def test_a_foreign_group_is_printed_with_its_arrays(tmp_path):
 @pytest.mark.parametrize("store", ["geometry.zarr", "diffusion.zarr"])
 def test_the_other_stores_of_a_run_are_printed(run_folder, store):
     lines = printed(run_folder / store)
-    assert lines[0].endswith(f"{store}: anodiff {store.removesuffix('.zarr')}, format version 3")
+    version = {"geometry.zarr": GEOMETRY_VERSION, "diffusion.zarr": DIFFUSION_VERSION}[store]
+    assert lines[0].endswith(f"{store}: anodiff {store.removesuffix('.zarr')}, format version {version}")
     assert lines[1:3] == ["complete", "steps 60 of 60 taken"]
 
 

@@ -95,6 +95,7 @@ def test_the_largest_local_exponent_comes_with_its_lag(analysed):
     assert row["beta_max_to"] == 37  # the largest of the lags over which five displacements fit without overlap
     searched = curves.beta.sel(lag=slice(None, row["beta_max_to"]))
     assert searched.max() == curves.beta.sel(lag=row["beta_max_lag"]).item()
+    assert row["beta_steepest"] == curves.beta.max()
     assert row["beta_max_low"] <= row["beta_max"] <= row["beta_max_high"]
 
 
@@ -114,7 +115,7 @@ RIVALS = {"non-stationary", "mostly trend", "ageing"}
 def test_what_relaxes_is_flagged(analysed, points, raised):
     _, table = analysed(points)
     assert set(table["flags"].item().split("; ")) & RIVALS == raised
-    assert (table["beta_max"].item() > 2.2) == bool(raised)
+    assert (table["beta_steepest"].item() > 2.2) == bool(raised)
 
 
 def not_finite(points, value):

@@ -71,6 +71,10 @@ def test_a_slope_of_fewer_than_two_displacements_is_nan(msd):
     assert math.isnan(slope([1, 2, 3], msd))
 
 
+def test_one_lag_twice_has_no_slope_and_no_warning():
+    assert math.isnan(slope([3, 3], [1, 2]))
+
+
 @given(exponents, prefactors)
 def test_a_pure_power_law_is_one_regime(exponent, prefactor):
     fit = fit_regimes(LAGS, prefactor * LAGS.astype(float) ** exponent)

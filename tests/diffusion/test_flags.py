@@ -31,12 +31,27 @@ ROW = {
         ({"regimes": 1}, "one regime"),
         ({"exponent_second": 1.5}, "exponent rises"),
         ({"step_length_variation": 2.0}, "unsteady steps"),
+        ({"beta_steepest": 2.4, "ageing_ratio_low": 1.3}, "non-stationary"),
+        ({"beta_max": 2.4, "beta_max_ideal_gas_high": 2.2}, "non-stationary"),
     ],
 )
 def test_a_row_raises_the_flags_that_apply(changed, flag):
     raised = raised_flags(ROW | changed).split("; ")
     assert flag in raised
     assert all(any(each.startswith(name) for name in FLAGS) for each in raised)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"beta_steepest": 2.4},
+        {"beta_steepest": 2.0, "ageing_ratio_low": 1.3},
+        {"beta_max": 2.1, "beta_max_ideal_gas_high": 2.2},
+        {"beta_max": 2.0, "beta_max_ideal_gas_high": 1.2},
+    ],
+)
+def test_an_exponent_above_two_by_chance_is_not_flagged(changed):
+    assert "non-stationary" not in raised_flags(ROW | changed).split("; ")
 
 
 def test_a_crossover_at_the_end_of_the_search_is_named_with_its_lag():

@@ -10,7 +10,7 @@ from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.intervals import UNKNOWN, Interval
 from anodiff.diffusion.pairs import bin_pairs, displacement_by_contour, loss_difference_by_distance, path_dimension
 from anodiff.geometry import path_geometry
-from anodiff.simulation.processes import brownian, fractional_brownian
+from anodiff.simulation.processes import brownian, fractional_brownian, student_walk
 
 
 def by_contour(points):
@@ -18,38 +18,52 @@ def by_contour(points):
     return displacement_by_contour(path.squared_displacements, path.contour_length)
 
 
-def dimension(points):
-    return path_dimension(by_contour(points), UNKNOWN).value
+def dimension(points, overall=UNKNOWN, single_steps=0.0):
+    path = path_geometry(points)
+    return path_dimension(path.squared_displacements, path.contour_length, overall, single_steps)
 
 
 def test_a_straight_path_has_dimension_one_for_any_steps():
     steps = np.random.default_rng(0).uniform(0.1, 3, 200)
     points = np.outer(np.concatenate([[0], np.cumsum(steps)]), [3.0, 4.0])
-    assert dimension(points) == pytest.approx(1, abs=0.02)  # means in bins of a tenth of a decade
+    assert dimension(points).value == pytest.approx(1, abs=0.02)  # means in bins of a tenth of a decade
 
 
 def test_brownian_motion_has_path_dimension_two():
-    assert dimension(brownian(1000, 500, 0)) == pytest.approx(2, abs=0.05)
+    assert dimension(brownian(1000, 500, 0)).value == pytest.approx(2, abs=0.05)
 
 
 @pytest.mark.parametrize("hurst", [0.4, 0.7])
 def test_a_fractional_brownian_path_has_dimension_one_over_its_hurst_exponent(hurst):
-    assert dimension(fractional_brownian(1000, 500, 0, hurst=hurst)) == pytest.approx(1 / hurst, rel=0.02)
+    assert dimension(fractional_brownian(1000, 500, 0, hurst=hurst)).value == pytest.approx(1 / hurst, rel=0.02)
 
 
 @pytest.mark.parametrize("hurst", [0.25, 0.5, 0.75])
 def test_variable_step_lengths_do_not_change_the_dimension(hurst):
     # In three dimensions lengths vary. Pairs one step of contour apart are single short or long steps with Δr² = s².
-    found = [dimension(fractional_brownian(1000, 3, seed, hurst=hurst)) for seed in range(10)]
+    found = [dimension(fractional_brownian(1000, 3, seed, hurst=hurst)).value for seed in range(10)]
     assert np.mean(found) == pytest.approx(1 / hurst, rel=0.1)
 
 
 def test_the_interval_of_the_dimension_is_as_wide_as_that_of_the_exponent():
-    binned = by_contour(brownian(1000, 100, 0))
-    exponent = binned.exponent.value
-    found = path_dimension(binned, Interval(1.1, 1.0, 1.3))
+    points = brownian(1000, 100, 0)
+    exponent = by_contour(points).exponent.value
+    found = dimension(points, Interval(1.1, 1.0, 1.3))
     assert (2 / found.high, 2 / found.value, 2 / found.low) == pytest.approx((exponent - 0.1, exponent, exponent + 0.2))
-    assert path_dimension(binned, Interval(1.1, 0.0, 1.3)).high == math.inf
+    assert dimension(points, Interval(1.1, 0.0, 1.3)).high == math.inf
+
+
+def test_single_long_steps_widen_the_interval_of_the_dimension_and_equal_ones_do_not():
+    """Of independent steps, the dimension scatters by what single long ones do to the contour."""
+    overall = Interval(1.0, 0.99, 1.01)
+    paths = [student_walk(300, 50, seed, freedom=3.0) for seed in range(40)]
+    centre = np.median([dimension(path, overall).value for path in paths])
+    held = [
+        [each.low <= centre <= each.high for each in (dimension(path, overall, share) for path in paths)] for share in (0, 1)
+    ]
+    assert np.mean(held[0]) < 0.5 < 0.8 < np.mean(held[1])
+    equal = dimension(np.cumsum(np.sign(np.random.default_rng(0).normal(size=(301, 50))), axis=0), overall, 1.0)
+    assert 1 / equal.low - 1 / equal.high == pytest.approx(0.01, abs=1e-6)
 
 
 def test_the_jackknife_leaves_out_the_pairs_of_one_stretch():
@@ -118,7 +132,7 @@ def test_coinciding_or_missing_pairs_give_no_exponent_and_no_warning():
     nothing = bin_pairs(np.zeros((50, 50)), np.ones((50, 50)))
     assert len(nothing.centres) == 0
     assert math.isnan(nothing.exponent.value)
-    assert math.isnan(path_dimension(nothing, UNKNOWN).value)
+    assert math.isnan(dimension(np.zeros((50, 2))).value)
 
 
 def test_the_loss_roughness_is_fitted_up_to_the_distance_covered_in_a_tenth_of_the_window():

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from anodiff.diffusion.effective_dimension import effective_dimension
 from anodiff.diffusion.regimes import Regimes
-from anodiff.diffusion.sampling import draw_log_msd, effective_dimension, relative_covariance, relative_covariances
+from anodiff.diffusion.sampling import draw_log_msd, relative_covariance, relative_covariances
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
 from anodiff.simulation.processes import brownian, fractional_brownian

@@ -9,7 +9,7 @@ from anodiff.diffusion.regimes import NOTHING_FITTED, fit_regimes
 from anodiff.diffusion.stationarity import window_ageing
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import logarithmic_lags
-from anodiff.simulation.processes import brownian, fractional_brownian, ornstein_uhlenbeck, quadratic_bowl
+from anodiff.simulation.processes import brownian, fractional_brownian, ornstein_uhlenbeck, quadratic_bowl, student_walk
 
 STEPS = 300
 LAGS = logarithmic_lags(STEPS, 10, 0.3)
@@ -49,6 +49,15 @@ def test_a_ratio_is_the_msd_of_the_first_half_over_that_of_the_second():
     assert found.value == pytest.approx(halves[0] / halves[1], rel=1e-6)
     assert found.value == pytest.approx(math.e**2, rel=0.3)  # the scale falls by e in half a window
     assert found.low > 1
+
+
+def test_single_long_steps_are_no_ageing():
+    """The variance of these steps' energies is infinite, so the interval still holds 1 in fewer than 95 % of paths."""
+    held = sum(
+        found.low < 1 < found.high
+        for _, found in (ageing(student_walk(STEPS, 50, seed, freedom=3.0), 50.0) for seed in range(60))
+    )
+    assert held > 0.65 * 60
 
 
 def test_relaxation_from_afar_ages():

@@ -10,6 +10,7 @@ from invented import LAGS, invented_sweep, sweep
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+from anodiff.diffusion.nulls import NULLS
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
 from anodiff.report.figures import drawing
 from anodiff.report.figures.catalogue import FIGURES, FORMATS, LANDSCAPE_FIGURES, FigureKind
@@ -441,6 +442,6 @@ def test_nulls_are_drawn_beside_the_first_seeds_earliest_window():
     first = runs[0]
     lines = {line.get_gid(): line for panel in figure.axes for line in panel.lines if line.get_gid()}
     groups = {run.group for run in runs}
-    assert len(lines) == 5 * len(groups)
+    assert len(lines) == (1 + len(NULLS)) * len(groups)
     np.testing.assert_array_equal(lines[f"{first.name}:beta"].get_ydata(), first.curves["beta"].values[0])
     np.testing.assert_array_equal(lines[f"{first.name}:beta_shuffled"].get_ydata(), first.curves["beta_shuffled"].values[0])

@@ -205,11 +205,11 @@ def test_each_setting_of_the_walkers_has_a_row_of_its_own_numbers(ensembles):
             (curve,) = lines(msd, ensemble.kind)
             np.testing.assert_allclose(np.log(curve.get_ydata()), np.log(ensemble.ageing_msd[:, 0]).mean(axis=0))
             assert bar.get_width() == pytest.approx(ensemble.rows["reached"].mean())
-        points = {(round(x, 3), round(y, 6)) for bars in against.containers for x, y in [bars.lines[0].get_xydata()[0]]}
+        points = {f"{x:.3f} {y:.6f}" for bars in against.containers for x, y in [bars.lines[0].get_xydata()[0]]}
         for hurst in (0.4, 0.8):
             ensemble = next(one for one in own if one.kind == f"fractional, H = {hurst}")
             for shift, column in zip((-0.014, 0, 0.014), surfaces.EXPONENTS, strict=True):
-                assert (round(hurst + shift, 3), round(ensemble.rows[column].mean(), 6)) in points
+                assert f"{hurst + shift:.3f} {ensemble.rows[column].mean():.6f}" in points
 
 
 def test_the_gradients_are_drawn_with_the_tail_exponent_of_the_table(ensembles):

@@ -13,7 +13,7 @@ from anodiff.diffusion.intervals import Interval
 from anodiff.errors import ConfigError
 from anodiff.simulation.calibration.paths import calibrate, true_values
 from anodiff.simulation.calibration.table import CALIBRATION_COLUMNS, Truth, summary
-from anodiff.simulation.processes import PROCESSES, Process, brownian
+from anodiff.simulation.processes import PROCESSES, Process, brownian, brownian_msd
 
 STEPS = 200
 
@@ -51,6 +51,15 @@ def test_the_truth_of_drift_with_noise_is_its_local_exponent():
     assert found["beta at lag 1"].value == pytest.approx(1 + 1.5 / 101.5, abs=0.01)  # the slope from lag 1 to lag 2
     assert found["beta at lag 10"].value == pytest.approx(1 + 10 / 110, abs=0.005)
     assert found["beta at lag 100"].value == pytest.approx(1.5, abs=0.005)
+
+
+def test_the_true_ageing_ratio_is_that_of_many_paths():
+    """Slowing steps: the energies of the two halves are e² apart; of a stationary process, alike."""
+    process = PROCESSES["slowing"]
+    table = calibrate([process], dimensions=(100,), paths=4, steps=1000).set_index("estimator")
+    assert table.loc["ageing_ratio", "truth"] == pytest.approx(math.e**2, rel=1e-3)
+    assert table.loc["ageing_ratio", "mean"] == pytest.approx(math.e**2, rel=0.05)
+    assert truths("drift")["ageing_ratio"].value == 1
 
 
 def test_an_exponent_known_only_at_infinite_times_is_marked_asymptotic():
@@ -99,6 +108,16 @@ def test_a_process_of_your_own_is_measured():
     table = calibrate([own], dimensions=(20,), paths=3, steps=100).set_index("estimator")
     assert table.loc["beta at lag 1", "truth_from"] == "asymptotic"
     assert table.loc["beta at lag 1", "mean"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_path_that_does_not_move_has_no_true_value_of_a_fit():
+    def sometimes(steps, dimensions, seed):
+        return brownian(steps, dimensions, seed) * (seed.random() < 0.5)
+
+    own = Process("sometimes", sometimes, 1.0, 1.0, exact_msd=brownian_msd)
+    table = calibrate([own], dimensions=(3,), paths=6, steps=100).set_index("estimator")
+    assert table.loc["beta at lag 1", "with_truth"] == 6
+    assert 0 < table.loc["exponent_first", "with_truth"] < 6
 
 
 def test_the_command_writes_table_and_figure(tmp_path):

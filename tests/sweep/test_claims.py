@@ -118,7 +118,7 @@ def no_tails():
         (exponents_of(0.8, 1.5), ["contradicts", "supports", "supports", "contradicts", "contradicts", "supports"]),
         (exponents_of(1.5, 1.2), ["supports", "supports", "supports", "supports", "contradicts", "supports"]),
         (exponents_of(1.5, 0.8, order=0.7), ["supports", "contradicts", "supports", "supports", "supports", "supports"]),
-        (exponents_of(1.5, 0.8, residual=1), ["supports", "supports", "contradicts", "supports", "supports", "supports"]),
+        (exponents_of(1.5, 0.8, residual=1), ["supports", "supports", "undecided", "supports", "supports", "supports"]),
         (exponents_of(1.5, 0.8, law=-8), ["supports", "supports", "supports", "supports", "supports", "contradicts"]),
     ],
     ids=["the study's", "five runs", "reversed", "never subdiffusive", "drift alone", "a relaxing mean", "a bowl"],
@@ -176,6 +176,15 @@ def test_claims_are_judged_by_tables_alone(tmp_path):
         claims_table([tmp_path / "runs"])
     with pytest.raises(StoreMissingError, match="--kind tails"):
         claims_table([tmp_path / "exponents.csv", tmp_path / "tails.csv"])
+
+
+def test_a_table_of_walkers_of_another_version_is_refused_in_a_line(tmp_path):
+    old = walkers(rough=1.2, smooth=1.3, bowl=1.0, shuffled=0.6).drop(columns="flags")
+    tails = tails_of(1.7, 1.8, 3)
+    for name, table in {"exponents": exponents_of(1.5, 0.8), "tails": tails, "simplified_model": old}.items():
+        write_table(table, tmp_path / f"{name}.csv")
+    with pytest.raises(ConfigError, match=r"simplified_model\.csv: no column '.*'; another version of anodiff made this table"):
+        claims_table(sorted(tmp_path.glob("*.csv")))
 
 
 def walkers(*, late=0.8, bowl_late=0.1, **early):
@@ -266,6 +275,14 @@ def test_what_relaxation_explains_is_said_in_words():
     assert "share of the mean in Δr² over the long lags: 0.25" in notes["superdiffusion_p_residual"]
     assert "relaxation in a bowl explains the late subdiffusion as well" in notes["bowl_against_power_law"]
     assert not table["note"].str.contains("as well").sum() > 2
+
+
+def test_what_cannot_see_slow_superdiffusion_does_not_contradict_it():
+    table = claim_rows(exponents_of(1.5, 0.8, residual=1), no_tails())
+    part = table[(table["claim"] == 1) & (table["measure"] == "superdiffusion_p_residual")].iloc[0]
+    assert part["p"] < 0.01
+    assert (part["verdict"], verdicts(table)[1]) == ("undecided", "undecided")
+    assert "not against the claim" in part["note"]
 
 
 def test_tables_of_a_version_without_a_column_have_parts_that_are_not_measured():

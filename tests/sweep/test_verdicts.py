@@ -14,10 +14,13 @@ from anodiff.sweep.hypothesis_tests import combined_verdict, without_chance_cont
 from anodiff.sweep.jump_claims import jump_parts
 from anodiff.sweep.landscape_claims import landscape_parts, walker_parts
 
-SWEEPS = 200
+#: Sweeps of a simulation, and of one that is in the quick tests although each sweep takes half a second.
+SWEEPS, FEW_SWEEPS = 200, 20
 
-#: More than this many of the sweeps are more than 5 %: three standard deviations.
-TOO_MANY = SWEEPS * 0.05 + 3 * np.sqrt(SWEEPS * 0.05 * 0.95)
+
+def too_many(sweeps):
+    """More than this many of the sweeps are more than 5 %: three standard deviations."""
+    return sweeps * 0.05 + 3 * np.sqrt(sweeps * 0.05 * 0.95)
 
 
 def sweep(random, configurations, seeds, *, between, within):
@@ -49,17 +52,27 @@ DESIGNS = {
     "both": (8, 3, 1.0, 1.0),
 }
 
+#: Number of simulated sweeps of each design; a sweep with more runs takes longer.
+LONG = {"one configuration": SWEEPS, "both": SWEEPS // 2, "configurations that scatter": 50, "seeds that scatter": 50}
 
-@pytest.mark.parametrize(("configurations", "seeds", "between", "within"), DESIGNS.values(), ids=DESIGNS)
-def test_noise_supports_or_contradicts_no_claim_in_more_than_one_sweep_of_twenty(configurations, seeds, between, within):
+
+@pytest.mark.parametrize(
+    ("design", "sweeps"),
+    [
+        ("one configuration", FEW_SWEEPS),
+        *(pytest.param(design, sweeps, marks=pytest.mark.long) for design, sweeps in LONG.items()),
+    ],
+)
+def test_noise_supports_or_contradicts_no_claim_in_more_than_one_sweep_of_twenty(design, sweeps):
+    configurations, seeds, between, within = DESIGNS[design]
     random = np.random.default_rng(configurations)
     found = []
-    for _ in range(SWEEPS):
+    for _ in range(sweeps):
         table = claim_rows(sweep(random, configurations, seeds, between=between, within=within), NO_TAILS)
         found.append({number: combined_verdict(own["verdict"]) for number, own in table.groupby("claim")})
     verdicts = pd.DataFrame(found)[[1, 2]]
     for verdict in ("supports", "contradicts"):
-        assert ((verdicts == verdict).sum() <= TOO_MANY).all()
+        assert ((verdicts == verdict).sum() <= too_many(sweeps)).all()
 
 
 def null_tails(random, runs):
@@ -96,6 +109,7 @@ def null_walkers(random, surfaces):
     return pd.DataFrame([row | {name: random.normal(value, 0.1) for name, value in exponents.items()} for row in rows])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("parts", "table"),
     [(jump_parts, null_tails), (landscape_parts, null_landscape), (walker_parts, null_walkers)],
@@ -107,8 +121,8 @@ def test_noise_supports_or_contradicts_the_other_claims_as_seldom(parts, table):
         combined_verdict(row["verdict"] for row in without_chance_contradictions(parts(table(random, 8))))
         for _ in range(SWEEPS)
     ]
-    assert found.count("supports") <= TOO_MANY
-    assert found.count("contradicts") <= TOO_MANY
+    assert found.count("supports") <= too_many(SWEEPS)
+    assert found.count("contradicts") <= too_many(SWEEPS)
 
 
 def test_the_trend_of_each_run_is_scipys_rank_correlation_and_needs_three_windows_that_differ():
@@ -185,13 +199,14 @@ def points(random, runs, *, trend=0.0, common=0.0, times=3):
     return pd.DataFrame(rows)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("runs", [6, 9])
 def test_a_trend_that_both_have_in_common_is_no_correlation(runs):
     random = np.random.default_rng(1)
     tables = [points(random, runs, trend=5.0) for _ in range(SWEEPS)]
     assert all(spearmanr(table["x"], table["y"]).statistic < -0.7 for table in tables)
     decided = sum(within_time_correlation(table, "x", "y").p < 0.05 for table in tables)
-    assert decided <= TOO_MANY
+    assert decided <= too_many(SWEEPS)
 
 
 def test_what_runs_have_of_their_own_is_a_correlation_whatever_the_trend():
@@ -206,12 +221,12 @@ def test_what_runs_have_of_their_own_is_a_correlation_whatever_the_trend():
 
 
 def test_at_one_time_it_is_spearmans_correlation_and_its_test_by_exchanges():
-    table = points(np.random.default_rng(4), 7, common=0.5, times=1)
+    table = points(np.random.default_rng(4), 6, common=0.5, times=1)
     found = within_time_correlation(table, "x", "y")
     assert found.interval.value == pytest.approx(spearmanr(table["x"], table["y"]).statistic)
     all_orders = [spearmanr(table["x"], order).statistic for order in itertools.permutations(table["y"])]
     assert found.p == pytest.approx(np.mean(np.abs(all_orders) >= abs(found.interval.value) - 1e-9))
-    assert (found.n, found.over, found.points) == (7, "runs", 7)
+    assert (found.n, found.over, found.points) == (6, "runs", 6)
 
 
 def test_runs_of_one_configuration_are_exchanged_together_and_two_are_too_few():

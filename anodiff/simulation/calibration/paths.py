@@ -25,9 +25,10 @@ from anodiff.diffusion.ergodicity import ageing_ratio
 from anodiff.diffusion.excursions import transverse_excursions
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
 from anodiff.diffusion.intervals import DRAWS, LOWER, UNKNOWN, UPPER, Interval
-from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance, loss_roughness, path_dimension
+from anodiff.diffusion.pairs import loss_difference_by_distance, loss_roughness, path_dimension
 from anodiff.diffusion.procedure import NAMES, Procedure
 from anodiff.diffusion.stable import fit_stable_with_intervals
+from anodiff.diffusion.stationarity import LAG, window_ageing
 from anodiff.diffusion.tails import log_moment_index
 from anodiff.diffusion.window_exponents import measure_exponents
 from anodiff.errors import ConfigError
@@ -105,7 +106,8 @@ def calibrate(
                 report(done, total, f"{process.name}, {size} dimensions")
             labels = {"process": process.name, "dimensions": size, "steps": steps, "paths": paths}
             labels |= {"gaussian": process.gaussian}
-            truths = {name: Truth([target[name] for target in targets]) for name in targets[0]}
+            own = dict.fromkeys(name for target in targets for name in target)  # a path that rests has none of these
+            truths = {name: Truth([target.get(name, math.nan) for target in targets]) for name in own}
             truths |= dict(true_values(process, size, steps))
             others = [np.random.default_rng([seed, number, size, path, 1]) for path in range(paths)]
             truths = _simulated_truths([process.simulate(steps, size, random) for random in others], lags) | truths
@@ -131,16 +133,30 @@ def true_values(process: Process, dimensions: int, steps: int) -> Iterator[tuple
         for lag in LAGS:
             yield f"beta at lag {lag}", Truth(process.time_averaged_exponent, "asymptotic")
         yield "beta_long", Truth(process.time_averaged_exponent, "asymptotic")
+    if process.exact_msd is not None:
+        yield "ageing_ratio", Truth(1)
+    elif process.ensemble_msd is not None:
+        yield "ageing_ratio", Truth(_ratio_of_halves(process.ensemble_msd(times, dimensions)))
     if process.hurst is not None:
         yield "regimes", Truth(1)
         yield "path_dimension", Truth(1 / process.hurst)
         if dimensions > 1:  # a path on a line has no excursions
             yield "excursion_exponent", Truth(1)
-    if process.gaussian:
+    if process.gaussian and process.alike:
         yield "stable_alpha of updates", Truth(2)
         yield "log_moment_index of updates", Truth(2)
-    if process.hurst is not None:  # if all directions are alike, distance grows as the displacement in each
+    if process.hurst is not None and process.alike:  # distance grows as the displacement in each direction
         yield "loss_roughness of a linear loss", Truth(1)
+
+
+def _ratio_of_halves(ensemble: FloatArray) -> float:
+    """Return the exact ageing ratio of uncorrelated increments from ⟨x²⟩ at times 0 … T, shape (T+1,)."""
+    updates = len(ensemble) - 1
+    half, lag = updates // 2, max(1, round(LAG * updates))
+    first, second = (
+        part[lag:].mean() - part[: half + 1 - lag].mean() for part in (ensemble[: half + 1], ensemble[-half - 1 :])
+    )
+    return float(first / second)
 
 
 def _long_lags(steps: int) -> NDArray[np.int64]:
@@ -166,7 +182,8 @@ def _measure_path(
         "crossover_lag": exponents.crossover,
         "second_crossover_lag": exponents.second_crossover,
         "regimes": Interval(exponents.regimes.count, math.nan, math.nan),
-        **_shape(points, squares, path.contour_length, lags, exponents.overall),
+        "ageing_ratio": window_ageing(path, exponents.regimes, lags, exponents.dimension)[1],
+        **_shape(points, squares, path.contour_length, lags, exponents.overall, exponents.single_steps),
     }
     drawn = draw_log_msd_by_blocks(squares, lags, draws=DRAWS, generator=np.random.default_rng([seed, 1]))
     local = local_slopes(lags, WIDTH) @ drawn
@@ -199,11 +216,16 @@ def _targets(procedure: Procedure, expected: FloatArray) -> dict[str, float]:
 
 
 def _shape(
-    points: FloatArray, squares: FloatArray, contour: FloatArray, lags: NDArray[np.int64], overall: Interval = UNKNOWN
+    points: FloatArray,
+    squares: FloatArray,
+    contour: FloatArray,
+    lags: NDArray[np.int64],
+    overall: Interval = UNKNOWN,
+    single_steps: float = 0.0,
 ) -> dict[str, Interval]:
     """Return the estimates that follow from all pairs of points."""
     return {
-        "path_dimension": path_dimension(displacement_by_contour(squares, contour), overall),
+        "path_dimension": path_dimension(squares, contour, overall, single_steps),
         "excursion_exponent": transverse_excursions(squares, lags).exponent,
         "loss_roughness of a linear loss": loss_roughness(loss_difference_by_distance(squares, points[:, 0])),
     }

@@ -78,6 +78,8 @@ class Process:
     gaussian
         Whether it is Gaussian with stationary increments, as the intervals of `anodiff.diffusion`
         assume.
+    alike
+        Whether all coordinates have the same law.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Process:
     exact_msd: ExactMsd | None = None
     ensemble_msd: ExactMsd | None = None
     gaussian: bool = False
+    alike: bool = True
 
     def expected_time_average(self, lags: ArrayLike, dimensions: int, steps: int) -> FloatArray | None:
         """Return the exact mean time-averaged MSD of ``steps`` steps at whole ``lags``, or None."""
@@ -174,11 +177,12 @@ def _stationary(
     self_similarity: float | None = None,
     *,
     gaussian: bool = True,
+    alike: bool = True,
     **settings: Any,
 ) -> Process:
     """Return a process with stationary increments: time and ensemble averages have one law."""
     exact = partial(msd, **settings)
-    return Process(name, partial(simulate, **settings), power, power, self_similarity, exact, exact, gaussian)
+    return Process(name, partial(simulate, **settings), power, power, self_similarity, exact, exact, gaussian, alike)
 
 
 def _ageing(name: str, simulate: Callable[..., FloatArray], msd: Callable[..., FloatArray] | None, power: float) -> Process:
@@ -200,7 +204,7 @@ _ALL = [
     _ageing("attm", annealed_transient_time, None, 0.7),
     _stationary("ornstein-uhlenbeck", ornstein_uhlenbeck, ornstein_uhlenbeck_msd, None, relaxation=20.0),
     *(
-        _stationary(name, _bowl, _bowl_msd, None, spectrum=spectrum)
+        _stationary(name, _bowl, _bowl_msd, None, alike=False, spectrum=spectrum)
         for name, spectrum in {
             "bowl": bowl_curvatures,
             "bowl-power-law": power_law_curvatures,
@@ -211,7 +215,15 @@ _ALL = [
         _stationary(f"trapped-{time:g}", trapped_brownian, trapped_brownian_msd, None, relaxation=float(time))
         for time in (20, 60, 200)
     ),
-    _stationary("fbm-anisotropic", anisotropic_fractional_brownian, anisotropic_fractional_brownian_msd, 1.2, 0.6, hurst=0.6),
+    _stationary(
+        "fbm-anisotropic",
+        anisotropic_fractional_brownian,
+        anisotropic_fractional_brownian_msd,
+        1.2,
+        0.6,
+        alike=False,
+        hurst=0.6,
+    ),
     _stationary("student", student_walk, student_walk_msd, 1.0, gaussian=False, freedom=3.0),
     Process(
         "slowing", partial(slowing_brownian, time=500.0), None, 1.0, ensemble_msd=partial(slowing_brownian_msd, time=500.0)

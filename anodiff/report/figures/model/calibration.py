@@ -29,6 +29,7 @@ DRAWN = (
     "exponent_third",
     "crossover_lag",
     "second_crossover_lag",
+    "ageing_ratio",
     "path_dimension",
     "excursion_exponent",
     "loss_roughness of a linear loss",
@@ -74,7 +75,9 @@ def calibration(table: pd.DataFrame) -> Figure:
             row[0].set_ylim(len(DRAWN) - 0.5, -0.5)
         paths, steps = int(table["paths"].max()), int(table["steps"].max())
         middle = axes[0, len(processes) // 2], axes[1, len(processes) // 2]
-        middle[0].set_xlabel("mean − truth; bar: standard deviation of a single path (values beyond ±0.5 at the edge)")
+        middle[0].set_xlabel(
+            "mean − truth, of lags relative to the truth; bar: standard deviation of a single path (beyond ±0.5 at the edge)"
+        )
         middle[1].set_xlabel("fraction of 95 % intervals that contain the truth; bar: its own 95 % interval; shaded: 90–98 %")
         handles = [
             axes[0, 0].plot([], [], "o", color=colour, markersize=4, label=f"{size:,} dimension{'s' * (size > 1)}")[0]
@@ -127,7 +130,9 @@ def _draw_bias(panel: Axes, rows: pd.DataFrame, shift: float, colour: str) -> No
     for height, estimator in enumerate(DRAWN):
         if estimator not in rows.index:
             continue
-        bias, spread = (float(value) for value in rows.loc[estimator, ["bias", "spread"]].to_numpy(float))
+        bias, spread, truth = (float(value) for value in rows.loc[estimator, ["bias", "spread", "truth"]].to_numpy(float))
+        if estimator.endswith("_lag"):
+            bias, spread = bias / truth, spread / truth
         if np.isfinite(spread):
             ends = np.clip([bias - spread, bias + spread], -FURTHEST, FURTHEST)
             panel.plot(ends, [height + shift] * 2, color=colour, linewidth=1.0, alpha=0.7)
