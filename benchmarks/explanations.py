@@ -12,10 +12,13 @@ import numpy as np
 from scipy.stats import levy_stable
 
 from anodiff.diffusion.bowl_fit import bowl_against_power_law
+from anodiff.diffusion.columns import BALLISTIC
 from anodiff.diffusion.effective_dimension import effective_dimension
+from anodiff.diffusion.exponents import local_exponents
 from anodiff.diffusion.jumps import describe_tails
 from anodiff.diffusion.regimes import fit_regimes
 from anodiff.diffusion.relaxing_mean import measure_relaxing_mean
+from anodiff.diffusion.stationarity import window_ageing
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import logarithmic_lags
 from anodiff.simulation.processes import brownian, fractional_brownian, ornstein_uhlenbeck, quadratic_bowl
@@ -65,6 +68,14 @@ def mixture(log_scale):
     return lambda random: np.exp(log_scale(random)) * random.normal(size=(STEPS, ENTRIES))
 
 
+#: Few dimensions, where chance alone gives β > 2.
+STATIONARY = {
+    **{f"Brownian, dimensions: {d}": lambda seed, d=d: brownian(200, d, seed) for d in (1, 2, 5)},
+    "fractional, H = 0.75, 3 dimensions": lambda seed: fractional_brownian(200, 3, seed, hurst=0.75),
+    "fractional, H = 0.9, 5 dimensions": lambda seed: fractional_brownian(200, 5, seed, hurst=0.9),
+    "drift and noise, 5 dimensions": lambda seed: brownian(200, 5, seed, drift=0.5),
+}
+
 GRADIENTS = {
     "Gaussian, common scale, new at each step": mixture(lambda random: 0.6 * random.normal(size=(STEPS, 1))),
     "Gaussian, common scale, slow": mixture(slow_scale),
@@ -101,6 +112,17 @@ def main():
         values, low, high = np.transpose(found)
         numbers = " ".join(f"{value:6.1f}" for value in (min(values), np.median(values), max(values)))
         print(f"{name:46s}{numbers}   {(high < 0).sum()} and {(low > 0).sum()} of {len(values)}")
+    print("stationary paths of 200 steps: of 100, those with β > 2 at some lag, that age, and that are both")
+    lags = logarithmic_lags(200, 20, 0.9)
+    for name, simulate in STATIONARY.items():
+        steep, ageing = [], []
+        for seed in range(100):
+            path = path_geometry(simulate(seed))
+            every = path.mean_squared_displacement(np.arange(201))
+            steep.append(np.nanmax(local_exponents(every, lags, WIDTH)) > BALLISTIC)
+            _, ratio = window_ageing(path, fit_regimes(lags, every[lags]), lags, effective_dimension(path, lags))
+            ageing.append(ratio.low > 1 or ratio.high < 1)
+        print(f"{name:46s}{sum(steep)}, {sum(ageing)}, {sum(np.logical_and(steep, ageing))}")
     print("entries: α standardised, α normalised, way of the sums to a Gaussian: smallest and largest; without a way")
     nothing = np.full(STEPS + 1, np.nan)
     for name, draw in GRADIENTS.items():
@@ -111,7 +133,7 @@ def main():
             single, scaled = rows["standardised_gradient"], rows["normalised_gradient"]
             found.append((single["stable_alpha"], scaled["stable_alpha"], single.get("way_to_gaussian", np.nan)))
         ends = zip(np.nanmin(found, axis=0), np.nanmax(found, axis=0), strict=True)
-        without = np.isnan(found).any(axis=1).sum()  # α is not below 2, so there is no way to go
+        without = np.isnan(found).any(axis=1).sum()  # α is too near 2 for the width of the sums' interval
         print(f"{name:46s}" + " ".join(f"{low:6.2f} {high:5.2f}" for low, high in ends) + f"   {without} of {len(found)}")
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.diffusion.exponents import local_exponents, local_slopes, slope
-from anodiff.diffusion.regimes import MOST_REGIMES, RegimeFit, Regimes, fit_law
+from anodiff.diffusion.intervals import UNKNOWN, Interval
+from anodiff.diffusion.regimes import MOST_REGIMES, RegimeFit, Regimes, fit_law, search_range
 from anodiff.storage.types import FloatArray
 
 #: The largest local exponent is searched for up to the lag of which this many displacements fit
@@ -132,3 +133,18 @@ class Procedure:
         if (weights > 0).sum() < 2:
             return np.full(curves.shape[1], np.nan)
         return np.polynomial.polynomial.polyfit(np.log(self.lags), curves, 1, w=weights)[1]
+
+
+def within_search(procedure: Procedure, log_crossover: Interval) -> tuple[Interval, tuple[str, float] | None]:
+    """Return the crossover, from its logarithm, within the range that is searched, or why there is none."""
+    if math.isnan(log_crossover.value):
+        return UNKNOWN, None
+    smallest, largest = search_range(procedure.lags[procedure.fitted])
+    value, low, high = (math.exp(end) for end in (log_crossover.value, log_crossover.low, log_crossover.high))
+    if value >= largest * (1 - 1e-9):
+        return UNKNOWN, ("above", largest)
+    if value <= smallest * (1 + 1e-9):
+        return UNKNOWN, ("below", smallest)
+    if low <= smallest and high >= largest:
+        return UNKNOWN, ("undetermined", math.nan)
+    return Interval(value, max(low, smallest), min(high, largest)), None

@@ -138,9 +138,8 @@ def select_regimes(
     most
         The largest number of regimes; see `MOST_REGIMES`.
     """
-    most = most if covariance is not None else MOST_REGIMES - 1
+    most = min(most, MOST_REGIMES if covariance is not None else MOST_REGIMES - 1)
     fits = [fit for number in range(1, most + 1) if (fit := fit_law(lags, log_msd[:, None], number, covariance)) is not None]
-    ends = (float(lags[0]), float(lags[-1]))
     fits = [fit for fit in fits if len(fit.exponents) < 3 or found_inside(fit.crossovers[:, 0], lags)]
     sizes, misfits = 2 * np.array([len(fit.exponents) for fit in fits]), np.array([fit.misfit[0] for fit in fits])
     if covariance is None:
@@ -148,7 +147,7 @@ def select_regimes(
         misfits = count * np.log(misfits + len(lags) * RESOLUTION**2)
     else:
         count = float(len(lags))
-    return fits[int(np.argmin(misfits + sizes * math.log(count)))].law(0, ends)
+    return fits[int(np.argmin(misfits + sizes * math.log(count)))].law(0, (float(lags[0]), float(lags[-1])))
 
 
 def fit_law(lags: FloatArray, log_msd: FloatArray, regimes: int, covariance: FloatArray | None = None) -> RegimeFit | None:

@@ -24,14 +24,13 @@ from anodiff.diffusion.effective_dimension import effective_dimension
 from anodiff.diffusion.energies import step_energies
 from anodiff.diffusion.exponents import slope
 from anodiff.diffusion.intervals import LOWER, UNKNOWN, UPPER, Interval, invert, median_unbiased
-from anodiff.diffusion.procedure import NAMES, SHORTEST, Procedure
+from anodiff.diffusion.procedure import NAMES, SHORTEST, Procedure, within_search
 from anodiff.diffusion.regimes import (
     MIN_LAGS,
     MOST_REGIMES,
     Regimes,
     fit_regimes,
     found_inside,
-    search_range,
     select_regimes,
 )
 from anodiff.diffusion.sampling import (
@@ -207,14 +206,7 @@ def measure_exponents(
         ends = invert(raw, true, of_power_laws[:, None])
         low[at], high[at] = np.minimum(low[at], ends[0]), np.maximum(high[at], ends[1])
     if procedure.regimes > 1:
-        exponents, crossovers = slice(0, procedure.regimes), slice(MOST_REGIMES, MOST_REGIMES + procedure.regimes - 1)
-        move = min(float(drawn[SHIFTS.index(0.0), crossovers].std(axis=-1).max()), MAX_MOVE)
-        truths, drawn, _ = simulation.measured([fit.law.shifted(move * factor) for factor in MOVES])
-        low[crossovers], high[crossovers] = invert(values[crossovers], truths[:, crossovers], drawn[:, crossovers])
-        errors_moved = drawn[np.abs(MOVES) <= PLAUSIBLE, exponents] - truths[np.abs(MOVES) <= PLAUSIBLE, exponents, None]
-        below, above = np.quantile(errors_moved, (UPPER, LOWER), axis=-1)
-        low[exponents] = np.minimum(low[exponents], values[exponents] - below.max(axis=0))
-        high[exponents] = np.maximum(high[exponents], values[exponents] - above.min(axis=0))
+        _allow_for_moves(simulation, values, low, high, drawn[SHIFTS.index(0.0)])
     first, second, third, log_crossover, log_second, long_interval, overall, largest = (
         Interval(float(values[at]), float(low[at]), float(high[at])) for at in range(len(NAMES))
     )
@@ -244,6 +236,23 @@ def measure_exponents(
         procedure,
         energies.single,
     )
+
+
+def _allow_for_moves(simulation: Simulation, values: FloatArray, low: FloatArray, high: FloatArray, drawn: FloatArray) -> None:
+    """Set the ends of the crossovers' intervals, and widen those of the regimes' exponents, by laws moved along ln τ.
+
+    ``values``, ``low`` and ``high`` are (quantities,); ``drawn``, (quantities, draws), is about the law itself.
+    """
+    regimes = simulation.procedure.regimes
+    exponents, crossovers = slice(0, regimes), slice(MOST_REGIMES, MOST_REGIMES + regimes - 1)
+    move = min(float(drawn[crossovers].std(axis=-1).max()), MAX_MOVE)
+    truths, moved, _ = simulation.measured([simulation.fit.law.shifted(move * factor) for factor in MOVES])
+    low[crossovers], high[crossovers] = invert(values[crossovers], truths[:, crossovers], moved[:, crossovers])
+    plausible = np.abs(MOVES) <= PLAUSIBLE
+    errors = moved[plausible, exponents] - truths[plausible, exponents, None]
+    below, above = np.quantile(errors, (UPPER, LOWER), axis=-1)
+    low[exponents] = np.minimum(low[exponents], values[exponents] - below.max(axis=0))
+    high[exponents] = np.maximum(high[exponents], values[exponents] - above.min(axis=0))
 
 
 def _without_intervals(
@@ -280,18 +289,3 @@ def _without_intervals(
 
 def _largest_at(beta: FloatArray, searched: NDArray[np.bool_]) -> int:
     return int(np.where(searched & np.isfinite(beta), beta, -np.inf).argmax())
-
-
-def within_search(procedure: Procedure, log_crossover: Interval) -> tuple[Interval, tuple[str, float] | None]:
-    """Return the crossover, from its logarithm, within the range that is searched, or why there is none."""
-    if math.isnan(log_crossover.value):
-        return UNKNOWN, None
-    smallest, largest = search_range(procedure.lags[procedure.fitted])
-    value, low, high = (math.exp(end) for end in (log_crossover.value, log_crossover.low, log_crossover.high))
-    if value >= largest * (1 - 1e-9):
-        return UNKNOWN, ("above", largest)
-    if value <= smallest * (1 + 1e-9):
-        return UNKNOWN, ("below", smallest)
-    if low <= smallest and high >= largest:
-        return UNKNOWN, ("undetermined", math.nan)
-    return Interval(value, max(low, smallest), min(high, largest)), None

@@ -165,14 +165,15 @@ def of_one_kind(windows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of exponents.csv with the most frequent kind of regimes: their number, and where the exponent rises.
 
     A knee at which the exponent rises and one at which it falls are different, and their mean would
-    be none. Of kinds that are equally frequent, the one whose exponent falls first counts.
+    be none. Of kinds that are equally frequent, the one with the fewest regimes counts, and of these
+    the one whose exponent falls.
     """
     known = windows.dropna(subset=["exponent_first"])
     if not len(known):
         return known
     changes = known[["exponent_first", "exponent_second", "exponent_third"]].diff(axis=1).iloc[:, 1:]
     kinds = [tuple(row) for row in np.column_stack([known["regimes"], np.sign(changes.fillna(0))]).tolist()]
-    chosen = max(sorted(set(kinds)), key=kinds.count)  # of several, the first of those that are sorted: it falls
+    chosen = max(sorted(set(kinds)), key=kinds.count)  # of several, the first: −1 is a fall
     return known[[kind == chosen for kind in kinds]]
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from anodiff.diffusion.effective_dimension import effective_dimension
 from anodiff.diffusion.regimes import Regimes
 from anodiff.diffusion.sampling import draw_log_msd, relative_covariance, relative_covariances
 from anodiff.geometry import path_geometry
@@ -46,29 +45,6 @@ def test_the_covariance_is_positive_semi_definite_even_of_a_law_with_a_kink():
     kinked = Regimes((0.3, 1.9), (20.0,), 1, T, 1.0)
     values = np.linalg.eigvalsh(relative_covariance(LAGS, kinked, T))
     assert values.min() > -1e-12 * values.max()
-
-
-@pytest.mark.parametrize("dimensions", [1, 10, 300])
-@pytest.mark.parametrize("hurst", [0.3, 0.5, 0.7])
-def test_the_effective_dimension_of_isotropic_motion_is_its_dimension(dimensions, hurst):
-    found = [
-        effective_dimension(path_geometry(fractional_brownian(T, dimensions, seed, hurst=hurst)), LAGS[:8])
-        for seed in range(20)
-    ]
-    # Errors may be overestimated but not underestimated: the dimension is somewhat low, never high.
-    assert 0.7 * dimensions <= np.median(found) <= 1.1 * dimensions
-
-
-def test_a_drift_does_not_lower_the_effective_dimension():
-    found = [effective_dimension(path_geometry(brownian(T, 300, seed, drift=5.0)), LAGS[:8]) for seed in range(10)]
-    assert (np.median(found, axis=0) > 200).all()
-
-
-def test_the_effective_dimension_counts_directions_by_their_variance():
-    widths = np.array([3.0, 1.0, 1.0, 0.1, 0.01])
-    expected = (widths**2).sum() ** 2 / (widths**4).sum()
-    found = [effective_dimension(path_geometry(brownian(T, 5, seed) * widths), LAGS[:6]) for seed in range(40)]
-    assert np.median(found) == pytest.approx(expected, rel=0.2)
 
 
 @pytest.mark.parametrize("dimension", [1.0, 2.6, 50.0])

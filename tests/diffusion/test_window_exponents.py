@@ -7,9 +7,9 @@ import pytest
 
 from anodiff.diffusion.exponents import local_exponents
 from anodiff.diffusion.intervals import Interval
-from anodiff.diffusion.procedure import NAMES, Procedure
+from anodiff.diffusion.procedure import NAMES, Procedure, within_search
 from anodiff.diffusion.regimes import search_range
-from anodiff.diffusion.window_exponents import measure_exponents, within_search
+from anodiff.diffusion.window_exponents import measure_exponents
 from anodiff.geometry import path_geometry
 from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
 from anodiff.simulation.processes import PROCESSES, brownian, fractional_brownian
