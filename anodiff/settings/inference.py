@@ -19,7 +19,7 @@ class InferenceSettings(Settings):
     """Numbers of dimensions, each with a network of its own."""
     network: Literal["pyramid", "wadnet"] = "pyramid"
     """pyramid, for tracks of any length; wadnet, the published network, at three times its cost."""
-    tracks: Annotated[int, Field(ge=64, le=10_000_000_000)] = 1_200_000
+    tracks: Annotated[int, Field(ge=64, le=10_000_000_000)] = 800_000
     """Tracks that a network learns from. None is used twice."""
     batch_size: Annotated[int, Field(ge=2, le=100_000)] = 128
     """Tracks of a batch, all of one length."""
