@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "trajectory": ["TrajectoryRecorder", "Window", "open_trajectory"],
         "geometry": ["PathGeometry", "path_geometry", "fourier_msd", "open_geometry"],
+        "inference.characters": ["characterise"],
         "simulation.processes": ["PROCESSES"],
         "diffusion.analysis": ["open_diffusion"],
         "settings.run": ["RunSettings"],

@@ -1,7 +1,7 @@
-"""What does a trained network say of given tracks? Exponent, interval and kind of each.
+"""What does a trained network say of given tracks? Exponent, interval and kind of each, as a table.
 
 The pitfall: an answer supposes that the track is one of the five kinds, observed with localisation
-noise below a displacement. Anything else gets an answer too.
+noise below a displacement. Anything else gets an answer too, but a small familiarity.
 """
 
 from __future__ import annotations
@@ -11,15 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from anodiff.errors import ConfigError
-from anodiff.inference.answers import most_views, predictor
 from anodiff.inference.cells import KINDS
-from anodiff.inference.posterior import Posterior
 from anodiff.inference.tracks import FEWEST_POINTS, MOST_POINTS
-from anodiff.inference.weights import read_network
 from anodiff.storage.columns import COUNT, TEXT, Column
 from anodiff.storage.numbers import real_numbers
 from anodiff.storage.types import FloatArray
@@ -27,75 +23,119 @@ from anodiff.storage.types import FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Points of the tracks that are answered together.
-TOGETHER = 65_536
+    from anodiff.inference.reader import Answers
+
+#: Familiarity below which a track is said to be none of the five kinds, and how it is said.
+UNFAMILIAR, UNFAMILIAR_FLAG = 0.01, "unlike the five kinds"
+
+#: What a network says of one track.
+ANSWER = {
+    "exponent": Column("median of α"),
+    "exponent_low": Column("lower end of the 90 % interval of α"),
+    "exponent_high": Column("upper end of the 90 % interval of α"),
+    "kind": Column("most likely kind of motion", TEXT),
+    **{kind: Column(f"probability of {kind}") for kind in KINDS},
+    "familiarity": Column(
+        "share of simulated tracks of the five kinds, about as long, that are further from what the network has learned "
+        "from; small for a walk that is none of the five"
+    ),
+}
 
 #: Columns of the table.
 CHARACTERS = {
     "track": Column("number of the track, from 0", COUNT),
     "points": Column("its points", COUNT),
-    "exponent": Column("median of α"),
-    "exponent_low": Column("lower end of the central 90 % interval of α"),
-    "exponent_high": Column("upper end of the central 90 % interval of α"),
-    "kind": Column("most likely kind of motion", TEXT),
-    **{kind: Column(f"probability of {kind}") for kind in KINDS},
-    "note": Column("why there is no answer, or what it leaves out", TEXT),
+    **ANSWER,
+    "flags": Column("why there is no answer, what it leaves out, or that the track is none of the five kinds", TEXT),
 }
 
 
-def characterise(tracks: Sequence[ArrayLike], weights: str | Path, *, views: int | None = None) -> pd.DataFrame:
+def characterise(tracks: ArrayLike | Sequence[ArrayLike], *, weights: str | Path | None = None) -> pd.DataFrame:
     """Return exponent and kind of tracks, a row for each, with the columns `CHARACTERS`.
 
-    A track without an answer has NaN, and the reason in ``note``: it has fewer than 10 points, or
-    stays where it is. Of a track of more than 1000 points, the first 1000 are read, and ``note``
+    A track without an answer has NaN, and the reason in ``flags``: it has fewer than 10 points, or
+    stays where it is. Of a track of more than 1000 points, the first 1000 are read, and ``flags``
     says so. Tracks of equal length are read together.
 
     Parameters
     ----------
     tracks
-        Each (points, dimensions), or (points,) in one dimension, of any unit, at equal times.
+        One track, (points,) or (points, dimensions) with 1 to 3 dimensions; tracks of one length,
+        (N, points, dimensions); or a sequence of tracks of any lengths. Of any unit, at equal times.
     weights
-        File of a network for as many dimensions, see `anodiff.inference.weights`.
-    views
-        Equivalent views of each track that are averaged; default: up to 4.
+        File of a network for as many dimensions, see `anodiff.inference.weights`; default: the
+        network that anodiff ships.
 
     Raises
     ------
     ConfigError
-        If a track has other dimensions than the network, or values that are not finite.
+        If a track has other dimensions than the network or the first track, or values that are not
+        finite.
     StoreMissingError, StoreDamagedError, StoreFormatError
         If the weights cannot be read.
+
+    Examples
+    --------
+    >>> walk = np.random.default_rng(0).normal(size=(500, 2)).cumsum(axis=0)
+    >>> bool(0.8 < characterise(walk)["exponent"][0] < 1.2)
+    True
     """
     import pandas as pd
 
-    network, card = read_network(weights)
-    dimensions = card["dimensions"]
-    checked = [_checked(track, number, dimensions) for number, track in enumerate(tracks)]
-    notes = [_note(track) for track in checked]
-    predict = predictor(network, torch.device("cpu"), views=views or most_views(dimensions))
+    checked = _checked(tracks)
     rows: list[dict[str, Any]] = [
-        {"track": number, "points": len(track), "note": note}
-        for number, (track, note) in enumerate(zip(checked, notes, strict=True))
+        {"track": number, "points": len(track), "flags": _reason(track)} for number, track in enumerate(checked)
     ]
-    for together in _of_equal_length(checked):
-        positions = np.stack([checked[number][:MOST_POINTS].T for number in together])
-        posterior = Posterior.from_logits(predict(_single_precision(positions)))
-        for row, number in enumerate(together):
-            rows[number] |= _answer(posterior, row)
+    if checked:
+        from anodiff.inference.reader import TrackReader
+
+        reader = TrackReader.load(checked[0].shape[1], weights)
+        for together in _of_equal_length(checked):
+            answers = reader.read(np.stack([checked[number][:MOST_POINTS].T for number in together]))
+            for number, answer in zip(together, answer_rows(answers), strict=True):
+                flags = [rows[number]["flags"], UNFAMILIAR_FLAG if answer["familiarity"] < UNFAMILIAR else ""]
+                rows[number] |= answer | {"flags": "; ".join(filter(None, flags))}
     return pd.DataFrame(rows, columns=list(CHARACTERS))
 
 
-def _checked(track: ArrayLike, number: int, dimensions: int) -> FloatArray:
-    """Return a track as (points, dimensions)."""
-    name = f"track {number}"
-    array = real_numbers(track, name)
-    array = array[:, None] if array.ndim == 1 else array
-    if array.ndim != 2 or array.shape[1] != dimensions:
-        raise ConfigError(f"{name}: got shape {array.shape}, expected (points, {dimensions}), as the network has learned")
-    return array
+def answer_rows(answers: Answers) -> list[dict[str, Any]]:
+    """Return the values of the columns `ANSWER` for each track."""
+    columns = {
+        "exponent": answers.exponent,
+        "exponent_low": answers.low,
+        "exponent_high": answers.high,
+        "kind": answers.kind,
+        **dict(zip(KINDS, answers.kinds.T, strict=True)),
+        "familiarity": answers.familiarity,
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _note(track: FloatArray) -> str:
+def _checked(tracks: ArrayLike | Sequence[ArrayLike]) -> list[FloatArray]:
+    """Return each track as (points, dimensions)."""
+    many: Sequence[Any]
+    if isinstance(tracks, (list, tuple)):
+        many = tracks if not tracks or np.ndim(tracks[0]) else [tracks]
+    else:
+        array = real_numbers(tracks, "tracks")
+        if array.ndim not in (1, 2, 3):
+            raise ConfigError(f"tracks: got shape {array.shape}, expected (points, dimensions) or (tracks, points, dimensions)")
+        many = array if array.ndim == 3 else [array]
+    checked = []
+    for number, track in enumerate(many):
+        name = f"track {number}"
+        array = real_numbers(track, name)
+        array = array[:, None] if array.ndim == 1 else array
+        if array.ndim != 2 or array.shape[1] not in (1, 2, 3):
+            raise ConfigError(f"{name}: got shape {array.shape}, expected (points, dimensions) with 1 to 3 dimensions")
+        if checked and array.shape[1] != checked[0].shape[1]:
+            raise ConfigError(f"{name}: {array.shape[1]} dimensions, but track 0 has {checked[0].shape[1]}; read them apart")
+        checked.append(array)
+    return checked
+
+
+def _reason(track: FloatArray) -> str:
+    """Return why a track has no answer, or what the answer leaves out."""
     if len(track) < FEWEST_POINTS:
         return f"fewer than {FEWEST_POINTS} points"
     if not _moves(track):
@@ -113,28 +153,4 @@ def _of_equal_length(tracks: Sequence[FloatArray]) -> list[list[int]]:
     for number, track in enumerate(tracks):
         if len(track) >= FEWEST_POINTS and _moves(track):
             groups.setdefault(min(len(track), MOST_POINTS), []).append(number)
-    split = []
-    for points, numbers in groups.items():
-        most = max(1, TOGETHER // points)
-        split += [numbers[first : first + most] for first in range(0, len(numbers), most)]
-    return split
-
-
-def _single_precision(positions: FloatArray) -> NDArray[np.float32]:
-    """Return tracks about their first points, in units of their largest distance from it.
-
-    So single precision loses nothing, wherever the tracks are.
-    """
-    moved = positions - positions[..., :1]
-    return (moved / abs(moved).max(axis=(1, 2), keepdims=True)).astype(np.float32)
-
-
-def _answer(posterior: Posterior, row: int) -> dict[str, Any]:
-    one = Posterior(posterior.cells[row : row + 1])
-    return {
-        "exponent": one.median[0],
-        "exponent_low": one.quantile(0.05)[0],
-        "exponent_high": one.quantile(0.95)[0],
-        "kind": KINDS[one.kind[0]],
-        **dict(zip(KINDS, one.kinds[0], strict=True)),
-    }
+    return list(groups.values())

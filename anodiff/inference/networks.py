@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.inference.cells import CELL_KIND
 from anodiff.inference.pyramid import Pyramid
 from anodiff.inference.wadnet import WADNet
 
+TrackNetwork = Pyramid | WADNet
+
 NAMES = ("pyramid", "wadnet")
 
 
-def build_network(name: str, dimensions: int, settings: Mapping[str, Any]) -> nn.Module:
+def build_network(name: str, dimensions: int, settings: Mapping[str, Any]) -> TrackNetwork:
     """Return an untrained network from positions (N, dimensions, points) to logits (N, 140).
 
     Parameters

@@ -46,6 +46,15 @@ class Pyramid(nn.Module):
 
     def forward(self, positions: Tensor) -> Tensor:
         """Return the logits of the cells, (N, 140)."""
+        return self.logits(self.features(positions))
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return the logits of the cells, (N, 140), from what `features` returned."""
+        answer: Tensor = self.head[2](features)
+        return answer
+
+    def features(self, positions: Tensor) -> Tensor:
+        """Return what the answer is made of, (N, hidden)."""
         seen, numbers = describe(positions)
         signal = relu(self.stem(seen))  # (N, width, points)
         pooled = []
@@ -54,8 +63,8 @@ class Pyramid(nn.Module):
                 signal = relu(self.halvings[level - 1](signal))
             signal = blocks(signal)
             pooled += [signal.mean(dim=2), signal.amax(dim=2)]
-        answer: Tensor = self.head(torch.cat([*pooled, numbers], dim=1))
-        return answer
+        found: Tensor = self.head[:2](torch.cat([*pooled, numbers], dim=1))
+        return found
 
 
 class _Block(nn.Module):

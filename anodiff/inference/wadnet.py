@@ -45,14 +45,23 @@ class WADNet(nn.Module):
 
     def forward(self, positions: Tensor) -> Tensor:
         """Return α, (N, 1), or the logits of the kinds, (N, 5)."""
+        return self.logits(self.features(positions))
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return the outputs, (N, outputs), from what `features` returned."""
+        answer: Tensor = self.last(self.dropout(features))
+        return answer
+
+    def features(self, positions: Tensor) -> Tensor:
+        """Return the last step of the LSTM, (N, 64)."""
         signal = self.first(standardised(positions))  # (N, 32, points)
         total = signal
         for each, gate in zip(self.filters, self.gates, strict=True):
             signal = self.mixed(torch.tanh(each(signal)) * torch.sigmoid(gate(signal)))
             total = total + signal
         steps, _ = self.lstm(self.dropout(self.norm(total)).transpose(1, 2))  # (N, points, 64)
-        answer: Tensor = self.last(self.dropout(steps[:, -1]))
-        return answer
+        last: Tensor = steps[:, -1]
+        return last
 
 
 def standardised(positions: Tensor) -> Tensor:

@@ -16,8 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from anodiff.errors import StoreDamagedError, StoreFormatError, StoreMissingError
-from anodiff.inference.networks import NAMES, build_network
+from anodiff.errors import ConfigError, StoreDamagedError, StoreFormatError, StoreMissingError
+from anodiff.inference.calibration import Calibration
+from anodiff.inference.networks import NAMES, TrackNetwork, build_network
 from anodiff.storage.stores import writing_all
 
 #: Version of the card and of the names of the weights.
@@ -41,8 +42,21 @@ def write_network(network: nn.Module, card: dict[str, Any], output: str | Path, 
         text.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def read_network(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a trained network, in single precision on the CPU, ready to use, and its card.
+def shipped_weights(dimensions: int) -> Path:
+    """Return the file of the network that anodiff ships for tracks of 1, 2 or 3 dimensions.
+
+    Raises
+    ------
+    ConfigError
+        If it ships none for so many dimensions.
+    """
+    if dimensions not in (1, 2, 3):
+        raise ConfigError(f"tracks of {dimensions} dimensions; anodiff ships networks for 1, 2 and 3")
+    return Path(__file__).with_name("shipped") / f"{dimensions}d.safetensors"
+
+
+def read_network(path: str | Path) -> tuple[TrackNetwork, Calibration, dict[str, Any]]:
+    """Return a trained network, in single precision on the CPU, ready to use, its calibration, and its card.
 
     Raises
     ------
@@ -73,7 +87,7 @@ def read_network(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
         network.load_state_dict({name: _converted(value, torch.float32) for name, value in load(content).items()})
     except (SafetensorError, RuntimeError) as error:
         raise StoreDamagedError(path, reason=str(error)) from None
-    return network.eval().requires_grad_(False), card
+    return network.eval().requires_grad_(False), Calibration(), card
 
 
 def _converted(value: Tensor, dtype: torch.dtype) -> Tensor:

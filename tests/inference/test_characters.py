@@ -37,10 +37,10 @@ def numbers(table):
 
 def test_each_track_has_the_answer_of_the_network(weights):
     tracks = [walk(30, 0), walk(12, 1), walk(30, 2)]
-    table = characterise(tracks, weights, views=1)
+    table = characterise(tracks, weights=weights)
     assert list(table.columns) == list(CHARACTERS)
     assert table["points"].tolist() == [30, 12, 30]
-    network, _ = read_network(weights)
+    network, _, _ = read_network(weights)
     for row, track in enumerate(tracks):
         alone = predictor(network, torch.device("cpu"))(track.T[None].astype(np.float32))
         posterior = Posterior.from_logits(alone)
@@ -51,26 +51,28 @@ def test_each_track_has_the_answer_of_the_network(weights):
 
 
 def test_units_and_place_do_not_matter(weights):
-    near, far = (characterise([track], weights) for track in (walk(50), 1e-9 * walk(50) + 3.0))
+    near, far = (characterise([track], weights=weights) for track in (walk(50), 1e-9 * walk(50) + 3.0))
     np.testing.assert_allclose(numbers(near), numbers(far), atol=1e-2)
 
 
 def test_short_and_constant_tracks_have_a_reason(weights):
-    table = characterise([walk(9), np.ones((20, 2)), walk(1200)], weights)
-    assert table["note"].tolist() == ["fewer than 10 points", "does not move", "only the first 1000 points"]
+    table = characterise([walk(9), np.ones((20, 2)), walk(1200)], weights=weights)
+    assert table["flags"].tolist() == ["fewer than 10 points", "does not move", "only the first 1000 points"]
     assert np.isnan(numbers(table)[:2]).all()
-    np.testing.assert_array_equal(numbers(table)[2:], numbers(characterise([walk(1200)[:1000]], weights)))
+    np.testing.assert_array_equal(numbers(table)[2:], numbers(characterise([walk(1200)[:1000]], weights=weights)))
 
 
 def test_no_tracks_give_an_empty_table(weights):
-    table = characterise([], weights)
+    table = characterise([], weights=weights)
     assert (len(table), list(table.columns)) == (0, list(CHARACTERS))
 
 
 def test_tracks_of_other_dimensions_or_with_gaps_are_refused(weights):
-    with pytest.raises(ConfigError, match=r"track 1: got shape \(20, 1\), expected \(points, 2\)"):
-        characterise([walk(20), np.arange(20.0)], weights)
+    with pytest.raises(ConfigError, match=r"track 1: 1 dimensions, but track 0 has 2"):
+        characterise([walk(20), np.arange(20.0)], weights=weights)
+    with pytest.raises(ConfigError, match="a network for tracks of 2 dimensions; these have 1"):
+        characterise(np.arange(20.0), weights=weights)
     gap = walk(20)
     gap[3, 0] = np.nan
     with pytest.raises(ConfigError, match="track 0: 1 of 40 values are NaN"):
-        characterise([gap], weights)
+        characterise([gap], weights=weights)

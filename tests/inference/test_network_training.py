@@ -66,7 +66,7 @@ def test_the_published_network_learns_and_resumes_too(tmp_path):
     assert [resumed.take_step(), resumed.take_step()] == losses[1:]
     card = {"network": "wadnet", "dimensions": 1, "settings": {}}
     write_network(whole.network, card, tmp_path / "1d.safetensors")
-    read, _ = read_network(tmp_path / "1d.safetensors")
+    read, _, _ = read_network(tmp_path / "1d.safetensors")
     positions = torch.from_numpy(training_tracks(settings, 1, 5).positions)
     with torch.inference_mode():
         torch.testing.assert_close(read(positions), whole.network.eval()(positions), rtol=0.02, atol=0.02)
@@ -125,7 +125,7 @@ def test_a_loss_that_is_not_finite_stops_in_one_line():
 def test_weights_are_read_back_in_half_precision(tmp_path):
     network = Pyramid(2, width=4, levels=2, hidden=8)
     write_network(network, CARD, tmp_path / "2d.safetensors")
-    read, card = read_network(tmp_path / "2d.safetensors")
+    read, _, card = read_network(tmp_path / "2d.safetensors")
     for name, value in network.state_dict().items():
         torch.testing.assert_close(read.state_dict()[name], value.half().float(), rtol=0, atol=0)
     assert card["dimensions"] == 2
@@ -198,7 +198,7 @@ def test_views_are_different_tracks_of_the_same_kind(dimensions):
 
 
 def test_the_trained_network_answers_with_a_distribution(trained):
-    network, card = read_network(trained[0] / "1d.safetensors")
+    network, _, card = read_network(trained[0] / "1d.safetensors")
     tracks = training_tracks(TINY, 1, 0)
     posterior = Posterior.from_logits(predictor(network, torch.device("cpu"), views=2)(tracks.positions))
     assert posterior.cells.shape == (16, len(CELL_EXPONENT))
