@@ -1,0 +1,137 @@
+"""What does a trained network say of tracks of one length? One answer for each, with its uncertainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anodiff.errors import ConfigError
+from anodiff.inference.calibration import Calibration
+from anodiff.inference.cells import KINDS
+from anodiff.inference.networks import TrackNetwork
+from anodiff.inference.posterior import Posterior
+from anodiff.inference.tracks import FEWEST_POINTS, MOST_POINTS
+from anodiff.inference.weights import read_network, shipped_weights
+from anodiff.storage.types import FloatArray
+
+#: Points of the tracks that pass through the network together.
+TOGETHER = 65_536
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a network says of N tracks.
+
+    Attributes
+    ----------
+    posterior
+        Probability of each kind with each exponent, as the network gives it.
+    low, high
+        Ends of the calibrated 90 % interval of α, (N,).
+    kinds
+        Calibrated probability of each kind, in the order of `cells.KINDS`, (N, 5).
+    familiarity
+        Share of simulated tracks of the five kinds, of about this length, that are further from what
+        the network has learned from than this one, (N,). It is small for a walk that is none of the
+        five.
+    """
+
+    posterior: Posterior
+    low: FloatArray
+    high: FloatArray
+    kinds: FloatArray
+    familiarity: FloatArray
+
+    @property
+    def exponent(self) -> FloatArray:
+        """Median of α of each track, (N,)."""
+        return self.posterior.median
+
+    @property
+    def kind(self) -> list[str]:
+        """The most likely kind of each track."""
+        return [KINDS[number] for number in self.kinds.argmax(axis=1)]
+
+
+@dataclass(frozen=True)
+class TrackReader:
+    """A trained network and its calibration, for tracks of one number of dimensions."""
+
+    network: TrackNetwork
+    calibration: Calibration
+    dimensions: int
+
+    @classmethod
+    def load(cls, dimensions: int | None = None, weights: str | Path | None = None) -> TrackReader:
+        """Return the reader of a file of weights, default: of the network that anodiff ships.
+
+        Raises
+        ------
+        ConfigError
+            If neither is given, or the file is for other dimensions.
+        StoreMissingError, StoreDamagedError, StoreFormatError
+            If the weights cannot be read.
+        """
+        if weights is None:
+            if dimensions is None:
+                raise ConfigError("neither weights nor a number of dimensions is given; give one of them")
+            weights = shipped_weights(dimensions)
+        network, calibration, card = read_network(weights)
+        if dimensions not in (None, card["dimensions"]):
+            raise ConfigError(f"{weights}: a network for tracks of {card['dimensions']} dimensions; these have {dimensions}")
+        return cls(network, calibration, card["dimensions"])
+
+    def read(self, positions: FloatArray) -> Answers:
+        """Return the answers to tracks of one length.
+
+        Parameters
+        ----------
+        positions
+            (N, dimensions, points), finite, of any unit and origin, at equal times; 10 to 1000
+            points, and every track moves.
+
+        Raises
+        ------
+        ConfigError
+            If the shape is another one.
+        """
+        if positions.ndim != 3 or positions.shape[1] != self.dimensions:
+            raise ConfigError(f"tracks of shape {positions.shape}; expected (tracks, {self.dimensions}, points)")
+        points = positions.shape[2]
+        if not FEWEST_POINTS <= points <= MOST_POINTS:
+            raise ConfigError(f"tracks of {points} points; a network reads {FEWEST_POINTS} to {MOST_POINTS}")
+        parts = [self._passed(part) for part in _parts(_single_precision(positions))]
+        posterior = Posterior.from_logits(np.concatenate([logits for logits, _ in parts]))
+        low, high = self.calibration.interval(posterior, points)
+        return Answers(
+            posterior,
+            low,
+            high,
+            self.calibration.kinds(posterior, points),
+            self.calibration.familiarity(np.concatenate([features for _, features in parts]), points),
+        )
+
+    def _passed(self, positions: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits (N, 140) and features (N, features) of tracks."""
+        with torch.inference_mode():
+            features = self.network.features(torch.from_numpy(positions))
+            return self.network.logits(features).numpy(), features.numpy()
+
+
+def _parts(positions: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Return tracks in groups that pass through the network together."""
+    most = max(1, TOGETHER // positions.shape[2])
+    return [positions[first : first + most] for first in range(0, len(positions), most)]
+
+
+def _single_precision(positions: FloatArray) -> NDArray[np.float32]:
+    """Return tracks about their first points, in units of their largest distance from it.
+
+    So single precision loses nothing, wherever the tracks are.
+    """
+    moved = positions - positions[..., :1]
+    return (moved / abs(moved).max(axis=(1, 2), keepdims=True)).astype(np.float32)
