@@ -11,7 +11,7 @@ from anodiff.inference.networks import TrackNetwork
 Single = NDArray[np.float32]
 
 #: Points of the tracks that pass through a network together.
-TOGETHER = 65_536
+TOGETHER = 16_384
 
 
 def answer(network: TrackNetwork, positions: Single) -> tuple[Single, Single]:
