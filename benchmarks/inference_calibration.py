@@ -97,13 +97,15 @@ def main():
             np.mean(abs(each) <= 0.03) for each in (shares - 0.9, rng.standard_normal((99, 150)) * np.sqrt(0.09 / sizes))
         )
         print(
-            f"\ncells of about {sizes.mean():.0f} tracks: {100 * within:.0f} % within 87–93 % ({100 * chance:.0f} % if all were exact); "
-            f"lowest {100 * shares.min():.0f} %, standard deviation beyond chance {100 * beyond:.1f} %"
+            f"\ncells of about {sizes.mean():.0f} tracks: {100 * within:.0f} % within 87–93 % "
+            f"({100 * chance:.0f} % if all were exact); lowest {100 * shares.min():.0f} %, "
+            f"standard deviation beyond chance {100 * beyond:.1f} %"
         )
         errors = [expected_calibration_error(sure[level == n], right[level == n]) for n in range(3)]
         print(
-            f"kinds right {100 * right.mean():.1f} %; expected calibration error {expected_calibration_error(sure, right):.4f}, "
-            "by noise " + ", ".join(f"{each:.4f}" for each in errors)
+            f"kinds right {100 * right.mean():.1f} %; "
+            f"expected calibration error {expected_calibration_error(sure, right):.4f}, by noise "
+            + ", ".join(f"{each:.4f}" for each in errors)
         )
         print(
             "called unlike the five: "
