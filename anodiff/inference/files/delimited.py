@@ -1,0 +1,102 @@
+"""How is a table in a text file read? Separated by commas, tabs or semicolons, perhaps compressed.
+
+TrackMate's export has three more lines below the names of the columns: labels, short labels, and
+units.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anodiff.errors import StoreFormatError
+from anodiff.inference.files.table import TRACKMATE, Table
+
+SEPARATORS = (",", "\t", ";")
+
+#: Lines that are looked at to see how a file is written, and bytes of each.
+HEAD_LINES, HEAD_BYTES = 6, 1 << 20
+
+#: A number with a decimal comma.
+DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
+
+
+def read_delimited(path: Path) -> Table:
+    """Return a table of a text file, whose first line has the names of its columns.
+
+    Separator and decimal comma are told from the first lines.
+
+    Raises
+    ------
+    StoreFormatError
+        If the file is no text.
+    """
+    with _opened(path) as file:
+        head = list(islice(iter(lambda: file.readline(HEAD_BYTES), ""), HEAD_LINES))
+    if not head or "\0" in head[0] or "\ufffd" in head[0]:
+        raise StoreFormatError(f"{path}: no text; expected a table whose first line has the names of its columns")
+    separator = max(SEPARATORS, key=lambda each: len(_cells(head[0], each)))
+    if len(_cells(head[0], separator)) == 1 and len(head[0].split()) > 1:
+        separator = r"\s+"
+    names, *rows = (_cells(line, separator) for line in head)
+    labels, unit = _labels(names, rows)
+    comma = separator != "," and any(DECIMAL_COMMA.fullmatch(cell) for row in rows[labels:] for cell in row)
+
+    def load(wanted: list[str]) -> Mapping[str, NDArray[Any]]:
+        import pandas as pd
+
+        places = [names.index(name) for name in wanted]
+        try:
+            table = pd.read_csv(
+                path,
+                sep=separator,
+                header=None,
+                skiprows=1 + labels,
+                usecols=sorted(places),
+                decimal="," if comma else ".",
+                compression="gzip" if _is_compressed(path) else None,
+                encoding="utf-8-sig",
+                encoding_errors="replace",
+                skipinitialspace=True,
+                low_memory=False,
+            )
+        except pd.errors.EmptyDataError:  # nothing behind the names
+            return {name: np.empty(0) for name in wanted}
+        return {name: table[place].to_numpy() for name, place in zip(wanted, places, strict=True)}
+
+    return Table(names, load, unit)
+
+
+def _opened(path: Path) -> IO[str]:
+    options: dict[str, Any] = {"encoding": "utf-8-sig", "errors": "replace"}
+    return gzip.open(path, "rt", **options) if _is_compressed(path) else path.open(**options)
+
+
+def _is_compressed(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    if separator not in SEPARATORS:
+        return line.split()
+    return [cell.strip() for cell in next(csv.reader([line.rstrip("\r\n")], delimiter=separator, skipinitialspace=True), [])]
+
+
+def _labels(names: list[str], rows: list[list[str]]) -> tuple[int, str]:
+    """Return how many lines of labels TrackMate's table has below its names, and the unit that the last gives."""
+    if TRACKMATE["x"] not in names:
+        return 0, ""
+    place, count, unit = names.index(TRACKMATE["x"]), 0, ""
+    for row in rows[:3]:
+        if len(row) <= place or not re.search(r"[^\W\d]", row[place]) or row[place].lower() in ("nan", "inf", "-inf"):
+            break
+        count, unit = count + 1, row[place]
+    return count, unit.strip("()[] ") if unit.startswith(("(", "[")) else ""
