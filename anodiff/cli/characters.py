@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +64,7 @@ def write_characters(
     path, output = Path(path), Path(output)
     files = _files(output, formats)
     for file in files:
-        if file.exists() and path.exists() and file.samefile(path):
+        if os.path.realpath(file) == os.path.realpath(path):
             raise ConfigError(f"{file}: the tracks are read from it; name another output")
         refuse_existing(file, overwrite=overwrite)
     found = read_track_file(path, columns=columns, coordinates=coordinates, key=key)
@@ -122,6 +123,8 @@ def summary(name: str, found: TrackFile, table: pd.DataFrame) -> list[str]:
     if known.any():
         unlike = (answered["familiarity"][known] < UNFAMILIAR).mean()
         lines.append(f"unlike the five kinds: {unlike:.1%}; of tracks of the five kinds, {UNFAMILIAR:.0%} would be")
+    else:
+        lines.append("whether tracks are unlike the five kinds is not known: the network has no measure of it")
     return lines
 
 
@@ -169,7 +172,7 @@ def _draw(found: TrackFile, table: pd.DataFrame, unit: str, drawn: Mapping[Path,
 
 def _captions(files: Mapping[Path, str]) -> str:
     """Return title and caption of each figure, as Markdown."""
-    pictures = {kind: file.name for file, kind in reversed(files.items())}
+    pictures = {kind: file.name for file, kind in reversed(list(files.items()))}
     return "\n".join(
         f"## {described.title}\n\n![{described.title}]({pictures[kind]})\n\n{described.caption}\n"
         for kind, described in TRACK_FIGURES.items()

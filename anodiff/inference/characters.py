@@ -136,14 +136,15 @@ def answer_rows(answers: Answers) -> list[dict[str, Any]]:
 def _checked(tracks: ArrayLike | Sequence[ArrayLike]) -> list[FloatArray]:
     """Return each track as (points, dimensions)."""
     many: Sequence[Any]
-    if isinstance(tracks, (list, tuple)):
-        many = tracks if not tracks or np.ndim(tracks[0]) else [tracks]
+    given: Any = tracks
+    if isinstance(given, (list, tuple)):
+        many = given if not given or np.ndim(given[0]) else [given]
     else:
-        array = real_numbers(tracks, "tracks")
+        array = real_numbers(given, "tracks")
         if array.ndim not in (1, 2, 3):
             raise ConfigError(f"tracks: got shape {array.shape}, expected (points, dimensions) or (tracks, points, dimensions)")
-        many = array if array.ndim == 3 else [array]
-    checked = []
+        many = list(array) if array.ndim == 3 else [array]
+    checked: list[FloatArray] = []
     for number, track in enumerate(many):
         name = f"track {number}"
         array = real_numbers(track, name)

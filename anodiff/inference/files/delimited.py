@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import re
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.errors import StoreFormatError
+from anodiff.errors import ConfigError, StoreFormatError
 from anodiff.inference.files.table import TRACKMATE, Table
 
 SEPARATORS = (",", "\t", ";")
@@ -32,7 +32,8 @@ DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 def read_delimited(path: Path) -> Table:
     """Return a table of a text file, whose first line has the names of its columns.
 
-    Separator and decimal comma are told from the first lines.
+    Separator and decimal comma are told from the first lines. Two columns may have one name if they
+    are equal: trackpy's tables have ``frame`` as index and as column.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def read_delimited(path: Path) -> Table:
         If the file is no text.
     """
     with _opened(path) as file:
-        head = list(islice(iter(lambda: file.readline(HEAD_BYTES), ""), HEAD_LINES))
+        head = list(itertools.islice(iter(lambda: file.readline(HEAD_BYTES), ""), HEAD_LINES))
     if not head or "\0" in head[0] or "\ufffd" in head[0]:
         raise StoreFormatError(f"{path}: no text; expected a table whose first line has the names of its columns")
     separator = max(SEPARATORS, key=lambda each: len(_cells(head[0], each)))
@@ -53,14 +54,14 @@ def read_delimited(path: Path) -> Table:
     def load(wanted: list[str]) -> Mapping[str, NDArray[Any]]:
         import pandas as pd
 
-        places = [names.index(name) for name in wanted]
+        places = {name: [place for place, each in enumerate(names) if each == name] for name in wanted}
         try:
             table = pd.read_csv(
                 path,
                 sep=separator,
                 header=None,
                 skiprows=1 + labels,
-                usecols=sorted(places),
+                usecols=sorted(itertools.chain(*places.values())),
                 decimal="," if comma else ".",
                 compression="gzip" if _is_compressed(path) else None,
                 encoding="utf-8-sig",
@@ -70,9 +71,12 @@ def read_delimited(path: Path) -> Table:
             )
         except pd.errors.EmptyDataError:  # nothing behind the names
             return {name: np.empty(0) for name in wanted}
-        return {name: table[place].to_numpy() for name, place in zip(wanted, places, strict=True)}
+        for name, (first, *others) in places.items():
+            if not all(table[first].equals(table[other]) for other in others):
+                raise ConfigError(f"{path}: columns of the same name {name!r} differ; rename one of them")
+        return {name: table[first].to_numpy() for name, (first, *_) in places.items()}
 
-    return Table(names, load, unit)
+    return Table(list(dict.fromkeys(names)), load, unit)
 
 
 def _opened(path: Path) -> IO[str]:

@@ -91,7 +91,7 @@ def read_numpy(path: Path) -> Content:
     if path.suffix.lower() == ".npy":
         content.add("", np.load(path, allow_pickle=False))
         return content
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # np.load leaves a broken one open
         for name in archive.files:
             content.add(name, archive[name])
     return content

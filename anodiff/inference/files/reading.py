@@ -102,7 +102,11 @@ def _check_options(columns: Mapping[str, str], coordinates: Sequence[str]) -> No
 
 def _kind(path: Path) -> str:
     """Return the format of a file, by its ending, once it is there."""
-    if not path.exists():
+    try:
+        found = path.exists()
+    except OSError as error:
+        raise StoreMissingError(f"{path}: {error.strerror}") from None
+    if not found:
         raise StoreMissingError(f"{path}: no such file")
     if path.is_dir():
         if any((path / name).is_file() for name in ZARR_METADATA):

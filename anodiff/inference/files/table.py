@@ -46,7 +46,9 @@ class Table:
 
 def is_track_table(names: Sequence[str], renamed: Mapping[str, str]) -> bool:
     """Return whether columns of these names are a table of tracks, and not tracks themselves."""
-    return any({layout["particle"], layout["frame"]} <= {*names} for layout in (TRACKPY | renamed, TRACKMATE | renamed))
+    return any(
+        {layout["particle"], layout["frame"]} <= {*names} for layout in ({**TRACKPY, **renamed}, {**TRACKMATE, **renamed})
+    )
 
 
 def tracks_of_table(table: Table, name: str, renamed: Mapping[str, str], coordinates: Sequence[str]) -> TrackFile:
@@ -111,8 +113,8 @@ def tracks_of_table(table: Table, name: str, renamed: Mapping[str, str], coordin
 
 def _columns(names: Sequence[str], name: str, renamed: Mapping[str, str], coordinates: Sequence[str]) -> dict[str, str]:
     """Return the names of the columns of track, frame and coordinates."""
-    usual = TRACKMATE if {"TRACK_ID", "POSITION_X"} & {*names} else TRACKPY
-    called = usual | renamed
+    usual: Mapping[str, str] = TRACKMATE if {"TRACK_ID", "POSITION_X"} & {*names} else TRACKPY
+    called = {**usual, **renamed}
     axes = coordinates or [
         axis for axis in AXES if axis == "x" or axis in renamed or called[axis] in names or _like(axis, names)
     ]
@@ -169,7 +171,7 @@ def _numbers(values: NDArray[Any], name: str, row: NDArray[np.int64], track: NDA
     else:
         if values.dtype.kind == "S":
             values = np.char.decode(values, "utf-8", "replace")
-        found = np.asarray(pd.to_numeric(pd.Series(values, dtype=object), errors="coerce"), np.float64)
+        found = np.array(pd.to_numeric(pd.Series(values, dtype=object), errors="coerce"), np.float64)
         found[[isinstance(each, (bool, np.bool_)) for each in values]] = np.nan
     wrong = np.flatnonzero(~np.isfinite(found))
     if len(wrong):

@@ -10,8 +10,8 @@ TRACK_FIGURES = {
         "Exponents of the tracks",
         "Left: how many tracks have which anomalous exponent α (median of what the network says), coloured "
         "by the most likely kind of motion; hatched: unlike the five kinds, whose α means little. Right: α "
-        "of each track against its number of points, with its 90 % interval (at most 300 tracks, evenly "
-        "spaced in the order of their lengths). Short tracks have wide intervals, so part of the spread on "
+        "of each track with its 90 % interval, in the order of their lengths, and within a length of α; "
+        "of more than 300 tracks, 300 evenly spaced in this order. Short tracks have wide intervals, so part of the spread on "
         "the left is the network's uncertainty. Dashed: α = 1, normal diffusion. Parts of a track between "
         "gaps in its frames count as tracks of their own.",
         "tracks.characters.exponents",

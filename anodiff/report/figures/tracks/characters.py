@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -78,17 +80,18 @@ def kinds(found: TrackCharacters) -> Figure:
 
 
 def _draw_intervals(panel: Axes, found: TrackCharacters) -> None:
-    """Draw α with its interval against the length, each track in the colour of its kind."""
+    """Draw α with its interval, each track in the colour of its kind, in the order of their lengths."""
     table = found.answered.sort_values(["points", "exponent"], kind="stable")
     if len(table) > MOST_INTERVALS:
         table = table.iloc[np.linspace(0, len(table) - 1, MOST_INTERVALS).round().astype(int)]
+    table = table.assign(place=np.arange(len(table)))
     for kind, own in table.groupby("kind", sort=False):
         ends = np.abs(own[["exponent_low", "exponent_high"]].to_numpy().T - own["exponent"].to_numpy())
-        look = {"color": COLOURS[str(kind)], "markersize": 2.5, "elinewidth": 0.5, "alpha": 0.8}
-        panel.errorbar(own["points"], own["exponent"], yerr=ends, fmt="o", **look)
+        look: dict[str, Any] = {"color": COLOURS[str(kind)], "markersize": 2.5, "elinewidth": 0.5, "alpha": 0.8}
+        panel.errorbar(own["place"], own["exponent"], yerr=ends, fmt="o", **look)
     panel.axhline(1, **GUIDE)
     panel.set_ylim(0, 2.05)
-    if table["points"].max() > 3 * table["points"].min():
-        panel.set_xscale("log")
-    panel.set_xlabel("points of the track")
+    ticks = np.unique(np.linspace(0, len(table) - 1, 6).round().astype(int))
+    panel.set_xticks(ticks, [f"{points:,}" for points in table["points"].iloc[ticks]])
+    panel.set_xlabel("points of the track (tracks in the order of their lengths)")
     panel.set_ylabel("α with its 90 % interval")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -44,10 +46,10 @@ def chosen_examples(found: TrackCharacters, kind: str) -> list[int]:
 
 
 def _draw(panel: Axes, found: TrackCharacters, row: int) -> None:
-    about, positions = found.table.loc[row], found.positions[row][:MOST_POINTS]
-    colour = COLOURS[about["kind"]]
+    about = {name: found.table.at[row, name] for name in map(str, found.table)}
+    positions = found.positions[row][:MOST_POINTS]
     if positions.shape[1] == 1:
-        across, along = np.arange(len(positions)), positions[:, 0]
+        across, along = np.arange(len(positions), dtype=np.float64), positions[:, 0]
         panel.set_xlabel("steps since the first point")
         panel.set_ylabel(found.label(found.coordinates[0]))
     else:
@@ -55,14 +57,14 @@ def _draw(panel: Axes, found: TrackCharacters, row: int) -> None:
         panel.set_aspect("equal", adjustable="datalim")
         panel.set_xlabel(found.label(found.coordinates[0]))
         panel.set_ylabel(found.label(found.coordinates[1]))
-    panel.plot(across, along, color=colour, linewidth=0.8)
+    panel.plot(across, along, color=COLOURS[about["kind"]], linewidth=0.8)
     panel.plot(across[:1], along[:1], "o", color="black", markersize=4, markerfacecolor="white")
     panel.plot(across[-1:], along[-1:], "s", color="black", markersize=4, markerfacecolor="white")
     panel.set_title(_title(about), fontsize=7.5)
     panel.locator_params(nbins=4)
 
 
-def _title(about: pd.Series) -> str:
+def _title(about: Mapping[str, Any]) -> str:
     name = f"track {about['track']}" + (f", part {about['part']}" if about["part"] > 1 else "")
     interval = f"α = {about['exponent']:.2f} ({about['exponent_low']:.2f}–{about['exponent_high']:.2f})"
     return f"{name if len(name) < 32 else name[:30] + '…'}\n{interval}\n{about['kind']} {about[about['kind']]:.2f}"
