@@ -46,7 +46,7 @@ def chosen_examples(found: TrackCharacters, kind: str) -> list[int]:
 
 
 def _draw(panel: Axes, found: TrackCharacters, row: int) -> None:
-    about = {name: found.table.at[row, name] for name in map(str, found.table)}
+    about: dict[str, Any] = {name: found.table.at[row, name] for name in map(str, found.table)}
     positions = found.positions[row][:MOST_POINTS]
     if positions.shape[1] == 1:
         across, along = np.arange(len(positions), dtype=np.float64), positions[:, 0]
