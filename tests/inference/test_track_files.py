@@ -93,6 +93,9 @@ FORMATS = {
     "spaces.txt": lambda path, table: table.to_csv(path, sep=" ", index=False),
     "semicolons.CSV": lambda path, table: table.to_csv(path, sep=";", decimal=",", index=False),
     "byte-order.csv": lambda path, table: table.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n"),
+    "utf-16.txt": lambda path, table: table.to_csv(path, sep="\t", index=False, encoding="utf-16"),
+    "blank-lines.csv": lambda path, table: path.write_text("\n\n" + table.to_csv(index=False) + "\n"),
+    "latin.csv": lambda path, table: table.assign(größe=1).to_csv(path, index=False, encoding="latin-1"),
     "floats.csv": lambda path, table: table.astype(float).to_csv(path, index=False),
     "trackmate.csv": lambda path, table: path.write_text(as_trackmate(tracks())),
     "table.parquet": lambda path, table: table.to_parquet(path),
@@ -188,9 +191,12 @@ def test_chunks_that_were_never_written_are_said(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda t: t.rename(columns={"particle": "partikel"}), "no column 'particle'; did you mean 'partikel'"),
-        (lambda t: t.rename(columns={"x": "X"}), "no column 'x'; did you mean 'X'? Name it with --columns x=X"),
-        (lambda t: t.rename(columns={"y": "Y"}), "no column 'y'; did you mean 'Y'"),
+        (
+            lambda t: t.rename(columns={"particle": "partikel"}),
+            "no column 'particle', name it with --columns particle=NAME; did you mean 'partikel'",
+        ),
+        (lambda t: t.rename(columns={"x": "X"}), "no column 'x', name it with --columns x=X; did you mean 'X'?"),
+        (lambda t: t.rename(columns={"y": "Y"}), "no column 'y', name it with --columns y=Y; did you mean 'Y'?"),
         (lambda t: t.drop(columns="frame"), "no column 'frame'"),
         (lambda t: t.assign(frame=t["frame"] + 0.5), "row 1, particle 0: frame 0.5 is no whole number"),
         (lambda t: t.assign(frame=1e300), "is no whole number"),
@@ -255,7 +261,7 @@ def test_a_cut_or_foreign_file_is_one_line(name, tmp_path):
     content = small(tmp_path, name).read_bytes()
     for wrong in (content[: len(content) // 2], content[:20], b"%PDF-1.7 \0\xff\xfe" * 40, content[:-1][::-1]):
         (tmp_path / name).write_bytes(wrong)
-        with pytest.raises(StoreFormatError, match=r"cannot be read as|no text"):
+        with pytest.raises(StoreFormatError, match=r"cannot be read as|no text|no .np"):
             read_track_file(tmp_path / name)
 
 
@@ -325,7 +331,7 @@ def test_a_file_that_is_not_there_or_not_one_of_tracks_is_refused(tmp_path):
     [
         ({"columns": {"partikel": "id"}}, "--columns partikel: did you mean 'particle'"),
         ({"columns": {"x": "y", "y": "y"}}, "column 'y' is named twice"),
-        ({"columns": {"x": "mas"}}, "no column 'mas'; did you mean 'mass'"),
+        ({"columns": {"x": "mas"}}, "no column 'mas', name it with --columns x=NAME; did you mean 'mass'"),
         ({"coordinates": ["w"]}, "--coordinates w: known: x, y, z"),
         ({"coordinates": ["x", "x"]}, "named twice"),
         ({"coordinates": ["x", "z"]}, "no column 'z'"),
@@ -335,6 +341,14 @@ def test_a_file_that_is_not_there_or_not_one_of_tracks_is_refused(tmp_path):
 def test_wrong_options_are_refused(options, said, tmp_path):
     with pytest.raises(ConfigError, match=re.escape(said)):
         read_track_file(small(tmp_path, "commas.csv"), **options)
+
+
+@pytest.mark.parametrize("row", ["0,1,2,5,3,5", "0,1,2,5,3"])
+def test_rows_with_more_values_than_columns_are_refused(row, tmp_path):
+    for rows in ([row, row.replace("1", "2", 1)], ["0,0,1,1", row]):
+        (tmp_path / "decimal.csv").write_text("particle,frame,x,y\n" + "\n".join(rows))
+        with pytest.raises(AnodiffError, match=r"are numbers written with a comma|Expected 4 fields in line 3"):
+            read_track_file(tmp_path / "decimal.csv")
 
 
 def test_columns_of_one_name_must_be_equal(tmp_path):

@@ -6,6 +6,7 @@ units.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import itertools
@@ -40,9 +41,18 @@ def read_delimited(path: Path) -> Table:
     StoreFormatError
         If the file is no text.
     """
-    with _opened(path) as file:
-        head = list(itertools.islice(iter(lambda: file.readline(HEAD_BYTES), ""), HEAD_LINES))
-    if not head or "\0" in head[0] or "\ufffd" in head[0]:
+    encoding = _encoding(path)
+    with _opened(path, "rt", encoding=encoding, errors="replace") as file:
+        lines = iter(lambda: file.readline(HEAD_BYTES), "")
+        blank = 0
+        for first in lines:
+            if first.strip():
+                break
+            blank += 1
+        else:
+            raise StoreFormatError(f"{path}: the file is blank")
+        head = [first, *itertools.islice(lines, HEAD_LINES)]
+    if any(letter < " " and not letter.isspace() for letter in first):
         raise StoreFormatError(f"{path}: no text; expected a table whose first line has the names of its columns")
     separator = max(SEPARATORS, key=lambda each: len(_cells(head[0], each)))
     if len(_cells(head[0], separator)) == 1 and len(head[0].split()) > 1:
@@ -55,22 +65,28 @@ def read_delimited(path: Path) -> Table:
         import pandas as pd
 
         places = {name: [place for place, each in enumerate(names) if each == name] for name in wanted}
-        try:
+        try:  # all columns, since pandas does not count those of a line if it is to read some
             table = pd.read_csv(
                 path,
                 sep=separator,
                 header=None,
-                skiprows=1 + labels,
-                usecols=sorted(itertools.chain(*places.values())),
+                skiprows=blank + 1 + labels,
                 decimal="," if comma else ".",
                 compression="gzip" if _is_compressed(path) else None,
-                encoding="utf-8-sig",
+                encoding=encoding,
                 encoding_errors="replace",
                 skipinitialspace=True,
                 low_memory=False,
             )
         except pd.errors.EmptyDataError:  # nothing behind the names
             return {name: np.empty(0) for name in wanted}
+        spare = table.columns[len(names) :]
+        if table[spare].notna().any(axis=None):
+            raise ConfigError(
+                f"{path}: {len(names)} columns have a name, but rows have {len(table.columns)} values; are numbers written "
+                "with a comma? Then separate them by semicolons"
+            )
+        table = table.reindex(columns=range(len(names)))
         for name, (first, *others) in places.items():
             if not all(table[first].equals(table[other]) for other in others):
                 raise ConfigError(f"{path}: columns of the same name {name!r} differ; rename one of them")
@@ -79,9 +95,14 @@ def read_delimited(path: Path) -> Table:
     return Table(list(dict.fromkeys(names)), load, unit)
 
 
-def _opened(path: Path) -> IO[str]:
-    options: dict[str, Any] = {"encoding": "utf-8-sig", "errors": "replace"}
-    return gzip.open(path, "rt", **options) if _is_compressed(path) else path.open(**options)
+def _opened(path: Path, mode: str, **options: Any) -> IO[Any]:
+    return gzip.open(path, mode, **options) if _is_compressed(path) else path.open(mode, **options)
+
+
+def _encoding(path: Path) -> str:
+    """Return how letters are written: UTF-8, or UTF-16 as in a "Unicode text" of a spreadsheet."""
+    with _opened(path, "rb") as file:
+        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
 def _is_compressed(path: Path) -> bool:

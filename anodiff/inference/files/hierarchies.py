@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from anodiff.errors import ConfigError, did_you_mean
+from anodiff.errors import ConfigError, StoreFormatError, did_you_mean
 from anodiff.inference.files.hdf_tables import pandas_table, stacked_tables, structured_table
 from anodiff.inference.files.table import Table, is_track_table
 
@@ -72,7 +72,7 @@ def chosen(
     if content.tables and not content.arrays and all(FRAME_TABLE.fullmatch(each) for each in content.tables):
         in_order = sorted(content.tables, key=lambda each: int(each.removeprefix("Frame_")))
         return stacked_tables([content.tables[each] for each in in_order])
-    columns = _as_columns(content.arrays, renamed)
+    columns = _as_columns(content.arrays, name, renamed)
     if columns and not content.tables:
         return columns
     everything = [*content.tables, *content.arrays]
@@ -88,7 +88,11 @@ def chosen(
 def read_numpy(path: Path) -> Content:
     """Return the arrays of a .npy or .npz file; nothing in it is run."""
     content = Content()
-    if path.suffix.lower() == ".npy":
+    single = path.suffix.lower() == ".npy"
+    with path.open("rb") as start:
+        if not start.read(6).startswith(b"\x93NUMPY" if single else b"PK"):
+            raise StoreFormatError(f"{path}: no {path.suffix.lower()} file of NumPy's")
+    if single:
         content.add("", np.load(path, allow_pickle=False))
         return content
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # np.load leaves a broken one open
@@ -157,21 +161,21 @@ def _named(content: Content, name: str, key: str, renamed: Mapping[str, str]) ->
     if not below:
         known = [*content.tables, *content.arrays]
         raise ConfigError(f"{name}: --key {key}: no such array, table or group; {did_you_mean(key, known[:MOST_NAMED])}")
-    return _as_columns(below, renamed) or below
+    return _as_columns(below, name, renamed) or below
 
 
-def _as_columns(arrays: Mapping[str, Any], renamed: Mapping[str, str]) -> Table | None:
+def _as_columns(arrays: Mapping[str, Any], name: str, renamed: Mapping[str, str]) -> Table | None:
     """Return arrays that are the columns of one table as such; None for others."""
     series = {each: array for each, array in arrays.items() if len(array.shape) == 1}
     if not is_track_table(list(series), renamed):
         return None
 
     def load(wanted: list[str]) -> dict[str, Any]:
-        columns = {name: np.asarray(series[name][()]) for name in wanted}
-        lengths = {name: len(column) for name, column in columns.items()}
+        columns = {each: np.asarray(series[each][()]) for each in wanted}
+        lengths = {each: len(column) for each, column in columns.items()}
         if len(set(lengths.values())) > 1:
-            listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise ConfigError(f"columns have different lengths: {listed}")
+            listed = ", ".join(f"{each} {length}" for each, length in lengths.items())
+            raise ConfigError(f"{name}: columns have different lengths: {listed}")
         return columns
 
     return Table(list(series), load)

@@ -122,8 +122,8 @@ def _columns(names: Sequence[str], name: str, renamed: Mapping[str, str], coordi
     for key, column in found.items():
         if column not in names:
             like = _like(column, names)
-            hint = f"did you mean {like!r}?" if like else did_you_mean(column, [str(each) for each in names])
-            raise ConfigError(f"{name}: no column {column!r}; {hint} Name it with --columns {key}={like or 'NAME'}")
+            hint = f"did you mean {like!r}?" if like else did_you_mean(column, map(str, names))
+            raise ConfigError(f"{name}: no column {column!r}, name it with --columns {key}={like or 'NAME'}; {hint}")
         if list(names).count(column) > 1:
             raise ConfigError(f"{name}: two columns are called {column!r}; rename one of them")
     return found
