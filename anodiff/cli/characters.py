@@ -17,7 +17,7 @@ from anodiff.report.figures.catalogue import FORMATS
 from anodiff.report.figures.drawing import save
 from anodiff.report.figures.tracks.catalogue import TRACK_FIGURES
 from anodiff.storage.columns import write_parquet
-from anodiff.storage.stores import refuse_existing, writing_all
+from anodiff.storage.stores import refuse_existing, storage_errors, writing_all
 from anodiff.storage.types import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def write_characters(
         Called with each line of the summary.
     """
     path, output = Path(path), Path(output)
-    files = _files(output, formats)
+    with storage_errors(output):
+        files = _files(output, formats)
     for file in files:
         if os.path.realpath(file) == os.path.realpath(path):
             raise ConfigError(f"{file}: the tracks are read from it; name another output")

@@ -124,7 +124,7 @@ def test_one_dimension_is_drawn_against_time(folder, tmp_path):
 def test_an_output_is_replaced_only_on_demand_and_never_the_tracks(folder, written, tmp_path):
     (written / "mine.txt").touch()
     assert "already exists" in refused(folder, folder / "tracks.csv", "-o", written)
-    run(folder, folder / "tracks.csv", "-o", written, "--overwrite")
+    run(folder, folder / "tracks.csv", "-o", written, "--overwrite", "--formats", "")
     assert (written / "mine.txt").exists()
     (written / "mine.txt").unlink()
     tracks = shutil.copy(folder / "tracks.csv", tmp_path)
@@ -134,6 +134,7 @@ def test_an_output_is_replaced_only_on_demand_and_never_the_tracks(folder, writt
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("-o", "a" * 300), "File name too long"),
         (("-o", "a.xlsx"), "name a table, which ends in .csv or .parquet, or a folder"),
         (("--formats", "bmp"), "--formats bmp: a figure's format is one of svg, pdf, png"),
         (("--columns", "particle"), "--columns particle: write pairs such as particle=id,frame=t"),

@@ -41,7 +41,9 @@ def characterise(
     weights: Annotated[
         Path | None, typer.Option(help="Weights of a network, .safetensors, its card beside; default: those of anodiff.")
     ] = None,
-    formats: Annotated[str, typer.Option(help="Formats of the figures: svg, pdf, png, or several, such as svg,pdf.")] = "svg",
+    formats: Annotated[
+        str, typer.Option(help='Formats of the figures: svg, pdf, png, or several, such as svg,pdf; "" for none.')
+    ] = "svg",
     overwrite: Overwrite = False,
 ) -> None:
     """Tell exponent and kind of motion of each track in a file.

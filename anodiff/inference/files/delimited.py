@@ -13,7 +13,7 @@ import itertools
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +96,8 @@ def read_delimited(path: Path) -> Table:
 
 
 def _opened(path: Path, mode: str, **options: Any) -> IO[Any]:
-    return gzip.open(path, mode, **options) if _is_compressed(path) else path.open(mode, **options)
+    file: Any = gzip.open(path, mode, **options) if _is_compressed(path) else path.open(mode, **options)
+    return cast("IO[Any]", file)
 
 
 def _encoding(path: Path) -> str:
