@@ -76,7 +76,7 @@ def test_the_tutorial_does_what_it_says(folder):
     assert (folder / "first" / "exponents.csv").exists()
 
 
-@pytest.mark.parametrize("page", ["own-model.md", "own-data.md", "reading.md"])
+@pytest.mark.parametrize("page", ["own-model.md", "own-data.md", "reading.md", "tracks.md"])
 def test_a_guide_does_what_it_says(page, folder):
     with contextlib.chdir(folder):
         follow(page, {})

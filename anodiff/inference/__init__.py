@@ -2,5 +2,5 @@
 
 Public: `cells` (which exponents each kind has), `motions` and `tracks` (tracks to learn from),
 `networks` (which read them), `training`, `posterior` (what an answer says), `characters` (what a
-network says of given tracks).
+network says of given tracks), `files` and `file_characters` (the same of tracks in a file).
 """

@@ -18,15 +18,18 @@ from anodiff.inference.cells import KINDS
 from anodiff.inference.tracks import FEWEST_POINTS, MOST_POINTS
 from anodiff.storage.columns import COUNT, TEXT, Column
 from anodiff.storage.numbers import real_numbers
-from anodiff.storage.types import FloatArray
+from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from anodiff.inference.reader import Answers
+    from anodiff.inference.reader import Answers, TrackReader
 
 #: Familiarity below which a track is said to be none of the five kinds, and how it is said.
 UNFAMILIAR, UNFAMILIAR_FLAG = 0.01, "unlike the five kinds"
+
+#: Tracks that are read before progress is shown again.
+MOST_TOGETHER = 1000
 
 #: What a network says of one track.
 ANSWER = {
@@ -83,18 +86,37 @@ def characterise(tracks: ArrayLike | Sequence[ArrayLike], *, weights: str | Path
     import pandas as pd
 
     checked = _checked(tracks)
-    rows: list[dict[str, Any]] = [
-        {"track": number, "points": len(track), "flags": _reason(track)} for number, track in enumerate(checked)
-    ]
-    if checked:
-        from anodiff.inference.reader import TrackReader
+    if not checked:
+        return pd.DataFrame(columns=list(CHARACTERS))
+    from anodiff.inference.reader import TrackReader
 
-        reader = TrackReader.load(checked[0].shape[1], weights)
-        for together in _of_equal_length(checked):
-            answers = reader.read(np.stack([checked[number][:MOST_POINTS].T for number in together]))
-            for number, answer, flag in zip(together, answer_rows(answers), answer_flags(answers), strict=True):
-                rows[number] |= answer | {"flags": "; ".join(filter(None, [rows[number]["flags"], flag]))}
-    return pd.DataFrame(rows, columns=list(CHARACTERS))
+    rows = track_rows(checked, TrackReader.load(checked[0].shape[1], weights))
+    return pd.DataFrame([{"track": number, **row} for number, row in enumerate(rows)], columns=list(CHARACTERS))
+
+
+def track_rows(
+    tracks: Sequence[FloatArray], reader: TrackReader, *, report: ProgressCallback = no_progress
+) -> list[dict[str, Any]]:
+    """Return the values of the columns `CHARACTERS` but ``track`` for each track; of one without an
+    answer only ``points`` and ``flags``.
+
+    Parameters
+    ----------
+    tracks
+        Each (points, dimensions), finite, of as many dimensions as the reader's.
+    report
+        Called with the tracks done, their number, and the points of those that are read.
+    """
+    rows: list[dict[str, Any]] = [{"points": len(track), "flags": _reason(track)} for track in tracks]
+    groups = _of_equal_length(tracks)
+    done, total = 0, sum(map(len, groups))
+    for together in groups:
+        answers = reader.read(np.stack([tracks[number][:MOST_POINTS].T for number in together]))
+        for number, answer, flag in zip(together, answer_rows(answers), answer_flags(answers), strict=True):
+            rows[number] |= answer | {"flags": "; ".join(filter(None, [rows[number]["flags"], flag]))}
+        done += len(together)
+        report(done, total, f"{min(len(tracks[together[0]]), MOST_POINTS)} points")
+    return rows
 
 
 def answer_rows(answers: Answers) -> list[dict[str, Any]]:
@@ -154,9 +176,11 @@ def _moves(track: FloatArray) -> bool:
 
 
 def _of_equal_length(tracks: Sequence[FloatArray]) -> list[list[int]]:
-    """Return the numbers of tracks that can be answered, in groups of one length."""
+    """Return the numbers of tracks that can be answered, in groups of one length, none too large."""
     groups: dict[int, list[int]] = {}
     for number, track in enumerate(tracks):
         if len(track) >= FEWEST_POINTS and _moves(track):
             groups.setdefault(min(len(track), MOST_POINTS), []).append(number)
-    return list(groups.values())
+    return [
+        numbers[first : first + MOST_TOGETHER] for numbers in groups.values() for first in range(0, len(numbers), MOST_TOGETHER)
+    ]

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from anodiff.diffusion.jumps import QUANTITIES
+from anodiff.inference.file_characters import FILE_CHARACTERS
 from anodiff.landscape.roughness_store import ROUGHNESS_COLUMNS
 from anodiff.storage.columns import Column, markdown_table, write_parquet
 from anodiff.sweep.comparison import COMPARISON_COLUMNS
@@ -22,13 +23,14 @@ DOCUMENTED = {f"reference('{kind}')": reference(kind) for kind in TABLES} | {
     "markdown_table(RUN_COLUMNS)": markdown_table(RUN_COLUMNS),
     "markdown_table(ROUGHNESS_COLUMNS)": markdown_table(ROUGHNESS_COLUMNS),
     "markdown_table(COMPARISON_COLUMNS)": markdown_table(COMPARISON_COLUMNS),
+    "markdown_table(FILE_CHARACTERS)": markdown_table(FILE_CHARACTERS),
 }
 
 
 @pytest.mark.parametrize("call", DOCUMENTED)
 def test_the_documentation_has_each_table_of_columns_whole(call):
     imports = "from anodiff.sweep.tables import *; from anodiff.sweep.comparison import *"
-    imports += "; from anodiff.landscape.roughness_store import *"
+    imports += "; from anodiff.landscape.roughness_store import *; from anodiff.inference.file_characters import *"
     table = "\n".join(DOCUMENTED[call])
     assert f"\n{table}\n\n" in f"{FORMAT}\n", (
         f"docs/format.md lacks the table that this prints: python -c \"{imports}; print(*{call}, sep='\\n')\""

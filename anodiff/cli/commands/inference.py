@@ -1,4 +1,4 @@
-"""What one track says, by a trained network: `inference`, which trains one."""
+"""What one track says, by a trained network: `characterise` somebody's tracks, and `inference`, which trains one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,69 @@ from typing import Annotated
 
 import typer
 
-from anodiff.cli.commands.options import Device, Overwrite
+from anodiff.cli.commands.options import Device, Overwrite, listed
 from anodiff.cli.progress import progress
 
 commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command()
+def characterise(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The tracks: CSV (.csv, .tsv, .txt, also .gz) or Parquet with columns particle, frame, x, y, z or as "
+            "TrackMate exports them; NumPy (.npy, .npz), HDF5 (.h5, .hdf5) or Zarr."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A folder, which gets the table characters.csv and figures; or the table alone, .csv or .parquet. Default: "
+            "the folder NAME-characters, here.",
+        ),
+    ] = None,
+    columns: Annotated[str, typer.Option(help='Columns with other names than these, such as "particle=id,frame=t,x=X".')] = "",
+    coordinates: Annotated[str, typer.Option(help="Coordinates to use, such as x,y; default: all that the file has.")] = "",
+    key: Annotated[
+        str | None,
+        typer.Option(help="Array, table or group of an .npz, HDF5 or Zarr file that holds several; / means all its arrays."),
+    ] = None,
+    unit: Annotated[str, typer.Option(help="Unit of the positions, for the figures, such as µm.")] = "",
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of a network, .safetensors, its card beside; default: those of anodiff.")
+    ] = None,
+    formats: Annotated[
+        str, typer.Option(help='Formats of the figures: svg, pdf, png, or several, such as svg,pdf; "" for none.')
+    ] = "svg",
+    overwrite: Overwrite = False,
+) -> None:
+    """Tell exponent and kind of motion of each track in a file.
+
+    A trained network reads them off: anomalous exponent α with its 90 % interval, the probability
+    of each of five kinds, and how familiar the track is. A track is split where frames are missing.
+
+    Example: anodiff characterise tracks.csv --columns "particle=id,frame=t" -o characters
+    """
+    from anodiff.cli.characters import named_columns, write_characters
+
+    name = file.name.partition(".")[0] or file.resolve().name.partition(".")[0]
+    with progress(f"characterise {name}", "tracks") as report:
+        write_characters(
+            file,
+            output or Path(f"{name}-characters"),
+            columns=named_columns(listed(columns)),
+            coordinates=listed(coordinates),
+            key=key,
+            unit=unit,
+            weights=weights,
+            formats=listed(formats),
+            overwrite=overwrite,
+            report=report,
+            notify=lambda line: typer.echo(line, err=True),
+        )
 
 
 @commands.command()
