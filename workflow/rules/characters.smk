@@ -6,7 +6,7 @@ rule characterise:
     input:
         geometry=rules.geometry.output,
         # only so that both follow one another in their group's job, which then needs one core
-        before=ancient(rules.diffusion.output.exponents),
+        before=ancient(f"{RESULTS}/runs/{{run}}/exponents.csv"),
     output:
         f"{RESULTS}/runs/{{run}}/characters.csv",
     log:

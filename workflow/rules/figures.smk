@@ -2,7 +2,10 @@
 # one process that reads the runs once.
 
 
-FIGURES_OF_RUNS = [*FIGURES, *(CHARACTER_FIGURES if SETTINGS.characters.enabled else [])]
+FIGURES_OF_RUNS = [
+    *FIGURES,
+    *(CHARACTER_FIGURES if SETTINGS.characters.enabled else []),
+]
 
 
 rule figures_of_runs:
