@@ -27,7 +27,7 @@ def reordered_principal_coordinates(
     """Return the principal coordinates of draws of a path, largest variance first, (draws, components, T+1).
 
     Update k of draw d is update ``order[d, k]`` of the path, multiplied by ``signs[d, k]``. The
-    coordinates are as in `anodiff.geometry.path.PrincipalCoordinates`, up to their signs.
+    coordinates are as in `anodiff.geometry.path.PrincipalCoordinates`, their signs included.
 
     Parameters
     ----------
@@ -62,4 +62,5 @@ def reordered_principal_coordinates(
     values, rotation = np.linalg.eigh(np.swapaxes(basis, 1, 2) @ image)
     largest = slice(-1, -components - 1, -1)
     coordinates = basis @ rotation[:, :, largest] * np.sqrt(np.maximum(values[:, None, largest], 0.0))
+    coordinates *= np.where(coordinates[:, :1] > 0, -1.0, 1.0)
     return np.swapaxes(coordinates, 1, 2)

@@ -5,7 +5,9 @@ The networks have random weights, since what they answer does not matter here.
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import scipy.stats
 import torch
 
 from anodiff.cli import app
@@ -20,6 +22,8 @@ from anodiff.inference.window_characters import CHARACTER_COLUMNS, coordinate_na
 from anodiff.inference.window_tracks import window_tracks
 from anodiff.settings.stages import CharacterSettings
 from anodiff.storage.tables import read_table
+from anodiff.sweep.results import read_run
+from anodiff.sweep.tables import write_tables
 from anodiff.trajectory import Window
 
 SIZES = {"width": 4, "levels": 3, "hidden": 8}
@@ -78,6 +82,16 @@ def test_p_counts_draws_with_at_least_the_exponent_and_the_window_itself(readers
     own = readers[0].read(tracks.principal[None, 1:2]).exponent[0]
     assert row["exponent_shuffled"] == pytest.approx(np.median(drawn), abs=1e-4)
     assert row["exponent_p_shuffled"] == pytest.approx((1 + (drawn >= own).sum()) / 10)
+
+
+def test_p_is_evenly_spread_if_the_window_is_one_more_draw_of_the_null(readers):
+    p = []
+    for seed in range(60):
+        tracks = window_tracks(path_geometry(walk(15, seed=seed)), settings(components=2, nulls=19), seed)
+        rows = by_coordinate(window_rows(tracks, 2, *readers))
+        p.append([rows[name][f"exponent_p_{null}"] for name in list(rows)[2:] for null in ("shuffled", "sign_randomised")])
+    spread = np.array(p) - np.random.default_rng(0).uniform(0, 0.05, (60, 6))
+    assert min(scipy.stats.kstest(column, "uniform").pvalue for column in spread.T) > 0.005
 
 
 def test_nulls_keep_the_lengths_of_updates_and_the_shuffled_one_the_way_from_end_to_end():
@@ -146,13 +160,13 @@ def test_missing_networks_leave_no_table(run_folder, tmp_path):
     assert not (run_folder / "characters.csv").exists()
 
 
-def test_the_sweeps_table_repeats_exponent_and_flags_of_the_window(run_folder, weights):
-    from anodiff.sweep.results import read_run
-    from anodiff.sweep.tables import characters_table
-
+def test_the_sweeps_table_repeats_exponent_and_flags_of_the_window(run_folder, weights, tmp_path):
     compute_characters(run_folder / "geometry.zarr", run_folder / "characters.csv", settings(weights=str(weights)))
     run = read_run(run_folder)
-    table = characters_table([run])
+    table = write_tables([run_folder], tmp_path / "table.csv", kinds=["characters"])["characters"]
+    schema = pq.read_schema(tmp_path / "table.parquet")
+    assert all(field.metadata[b"description"] for field in schema)
+    assert schema.names == list(table)
     assert len(table) == 6 * len(run.exponents)
     beside = table.drop_duplicates("window").set_index("window")
     expected = run.exponents.set_index("window")
