@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anodiff.geometry.store import Geometries, open_geometry
+from anodiff.inference.character_columns import CHARACTER_COLUMNS
 from anodiff.inference.tracks import FEWEST_POINTS
-from anodiff.inference.window_characters import CHARACTER_COLUMNS, unread_rows, window_rows
+from anodiff.inference.window_characters import unread_rows, window_rows
 from anodiff.inference.window_tracks import window_tracks
 from anodiff.settings.stages import CharacterSettings
 from anodiff.storage.stores import writing

@@ -14,11 +14,12 @@ from anodiff.cli import app
 from anodiff.errors import StoreMissingError
 from anodiff.geometry import compute_geometry, open_geometry, path_geometry
 from anodiff.inference.cells import KINDS
+from anodiff.inference.character_columns import CHARACTER_COLUMNS
 from anodiff.inference.pyramid import Pyramid
 from anodiff.inference.reader import TrackReader
 from anodiff.inference.run_characters import compute_characters, run_characters
 from anodiff.inference.weights import write_network
-from anodiff.inference.window_characters import CHARACTER_COLUMNS, coordinate_names, window_rows
+from anodiff.inference.window_characters import coordinate_names, window_rows
 from anodiff.inference.window_tracks import window_tracks
 from anodiff.settings.stages import CharacterSettings
 from anodiff.storage.tables import read_table
