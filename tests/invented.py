@@ -8,6 +8,8 @@ import xarray as xr
 
 from anodiff.diffusion.columns import EXPONENT_COLUMNS
 from anodiff.diffusion.nulls import NULLS
+from anodiff.inference.cells import KINDS
+from anodiff.inference.character_columns import CHARACTER_COLUMNS
 from anodiff.report.figures.catalogue import FIGURES
 from anodiff.settings.base import dotted
 from anodiff.settings.stages import AnalysisSettings
@@ -61,7 +63,7 @@ def invented_run(run, starts, diverged_at=None, length=1000):
         {"lag": LAGS, "waiting_time": ("window", starts), "epoch": np.arange(epochs), "epoch_step": ("epoch", epoch_step)},
         attributes | {"settings": settings},
     )
-    return RunResult(
+    result = RunResult(
         Path(run.name),
         run.name,
         dataset,
@@ -69,6 +71,24 @@ def invented_run(run, starts, diverged_at=None, length=1000):
         invented_tails(starts, there, random),
         dotted(settings),
     )
+    result.__dict__["characters"] = invented_characters(starts, there, random)  # as if they were read already
+    return result
+
+
+def invented_characters(starts, there, random):
+    """Rows of characters.csv, of random and of first principal coordinates; empty if a window is missing."""
+    rows = []
+    for start, present in zip(starts, there, strict=True):
+        for coordinate in ("random", "principal_1"):
+            row = {"waiting_time": start, "coordinate": coordinate}
+            if present:
+                alpha = random.uniform(0.8, 1.5)
+                row |= {"exponent": alpha, "exponent_quartile_1": alpha - 0.1, "exponent_quartile_3": alpha + 0.1}
+                row |= dict(zip(KINDS, random.dirichlet(np.ones(len(KINDS))), strict=True))
+                row |= {"unfamiliar": random.uniform(0, 0.5), "nulls": 19, "exponent_shuffled": 1.1}
+                row |= {"exponent_p_shuffled": random.integers(1, 21) / 20}
+            rows.append(row)
+    return pd.DataFrame(rows).reindex(columns=list(CHARACTER_COLUMNS))
 
 
 def invented_tails(starts, there, random):

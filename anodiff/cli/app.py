@@ -10,7 +10,7 @@ import os
 
 import typer
 
-from anodiff.cli.commands import inference, installation, landscape, pipeline, planning, report, results, simulation
+from anodiff.cli.commands import characters, inference, installation, landscape, pipeline, planning, report, results, simulation
 from anodiff.cli.job import describe_job
 from anodiff.cli.streams import guarded_streams
 from anodiff.errors import AnodiffError
@@ -33,7 +33,7 @@ def _log_job(context: typer.Context) -> None:
         typer.echo(f"anodiff {context.invoked_subcommand}: {describe_job()}", err=True)
 
 
-for topic in (planning, pipeline, landscape, report, results, simulation, inference, installation):
+for topic in (planning, pipeline, characters, landscape, report, results, simulation, inference, installation):
     app.add_typer(topic.commands)
 
 

@@ -17,16 +17,16 @@ from pathlib import Path
 from anodiff.cli.job import read_begin
 from anodiff.cli.job_files import benchmark_seconds, changed, times
 from anodiff.cli.progress import LogLine, last_lines, read_log_line, seconds_of
-from anodiff.cli.status import OPTIONAL_STAGES, SILENCE, STAGES
-from anodiff.report.figures.catalogue import FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.cli.status import LANDSCAPE_STAGES, OPTIONAL_STAGES, SILENCE, STAGES
+from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
 from anodiff.settings.sweep import Config
 from anodiff.sweep.runs import landscape_runs, runs_of_seeds, sweep_runs
 
 #: Titles of stages that are not called like their rules.
-TITLES = {"train": "training", "landscape": "slices", "run_figure": "run figures"}
+TITLES = {"train": "training", "characterise": "characters", "landscape": "slices", "run_figure": "run figures"}
 
 #: Stages of the runs that have a landscape.
-LANDSCAPE = tuple(OPTIONAL_STAGES)
+LANDSCAPE = tuple(LANDSCAPE_STAGES)
 
 #: The stages of a run, in their order: rule, title and output; those of the landscape only for some runs.
 RUN_STAGES = {
@@ -36,20 +36,24 @@ RUN_STAGES = {
 #: Rules whose logs count from 0 for each part of a job, so the time left in them is that of the part.
 IN_PARTS = ("landscape",)
 
-#: Keys of `anodiff.sweep.tables.TABLES`, whose import takes a second; those that need the landscape or the simplified model.
+#: Keys of `anodiff.sweep.tables.TABLES`, whose import takes a second; those that need
+#: characters, the landscape or the simplified model.
 TABLES = ("exponents", "ensembles", "configurations", "tails", "claims")
-LANDSCAPE_TABLES, MODEL_TABLES = ("landscape",), ("simplified_model",)
+CHARACTER_TABLES, LANDSCAPE_TABLES, MODEL_TABLES = ("characters",), ("landscape",), ("simplified_model",)
 
 
 @dataclass(frozen=True)
 class SweepParts:
-    """A sweep's folder, its runs, those with a landscape and with figures, and whether it has the simplified model."""
+    """A sweep's folder, its runs, those with a landscape and with figures, and whether it has the simplified model
+    and characters.
+    """
 
     results: Path
     runs: tuple[str, ...]
     landscapes: tuple[str, ...]
     model: bool
     drawn: tuple[str, ...]
+    characters: bool = False
 
     @property
     def page(self) -> Path:
@@ -139,7 +143,8 @@ def sweep_parts(config: Config) -> SweepParts:
     landscapes = landscape_runs(runs, config.landscape.seeds)
     results = Path(config.paths.results, config.sweep.name)
     drawn = runs_of_seeds(runs, config.figures.seeds)
-    return SweepParts(results, tuple(runs), tuple(landscapes), config.simplified_model.enabled, tuple(drawn))
+    enabled = config.simplified_model.enabled, config.characters.enabled
+    return SweepParts(results, tuple(runs), tuple(landscapes), enabled[0], tuple(drawn), enabled[1])
 
 
 def read_overview(
@@ -184,7 +189,8 @@ class _Reader:
 
     def run_stage(self, rule: str, planned: int) -> Stage:
         title, output = RUN_STAGES[rule]
-        runs = self.sweep.landscapes if rule in LANDSCAPE else self.sweep.drawn if rule == "run_figure" else self.sweep.runs
+        all_or_none = self.sweep.runs if rule != "characterise" or self.sweep.characters else ()
+        runs = self.sweep.landscapes if rule in LANDSCAPE else self.sweep.drawn if rule == "run_figure" else all_or_none
         logs, ended = self._logs(rule), self._benchmarks(rule)
         made = {run: changed(f"{self.sweep.results}/runs/{run}/{output}") for run in runs}
         absent = [run for run, at in made.items() if not at]
@@ -205,12 +211,16 @@ class _Reader:
 
     def tables(self) -> Stage:
         kinds = dict.fromkeys(TABLES, self._newest("diffusion"))
+        if self.sweep.characters:
+            kinds |= dict.fromkeys(CHARACTER_TABLES, self._newest("diffusion", "characterise"))
         if self.sweep.landscapes:
             kinds |= dict.fromkeys(LANDSCAPE_TABLES, self._newest("diffusion", *LANDSCAPE))
         return self._files("tables", "tables", ".csv", kinds)
 
     def figures(self) -> Stage:
         kinds = dict.fromkeys(FIGURES, self._newest("diffusion"))
+        if self.sweep.characters:
+            kinds |= dict.fromkeys(CHARACTER_FIGURES, self._newest("diffusion", "characterise"))
         if self.sweep.landscapes:
             kinds |= dict.fromkeys(LANDSCAPE_FIGURES, self._newest("diffusion", *LANDSCAPE))
         if self.sweep.model:

@@ -24,6 +24,7 @@ from anodiff.sweep.runs import sweep_runs
 STAGES = {
     "geometry": (("geometry.zarr",), ("trajectory.zarr",)),
     "diffusion": (("diffusion.zarr", "exponents.csv", "tails.csv"), ("geometry.zarr",)),
+    "characterise": (("characters.csv",), ("geometry.zarr",)),
     "landscape": (("landscape/slices",), ("trajectory.zarr", "geometry.zarr")),
     "roughness": (("landscape/roughness.zarr", "landscape/roughness.csv"), ("trajectory.zarr",)),
     "curvature": (("landscape/curvature.zarr",), ("trajectory.zarr",)),

@@ -25,12 +25,14 @@ from anodiff.storage.stores import DIVERGED, read_attributes
 #: The stages of a run in their order; a stage is done once this file or folder exists.
 STAGES = {"train": "trajectory.zarr", "geometry": "geometry.zarr", "diffusion": "diffusion.zarr"}
 
-#: The same for stages that only some runs have. They count for a run once they have a log.
-OPTIONAL_STAGES = {
+#: The same for stages of the landscape, which only some runs have, and for those that a config may omit. They count for a
+#: run once they have a log.
+LANDSCAPE_STAGES = {
     "landscape": "landscape/slices",
     "roughness": "landscape/roughness.zarr",
     "curvature": "landscape/curvature.zarr",
 }
+OPTIONAL_STAGES = {"characterise": "characters.csv", **LANDSCAPE_STAGES}
 
 #: States, those that need attention first.
 STATES = ("failed", "interrupted", "running", "waiting", "diverged", "done")

@@ -105,7 +105,7 @@ def analyse(
     tails: list[dict[str, Any]] = []
     for number, window in enumerate(windows):
         report(number, len(windows), f"window from step {window.start}")
-        path, note = _window_path(geometries, number)
+        path, note = geometries.moving_path(number)
         labels = {"window": number, "waiting_time": window.start, "length": window.length, "stride": window.stride}
         row: dict[str, Any] = labels | {"note": note}
         if path is not None:
@@ -122,18 +122,6 @@ def analyse(
         pd.DataFrame(rows, columns=list(EXPONENT_COLUMNS)),
         pd.DataFrame(tails, columns=list(WINDOW_COLUMNS | TAIL_COLUMNS)),
     )
-
-
-def _window_path(geometries: Geometries, number: int) -> tuple[PathGeometry | None, str]:
-    """Return a window's geometry, or None and the reason why there is nothing to analyse."""
-    if geometries.problem(number):
-        return None, geometries.problem(number)
-    if not geometries.reached(geometries.windows[number]):
-        return None, f"the run {geometries.status} at step {geometries.steps_completed}, before the window's end"
-    path = geometries.read(number)
-    if not path.gram.any():
-        return None, "the path does not move"
-    return path, ""
 
 
 def _measure(

@@ -61,6 +61,21 @@ class Geometries:
             raise StoreDamagedError(self.path, "gram", reason=f"window {number} is not in it, although the run reached it")
         return PathGeometry(gram, window)
 
+    def moving_path(self, number: int) -> tuple[PathGeometry | None, str]:
+        """Return the geometry of one window, or None and the reason why there is nothing to analyse.
+
+        Raises
+        ------
+        StoreDamagedError
+            If a chunk is damaged or missing.
+        """
+        if self.problem(number):
+            return None, self.problem(number)
+        if not self.reached(self.windows[number]):
+            return None, f"the run {self.status} at step {self.steps_completed}, before the window's end"
+        path = self.read(number)
+        return (path, "") if path.gram.any() else (None, "the path does not move")
+
     def point_series(self, name: str, number: int) -> NDArray[np.float64]:
         """Return a series (see `POINT_SERIES`) at a window's points, shape (T+1,)."""
         return self._read(f"point_{name}", (number, slice(self.windows[number].updates + 1))).astype(np.float64)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from anodiff.settings.base import Named, Seed, Settings
+from anodiff.settings.base import Folder, Named, Seed, Settings
 
 Hurst = Annotated[float, Field(gt=0, lt=1)]
 
@@ -45,6 +45,26 @@ class AnalysisSettings(Settings):
         if self.long_lags[0] >= self.long_lags[1]:
             raise ValueError(f"long_lags: {list(self.long_lags)} must increase, as in [200, 900]")
         return self
+
+
+class CharacterSettings(Settings):
+    """What kind of walk each coordinate of the path is, read by trained networks. A change repeats
+    this and trains nothing."""
+
+    enabled: bool = True
+    """false omits it."""
+    projections: Annotated[int, Field(ge=2, le=1000)] = 32
+    """Number of random coordinates of each window. Neighbours form the random pairs."""
+    components: Annotated[int, Field(ge=2, le=8)] = 3
+    """Number of principal coordinates of each window. The first two form the principal pair."""
+    nulls: Annotated[int, Field(ge=1, le=999)] = 19
+    """How many times each null (shuffled updates, random signs) is drawn for the principal
+    coordinates of a window. The smallest p-value is 1 over this plus 1."""
+    weights: Folder | None = None
+    """Folder of other networks, ``1d.safetensors`` and ``2d.safetensors`` with their cards, such as
+    the target ``inference`` trains; null: those that anodiff ships."""
+    seed: Seed = 0
+    """Seed of the random coordinates and the nulls."""
 
 
 class SimplifiedModelSettings(Named):

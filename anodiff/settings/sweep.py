@@ -11,6 +11,7 @@ from anodiff.settings.base import Folder, Settings
 from anodiff.settings.inference import InferenceSettings
 from anodiff.settings.stages import (
     AnalysisSettings,
+    CharacterSettings,
     CurvatureSettings,
     FigureSettings,
     LandscapeSettings,
@@ -72,6 +73,8 @@ class Config(Settings):
     the next job."""
     analysis: AnalysisSettings = AnalysisSettings()
     """How the path is analysed."""
+    characters: CharacterSettings = CharacterSettings()
+    """What kind of walk each coordinate of the path is."""
     simplified_model: SimplifiedModelSettings = SimplifiedModelSettings()
     """Walkers on generated surfaces, next to the sweep."""
     landscape: LandscapeSettings = LandscapeSettings()

@@ -13,7 +13,13 @@ from typing import Literal
 
 from anodiff.settings.inference import InferenceSettings
 from anodiff.settings.run import MOST_STEPS, MOST_WINDOWS, RunSettings, WindowSettings
-from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings, SimplifiedModelSettings
+from anodiff.settings.stages import (
+    CharacterSettings,
+    CurvatureSettings,
+    LandscapeSettings,
+    RoughnessSettings,
+    SimplifiedModelSettings,
+)
 from anodiff.sweep.footprint import process_memory
 from anodiff.sweep.run_size import activation_bytes, images, network_size, number_bytes, point_bytes
 from anodiff.trajectory.windows import kept_number, plan_windows
@@ -39,6 +45,10 @@ GRAM_SPEED, READ_SPEED = 1e10, 1e8
 
 #: Seconds of one core for the analysis of a window of 1,000 updates, all estimators; they grow as the square of the updates.
 ANALYSIS_WINDOW = 2
+
+#: Seconds of one core in which a network reads a point of a track; points of a track at most; products of the Gram matrix with
+#: a vector for the principal coordinates of a null, and vectors beside the wanted ones.
+READ_POINT, READ_POINTS, NULL_PRODUCTS, NULL_VECTORS = 6e-6, 1000, 7, 5
 
 #: Forward passes that take as long as a Hessian product. Products that find eigenvalues, a little more than those counted on a
 #: trained MLP, VGG and ResNet: for the first Lanczos vectors, and for each eigenvalue.
@@ -133,6 +143,31 @@ def analysis_seconds(settings: RunSettings) -> float:
 def analysis_memory(settings: RunSettings) -> int:
     """Return the MB of the analysis: 1,500, and twelve matrices of the longest window."""
     return 1500 + math.ceil(96 * _longest_window(settings) ** 2 / 1e6)
+
+
+def characters_minutes(settings: RunSettings, characters: CharacterSettings, longest: int) -> int:
+    """Return the minutes of reading kinds of motion: 10, plus twice `characters_seconds`."""
+    return min(longest, _minutes(10, characters_seconds(settings, characters)))
+
+
+def characters_seconds(settings: RunSettings, characters: CharacterSettings) -> float:
+    """Return the seconds of reading kinds of motion on one core, without the start and a safety margin.
+
+    Of each window a network reads every coordinate, the nulls' included, and each null takes
+    `NULL_PRODUCTS` products of the Gram matrix with some vectors.
+    """
+    nulls = 2 * characters.nulls
+    tracks = characters.projections + characters.projections // 2 + (characters.components + 1) * (1 + nulls)
+    products = 2 * NULL_PRODUCTS * nulls * (characters.components + NULL_VECTORS)
+    return sum(
+        READ_POINT * tracks * min(t + 1, READ_POINTS) + (products + 10 * min(t, READ_POINTS)) * t * t / GRAM_SPEED
+        for t in _windows(settings)
+    )
+
+
+def characters_memory(settings: RunSettings, device: str = "cpu") -> int:
+    """Return the MB of reading kinds of motion: the process with torch, 400, and ten matrices of the longest window."""
+    return math.ceil(process_memory("cpu") + 400 + 80 * _longest_window(settings) ** 2 / 1e6)
 
 
 def landscape_minutes(settings: RunSettings, longest: int) -> int:

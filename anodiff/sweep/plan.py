@@ -173,6 +173,9 @@ def _run_stages(
         _stage("geometry", reducing, runs, costs.geometry_memory, "from a product" if measured else "estimated"),
         _stage("diffusion", analysing, runs, costs.analysis_memory),
     ]
+    if config.characters.enabled:
+        reading = {name: START_TORCH + costs.characters_seconds(run.settings, config.characters) for name, run in runs.items()}
+        stages.append(_stage("characterise", reading, runs, costs.characters_memory))
     return stages + ([_stage("run_figure", drawing, runs, costs.analysis_memory)] if drawing else [])
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+#: The table of a run that a config may omit.
+CHARACTERS = "characters.csv"
+
 #: Points of a window whose pairs are taken, at most; they are evenly spaced.
 MOST_POINTS = 1001
 
@@ -62,6 +65,14 @@ class RunResult:
     def geometries(self) -> Geometries:
         """The geometry of the windows; raises what `open_geometry` raises."""
         return open_geometry(self.folder / "geometry.zarr")
+
+    @cached_property
+    def characters(self) -> pd.DataFrame:
+        """What kind of walk each coordinate is, `anodiff.inference.character_columns.CHARACTER_COLUMNS`; raises what
+        `read_table` raises.
+        """
+        make = f"anodiff characters {self.folder / 'geometry.zarr'}"
+        return read_table(self.folder / CHARACTERS, make=make, dtype=dict.fromkeys(["kind", "flags"], "string"))
 
     def pairs(self, window: int) -> PairMeans:
         """Return the means over pairs of a window's points, at most `MOST_POINTS` of them."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
 from anodiff.errors import ConfigError, did_you_mean
+from anodiff.inference.character_columns import CHARACTER_COLUMNS
 from anodiff.simulation.surfaces.columns import MODEL_COLUMNS
 from anodiff.storage.columns import Column, markdown_table, write_parquet
 from anodiff.storage.stores import writing_all
@@ -100,6 +101,16 @@ def landscape_table(runs: Sequence[RunResult]) -> pd.DataFrame:
     return with_run_columns(runs, [landscape_rows(run.folder, run.exponents) for run in runs])
 
 
+def characters_table(runs: Sequence[RunResult]) -> pd.DataFrame:
+    """Return what kind of walk each coordinate is, beside the exponent and the flags of the same window."""
+    parts = []
+    for run in runs:
+        measured = run.exponents.reindex(columns=["window", *BESIDE_CHARACTERS]).set_index("window")
+        beside = measured.loc[run.characters["window"]].reset_index(drop=True)
+        parts.append(run.characters.assign(**beside.rename(columns={"flags": "window_flags"})))
+    return with_run_columns(runs, parts)
+
+
 def claims_table(tables: Sequence[str | Path]) -> pd.DataFrame:
     """Judge the study's claims by tables of a sweep, CSV files named after their kinds; see `anodiff.sweep.claims.claim_rows`.
 
@@ -125,6 +136,9 @@ def claims_table(tables: Sequence[str | Path]) -> pd.DataFrame:
             )
     return claim_rows(**made)
 
+
+#: Columns of exponents.csv beside the characters of the same window.
+BESIDE_CHARACTERS = ("beta_long", "beta_long_low", "beta_long_high", "flags")
 
 #: The kinds of tables, in the order of the page.
 TABLES = {
@@ -157,6 +171,15 @@ TABLES = {
         WINDOW_COLUMNS | TAIL_COLUMNS,
         make=tails_table,
         for_claims="needed",
+    ),
+    "characters": TableKind(
+        "Kinds of motion",
+        "each window of each run and each sort of coordinate",
+        "exponent and kind of motion of the coordinates by a trained network, and the exponent and flags of the window",
+        CHARACTER_COLUMNS
+        | {name: EXPONENT_COLUMNS[name] for name in BESIDE_CHARACTERS if name != "flags"}
+        | {"window_flags": EXPONENT_COLUMNS["flags"]},
+        make=characters_table,
     ),
     "landscape": TableKind(
         "Landscape",

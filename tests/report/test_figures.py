@@ -17,7 +17,7 @@ from anodiff.report.figures.catalogue import FIGURES, FORMATS, LANDSCAPE_FIGURES
 from anodiff.report.figures.drawing import draw, save
 from anodiff.report.figures.panels import MOST_COLUMNS, configuration_labels, group_by_model
 from anodiff.report.figures.style import CONFIGURATIONS, MOST_WINDOWS, waiting_times
-from anodiff.report.figures.sweep import curves, overview
+from anodiff.report.figures.sweep import characters, curves, overview
 from anodiff.settings.stages import FigureFormat
 from anodiff.sweep.results import read_runs
 
@@ -28,6 +28,8 @@ FUNCTIONS = {
     "exponents": overview.exponents,
     "tails": overview.tails,
     "learning": overview.learning,
+    "characters": characters.characters,
+    "kinds": characters.kinds,
 }
 
 SWEEPS = {
@@ -77,7 +79,7 @@ def test_every_figure_of_every_sweep_is_drawn_without_a_warning_and_with_the_sam
         assert (tmp_path / "second.svg").read_bytes() == drawn
 
 
-@pytest.mark.parametrize("kind", ["msd", "beta"])
+@pytest.mark.parametrize("kind", ["msd", "beta", "kinds"])
 @pytest.mark.parametrize("which", MARKED_SWEEPS)
 def test_each_configuration_has_a_panel_and_each_model_begins_a_row(kind, which):
     runs = SWEEPS[which]()
@@ -92,7 +94,7 @@ def test_each_configuration_has_a_panel_and_each_model_begins_a_row(kind, which)
     assert starts == dict.fromkeys(group_by_model(runs), 0)
 
 
-@pytest.mark.parametrize("kind", ["exponents", "tails", "learning"])
+@pytest.mark.parametrize("kind", ["exponents", "tails", "learning", "characters"])
 @pytest.mark.parametrize("which", MARKED_SWEEPS)
 def test_each_model_has_a_column_of_two_panels(kind, which):
     runs = SWEEPS[which]()

@@ -10,10 +10,11 @@ from matplotlib.colors import to_rgb
 from anodiff.diffusion.ergodicity import ageing_ratio, ergodicity_breaking
 from anodiff.diffusion.pairs import displacement_by_contour, loss_difference_by_distance
 from anodiff.geometry import open_geometry
+from anodiff.inference.cells import KINDS
 from anodiff.report.figures.drawing import save
 from anodiff.report.figures.panels import MOST_PANELS
 from anodiff.report.figures.style import CONFIGURATIONS, DIVERGING, MARKERS
-from anodiff.report.figures.sweep import ageing, columns, dependence, maps, overview, pairs
+from anodiff.report.figures.sweep import ageing, characters, columns, dependence, maps, overview, pairs
 from anodiff.report.figures.sweep.seeds import WindowKey, mean_curve, windows
 from anodiff.sweep.results import read_runs
 
@@ -227,3 +228,36 @@ def test_the_interval_of_a_mean_is_that_of_independent_seeds():
     np.testing.assert_allclose(curve.high - curve.mean, 0.05 / 2)
     np.testing.assert_allclose(curve.mean - curve.low, 0.05 / 2)
     assert curve.seeds == 4
+
+
+def test_probabilities_of_the_kinds_are_means_over_seeds_that_fill_the_panel():
+    runs = sweep(["mlp3"], [64], seeds=[0, 1])
+    (panel,) = visible(characters.kinds(runs))
+    rows = [run.characters[run.characters["coordinate"] == "random"] for run in runs]
+    mean = {kind: np.mean([own[kind] for own in rows], axis=0) for kind in (*KINDS, "unfamiliar")}
+    np.testing.assert_allclose(named(panel, runs[0].group).get_ydata(), mean["unfamiliar"])
+    upper = sum(mean[kind] for kind in KINDS[:3])
+    edge = named(panel, KINDS[2]).get_paths()[0].vertices
+    assert {round(height, 6) for height in upper} <= {round(height, 6) for height in edge[:, 1]}
+    top = named(panel, KINDS[-1]).get_paths()[0].vertices
+    assert top[:, 1].max() == pytest.approx(1)
+
+
+def test_a_principal_coordinate_is_drawn_above_its_null_and_filled_beyond_all_draws():
+    (run,) = sweep(["mlp3"], [64], seeds=[0], starts=[0, 1000, 2000])
+    rows = run.characters["coordinate"] == "principal_1"
+    run.characters.loc[rows, "exponent_p_shuffled"] = [0.05, 0.5, 1.0]
+    _, below = visible(characters.characters([run]))
+    points = [line for line in below.lines if line.get_gid() == run.name]
+    filled, open_ = (line.get_xdata().tolist() for line in points)
+    assert (filled, open_) == ([0, 2000], [1000])
+    heights = run.characters.loc[rows, "exponent"] - 1.1
+    np.testing.assert_allclose(points[1].get_ydata(), heights.iloc[[1]])
+
+
+def test_random_coordinates_are_drawn_beside_the_exponent_of_the_path():
+    (run,) = sweep(["mlp3"], [64], seeds=[0])
+    above, _ = visible(characters.characters([run]))
+    random = run.characters[run.characters["coordinate"] == "random"]
+    np.testing.assert_allclose(named(above, run.name).get_ydata(), random["exponent"])
+    np.testing.assert_allclose(named(above, f"{run.name}:path").get_ydata(), run.exponents["beta_long"])

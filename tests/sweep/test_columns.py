@@ -42,7 +42,11 @@ def test_the_documentation_explains_the_quantities_of_tails_as_the_code_does():
     assert rows == [f"| `{name}` | {meaning.replace('|', BAR)} |" for name, meaning in QUANTITIES.items()]
 
 
-@pytest.mark.parametrize("kind", [kind for kind, table in TABLES.items() if table.made_from == "runs" and kind != "landscape"])
+#: What needs nothing but a run's diffusion.
+OF_RUNS = [kind for kind, table in TABLES.items() if table.made_from == "runs" and kind not in ("characters", "landscape")]
+
+
+@pytest.mark.parametrize("kind", OF_RUNS)
 def test_a_parquet_file_has_the_meaning_and_unit_of_every_column(make_run, tmp_path, kind):
     folders = [make_run({"seed": seed, "optimiser.momentum": momentum}) for seed in (0, 1) for momentum in (0.0, 0.5)]
     written = write_tables(folders, tmp_path / "table.csv", kinds=[kind])[kind]

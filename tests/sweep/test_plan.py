@@ -48,7 +48,8 @@ def test_without_measuring_a_plan_is_the_sum_of_the_estimates(tmp_path):
 
 
 def test_what_is_left_out_of_the_sweep_is_left_out_of_the_plan(tmp_path):
-    plan = plan_sweep(config(tmp_path, landscape={"seeds": "none"}, simplified_model={"enabled": False}), measuring=False)
+    without = {name: {"enabled": False} for name in ("simplified_model", "characters")}
+    plan = plan_sweep(config(tmp_path, landscape={"seeds": "none"}, **without), measuring=False)
     assert [stage.stage for stage in plan.stages] == ["train", "geometry", "diffusion", "run_figure", "tables, figures, page"]
 
 

@@ -46,6 +46,9 @@ def test_one_command_makes_every_result(swept):
     assert set(table["run"]) == {path.name for path in (results / "runs").iterdir()}
     assert table.groupby("run").size().unique().tolist() == [2]
     assert (results / "index.html").stat().st_size > 50_000
+    characters = pd.read_csv(results / "tables" / "characters.csv")
+    assert set(characters["run"]) == set(table["run"])
+    assert (characters["exponent"].notna() == (characters["run"] != DIVERGING)).all()
     assert not list((swept / "scratch").rglob("*.zarr"))
     for run in table["run"].unique():
         assert run in (results / "logs" / "train" / f"{run}.log").read_text()
@@ -150,6 +153,16 @@ def test_a_changed_analysis_trains_nothing(swept, changed):
     assert "train" not in jobs
     assert "geometry" not in jobs
     assert jobs["diffusion"] == 4
+
+
+def test_kinds_of_motion_are_read_again_alone_and_can_be_left_out(swept, changed):
+    jobs = dry_run(swept, config=changed(lambda config: config.update(characters={"projections": 8})))
+    assert jobs["characterise"] == 4
+    assert not {"train", "geometry", "diffusion", "run_figure"} & set(jobs)
+    assert "characterise" not in dry_run(swept, "-R", "diffusion")
+    left_out = dry_run(swept, "-R", "geometry", config=changed(lambda config: config.update(characters={"enabled": False})))
+    assert left_out["diffusion"] == 4
+    assert "characterise" not in left_out
 
 
 def test_changed_formats_draw_again_and_train_and_analyse_nothing(swept, changed):

@@ -14,6 +14,7 @@ from anodiff.settings.loading import load_config
 from anodiff.errors import AnodiffError
 from anodiff.report.figures.catalogue import (
     ALL_FIGURES,
+    CHARACTER_FIGURES,
     FIGURES,
     LANDSCAPE_FIGURES,
     MODEL_FIGURES,

@@ -2,13 +2,20 @@
 # one process that reads the runs once.
 
 
+FIGURES_OF_RUNS = [
+    *FIGURES,
+    *(CHARACTER_FIGURES if SETTINGS.characters.enabled else []),
+]
+
+
 rule figures_of_runs:
     input:
         RUNS_MARK,
+        CHARACTER_TABLES,
         expand(rules.diffusion.output, run=RUNS),
         expand(rules.geometry.output, run=RUNS),
     output:
-        **pictures(FIGURES),
+        **pictures(FIGURES_OF_RUNS),
     log:
         f"{RESULTS}/logs/figures/runs.log",
     benchmark:
@@ -23,7 +30,7 @@ rule figures_of_runs:
         runtime=60,
         attempt=attempt_number,
     params:
-        kinds=",".join(FIGURES),
+        kinds=",".join(FIGURES_OF_RUNS),
         drawn_from=lambda wildcards: run_folders(RUNS),
         folder=lambda wildcards, output: Path(output[0]).parent,
         formats=",".join(SETTINGS.figures.formats),
@@ -33,7 +40,7 @@ rule figures_of_runs:
         " > {log:q} 2>&1"
 
 
-DRAWN = list(FIGURES)
+DRAWN = list(FIGURES_OF_RUNS)
 
 if LANDSCAPES:
     DRAWN += LANDSCAPE_FIGURES

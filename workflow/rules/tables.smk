@@ -3,7 +3,9 @@
 TABLES_OF_RUNS = [
     kind
     for kind, table in TABLES.items()
-    if table.made_from == "runs" and kind != "landscape"
+    if table.made_from == "runs"
+    and kind != "landscape"
+    and (kind != "characters" or SETTINGS.characters.enabled)
 ]
 
 
@@ -11,6 +13,7 @@ rule tables_of_runs:
     input:
         RUNS_MARK,
         expand(rules.diffusion.output, run=RUNS),
+        CHARACTER_TABLES,
     output:
         **csv_and_parquet(TABLES_OF_RUNS),
     log:

@@ -237,5 +237,30 @@ LANDSCAPE_FIGURES = {
 }
 
 
+#: Figures of the kinds of motion, drawn from the runs that have a characters.csv.
+CHARACTER_FIGURES = {
+    "characters": FigureKind(
+        "Exponents of single coordinates",
+        "Exponent α that a trained network reads off single coordinates of the path, against the window's "
+        "waiting time. Top: random coordinates. Points: medians over them, of single seeds; bars: their "
+        "quartiles; lines: mean over seeds; crosses: β of the path at long lags, beta_long in the table of "
+        "exponents. Bottom: α of the first principal coordinate, minus the median of the same updates in "
+        "random order; the first principal coordinate of any path is smooth, so α itself says little. "
+        "Filled: beyond all draws of the null. The lines are at 1, normal diffusion, and at 0.",
+        "sweep.characters.characters",
+    ),
+    "kinds": FigureKind(
+        "Kinds of motion",
+        "Which of five kinds of motion random coordinates of the path look like to a trained network: "
+        "probabilities, mean over coordinates and seeds, against the window's waiting time, a panel for "
+        "each configuration. attm: annealed transient time motion; ctrw: continuous-time random walk; fbm: "
+        "fractional Brownian motion; lw: Lévy walk; sbm: scaled Brownian motion. Black: share of the "
+        "coordinates that are unlike all five. A Brownian walk is fbm, attm and sbm at α = 1 alike, so "
+        "the three share it.",
+        "sweep.characters.kinds",
+    ),
+}
+
+
 #: All figures of a page, in its order.
-ALL_FIGURES = FIGURES | LANDSCAPE_FIGURES | MODEL_FIGURES
+ALL_FIGURES = FIGURES | CHARACTER_FIGURES | LANDSCAPE_FIGURES | MODEL_FIGURES

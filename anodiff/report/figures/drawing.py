@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.report.figures.catalogue import ALL_FIGURES, FIGURES, FORMATS, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.report.figures.catalogue import ALL_FIGURES, CHARACTER_FIGURES, FIGURES, FORMATS, LANDSCAPE_FIGURES, MODEL_FIGURES
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.storage.stores import writing, writing_all
 from anodiff.storage.types import ProgressCallback, no_progress
-from anodiff.sweep.results import RunResult, read_run, read_runs
+from anodiff.sweep.results import CHARACTERS, RunResult, read_run, read_runs
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -218,16 +218,19 @@ class _Sources:
         landscapes = any(map(_has_landscape, self._folders))
         return [
             *(FIGURES if self._folders else ()),
+            *(CHARACTER_FIGURES if any(map(_has_characters, self._folders)) else ()),
             *(LANDSCAPE_FIGURES if landscapes else ()),
             *(MODEL_FIGURES if self._stores else ()),
         ]
 
     def data(self, kind: str, *, every: bool) -> Sequence[RunResult] | Sequence[Ensemble]:
-        """Return what a figure is drawn from: of the landscape every run, or those that have one."""
+        """Return what a figure is drawn from: of landscape and characters every run, or those that have them."""
         if kind in MODEL_FIGURES:
             return self._ensembles
         if kind in LANDSCAPE_FIGURES and not every:
             return [run for run in self._runs if _has_landscape(run.folder)]
+        if kind in CHARACTER_FIGURES and not every:
+            return [run for run in self._runs if _has_characters(run.folder)]
         return self._runs
 
     @cached_property
@@ -243,6 +246,10 @@ class _Sources:
         from anodiff.simulation.surfaces.store import open_model
 
         return open_model(self._stores[0])
+
+
+def _has_characters(folder: Path) -> bool:
+    return (folder / CHARACTERS).exists()
 
 
 def _has_landscape(folder: Path) -> bool:

@@ -69,10 +69,10 @@ def divergence_note(group: Group) -> str:
     return f"{which}diverged at step {', '.join(f'{step:,}' for step in sorted(set(steps)))}"
 
 
-def panels(runs: Sequence[RunResult], xlabel: str, ylabel: str) -> tuple[Figure, list[tuple[Axes, Group]]]:
+def panels(runs: Sequence[RunResult], xlabel: str, ylabel: str, *, log: bool = True) -> tuple[Figure, list[tuple[Axes, Group]]]:
     """Return a figure with a panel for each configuration, and the runs of each panel.
 
-    Panels share their axes; the horizontal one is logarithmic. Each model starts a new row. If
+    Panels share their axes; the horizontal one is logarithmic, if ``log``. Each model starts a new row. If
     there are more than `MOST_PANELS` configurations, some of each model have a panel, and a line
     below says how many.
     """
@@ -98,7 +98,8 @@ def panels(runs: Sequence[RunResult], xlabel: str, ylabel: str) -> tuple[Figure,
             lowest = not any(column < len(later) for later in rows[row + 1 :])
             panel.tick_params(labelbottom=lowest)
             panel.set_xlabel(xlabel if lowest else "")
-            log_scale(panel, "x")
+            if log:
+                log_scale(panel, "x")
             placed.append((panel, group))
     groups = sum(len(model) for model in models.values())
     if len(placed) < groups:

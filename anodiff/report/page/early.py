@@ -10,12 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from anodiff.errors import StoreMissingError
-from anodiff.report.figures.catalogue import FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
 from anodiff.report.page import SoFar, write_page
 from anodiff.report.page_state import RUN_LIST, renewal_is_due
 from anodiff.storage.tables import read_table, write_table
 from anodiff.sweep.claims import claim_rows
-from anodiff.sweep.results import RunResult, is_finished, read_runs
+from anodiff.sweep.results import CHARACTERS, RunResult, is_finished, read_runs
 from anodiff.sweep.tables import TABLES, exponents_table, tails_table
 
 #: Tables of which stages beside the runs' diffusion are the source, and the claim that rests on each.
@@ -110,7 +110,8 @@ def _write_tables(runs: list[RunResult], results: Path, folder: Path) -> list[Pa
 def _finished_tables(folders: list[Path], results: Path) -> dict[str, Path]:
     """Return the sweep's tables that are not older than what they are made from."""
     inputs = dict.fromkeys(TABLES, _inputs(folders)) | {
-        "landscape": _inputs(folders, landscape=True),
+        "characters": _inputs(folders, CHARACTERS),
+        "landscape": _inputs(folders, *LANDSCAPE),
         "simplified_model": [],
     }
     tables = {kind: results / "tables" / f"{kind}.csv" for kind in TABLES}
@@ -121,16 +122,17 @@ def _finished_figures(folders: list[Path], results: Path) -> list[Path]:
     """Return the sweep's figures that are not older than what they are drawn from."""
     inputs = (
         dict.fromkeys(FIGURES, _inputs(folders))
-        | dict.fromkeys(LANDSCAPE_FIGURES, _inputs(folders, landscape=True))
+        | dict.fromkeys(CHARACTER_FIGURES, _inputs(folders, CHARACTERS))
+        | dict.fromkeys(LANDSCAPE_FIGURES, _inputs(folders, *LANDSCAPE))
         | {kind: [results / "simplified_model.zarr"] for kind in MODEL_FIGURES}
     )
     figures = {kind: results / "figures" / f"{kind}.svg" for kind in inputs}
     return [figure for kind, figure in figures.items() if _is_current(figure, inputs[kind])]
 
 
-def _inputs(folders: list[Path], *, landscape: bool = False) -> list[Path]:
-    stores = ["diffusion.zarr", *(LANDSCAPE if landscape else ())]
-    return [path for folder in folders for store in stores if (path := folder / store).exists()]
+def _inputs(folders: list[Path], *further: str) -> list[Path]:
+    """Return what of the runs a table or figure is made from: curves, and further stores and tables."""
+    return [path for folder in folders for name in ("diffusion.zarr", *further) if (path := folder / name).exists()]
 
 
 def _is_current(file: Path, inputs: list[Path]) -> bool:

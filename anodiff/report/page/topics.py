@@ -43,6 +43,7 @@ TOPICS = (
     Topic("ageing", "Ageing and long lags", (1,), ("ageing", "long_lags", "ergodicity"), ("ageing", "long_lags")),
     Topic("shape", "Geometry of the path", (4,), ("contour", "loss_difference"), ("contour", "msl", "excursion")),
     Topic("tails", "Tails and jumps", (3,), ("tails",), ("gradients", "loss")),
+    Topic("characters", "Kinds of motion", (), ("characters", "kinds")),
     Topic("landscape", "Landscape", (4,), ("planes", "roughness", "hessian", "connection"), ("hessian",)),
     Topic("model", "Simplified model", (5,), ("surfaces", "walkers", "gradients")),
     Topic("training", "Training", (), ("learning",)),

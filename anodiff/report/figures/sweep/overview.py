@@ -5,7 +5,6 @@ Exponents and tails by waiting time, and learning curves, a column for each mode
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -15,12 +14,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import LogFormatter
 
 from anodiff.report.figures.panels import diverged_at, explain_if_empty
 from anodiff.report.figures.style import GUIDE, LOSS_UNITS, QUIET, styled
 from anodiff.report.figures.sweep.columns import Column, Configuration, model_columns
-from anodiff.report.figures.ticks import power_of_ten
+from anodiff.report.figures.sweep.time_axis import few_ticks, time_axis
 from anodiff.sweep.results import RunResult
 
 #: Line style of the test and the training series.
@@ -97,7 +96,7 @@ def learning(runs: Sequence[RunResult]) -> Figure:
                 explain_if_empty(panel, "no finished epoch")
             end = max(run.curves.attrs["steps_completed"] for each in column.configurations for run in each.runs)
             column.bottom.set_xlim(-0.02 * end, max(1.03 * end, 1))
-            _few_ticks(column.bottom)
+            few_ticks(column.bottom)
         kinds = [Line2D([], [], color=QUIET, linestyle=style, linewidth=1.1, label=kind) for kind, style in LINES.items()]
         if any(diverged_at(run) is not None for run in runs):
             kinds.append(Line2D([], [], color=QUIET, linestyle="", marker="x", label="diverged"))
@@ -156,31 +155,7 @@ def _shade_null_range(panel: Axes, configurations: Sequence[Configuration]) -> N
 def _set_waiting_times(column: Column) -> None:
     """Let both panels span the waiting times of the column's windows."""
     starts = [run.exponents["waiting_time"].to_numpy(float) for each in column.configurations for run in each.runs]
-    _time_axis(column.bottom, np.unique(np.concatenate(starts)))
-
-
-def _time_axis(panel: Axes, times: np.ndarray) -> None:
-    """Set the axis of waiting times: linear, or logarithmic over more than a factor of 30."""
-    later = times[times > 0]
-    if len(times) == 1:
-        panel.set_xticks(times, [f"{times[0]:,.0f}"])
-        panel.set_xlim(times[0] - 1, times[0] + 1)
-    elif later[-1] > 30 * later[0]:
-        panel.set_xscale("symlog", linthresh=later[0], linscale=0.5)
-        panel.set_xlim(times[0] - 0.2 * later[0], 1.3 * times[-1])
-        powers = range(math.ceil(math.log10(later[0])), math.floor(math.log10(later[-1])) + 1)
-        panel.set_xticks([*times[times == 0], *(10.0**power for power in powers)])
-        panel.set_xticklabels([*("0" for time in times if time == 0), *map(power_of_ten, powers)])
-        panel.minorticks_off()
-    else:
-        margin = 0.05 * np.ptp(times)
-        panel.set_xlim(times[0] - margin, times[-1] + margin)
-        _few_ticks(panel)
-
-
-def _few_ticks(panel: Axes) -> None:
-    panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
-    panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    time_axis(column.bottom, np.unique(np.concatenate(starts)))
 
 
 def _draw_series(panel: Axes, run: RunResult, configuration: Configuration, quantity: str) -> None:
