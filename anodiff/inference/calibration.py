@@ -1,27 +1,101 @@
-"""How sure may a network be? Intervals that hold, probabilities that come true, and tracks unlike all learned."""
+"""How sure may a network be? Intervals that hold, probabilities that come true, tracks unlike all it learned.
+
+All of it is kept at lengths of `NODES` points, and interpolated in the logarithm of the length
+between them. `anodiff.inference.calibrating` measures it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from anodiff.inference.familiarity import ForeignClassifier, Single, foreign_score
+from anodiff.inference.foreign import FOREIGN
 from anodiff.inference.posterior import Posterior
 from anodiff.storage.types import FloatArray
+
+#: Lengths at which a network is calibrated, in points.
+NODES = np.array([10, 16, 25, 40, 63, 100, 158, 251, 398, 631, 1000])
+
+#: Share of true exponents that an interval holds.
+COVERAGE = 0.9
+
+#: Shares at which the scores of tracks of the five kinds are kept.
+SHARES: FloatArray = np.concatenate([np.linspace(0, 0.9, 19), 1 - np.geomspace(0.1, 1e-4, 31)[1:]])
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is measured of a network's answers on simulated tracks, to correct them."""
+    """What is measured of a network's answers on simulated tracks, to correct them.
+
+    Attributes
+    ----------
+    levels
+        At each node and for each kind, (nodes, 5): an interval of α is between the quantiles
+        (1 ± Σ_k p_k levels_k) / 2 of the network's distribution, where p_k are the probabilities of the
+        kinds. So each kind's intervals hold its own exponents.
+    temperatures
+        At each node, (nodes,): probabilities of kinds are taken to the power of 1/temperature.
+    scores
+        Quantiles of the foreign score of tracks of the five kinds at `SHARES`, (nodes, shares).
+    classifier
+        It tells the five kinds from walks that are none of them.
+    """
+
+    levels: Single
+    temperatures: Single
+    scores: Single
+    classifier: ForeignClassifier
 
     def interval(self, posterior: Posterior, points: int) -> tuple[FloatArray, FloatArray]:
         """Return the ends of the 90 % interval of α, (N,) each."""
-        return posterior.quantile(0.05), posterior.quantile(0.95)
+        level = np.clip(posterior.kinds @ (node_weights(points) @ self.levels), 0, 1)
+        return posterior.quantile((1 - level) / 2), posterior.quantile((1 + level) / 2)
 
     def kinds(self, posterior: Posterior, points: int) -> FloatArray:
         """Return the probability of each kind, (N, 5)."""
-        return posterior.kinds
+        return tempered(posterior.kinds, float(node_weights(points) @ self.temperatures))
 
-    def familiarity(self, features: FloatArray, points: int) -> FloatArray:
-        """Return the share of simulated tracks that are less familiar, (N,)."""
-        return np.full(len(features), np.nan)
+    def familiarity(self, features: Single, points: int) -> tuple[FloatArray, list[str]]:
+        """Return the share of simulated tracks that are less familiar, (N,), and the name of the family
+        that each track resembles most.
+        """
+        logits = self.classifier.logits(features)
+        quantiles = node_weights(points) @ self.scores
+        share = np.interp(foreign_score(logits), quantiles, SHARES)
+        families = list(FOREIGN)
+        return 1 - share, [families[number] for number in logits[:, 1:].argmax(axis=1)]
+
+    def tensors(self) -> dict[str, Single]:
+        """Return all numbers by name."""
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "classifier"}
+        return own | {f"classifier.{field.name}": getattr(self.classifier, field.name) for field in fields(self.classifier)}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Single]) -> Calibration:
+        """Return the calibration with the numbers that `tensors` returned.
+
+        Raises
+        ------
+        KeyError
+            If one is missing.
+        """
+        classifier = ForeignClassifier(
+            **{field.name: tensors[f"classifier.{field.name}"] for field in fields(ForeignClassifier)}
+        )
+        return cls(tensors["levels"], tensors["temperatures"], tensors["scores"], classifier)
+
+
+def tempered(kinds: FloatArray, temperature: float | FloatArray) -> FloatArray:
+    """Return probabilities, (N, 5), to the power of 1/temperature, normalised.
+
+    Source: Guo et al., "On calibration of modern neural networks", ICML 2017.
+    """
+    powers = np.maximum(kinds, 1e-12) ** (1 / np.asarray(temperature)).reshape(-1, 1)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def node_weights(points: int) -> FloatArray:
+    """Return the weights of the nodes at a length, (nodes,): linear interpolation in its logarithm."""
+    return np.array([np.interp(np.log(points), np.log(NODES), one) for one in np.eye(len(NODES))])

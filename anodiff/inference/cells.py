@@ -7,6 +7,7 @@ Nat. Commun. 12 (2021) 6253. A cell is a pair of a kind and an exponent α on a 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.storage.types import FloatArray
@@ -64,6 +65,16 @@ def kind_exponents(name: str) -> FloatArray:
     (1.0, 39)
     """
     return CELL_EXPONENT[kind_number(name) == CELL_KIND]
+
+
+def exponents_near(cells: NDArray[np.int64], rng: np.random.Generator) -> FloatArray:
+    """Return exponents that are uniform within half a grid distance of the cells', (N,), as far as the
+    range of the kind goes.
+    """
+    kinds = CELL_KIND[cells]
+    first, last = (np.array([end(kind_exponents(kind)) for kind in KINDS])[kinds] for end in (np.min, np.max))
+    near = CELL_EXPONENT[cells] + GRID * (rng.random(len(cells)) - 0.5)
+    return last - abs(last - (first + abs(near - first)))  # what lies outside is reflected
 
 
 def balanced_prior() -> FloatArray:

@@ -92,9 +92,8 @@ def characterise(tracks: ArrayLike | Sequence[ArrayLike], *, weights: str | Path
         reader = TrackReader.load(checked[0].shape[1], weights)
         for together in _of_equal_length(checked):
             answers = reader.read(np.stack([checked[number][:MOST_POINTS].T for number in together]))
-            for number, answer in zip(together, answer_rows(answers), strict=True):
-                flags = [rows[number]["flags"], UNFAMILIAR_FLAG if answer["familiarity"] < UNFAMILIAR else ""]
-                rows[number] |= answer | {"flags": "; ".join(filter(None, flags))}
+            for number, answer, flag in zip(together, answer_rows(answers), answer_flags(answers), strict=True):
+                rows[number] |= answer | {"flags": "; ".join(filter(None, [rows[number]["flags"], flag]))}
     return pd.DataFrame(rows, columns=list(CHARACTERS))
 
 
@@ -111,17 +110,24 @@ def answer_rows(answers: Answers) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _checked(tracks: ArrayLike | Sequence[ArrayLike]) -> list[FloatArray]:
+def answer_flags(answers: Answers) -> list[str]:
+    """Return what is to be said of each answer; empty texts where there is nothing."""
+    return [
+        "not calibrated" if np.isnan(share) else f"{UNFAMILIAR_FLAG}, perhaps {name}" if share < UNFAMILIAR else ""
+        for share, name in zip(answers.familiarity, answers.resembles, strict=True)
+    ]
+
+
+def _checked(tracks: Any) -> list[FloatArray]:
     """Return each track as (points, dimensions)."""
-    many: Sequence[Any]
     if isinstance(tracks, (list, tuple)):
         many = tracks if not tracks or np.ndim(tracks[0]) else [tracks]
     else:
         array = real_numbers(tracks, "tracks")
         if array.ndim not in (1, 2, 3):
             raise ConfigError(f"tracks: got shape {array.shape}, expected (points, dimensions) or (tracks, points, dimensions)")
-        many = array if array.ndim == 3 else [array]
-    checked = []
+        many = list(array) if array.ndim == 3 else [array]
+    checked: list[FloatArray] = []
     for number, track in enumerate(many):
         name = f"track {number}"
         array = real_numbers(track, name)

@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anodiff.errors import ConfigError
-from anodiff.inference.answers import predictor
+from anodiff.inference.answers import answer
+from anodiff.inference.calibrating import calibrate
+from anodiff.inference.calibration import Calibration
 from anodiff.inference.cells import balanced_prior
 from anodiff.inference.networks import build_network
+from anodiff.inference.reader import Answers, TrackReader
 from anodiff.inference.tracks import Tracks, draw_points, draw_tracks
 from anodiff.inference.validation import scores
 from anodiff.settings.inference import InferenceSettings
@@ -29,7 +32,7 @@ from anodiff.settings.run import ScheduleSettings
 from anodiff.training.optimisers import rate_factor
 
 #: Parts of the random numbers of a training.
-WEIGHTS, TRAINING, VALIDATION, DROPOUT = range(4)
+WEIGHTS, TRAINING, VALIDATION, DROPOUT, CALIBRATION = range(5)
 
 #: Held-out tracks of a point of the learning curve.
 CURVE_TRACKS = 1000
@@ -100,7 +103,7 @@ class Learner:
         """Add a point to the learning curve: the tracks seen; the mean cross-entropy in nats since the
         last point; error of α and F1 of the kind on `CURVE_TRACKS` held-out tracks each.
         """
-        found = self.scores(CURVE_TRACKS, views=1)
+        found = self.scores(CURVE_TRACKS)
         self.curve.append(
             {
                 "tracks": self.step * self.settings.batch_size,
@@ -111,23 +114,34 @@ class Learner:
         )
         self.losses = (0.0, 0)
 
-    def scores(self, number: int, *, views: int, before_each: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    def calibrated(self, before_each: Callable[[], None] = lambda: None) -> Calibration:
+        """Return the calibration of the network, on tracks of their own seeds.
+
+        ``before_each`` is called before each group of tracks, and may raise.
+        """
+
+        def passed(positions: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            before_each()
+            return answer(self.network, positions)
+
+        with self._answering():
+            return calibrate(passed, self.settings.calibration_tracks, self.dimensions, self._seed(CALIBRATION))
+
+    def scores(
+        self, number: int, calibration: Calibration | None = None, before_each: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
         """Return `validation.scores` on ``number`` tracks of the held-out seeds.
 
         ``before_each`` is called before each group of tracks, and may raise.
         """
-        seed = int(np.random.SeedSequence([self.settings.seed, self.dimensions, VALIDATION]).generate_state(1)[0])
-        predict = predictor(self.network, self.device, views=views)
+        reader = TrackReader(self.network, calibration, self.dimensions)
 
-        def answer(positions: NDArray[np.float32]) -> NDArray[np.float32]:
+        def read(positions: NDArray[np.float32]) -> Answers:
             before_each()
-            return predict(positions)
+            return reader.read(positions)
 
-        self.network.eval()
-        try:
-            return scores(answer, number, self.dimensions, seed)
-        finally:
-            self.network.train()
+        with self._answering():
+            return scores(read, number, self.dimensions, self._seed(VALIDATION))
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed training needs."""
@@ -146,6 +160,18 @@ class Learner:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.losses, self.curve = tuple(state["losses"]), state["curve"]
+
+    def _seed(self, part: int) -> int:
+        return int(np.random.SeedSequence([self.settings.seed, self.dimensions, part]).generate_state(1)[0])
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Let the network answer, without dropout, and learn again afterwards."""
+        self.network.eval()
+        try:
+            yield
+        finally:
+            self.network.train()
 
     @contextmanager
     def _random_numbers(self, *part: int) -> Iterator[None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
 from anodiff.errors import ConfigError
@@ -31,7 +32,7 @@ class Posterior:
 
     @classmethod
     def from_logits(cls, logits: ArrayLike) -> Posterior:
-        """Return the softmax of logits, (N, 140) or (views, N, 140); views are averaged.
+        """Return the softmax of logits, (N, 140).
 
         Raises
         ------
@@ -39,11 +40,9 @@ class Posterior:
             If the last axis has not one number for each cell.
         """
         values = np.asarray(logits, np.float64)
-        if values.ndim not in (2, 3) or values.shape[-1] != len(CELL_KIND):
+        if values.ndim != 2 or values.shape[1] != len(CELL_KIND):
             raise ConfigError(f"logits of shape {values.shape}; expected (tracks, {len(CELL_KIND)})")
-        weights = np.exp(values - values.max(axis=-1, keepdims=True))
-        probabilities = weights / weights.sum(axis=-1, keepdims=True)
-        return cls(probabilities.mean(axis=0) if values.ndim == 3 else probabilities)
+        return cls(scipy.special.softmax(values, axis=1))
 
     @property
     def kinds(self) -> FloatArray:
@@ -65,13 +64,26 @@ class Posterior:
         """Median of α, (N,): the estimate with the smallest expected absolute error."""
         return self.quantile(0.5)
 
-    def quantile(self, probability: float) -> FloatArray:
+    def cumulative(self, exponent: FloatArray) -> FloatArray:
+        """Return the probability that α is below ``exponent``, (N,) both."""
+        upto = np.concatenate([np.zeros((len(self.cells), 1)), np.cumsum(self.exponents, axis=1)], axis=1)
+        place = np.clip((exponent - EXPONENTS[0]) / GRID + 0.5, 0, len(EXPONENTS))
+        column, row = np.minimum(place.astype(np.int64), len(EXPONENTS) - 1), np.arange(len(upto))
+        below: FloatArray = upto[row, column] + (place - column) * (upto[row, column + 1] - upto[row, column])
+        return below
+
+    def quantile(self, probability: float | FloatArray) -> FloatArray:
         """Return the quantile of α, (N,), between 0.025 and 2.025.
+
+        Parameters
+        ----------
+        probability
+            One for all tracks, or one for each, (N,).
 
         Raises
         ------
         ConfigError
-            If the probability is not between 0 and 1.
+            If a probability is not between 0 and 1.
 
         Examples
         --------
@@ -79,11 +91,11 @@ class Posterior:
         >>> float(Posterior(cells).quantile(0.5)[0].round(6))
         1.0
         """
-        if not 0 <= probability <= 1:
+        if not np.all((np.asarray(probability) >= 0) & (np.asarray(probability) <= 1)):
             raise ConfigError(f"a quantile's probability is {probability!r}; write a number from 0 to 1")
         each = self.exponents
         upto = np.cumsum(each, axis=1)
-        target = probability * upto[:, -1:]
+        target = np.reshape(probability, (-1, 1)) * upto[:, -1:]
         column = np.minimum(((upto < target) | (upto <= 0)).sum(axis=1), len(EXPONENTS) - 1)
         row = np.arange(len(each))
         within = each[row, column]

@@ -50,11 +50,13 @@ class Pyramid(nn.Module):
 
     def logits(self, features: Tensor) -> Tensor:
         """Return the logits of the cells, (N, 140), from what `features` returned."""
-        answer: Tensor = self.head[2](features)
+        answer: Tensor = self.head(features)
         return answer
 
     def features(self, positions: Tensor) -> Tensor:
-        """Return what the answer is made of, (N, hidden)."""
+        """Return mean and largest value of every level's channels, and two numbers of the track,
+        (N, 2·levels·width + 2).
+        """
         seen, numbers = describe(positions)
         signal = relu(self.stem(seen))  # (N, width, points)
         pooled = []
@@ -63,8 +65,7 @@ class Pyramid(nn.Module):
                 signal = relu(self.halvings[level - 1](signal))
             signal = blocks(signal)
             pooled += [signal.mean(dim=2), signal.amax(dim=2)]
-        found: Tensor = self.head[:2](torch.cat([*pooled, numbers], dim=1))
-        return found
+        return torch.cat([*pooled, numbers], dim=1)
 
 
 class _Block(nn.Module):

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
+from anodiff.inference.answers import answer
 from anodiff.inference.calibration import Calibration
 from anodiff.inference.cells import KINDS
 from anodiff.inference.networks import TrackNetwork
@@ -17,9 +17,6 @@ from anodiff.inference.posterior import Posterior
 from anodiff.inference.tracks import FEWEST_POINTS, MOST_POINTS
 from anodiff.inference.weights import read_network, shipped_weights
 from anodiff.storage.types import FloatArray
-
-#: Points of the tracks that pass through the network together.
-TOGETHER = 65_536
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,10 @@ class Answers:
     familiarity
         Share of simulated tracks of the five kinds, of about this length, that are further from what
         the network has learned from than this one, (N,). It is small for a walk that is none of the
-        five.
+        five. NaN if the network is not calibrated.
+    resembles
+        Which of `foreign.FOREIGN` each track would be if it is none of the five kinds, N names; empty
+        texts if the network is not calibrated.
     """
 
     posterior: Posterior
@@ -45,6 +45,7 @@ class Answers:
     high: FloatArray
     kinds: FloatArray
     familiarity: FloatArray
+    resembles: list[str]
 
     @property
     def exponent(self) -> FloatArray:
@@ -59,10 +60,13 @@ class Answers:
 
 @dataclass(frozen=True)
 class TrackReader:
-    """A trained network and its calibration, for tracks of one number of dimensions."""
+    """A trained network and its calibration, for tracks of one number of dimensions.
+
+    Without a calibration, intervals and probabilities are the network's own.
+    """
 
     network: TrackNetwork
-    calibration: Calibration
+    calibration: Calibration | None
     dimensions: int
 
     @classmethod
@@ -85,7 +89,7 @@ class TrackReader:
             raise ConfigError(f"{weights}: a network for tracks of {card['dimensions']} dimensions; these have {dimensions}")
         return cls(network, calibration, card["dimensions"])
 
-    def read(self, positions: FloatArray) -> Answers:
+    def read(self, positions: FloatArray | NDArray[np.float32]) -> Answers:
         """Return the answers to tracks of one length.
 
         Parameters
@@ -104,34 +108,23 @@ class TrackReader:
         points = positions.shape[2]
         if not FEWEST_POINTS <= points <= MOST_POINTS:
             raise ConfigError(f"tracks of {points} points; a network reads {FEWEST_POINTS} to {MOST_POINTS}")
-        parts = [self._passed(part) for part in _parts(_single_precision(positions))]
-        posterior = Posterior.from_logits(np.concatenate([logits for logits, _ in parts]))
-        low, high = self.calibration.interval(posterior, points)
+        logits, features = answer(self.network, _single_precision(positions))
+        posterior = Posterior.from_logits(logits)
+        if self.calibration is None:
+            low, high = posterior.quantile(0.05), posterior.quantile(0.95)
+            return Answers(posterior, low, high, posterior.kinds, np.full(len(logits), np.nan), [""] * len(logits))
         return Answers(
             posterior,
-            low,
-            high,
+            *self.calibration.interval(posterior, points),
             self.calibration.kinds(posterior, points),
-            self.calibration.familiarity(np.concatenate([features for _, features in parts]), points),
+            *self.calibration.familiarity(features, points),
         )
 
-    def _passed(self, positions: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return logits (N, 140) and features (N, features) of tracks."""
-        with torch.inference_mode():
-            features = self.network.features(torch.from_numpy(positions))
-            return self.network.logits(features).numpy(), features.numpy()
 
-
-def _parts(positions: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Return tracks in groups that pass through the network together."""
-    most = max(1, TOGETHER // positions.shape[2])
-    return [positions[first : first + most] for first in range(0, len(positions), most)]
-
-
-def _single_precision(positions: FloatArray) -> NDArray[np.float32]:
+def _single_precision(positions: FloatArray | NDArray[np.float32]) -> NDArray[np.float32]:
     """Return tracks about their first points, in units of their largest distance from it.
 
     So single precision loses nothing, wherever the tracks are.
     """
-    moved = positions - positions[..., :1]
+    moved = positions.astype(np.float64) - positions[..., :1]
     return (moved / abs(moved).max(axis=(1, 2), keepdims=True)).astype(np.float32)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, balanced_prior
+from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, balanced_prior, exponents_near
 from anodiff.inference.motions import displacements
 from anodiff.storage.types import FloatArray
 
@@ -43,21 +43,19 @@ class Tracks:
     noise
         Standard deviation of each track's localisation noise, in units of that of a displacement,
         (N,).
+    exponents
+        α of each track, (N,).
     """
 
     positions: NDArray[np.float32]
     cells: NDArray[np.int64]
     noise: FloatArray
+    exponents: FloatArray
 
     @property
     def kinds(self) -> NDArray[np.int64]:
         """Number of each track's kind in `cells.KINDS`, (N,)."""
         return CELL_KIND[self.cells]
-
-    @property
-    def exponents(self) -> FloatArray:
-        """α of each track, (N,)."""
-        return CELL_EXPONENT[self.cells]
 
 
 def make_tracks(
@@ -67,6 +65,7 @@ def make_tracks(
     dimensions: int,
     rng: np.random.Generator,
     *,
+    exponents: FloatArray | None = None,
     walk_points: int = WALK_POINTS,
 ) -> Tracks:
     """Return tracks of the given cells and noise.
@@ -77,6 +76,8 @@ def make_tracks(
         See `Tracks`, (N,).
     points
         Length of all tracks.
+    exponents
+        α of each track, (N,), within the range of its kind; default: the cell's.
     walk_points
         Points of the walk that is scaled, and then cut to ``points``.
 
@@ -89,28 +90,40 @@ def make_tracks(
         raise ConfigError(f"tracks of {points} points; write a number from 2 to {walk_points}, the points of the whole walk")
     if not np.all(noise >= 0):
         raise ConfigError("the standard deviation of localisation noise is negative or NaN; write numbers of at least 0")
-    moves = displacements(CELL_KIND[cells], CELL_EXPONENT[cells], walk_points - 1, dimensions, rng)
+    exponents = CELL_EXPONENT[cells] if exponents is None else exponents
+    moves = displacements(CELL_KIND[cells], exponents, walk_points - 1, dimensions, rng)
     size = np.sqrt(np.square(moves).mean(axis=2, keepdims=True))
     scale = np.maximum(moves.std(axis=2, keepdims=True), LEAST_SPREAD * size)
     scale[scale == 0] = 1  # a coordinate without any displacement stays where it is
     positions = np.zeros((len(cells), dimensions, points), np.float32)
     np.cumsum(moves[..., : points - 1] / scale, axis=2, out=positions[..., 1:])
     positions += noise.astype(np.float32)[:, None, None] * rng.standard_normal(positions.shape, np.float32)
-    return Tracks(positions - positions[..., :1], cells, noise)
+    return Tracks(positions - positions[..., :1], cells, noise, exponents)
+
+
+def draw_noise(number: int, rng: np.random.Generator) -> FloatArray:
+    """Return standard deviations of noise, (N,): half of them the challenge's three, half uniform between 0 and 1."""
+    return np.where(rng.random(number) < 0.5, rng.choice(CHALLENGE_NOISE, number), rng.random(number))
 
 
 def draw_tracks(
-    number: int, points: int, dimensions: int, rng: np.random.Generator, *, prior: FloatArray | None = None
+    number: int,
+    points: int,
+    dimensions: int,
+    rng: np.random.Generator,
+    *,
+    prior: FloatArray | None = None,
+    between: bool = False,
 ) -> Tracks:
-    """Return ``number`` tracks of random cells and noise, to train with.
-
-    Noise is one of the challenge's three for half of the tracks, and uniform between 0 and 1 for
-    the others.
+    """Return ``number`` tracks of random cells, with the noise of `draw_noise`.
 
     Parameters
     ----------
     prior
         Probability of each cell, (140,); default: `cells.balanced_prior`.
+    between
+        Whether exponents are uniform within half a grid distance of the cells', as far as the kind's
+        range goes; otherwise they are those of the grid.
 
     Raises
     ------
@@ -118,8 +131,9 @@ def draw_tracks(
         If ``points`` is out of bounds.
     """
     cells = rng.choice(len(CELL_KIND), number, p=balanced_prior() if prior is None else prior)
-    noise = np.where(rng.random(number) < 0.5, rng.choice(CHALLENGE_NOISE, number), rng.random(number))
-    return make_tracks(cells, noise, points, dimensions, rng)
+    noise = draw_noise(number, rng)
+    exponents = exponents_near(cells, rng) if between else None
+    return make_tracks(cells, noise, points, dimensions, rng, exponents=exponents)
 
 
 def draw_points(rng: np.random.Generator, *, fewest: int = FEWEST_POINTS, most: int = MOST_POINTS) -> int:

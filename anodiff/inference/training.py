@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from anodiff.errors import AnodiffError, ConfigError, Interrupted, reason_of
-from anodiff.inference.answers import most_views
+from anodiff.inference.calibration import Calibration
 from anodiff.inference.learner import Learner
 from anodiff.inference.weights import write_network
 from anodiff.settings.inference import InferenceSettings
@@ -115,10 +115,11 @@ def train_network(
                     save()
                     due = time.monotonic() + checkpoint_every
                 stop_if_asked()
-            save()  # so that an interruption of the scores repeats only them
+            save()  # so that an interruption of what follows repeats only that
             learner.network.half().float()  # the scores are those of the weights that are kept
-            card = _card(learner, stop_if_asked) | {"provenance": provenance(execution, chosen)}
-        write_network(learner.network, card, output, overwrite=overwrite)
+            calibration = learner.calibrated(stop_if_asked)
+            card = _card(learner, calibration, stop_if_asked) | {"provenance": provenance(execution, chosen)}
+        write_network(learner.network, card, output, calibration=calibration, overwrite=overwrite)
         discard(checkpoints)
     return card
 
@@ -132,7 +133,7 @@ def _resume(learner: Learner, checkpoints: Path, notify: Callable[[str], None]) 
         other = checkpoint["dimensions"] != learner.dimensions or any(
             checkpoint["settings"].get(key) != value
             for key, value in learner.settings.model_dump(mode="json").items()
-            if key not in ("dimensions", "validation_tracks")
+            if key not in ("dimensions", "validation_tracks", "calibration_tracks")
         )
         if other:
             raise ConfigError(
@@ -150,9 +151,9 @@ def _resume(learner: Learner, checkpoints: Path, notify: Callable[[str], None]) 
     notify(f"resuming at step {learner.step} of {learner.settings.steps}")
 
 
-def _card(learner: Learner, before_each: Callable[[], None]) -> dict[str, Any]:
+def _card(learner: Learner, calibration: Calibration, before_each: Callable[[], None]) -> dict[str, Any]:
     """Return what is known of a trained network: data, seeds, hours, scores."""
-    settings, views = learner.settings, most_views(learner.dimensions)
+    settings = learner.settings
     return {
         "network": settings.network,
         "dimensions": learner.dimensions,
@@ -161,6 +162,5 @@ def _card(learner: Learner, before_each: Callable[[], None]) -> dict[str, Any]:
         "tracks": learner.step * settings.batch_size,
         "hours": round(learner.seconds / 3600, 4),
         "learning_curve": learner.curve,
-        "views": views,
-        "scores": learner.scores(settings.validation_tracks, views=views, before_each=before_each),
+        "scores": learner.scores(settings.validation_tracks, calibration, before_each),
     }

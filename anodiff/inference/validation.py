@@ -7,16 +7,15 @@ the micro-averaged F1, which is the share of right answers when each track has o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.inference.answers import Predictor
 from anodiff.inference.cells import KINDS, balanced_prior, exponent_prior
-from anodiff.inference.posterior import Posterior
+from anodiff.inference.reader import Answers
 from anodiff.inference.tracks import CHALLENGE_NOISE, Tracks, make_tracks
 from anodiff.storage.types import FloatArray
 
@@ -36,26 +35,32 @@ def held_out(number: int, dimensions: int, seed: int, prior: FloatArray) -> Iter
         yield make_tracks(cells, rng.choice(CHALLENGE_NOISE, TOGETHER), points, dimensions, rng)
 
 
-def scores(predict: Predictor, number: int, dimensions: int, seed: int) -> dict[str, Any]:
+def scores(read: Callable[[NDArray[np.float32]], Answers], number: int, dimensions: int, seed: int) -> dict[str, Any]:
     """Return the scores on ``number`` tracks for the exponent, and on as many for the kind.
 
-    They are ``mae``, the mean absolute error of α's median; ``coverage``, the share of true exponents
-    within the central 90 % interval; ``f1``, the micro-averaged F1; each over all tracks, and by
-    points, kind and noise; and ``ece``, see `expected_calibration_error`.
+    They are ``mae``, the mean absolute error of α's median under the challenge's prior; ``coverage``,
+    the share of true exponents within the 90 % interval, and ``f1``, the micro-averaged F1, both with
+    kinds equally frequent; each over all tracks, and by points, kind and noise; and ``ece``, see `expected_calibration_error`.
+
+    Parameters
+    ----------
+    read
+        From positions, (N, dimensions, points), to answers; it may raise to stop.
     """
     prior = exponent_prior()
     exponent = _Table()
     for tracks in held_out(number, dimensions, seed, prior):
-        posterior = Posterior.from_logits(predict(tracks.positions)).with_prior(prior)
-        inside = (posterior.quantile(0.05) <= tracks.exponents) & (tracks.exponents <= posterior.quantile(0.95))
-        exponent.add(tracks, error=abs(posterior.median - tracks.exponents), inside=inside)
+        median = read(tracks.positions).posterior.with_prior(prior).median
+        exponent.add(tracks, error=abs(median - tracks.exponents))
     kind = _Table()
     for tracks in held_out(number, dimensions, seed + 1, balanced_prior()):
-        posterior = Posterior.from_logits(predict(tracks.positions))
-        kind.add(tracks, right=posterior.kind == tracks.kinds, confidence=posterior.kinds.max(axis=1))
+        answers = read(tracks.positions)
+        inside = (answers.low <= tracks.exponents) & (tracks.exponents <= answers.high)
+        right = answers.kinds.argmax(axis=1) == tracks.kinds
+        kind.add(tracks, right=right, confidence=answers.kinds.max(axis=1), inside=inside)
     return {
         "mae": exponent.means("error"),
-        "coverage": exponent.means("inside"),
+        "coverage": kind.means("inside"),
         "f1": kind.means("right"),
         "ece": round(expected_calibration_error(kind["confidence"], kind["right"]), 4),
     }

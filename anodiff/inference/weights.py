@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
-from anodiff.errors import ConfigError, StoreDamagedError, StoreFormatError, StoreMissingError
+from anodiff.errors import ConfigError, StoreDamagedError, StoreFormatError, StoreMissingError, reason_of
 from anodiff.inference.calibration import Calibration
 from anodiff.inference.networks import NAMES, TrackNetwork, build_network
 from anodiff.storage.stores import writing_all
@@ -24,17 +24,29 @@ from anodiff.storage.stores import writing_all
 #: Version of the card and of the names of the weights.
 VERSION = 1
 
+#: What the names of the calibration's numbers begin with.
+CALIBRATION = "calibration."
 
-def write_network(network: nn.Module, card: dict[str, Any], output: str | Path, *, overwrite: bool = False) -> None:
-    """Write the weights to ``output`` and the card next to it, with the ending ``.json``; both or
-    neither.
+
+def write_network(
+    network: TrackNetwork,
+    card: dict[str, Any],
+    output: str | Path,
+    *,
+    calibration: Calibration | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write weights and calibration to ``output`` and the card next to it, with the ending ``.json``;
+    both or neither.
 
     Raises
     ------
     OutputExistsError, StorageError
     """
     output = Path(output)
-    content = save({name: _converted(value, torch.float16) for name, value in network.state_dict().items()})
+    weights_of = {name: _converted(value, torch.float16) for name, value in network.state_dict().items()}
+    numbers = calibration.tensors() if calibration else {}
+    content = save(weights_of | {CALIBRATION + name: torch.from_numpy(each) for name, each in numbers.items()})
     card = {"version": VERSION, **card, "digest": _digest(content)}
     with writing_all([output, output.with_suffix(".json")], overwrite=overwrite) as temporary:
         weights, text = temporary.values()
@@ -55,8 +67,9 @@ def shipped_weights(dimensions: int) -> Path:
     return Path(__file__).with_name("shipped") / f"{dimensions}d.safetensors"
 
 
-def read_network(path: str | Path) -> tuple[TrackNetwork, Calibration, dict[str, Any]]:
-    """Return a trained network, in single precision on the CPU, ready to use, its calibration, and its card.
+def read_network(path: str | Path) -> tuple[TrackNetwork, Calibration | None, dict[str, Any]]:
+    """Return a trained network, in single precision on the CPU, ready to use, its calibration if it
+    has one, and its card.
 
     Raises
     ------
@@ -72,6 +85,8 @@ def read_network(path: str | Path) -> tuple[TrackNetwork, Calibration, dict[str,
         content, text = path.read_bytes(), path.with_suffix(".json").read_bytes()
     except FileNotFoundError as error:
         raise StoreMissingError(f"{error.filename}: no such file; a network needs its weights and its card") from None
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}; give the file of a network's weights") from None
     try:
         card = json.loads(text)
     except ValueError as error:
@@ -82,12 +97,17 @@ def read_network(path: str | Path) -> tuple[TrackNetwork, Calibration, dict[str,
         )
     if card.get("digest") != _digest(content):
         raise StoreDamagedError(path, reason="its digest is not the card's")
-    network = build_network(card["network"], card["dimensions"], card["settings"])
     try:
-        network.load_state_dict({name: _converted(value, torch.float32) for name, value in load(content).items()})
-    except (SafetensorError, RuntimeError) as error:
-        raise StoreDamagedError(path, reason=str(error)) from None
-    return network.eval().requires_grad_(False), Calibration(), card
+        tensors = {name: _converted(value, torch.float32) for name, value in load(content).items()}
+        network = build_network(card["network"], card["dimensions"], card["settings"])
+        network.load_state_dict({name: value for name, value in tensors.items() if not name.startswith(CALIBRATION)})
+        numbers = {
+            name.removeprefix(CALIBRATION): value.numpy() for name, value in tensors.items() if name.startswith(CALIBRATION)
+        }
+        calibration = Calibration.from_tensors(numbers) if numbers else None
+    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise StoreDamagedError(path, reason=f"weights and card do not belong together ({reason_of(error)})") from None
+    return network.eval().requires_grad_(False), calibration, card
 
 
 def _converted(value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -36,6 +36,9 @@ class InferenceSettings(Settings):
     """For pyramid: width of the hidden layer that joins the levels."""
     validation_tracks: Annotated[int, Field(ge=1000, le=10_000_000)] = 10_000
     """Held-out tracks for the scores of the exponent, and as many for those of the kind."""
+    calibration_tracks: Annotated[int, Field(ge=2000, le=10_000_000)] = 60_000
+    """Further tracks of the five kinds by which intervals and probabilities are calibrated, and half as
+    many that are none of them."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Threads on the CPU. The bits depend on their number."""
     seed: Seed = 0

@@ -204,14 +204,15 @@ def inference_minutes(settings: InferenceSettings, longest: int) -> int:
 def inference_seconds(settings: InferenceSettings) -> float:
     """Return the seconds of training a network of tracks on one core, without a safety margin.
 
-    A track passes forward and backward once, on average `TRACK_POINTS` points, and two held-out
-    sets pass forward in four views, on average 500 points. A point takes 5 ns times the square of the
+    A track passes forward and backward once, on average `TRACK_POINTS` points. Those of the calibration
+    and of two held-out sets pass forward, the latter on average 500 points. A point takes 5 ns times the square of the
     width, and its making `MADE_POINT`.
     """
     point = TRACK_POINT * settings.width**2
     learned = settings.tracks * (TRACK_POINTS * point + 1000 * MADE_POINT)
-    scored = 2 * settings.validation_tracks * (4 * 500 * point / 3 + 1000 * MADE_POINT)
-    return learned + scored
+    calibrated = 1.5 * settings.calibration_tracks * (TRACK_POINTS * point / 3 + 1000 * MADE_POINT)
+    scored = 2 * settings.validation_tracks * (500 * point / 3 + 1000 * MADE_POINT)
+    return learned + calibrated + scored
 
 
 def inference_memory(settings: InferenceSettings) -> int:

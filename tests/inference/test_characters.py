@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from anodiff.errors import ConfigError
-from anodiff.inference.answers import predictor
+from anodiff.inference.answers import answer
 from anodiff.inference.cells import KINDS
 from anodiff.inference.characters import CHARACTERS, characterise
 from anodiff.inference.posterior import Posterior
@@ -42,8 +42,7 @@ def test_each_track_has_the_answer_of_the_network(weights):
     assert table["points"].tolist() == [30, 12, 30]
     network, _, _ = read_network(weights)
     for row, track in enumerate(tracks):
-        alone = predictor(network, torch.device("cpu"))(track.T[None].astype(np.float32))
-        posterior = Posterior.from_logits(alone)
+        posterior = Posterior.from_logits(answer(network, track.T[None].astype(np.float32))[0])
         assert table["exponent"][row] == pytest.approx(posterior.median[0], abs=1e-3)
         assert table["kind"][row] == KINDS[posterior.kind[0]]
         assert table["exponent_low"][row] < table["exponent"][row] < table["exponent_high"][row]
@@ -57,7 +56,7 @@ def test_units_and_place_do_not_matter(weights):
 
 def test_short_and_constant_tracks_have_a_reason(weights):
     table = characterise([walk(9), np.ones((20, 2)), walk(1200)], weights=weights)
-    assert table["flags"].tolist() == ["fewer than 10 points", "does not move", "only the first 1000 points"]
+    assert table["flags"].tolist() == ["fewer than 10 points", "does not move", "only the first 1000 points; not calibrated"]
     assert np.isnan(numbers(table)[:2]).all()
     np.testing.assert_array_equal(numbers(table)[2:], numbers(characterise([walk(1200)[:1000]], weights=weights)))
 

@@ -10,11 +10,11 @@ import torch
 from safetensors.numpy import load_file
 
 from anodiff.errors import ConfigError, Interrupted, OutputExistsError, StoreDamagedError, StoreFormatError, StoreMissingError
-from anodiff.inference.answers import most_views, predictor
-from anodiff.inference.cells import CELL_EXPONENT, balanced_prior, exponent_prior
+from anodiff.inference.cells import balanced_prior, exponent_prior
 from anodiff.inference.learner import Learner, training_tracks
 from anodiff.inference.posterior import Posterior
 from anodiff.inference.pyramid import Pyramid
+from anodiff.inference.reader import Answers, TrackReader
 from anodiff.inference.tracks import draw_tracks
 from anodiff.inference.training import train_network
 from anodiff.inference.validation import expected_calibration_error, held_out, scores
@@ -22,7 +22,7 @@ from anodiff.inference.weights import read_network, write_network
 from anodiff.settings.inference import InferenceSettings
 from anodiff.training.checkpoint import write_checkpoint
 
-TINY = InferenceSettings(tracks=96, batch_size=16, width=4, levels=2, hidden=8, validation_tracks=1000)
+TINY = InferenceSettings(tracks=96, batch_size=16, width=4, levels=2, hidden=8, validation_tracks=1000, calibration_tracks=2000)
 CARD = {"network": "pyramid", "dimensions": 2, "settings": {"width": 4, "levels": 2, "hidden": 8}}
 
 
@@ -88,7 +88,8 @@ def test_the_card_says_what_the_network_is(trained):
     assert stored["settings"] == TINY.model_dump(mode="json", exclude={"dimensions", "network"})
     assert {"commit", "device", "versions"} <= set(stored["provenance"])
     weights = load_file(folder / "1d.safetensors")
-    assert sum(each.size for each in weights.values()) == stored["parameters"]
+    own = {name: each for name, each in weights.items() if not name.startswith("calibration.")}
+    assert sum(each.size for each in own.values()) == stored["parameters"]
     assert {each.dtype for each in weights.values()} == {np.dtype(np.float16)}
 
 
@@ -150,10 +151,16 @@ def test_missing_foreign_and_damaged_weights_are_one_line(tmp_path):
         read_network(path)
 
 
+def answered(logits):
+    posterior = Posterior.from_logits(logits)
+    low, high = posterior.quantile(0.05), posterior.quantile(0.95)
+    return Answers(posterior, low, high, posterior.kinds, np.ones(len(logits)), [""] * len(logits))
+
+
 def test_scores_of_an_answer_that_ignores_the_track_are_those_of_the_prior():
     """Its α is always the median of 0.05 … 2, whose mean distance from them is 0.5; its kind is always the first."""
     logits = np.log(balanced_prior())
-    found = scores(lambda positions: np.tile(logits, (len(positions), 1)), 2000, 1, 0)
+    found = scores(lambda positions: answered(np.tile(logits, (len(positions), 1))), 2000, 1, 0)
     exponents = np.arange(0.05, 2.01, 0.05)
     assert found["mae"]["all"] == pytest.approx(abs(exponents - np.median(exponents)).mean(), abs=0.03)
     assert found["coverage"]["all"] == pytest.approx(0.9, abs=0.03)
@@ -165,7 +172,9 @@ def test_scores_of_perfect_answers_are_perfect():
     for seed, prior in ((0, exponent_prior()), (1, balanced_prior())):
         for tracks in held_out(1000, 1, seed, prior):
             truth[tracks.positions.tobytes()] = tracks.cells
-    found = scores(lambda positions: np.where(np.arange(140) == truth[positions.tobytes()][:, None], 0.0, -1e3), 1000, 1, 0)
+    found = scores(
+        lambda positions: answered(np.where(np.arange(140) == truth[positions.tobytes()][:, None], 0.0, -1e3)), 1000, 1, 0
+    )
     assert found["mae"]["all"] == pytest.approx(0, abs=1e-6)
     assert found["f1"]["all"] == 1
     assert found["coverage"]["all"] == 1
@@ -180,28 +189,9 @@ def test_honest_probabilities_have_no_calibration_error_and_boasts_have_their_ex
     assert expected_calibration_error(boasted, right.astype(float)) == pytest.approx((boasted - confidence).mean(), abs=0.01)
 
 
-@pytest.mark.parametrize("dimensions", [1, 2, 3])
-def test_views_are_different_tracks_of_the_same_kind(dimensions):
-    """Signs of coordinates change; lengths of displacements do not."""
-    positions = np.random.default_rng(0).normal(size=(2, dimensions, 9)).cumsum(axis=2).astype(np.float32)
-    seen = []
-
-    def network(view):
-        seen.append(view.numpy())
-        return torch.zeros(len(view), 140)
-
-    predictor(network, torch.device("cpu"), views=most_views(dimensions))(positions)
-    np.testing.assert_array_equal(seen[0], positions)
-    for first, view in enumerate(seen):
-        np.testing.assert_array_equal(abs(view), abs(positions))
-        assert not any(np.array_equal(view, other) for other in seen[:first])
-
-
 def test_the_trained_network_answers_with_a_distribution(trained):
-    network, _, card = read_network(trained[0] / "1d.safetensors")
-    tracks = training_tracks(TINY, 1, 0)
-    posterior = Posterior.from_logits(predictor(network, torch.device("cpu"), views=2)(tracks.positions))
-    assert posterior.cells.shape == (16, len(CELL_EXPONENT))
-    np.testing.assert_allclose(posterior.cells.sum(axis=1), 1)
-    assert (posterior.quantile(0.05) < posterior.quantile(0.95)).all()
-    assert card["views"] >= 1
+    answers = TrackReader.load(1, trained[0] / "1d.safetensors").read(training_tracks(TINY, 1, 0).positions)
+    np.testing.assert_allclose(answers.posterior.cells.sum(axis=1), 1)
+    np.testing.assert_allclose(answers.kinds.sum(axis=1), 1)
+    assert (answers.low < answers.high).all()
+    assert ((answers.familiarity > 0) & (answers.familiarity <= 1)).all()

@@ -60,11 +60,18 @@ def test_another_prior_gives_the_answer_of_a_network_that_was_trained_with_it():
     np.testing.assert_allclose(only_fbm.kinds[:, 2], 1)
 
 
-def test_logits_of_several_views_are_averaged_as_probabilities():
-    logits = np.random.default_rng(3).normal(size=(2, 5, 140))
-    expected = (Posterior.from_logits(logits[0]).cells + Posterior.from_logits(logits[1]).cells) / 2
-    np.testing.assert_allclose(Posterior.from_logits(logits).cells, expected)
-    np.testing.assert_allclose(Posterior.from_logits(logits[0] + 1000).cells, Posterior.from_logits(logits[0]).cells)
+def test_a_constant_added_to_all_logits_changes_nothing():
+    logits = np.random.default_rng(3).normal(size=(5, 140))
+    np.testing.assert_allclose(Posterior.from_logits(logits + 1000).cells, Posterior.from_logits(logits).cells)
+
+
+def test_the_cumulative_distribution_is_the_inverse_of_the_quantiles():
+    found = Posterior(np.random.default_rng(4).dirichlet(np.ones(140), 50))
+    shares = np.random.default_rng(5).random(50)
+    np.testing.assert_allclose(found.cumulative(found.quantile(shares)), shares, atol=1e-12)
+    np.testing.assert_allclose(
+        [found.cumulative(np.full(50, end)) for end in (0.0, 2.5)], [np.zeros(50), np.ones(50)], atol=1e-12
+    )
 
 
 def test_wrong_shapes_and_priors_are_refused():

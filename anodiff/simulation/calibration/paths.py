@@ -35,6 +35,7 @@ from anodiff.errors import ConfigError
 from anodiff.geometry.msd import ageing_msd, logarithmic_lags, time_averaged_msd
 from anodiff.geometry.path import path_geometry
 from anodiff.simulation.calibration.block_bootstrap import draw_log_msd_by_blocks
+from anodiff.simulation.calibration.single_tracks import random_coordinate, track_rows
 from anodiff.simulation.calibration.table import CALIBRATION_COLUMNS, Truth, summary
 from anodiff.simulation.processes import PROCESSES, Process
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
@@ -95,13 +96,14 @@ def calibrate(
             expected = process.expected_time_average(np.arange(steps + 1), size, steps)
             measured: list[dict[str, Interval]] = []
             targets: list[dict[str, float]] = []
-            displacements = []
+            displacements, coordinates = [], []
             for path in range(paths):
                 points = process.simulate(steps, size, np.random.default_rng([seed, number, size, path]))
                 estimates, target, ageing = _measure_path(points, lags, path, expected)
                 measured.append(estimates)
                 targets.append(target)
                 displacements.append(ageing)
+                coordinates.append(random_coordinate(points, np.random.default_rng([seed, number, size, path, 2])))
                 done += 1
                 report(done, total, f"{process.name}, {size} dimensions")
             labels = {"process": process.name, "dimensions": size, "steps": steps, "paths": paths}
@@ -110,10 +112,13 @@ def calibrate(
             truths = {name: Truth([target.get(name, math.nan) for target in targets]) for name in own}
             truths |= dict(true_values(process, size, steps))
             others = [np.random.default_rng([seed, number, size, path, 1]) for path in range(paths)]
-            truths = _simulated_truths([process.simulate(steps, size, random) for random in others], lags) | truths
+            further = [process.simulate(steps, size, random) for random in others]
+            truths = _simulated_truths(further, lags) | truths
             for estimator, truth in truths.items():
                 rows.append(labels | summary(estimator, truth, [path[estimator] for path in measured]))
             rows += [labels | row for row in _ensemble_rows(process, size, steps, lags, np.array(displacements))]
+            others_coordinates = [random_coordinate(points, random) for points, random in zip(further, others, strict=True)]
+            rows += [labels | row for row in track_rows(process, coordinates, others_coordinates)]
     return pd.DataFrame(rows, columns=list(CALIBRATION_COLUMNS))
 
 
