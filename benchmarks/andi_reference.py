@@ -3,15 +3,15 @@
     python -m venv /tmp/andi
     /tmp/andi/bin/pip install matplotlib numpy pandas scipy
     /tmp/andi/bin/pip install --no-deps andi-datasets==2.1.13 stochastic==0.6.0
-    /tmp/andi/bin/python benchmarks/andi_reference.py [--time]
+    /tmp/andi/bin/python benchmarks/andi_reference.py [--time [--points 200] [--seconds 2]]
 
 andi-datasets wants older packages than anodiff, hence an environment of its own. The file holds
 displacements, (tracks, dimensions, 31), each track scaled to a mean square of 1 and rounded to half
-precision, under names such as ``fbm-1.6-2d``. ``--time`` only times the package: tracks a second of
-200 points, by kind and dimensions.
+precision, under names such as ``fbm-1.6-2d``. ``--time`` only times the package: tracks a second, by
+kind and dimensions.
 """
 
-import sys
+import argparse
 import time
 from pathlib import Path
 
@@ -48,17 +48,22 @@ def make_file():
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 
-def measure(points=200, seconds=2.0):
+def measure(points, seconds):
     rng = np.random.default_rng(0)
     ranges = {"attm": (1, 20), "ctrw": (1, 20), "fbm": (1, 39), "lw": (20, 40), "sbm": (1, 40)}
-    for dimensions in (1, 2, 3):
-        for kind, (first, last) in ranges.items():
+    for kind, (first, last) in ranges.items():
+        for dimensions in (1, 2, 3):
             made, start = 0, time.process_time()
             while time.process_time() < start + seconds:
                 displacements(kind, rng.integers(first, last + 1) * 0.05, dimensions, points)
                 made += 1
-            print(f"{kind:5s} {dimensions}d  {made / (time.process_time() - start):8.0f} tracks/s", flush=True)
+            print(f"{kind} {dimensions} {made / (time.process_time() - start):.0f}", flush=True)
 
 
 if __name__ == "__main__":
-    measure() if "--time" in sys.argv else make_file()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--time", action="store_true")
+    parser.add_argument("--points", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each kind and number of dimensions")
+    arguments = parser.parse_args()
+    measure(arguments.points, arguments.seconds) if arguments.time else make_file()

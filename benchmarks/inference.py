@@ -25,7 +25,7 @@ from anodiff.inference.tracks import make_tracks
 from anodiff.inference.wadnet import WADNet
 
 #: Tracks a second of andi-datasets in one dimension, 200 points.
-ANDI = {"attm": 3537, "ctrw": 18_466, "fbm": 7199, "lw": 940, "sbm": 24_277}
+ANDI = {"attm": [3537], "ctrw": [18_466], "fbm": [7199], "lw": [940], "sbm": [24_277]}
 BATCH = 512
 
 
@@ -46,6 +46,15 @@ def making(kind, dimensions, points, seconds):
     return rate(lambda: make_tracks(cells, noise, points, dimensions, rng, walk_points=points), BATCH, seconds)
 
 
+def multiplications(network, positions):
+    """Multiplications of one answer. torch's counter leaves out LSTMs: one for each weight and point."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(positions[:1])
+    recurrent = [module for module in network.modules() if isinstance(module, torch.nn.LSTM)]
+    weights = sum(values.numel() for each in recurrent for name, values in each.named_parameters() if "weight" in name)
+    return counter.get_total_flops() // 2 + weights * positions.shape[2]
+
+
 def reading(network, dimensions, points, seconds):
     """Tracks a second in training and in answers, and multiplications of an answer."""
     positions = torch.randn(64, dimensions, points).cumsum(2)
@@ -58,14 +67,23 @@ def reading(network, dimensions, points, seconds):
         with torch.inference_mode():
             network(positions)
 
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(positions[:1])
     return {
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "multiplications": counter.get_total_flops() // 2,
+        "multiplications": multiplications(network, positions),
         "learns": rate(learn, len(positions), seconds),
         "answers": rate(answer, len(positions), seconds),
     }
+
+
+def measure_andi(python, points, seconds):
+    """Tracks a second of andi-datasets, by kind: in one, two and three dimensions."""
+    script = Path(__file__).with_name("andi_reference.py")
+    command = [python, script, "--time", "--points", str(points), "--seconds", str(seconds)]
+    lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    measured = {kind: [] for kind in KINDS}
+    for kind, _, found in (line.split() for line in lines):
+        measured[kind].append(int(found))
+    return measured
 
 
 def main():
@@ -76,26 +94,31 @@ def main():
     parser.add_argument("--andi", help="Python that has andi-datasets")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if arguments.andi:
-        script = Path(__file__).with_name("andi_reference.py")
-        print(subprocess.run([arguments.andi, script, "--time"], capture_output=True, text=True, check=True).stdout)
-    made = {}
-    print(f"tracks of {arguments.points} points a second, one core; andi-datasets: 200 points, one dimension")
+    andi = measure_andi(arguments.andi, arguments.points, arguments.seconds) if arguments.andi else ANDI
+    made = {kind: [] for kind in KINDS}
+    print(f"tracks of {arguments.points} points a second of one core\n")
+    print("| | " + " | ".join(f"{d}D | andi-datasets" for d in (1, 2, 3)) + " |\n|" + " --- |" * 7)
     for number, kind in enumerate(KINDS):
         made[kind] = [round(making(number, d, arguments.points, arguments.seconds)) for d in (1, 2, 3)]
-        print(
-            f"{kind:5s} 1d {made[kind][0]:7d}  2d {made[kind][1]:7d}  3d {made[kind][2]:7d}   andi 1d {ANDI[kind]:6d}",
-            flush=True,
-        )
-    equal = [len(KINDS) / sum(1 / each for each in rates) for rates in ([made[kind][0] for kind in KINDS], ANDI.values())]
-    print(f"kinds in equal parts, 1d: {equal[0]:.0f}, andi {equal[1]:.0f}: {equal[0] / equal[1]:.1f} times")
+        theirs = [*andi[kind], None, None][:3]
+        print(f"| {kind} | " + " | ".join(shown(each) for pair in zip(made[kind], theirs, strict=True) for each in pair) + " |")
+    for index in range(len(andi["fbm"])):
+        ours, theirs = (
+            len(KINDS) / sum(1 / rates[index] for rates in each.values()) for each in (made, andi)
+        )  # kinds in equal parts
+        print(f"\nkinds in equal parts, {index + 1}D: {ours:,.0f}, andi-datasets {theirs:,.0f}: {ours / theirs:.1f} times")
+    print("\n| 2D | parameters | multiplications | tracks/s in training | tracks/s in answers |\n|" + " --- |" * 5)
     read = {}
     for name, network in (("pyramid", Pyramid(2)), ("wadnet", WADNet(2, 1))):
         read[name] = reading(network, 2, arguments.points, arguments.seconds)
-        print(f"{name}, 2d: " + ", ".join(f"{key} {value:,.0f}" for key, value in read[name].items()), flush=True)
+        print(f"| {name} | " + " | ".join(shown(value) for value in read[name].values()) + " |", flush=True)
     arguments.json.write_text(
-        json.dumps({"points": arguments.points, "made": made, "andi": ANDI, "read": read}, indent=2) + "\n"
+        json.dumps({"points": arguments.points, "made": made, "andi": andi, "read": read}, indent=2) + "\n"
     )
+
+
+def shown(number):
+    return "" if number is None else f"{number:,.0f}"
 
 
 if __name__ == "__main__":
