@@ -42,7 +42,7 @@ def characterise(
         Path | None, typer.Option(help="Weights of a network, .safetensors, its card beside; default: those of anodiff.")
     ] = None,
     formats: Annotated[
-        str, typer.Option(help='Formats of the figures: svg, pdf, png, or several, such as svg,pdf; "" for none.')
+        str, typer.Option(help='Formats of the figures, svg, pdf, png, or several, such as svg,pdf; "" for none.')
     ] = "svg",
     overwrite: Overwrite = False,
 ) -> None:

@@ -96,8 +96,9 @@ def read_delimited(path: Path) -> Table:
 
 
 def _opened(path: Path, mode: str, **options: Any) -> IO[Any]:
-    file: Any = gzip.open(path, mode, **options) if _is_compressed(path) else path.open(mode, **options)
-    return cast("IO[Any]", file)
+    if _is_compressed(path):
+        return cast("IO[Any]", gzip.open(path, mode, **options))
+    return path.open(mode, **options)
 
 
 def _encoding(path: Path) -> str:
