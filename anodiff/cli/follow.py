@@ -19,9 +19,10 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from anodiff.cli.overview import Overview, SweepParts, read_overview
+from anodiff.cli.overview import Overview, read_overview
 from anodiff.cli.overview_text import failure_lines, overview_line, render_overview
 from anodiff.cli.snakemake_output import SnakemakeOutput
+from anodiff.cli.sweep_parts import SweepParts
 from anodiff.cli.time_left import TimeLeft, time_left
 from anodiff.errors import ConfigError
 

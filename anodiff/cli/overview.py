@@ -18,9 +18,8 @@ from anodiff.cli.job import read_begin
 from anodiff.cli.job_files import benchmark_seconds, changed, times
 from anodiff.cli.progress import LogLine, last_lines, read_log_line, seconds_of
 from anodiff.cli.status import LANDSCAPE_STAGES, OPTIONAL_STAGES, SILENCE, STAGES
+from anodiff.cli.sweep_parts import SweepParts
 from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
-from anodiff.settings.sweep import Config
-from anodiff.sweep.runs import landscape_runs, runs_of_seeds, sweep_runs
 
 #: Titles of stages that are not called like their rules.
 TITLES = {"train": "training", "characterise": "characters", "landscape": "slices", "run_figure": "run figures"}
@@ -40,25 +39,6 @@ IN_PARTS = ("landscape",)
 #: characters, the landscape or the simplified model.
 TABLES = ("exponents", "ensembles", "configurations", "tails", "claims")
 CHARACTER_TABLES, LANDSCAPE_TABLES, MODEL_TABLES = ("characters",), ("landscape",), ("simplified_model",)
-
-
-@dataclass(frozen=True)
-class SweepParts:
-    """A sweep's folder, its runs, those with a landscape and with figures, and whether it has the simplified model
-    and characters.
-    """
-
-    results: Path
-    runs: tuple[str, ...]
-    landscapes: tuple[str, ...]
-    model: bool
-    drawn: tuple[str, ...]
-    characters: bool = False
-
-    @property
-    def page(self) -> Path:
-        """Where its page is, or will be."""
-        return self.results / "index.html"
 
 
 @dataclass(frozen=True)
@@ -135,16 +115,6 @@ class Overview:
     def done(self) -> bool:
         """Whether everything is there."""
         return all(stage.done == stage.total for stage in self.stages)
-
-
-def sweep_parts(config: Config) -> SweepParts:
-    """Return what the sweep of a config file consists of."""
-    runs = sweep_runs(config)
-    landscapes = landscape_runs(runs, config.landscape.seeds)
-    results = Path(config.paths.results, config.sweep.name)
-    drawn = runs_of_seeds(runs, config.figures.seeds)
-    enabled = config.simplified_model.enabled, config.characters.enabled
-    return SweepParts(results, tuple(runs), tuple(landscapes), enabled[0], tuple(drawn), enabled[1])
 
 
 def read_overview(

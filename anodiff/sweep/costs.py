@@ -11,7 +11,6 @@ import math
 from functools import lru_cache
 from typing import Literal
 
-from anodiff.settings.inference import InferenceSettings
 from anodiff.settings.run import MOST_STEPS, MOST_WINDOWS, RunSettings, WindowSettings
 from anodiff.settings.stages import (
     CharacterSettings,
@@ -58,10 +57,6 @@ LANCZOS_PRODUCTS, EIGENVALUE_PRODUCTS = 12, 3
 #: Eigenvalues that the directions of a plane are found from.
 PLANE_EIGENVALUES = {"hessian": 2, "gradient": 1}
 
-#: Seconds of one core for a point of a track forward and backward, over the square of the network's width; for making a point;
-#: and the mean length of the tracks that a network learns from.
-TRACK_POINT, MADE_POINT, TRACK_POINTS = 5e-9, 1e-7, 215
-
 #: Factors by which lossless compression shrinks full weights and Gram matrices, as in the demo.
 WEIGHTS_COMPRESSION, GRAM_COMPRESSION = 1.35, 1.7
 
@@ -78,7 +73,7 @@ def steps(settings: RunSettings) -> int:
 
 def training_minutes(settings: RunSettings, longest: int) -> int:
     """Return the minutes to ask for: 15, plus twice steps × (5 ms + 0.2 ms a tensor + 25 ns a parameter)."""
-    return min(longest, _minutes(15, training_seconds(settings)))
+    return min(longest, job_minutes(15, training_seconds(settings)))
 
 
 def training_seconds(settings: RunSettings) -> float:
@@ -115,7 +110,7 @@ def training_memory(settings: RunSettings, device: str = "cuda") -> int:
 
 def geometry_minutes(settings: RunSettings, longest: int) -> int:
     """Return the minutes of the pass over a path: 10, plus twice T²P operations and TP numbers a window of T updates."""
-    return min(longest, _minutes(10, geometry_seconds(settings)))
+    return min(longest, job_minutes(10, geometry_seconds(settings)))
 
 
 def geometry_seconds(settings: RunSettings, speed: float = GRAM_SPEED) -> float:
@@ -132,7 +127,7 @@ def geometry_memory(settings: RunSettings) -> int:
 
 def analysis_minutes(settings: RunSettings, longest: int) -> int:
     """Return the minutes of the analysis: 10, plus twice 2 s (T / 1000)² for each window of T updates."""
-    return min(longest, _minutes(10, analysis_seconds(settings)))
+    return min(longest, job_minutes(10, analysis_seconds(settings)))
 
 
 def analysis_seconds(settings: RunSettings) -> float:
@@ -147,7 +142,7 @@ def analysis_memory(settings: RunSettings) -> int:
 
 def characters_minutes(settings: RunSettings, characters: CharacterSettings, longest: int) -> int:
     """Return the minutes of reading kinds of motion: 10, plus twice `characters_seconds`."""
-    return min(longest, _minutes(10, characters_seconds(settings, characters)))
+    return min(longest, job_minutes(10, characters_seconds(settings, characters)))
 
 
 def characters_seconds(settings: RunSettings, characters: CharacterSettings) -> float:
@@ -172,7 +167,7 @@ def characters_memory(settings: RunSettings, device: str = "cpu") -> int:
 
 def landscape_minutes(settings: RunSettings, longest: int) -> int:
     """Return the minutes of one of the landscape's stages: 15, plus twice 5,000 passes of 10 ms + 0.5 µs a parameter."""
-    return min(longest, _minutes(15, landscape_seconds(settings)))
+    return min(longest, job_minutes(15, landscape_seconds(settings)))
 
 
 def landscape_seconds(settings: RunSettings) -> float:
@@ -215,7 +210,7 @@ def curvature_passes(settings: CurvatureSettings) -> int:
 
 def simplified_model_minutes(settings: SimplifiedModelSettings) -> int:
     """Return the minutes of the simplified model: 10, plus twice 1 µs a step of a walker."""
-    return _minutes(10, simplified_model_seconds(settings))
+    return job_minutes(10, simplified_model_seconds(settings))
 
 
 def simplified_model_seconds(settings: SimplifiedModelSettings) -> float:
@@ -229,32 +224,6 @@ def simplified_model_memory(settings: SimplifiedModelSettings) -> int:
     """Return the MB of the simplified model: 1,000, a walk of all walkers, and the torus that a surface is cut from."""
     walk = 3 * 40 * settings.walkers * settings.steps
     return 1000 + math.ceil((walk + 64 * (6 * settings.points) ** 2) / 1e6)
-
-
-def inference_minutes(settings: InferenceSettings, longest: int) -> int:
-    """Return the minutes of training a network of tracks: 15, plus twice its seconds on one core."""
-    return min(longest, _minutes(15, inference_seconds(settings)))
-
-
-def inference_seconds(settings: InferenceSettings) -> float:
-    """Return the seconds of training a network of tracks on one core, without a safety margin.
-
-    A track passes forward and backward once, on average `TRACK_POINTS` points. Those of the calibration
-    and of two held-out sets pass forward, the latter on average 500 points. A point takes 5 ns times the square of the
-    width, and its making `MADE_POINT`.
-    """
-    point = TRACK_POINT * settings.width**2
-    learned = settings.tracks * (TRACK_POINTS * point + 1000 * MADE_POINT)
-    calibrated = 1.5 * settings.calibration_tracks * (TRACK_POINTS * point / 3 + 1000 * MADE_POINT)
-    scored = 2 * settings.validation_tracks * (500 * point / 3 + 1000 * MADE_POINT)
-    return learned + calibrated + scored
-
-
-def inference_memory(settings: InferenceSettings) -> int:
-    """Return the MB of training a network of tracks: the process with torch, and 100 numbers of
-    four bytes for each channel of each of the 1,000 points of a batch's tracks.
-    """
-    return math.ceil(MEMORY_MARGIN * (process_memory("cpu") + 400 * settings.batch_size * 1000 * settings.width / 1e6))
 
 
 def trajectory_bytes(settings: RunSettings) -> float:
@@ -279,7 +248,8 @@ def _eigenvalue_products(count: int) -> int:
     return LANCZOS_PRODUCTS + EIGENVALUE_PRODUCTS * count if count else 0
 
 
-def _minutes(start: int, seconds: float) -> int:
+def job_minutes(start: int, seconds: float) -> int:
+    """Return the minutes that a job asks for: ``start``, plus `SAFETY_FACTOR` times its seconds."""
     return start + math.ceil(SAFETY_FACTOR * seconds / 60)
 
 

@@ -128,3 +128,21 @@ def by_group(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 def is_finished(folder: Path) -> bool:
     """Return whether a run's folder has everything that the tables need."""
     return all((folder / name).exists() for name in ("diffusion.zarr", "exponents.csv", "tails.csv"))
+
+
+def missing_rows(folders: Sequence[Path], logs: Path) -> pd.DataFrame:
+    """Return a row for each run that is not finished, with the last line of its log as the note."""
+    import pandas as pd
+
+    rows = [{"run": folder.name, "status": "missing", "note": _last_log_line(folder.name, logs)} for folder in folders]
+    return pd.DataFrame(rows).astype({"note": "string"})
+
+
+def _last_log_line(run: str, logs: Path) -> str:
+    """Return the last line that a run's latest stage has logged."""
+    for stage in ("diffusion", "geometry", "train"):
+        log = logs / stage / f"{run}.log"
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
+        if lines:
+            return f"{stage}: {lines[-1].strip().removeprefix('anodiff: ')}"
+    return "not started"

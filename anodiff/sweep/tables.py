@@ -23,7 +23,7 @@ from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep.claims import CLAIM_COLUMNS, claim_rows
 from anodiff.sweep.connections import LANDSCAPE_COLUMNS, landscape_rows
-from anodiff.sweep.results import RunResult, by_group, is_finished, read_runs
+from anodiff.sweep.results import RunResult, by_group, is_finished, missing_rows, read_runs
 from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS, setting_column, with_run_columns, without_single_run
 from anodiff.sweep.seeds import CONFIGURATION_COLUMNS, ENSEMBLE_COLUMNS, configuration_row, ensemble_rows
 
@@ -271,7 +271,7 @@ def write_tables(
             report(number, len(files), kind)
             table = makers[kind](read) if read or not missing else pd.DataFrame()
             if missing and logs is not None and kind == "exponents":
-                table = pd.concat([table, _missing_rows(missing, Path(logs))], ignore_index=True)
+                table = pd.concat([table, missing_rows(missing, Path(logs))], ignore_index=True)
             table.to_csv(temporary[csv], index=False)
             write_parquet(table, temporary[parquet], TABLES[kind].describe(table))
             tables[kind] = table
@@ -288,20 +288,3 @@ def _files(kinds: Sequence[str], output: Path) -> dict[str, tuple[Path, Path]]:
     if len(kinds) > 1:
         raise ConfigError(f"{output}: {len(kinds)} tables do not fit into one file; name a folder, such as tables/")
     return {kinds[0]: (output, output.with_suffix(".parquet"))}
-
-
-def _missing_rows(folders: Sequence[Path], logs: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = [{"run": folder.name, "status": "missing", "note": _last_log_line(folder.name, logs)} for folder in folders]
-    return pd.DataFrame(rows).astype({"note": "string"})
-
-
-def _last_log_line(run: str, logs: Path) -> str:
-    """Return the last line that a run's latest stage has logged."""
-    for stage in ("diffusion", "geometry", "train"):
-        log = logs / stage / f"{run}.log"
-        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
-        if lines:
-            return f"{stage}: {lines[-1].strip().removeprefix('anodiff: ')}"
-    return "not started"

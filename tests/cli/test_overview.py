@@ -19,13 +19,12 @@ from anodiff.cli.overview import (
     Job,
     Overview,
     Stage,
-    SweepParts,
-    sweep_parts,
 )
 from anodiff.cli.overview import read_overview as read
 from anodiff.cli.overview_text import failure_lines, overview_line, page_words, render_overview
 from anodiff.cli.progress import duration, seconds_of
 from anodiff.cli.snakemake_output import SnakemakeOutput
+from anodiff.cli.sweep_parts import SweepParts, sweep_parts
 from anodiff.cli.time_left import TimeLeft, time_left
 from anodiff.settings.loading import validate
 from anodiff.settings.sweep import Config

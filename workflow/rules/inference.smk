@@ -17,12 +17,12 @@ rule inference_network:
     threads: SETTINGS.inference.threads
     resources:
         mem_mb=lambda wildcards, attempt: memory_for_attempt(
-            costs.inference_memory(SETTINGS.inference),
+            inference_costs.inference_memory(SETTINGS.inference),
             attempt,
             "inference_network",
             f"{RESULTS}/logs/inference/{wildcards.dimensions}d.log",
         ),
-        runtime=costs.inference_minutes(SETTINGS.inference, SETTINGS.longest_job),
+        runtime=inference_costs.inference_minutes(SETTINGS.inference, SETTINGS.longest_job),
         attempt=attempt_number,
         device="auto",
     params:

@@ -90,7 +90,7 @@ def follow(
     """
     from anodiff.cli.follow import follow as follow_command
     from anodiff.cli.follow import watch
-    from anodiff.cli.overview import sweep_parts
+    from anodiff.cli.sweep_parts import sweep_parts
     from anodiff.settings.loading import load_config
 
     sweep = sweep_parts(load_config(config))

@@ -1,0 +1,38 @@
+"""Which parts does a sweep have? Its runs, and what is measured of which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anodiff.settings.sweep import Config
+from anodiff.sweep.runs import landscape_runs, runs_of_seeds, sweep_runs
+
+
+@dataclass(frozen=True)
+class SweepParts:
+    """A sweep's folder, its runs, those with a landscape and with figures, and whether it has the simplified model
+    and characters.
+    """
+
+    results: Path
+    runs: tuple[str, ...]
+    landscapes: tuple[str, ...]
+    model: bool
+    drawn: tuple[str, ...]
+    characters: bool = False
+
+    @property
+    def page(self) -> Path:
+        """Where its page is, or will be."""
+        return self.results / "index.html"
+
+
+def sweep_parts(config: Config) -> SweepParts:
+    """Return what the sweep of a config file consists of."""
+    runs = sweep_runs(config)
+    landscapes = landscape_runs(runs, config.landscape.seeds)
+    results = Path(config.paths.results, config.sweep.name)
+    drawn = runs_of_seeds(runs, config.figures.seeds)
+    enabled = config.simplified_model.enabled, config.characters.enabled
+    return SweepParts(results, tuple(runs), tuple(landscapes), enabled[0], tuple(drawn), enabled[1])
