@@ -12,7 +12,16 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
-from anodiff.inference.calibration import COVERAGE, NODES, SHARES, Calibration, node_weights, tempered
+from anodiff.inference.calibration import (
+    COVERAGE,
+    NODES,
+    SHARES,
+    Calibration,
+    estimated_noise,
+    node_weights,
+    noise_weights,
+    tempered,
+)
 from anodiff.inference.cells import KINDS
 from anodiff.inference.familiarity import ForeignClassifier, Single, foreign_score
 from anodiff.inference.foreign import FOREIGN, observed
@@ -26,6 +35,9 @@ TOGETHER = 60
 #: Sizes of the steps that find the levels, the largest level that is tried, and how strongly the levels
 #: of a node are pulled to their mean: else levels of kinds that are never told apart run away.
 LEVEL_STEPS, LARGEST_LEVEL, PULL = np.geomspace(0.5, 0.005, 300), 1.5, 0.05
+
+#: Penalty of the squared coefficients of the noise's estimate, in units of the features' variance.
+RIDGE = 1e-3
 
 #: From positions (N, dimensions, points) to logits (N, 140) and features (N, features).
 Passed = Callable[[NDArray[np.float32]], tuple[Single, Single]]
@@ -62,10 +74,15 @@ def calibrate(passed: Passed, tracks: int, dimensions: int, seed: int) -> Calibr
         np.concatenate([np.zeros(len(taught.features), np.int64), families + 1]),
         int(rng.integers(2**31)),
     )
-    posterior = Posterior.from_logits(known.logits)
+    noise = _noise_coefficients(classifier.standardised(taught.features), taught.noise)
+    posterior, seen = Posterior.from_logits(known.logits), classifier.standardised(known.features)
     weights = np.stack([node_weights(points) for points in known.points])
+    by_noise = [noise_weights(each) for each in (estimated_noise(seen, noise), known.noise)]
+    levels = interval_levels(posterior, known, *(np.concatenate([weights, each], axis=1) for each in by_noise))
     return Calibration(
-        interval_levels(posterior, known, weights).astype(np.float32),
+        levels[: len(NODES)].astype(np.float32),
+        levels[len(NODES) :].astype(np.float32),
+        noise,
         _temperatures(posterior, known, weights).astype(np.float32),
         _quantiles(foreign_score(classifier.logits(known.features)), weights).astype(np.float32),
         classifier,
@@ -102,31 +119,41 @@ def _lengths(number: int, rng: np.random.Generator) -> list[int]:
     return [int(each) for each in np.exp(ends[0] + places * (ends[1] - ends[0]))]
 
 
-def interval_levels(posterior: Posterior, known: Known, weights: FloatArray) -> FloatArray:
-    """Return the levels, (nodes, 5), with which intervals hold `COVERAGE` of the exponents of each kind
-    about each node.
+def interval_levels(posterior: Posterior, known: Known, seen: FloatArray, true: FloatArray) -> FloatArray:
+    """Return the levels, (M, 5), with which intervals hold `COVERAGE` of the exponents of each kind in
+    each of M overlapping groups of tracks.
 
     A track's score is the level at which its interval begins to hold the truth (split conformal
-    prediction; for groups, see Gibbs, Cherian & Candès, arXiv 2305.12616). A track does not say its
-    kind, so its level is the mean over the kinds. Each level rises as long as its kind is held too
-    rarely.
+    prediction; for groups, see Gibbs, Cherian & Candès, arXiv 2305.12616). A track says neither its kind
+    nor its noise, so its level is the sum over groups, of the mean over kinds by their probability. The
+    level of a kind in a group rises as long as its tracks there are held too rarely.
 
     Parameters
     ----------
-    weights
-        `calibration.node_weights` of each track, (N, nodes).
+    seen, true
+        Weight of each group for each track, (N, M): as it can be known from the track, and as it is.
+        The first groups are those of the length, with a sum of weights of 1.
     """
     scores = abs(2 * posterior.cumulative(known.exponents) - 1)
-    groups = weights[:, :, None] * (known.kinds[:, None] == np.arange(len(KINDS)))[:, None]  # (N, nodes, 5)
+    groups = true[:, :, None] * (known.kinds[:, None] == np.arange(len(KINDS)))[:, None]  # (N, M, 5)
     size = np.maximum(groups.sum(axis=0), 1)
-    mixture = weights[:, :, None] * posterior.kinds[:, None]
-    levels = np.full((len(NODES), len(KINDS)), COVERAGE)
+    mixture = seen[:, :, None] * posterior.kinds[:, None]
+    levels = np.zeros((true.shape[1], len(KINDS)))
+    levels[: len(NODES)] = COVERAGE
     for step in LEVEL_STEPS:
-        held = scores <= np.einsum("njk,jk->n", mixture, levels)
-        missing = COVERAGE - np.einsum("n,njk->jk", held, groups) / size
+        held = scores <= np.einsum("nmk,mk->n", mixture, levels)
+        missing = COVERAGE - np.einsum("n,nmk->mk", held, groups) / size
         pull = PULL * (levels - levels.mean(axis=1, keepdims=True))
-        levels = np.clip(levels + step * (missing - pull), 0, LARGEST_LEVEL)
+        levels = np.clip(levels + step * (missing - pull), -LARGEST_LEVEL, LARGEST_LEVEL)
     return levels
+
+
+def _noise_coefficients(seen: Single, noise: FloatArray) -> Single:
+    """Return the coefficients of a linear fit of the noise to standardised features, (features + 1,)."""
+    with_constant = np.concatenate([seen, np.ones((len(seen), 1), np.float32)], axis=1)
+    ridge = np.diag(np.full(with_constant.shape[1], RIDGE * len(seen)))
+    normal = with_constant.T.astype(np.float64) @ with_constant + ridge
+    return np.linalg.solve(normal, with_constant.T @ noise).astype(np.float32)
 
 
 def _temperatures(posterior: Posterior, known: Known, weights: FloatArray) -> FloatArray:

@@ -18,6 +18,9 @@ from anodiff.storage.types import FloatArray
 #: Lengths at which a network is calibrated, in points.
 NODES = np.array([10, 16, 25, 40, 63, 100, 158, 251, 398, 631, 1000])
 
+#: Standard deviations of localisation noise at which it is calibrated, in units of that of a displacement.
+NOISE_NODES = np.array([0.0, 0.5, 1.0])
+
 #: Share of true exponents that an interval holds.
 COVERAGE = 0.9
 
@@ -31,10 +34,14 @@ class Calibration:
 
     Attributes
     ----------
-    levels
-        At each node and for each kind, (nodes, 5): an interval of α is between the quantiles
-        (1 ± Σ_k p_k levels_k) / 2 of the network's distribution, where p_k are the probabilities of the
-        kinds. So each kind's intervals hold its own exponents.
+    levels, noise_levels
+        At each node, (nodes, 5), and at each of `NOISE_NODES`, (3, 5), for each kind. An interval of α is
+        between the quantiles (1 ± Σ_k p_k (levels_k + noise_levels_k)) / 2 of the network's distribution,
+        where p_k are the probabilities of the kinds. Levels are those of the track's length and of its
+        estimated noise. So the intervals of each kind hold its own exponents, however noisy it is.
+    noise
+        Coefficients of the estimate of the noise: of each feature, standardised as the classifier does
+        it, and a constant, (features + 1,).
     temperatures
         At each node, (nodes,): probabilities of kinds are taken to the power of 1/temperature.
     scores
@@ -44,13 +51,17 @@ class Calibration:
     """
 
     levels: Single
+    noise_levels: Single
+    noise: Single
     temperatures: Single
     scores: Single
     classifier: ForeignClassifier
 
-    def interval(self, posterior: Posterior, points: int) -> tuple[FloatArray, FloatArray]:
+    def interval(self, posterior: Posterior, features: Single, points: int) -> tuple[FloatArray, FloatArray]:
         """Return the ends of the 90 % interval of α, (N,) each."""
-        level = np.clip(posterior.kinds @ (node_weights(points) @ self.levels), 0, 1)
+        noise = estimated_noise(self.classifier.standardised(features), self.noise)
+        levels = node_weights(points) @ self.levels + noise_weights(noise) @ self.noise_levels
+        level = np.clip((posterior.kinds * levels).sum(axis=1), 0, 1)
         return posterior.quantile((1 - level) / 2), posterior.quantile((1 + level) / 2)
 
     def kinds(self, posterior: Posterior, points: int) -> FloatArray:
@@ -84,7 +95,8 @@ class Calibration:
         classifier = ForeignClassifier(
             **{field.name: tensors[f"classifier.{field.name}"] for field in fields(ForeignClassifier)}
         )
-        return cls(tensors["levels"], tensors["temperatures"], tensors["scores"], classifier)
+        own = {field.name: tensors[field.name] for field in fields(cls) if field.name != "classifier"}
+        return cls(**own, classifier=classifier)
 
 
 def tempered(kinds: FloatArray, temperature: float | FloatArray) -> FloatArray:
@@ -99,3 +111,15 @@ def tempered(kinds: FloatArray, temperature: float | FloatArray) -> FloatArray:
 def node_weights(points: int) -> FloatArray:
     """Return the weights of the nodes at a length, (nodes,): linear interpolation in its logarithm."""
     return np.array([np.interp(np.log(points), np.log(NODES), one) for one in np.eye(len(NODES))])
+
+
+def noise_weights(noise: FloatArray) -> FloatArray:
+    """Return the weights of `NOISE_NODES` at each noise, (N, 3): linear interpolation."""
+    return np.stack([np.interp(noise, NOISE_NODES, one) for one in np.eye(len(NOISE_NODES))], axis=1)
+
+
+def estimated_noise(seen: Single, coefficients: Single) -> FloatArray:
+    """Return the standard deviation of localisation noise, between 0 and 1, (N,), that a linear fit gives
+    to standardised features, (N, features).
+    """
+    return np.clip(seen @ coefficients[:-1] + coefficients[-1], 0, 1).astype(np.float64)

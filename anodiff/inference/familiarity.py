@@ -51,7 +51,7 @@ class ForeignClassifier:
 
     def logits(self, features: Single) -> FloatArray:
         """Return the logits, (N, 1 + families)."""
-        hidden = np.maximum(_standardised(features, self.centre, self.spread) @ self.inner + self.inner_bias, 0)
+        hidden = np.maximum(self.standardised(features) @ self.inner + self.inner_bias, 0)
         return (hidden @ self.outer + self.outer_bias).astype(np.float64)
 
     @classmethod
@@ -83,6 +83,10 @@ class ForeignClassifier:
                 schedule.step()
         inner, inner_bias, outer, outer_bias = (value.detach().numpy() for value in network.parameters())
         return cls(centre, spread, inner.T.copy(), inner_bias, outer.T.copy(), outer_bias)
+
+    def standardised(self, features: Single) -> Single:
+        """Return features less their means over their standard deviations, none beyond `FAR` of these."""
+        return _standardised(features, self.centre, self.spread)
 
 
 def foreign_score(logits: FloatArray) -> FloatArray:

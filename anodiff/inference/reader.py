@@ -115,7 +115,7 @@ class TrackReader:
             return Answers(posterior, low, high, posterior.kinds, np.full(len(logits), np.nan), [""] * len(logits))
         return Answers(
             posterior,
-            *self.calibration.interval(posterior, points),
+            *self.calibration.interval(posterior, features, points),
             self.calibration.kinds(posterior, points),
             *self.calibration.familiarity(features, points),
         )

@@ -79,7 +79,7 @@ def test_a_row_for_each_part_has_what_the_network_says_of_it(folder, written):
     answered = table[table["exponent"].notna()]
     for column in ("exponent", "exponent_low", "exponent_high", *KINDS):
         np.testing.assert_allclose(answered[column].astype(float), expected[column], rtol=1e-5)
-    assert table["flags"].tolist() == ["", "fewer than 10 points", "", "", "does not move", ""]
+    assert table["flags"].tolist() == [*("not calibrated", "fewer than 10 points"), *2 * ["not calibrated"], "does not move", "not calibrated"]
 
 
 def test_the_folder_has_figures_and_their_captions(written):

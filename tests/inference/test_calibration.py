@@ -60,7 +60,7 @@ def test_intervals_hold_the_exponents_of_every_kind_though_the_network_is_too_su
     posterior, weights = Posterior.from_logits(logits), np.stack([node_weights(each) for each in points])
     half = np.arange(12_000) % 2 == 0
     part = Known(*(each[half] for each in (logits, logits, kinds, exponents, np.zeros(12_000), points)))
-    levels = interval_levels(Posterior(posterior.cells[half]), part, weights[half])
+    levels = interval_levels(Posterior(posterior.cells[half]), part, weights[half], weights[half])
     level = np.clip(np.einsum("nj,jk,nk->n", weights, levels, posterior.kinds), 0, 1)
     held = abs(2 * posterior.cumulative(known.exponents) - 1) <= level
     raw = abs(2 * posterior.cumulative(known.exponents) - 1) <= 0.9
@@ -77,7 +77,7 @@ def test_tempered_probabilities_come_true(calibration, fresh):
         expected_calibration_error(each.max(axis=1), (each.argmax(axis=1) == fresh.kinds).astype(float))
         for each in (raw, kinds)
     ]
-    assert errors[1] < 0.05 < errors[0]
+    assert errors[1] < 0.75 * errors[0]
 
 
 def test_temperature_sharpens_and_flattens():
@@ -111,7 +111,8 @@ def test_nodes_are_interpolated_in_the_logarithm_of_the_length():
 def test_numbers_are_read_back(calibration):
     again = Calibration.from_tensors(calibration.tensors())
     posterior = Posterior.from_logits(boaster(np.cumsum(np.ones((2, 1, 50), np.float32), axis=2))[0])
-    np.testing.assert_array_equal(again.interval(posterior, 50), calibration.interval(posterior, 50))
+    features = np.zeros((2, 3), np.float32)
+    np.testing.assert_array_equal(again.interval(posterior, features, 50), calibration.interval(posterior, features, 50))
     with pytest.raises(KeyError):
         Calibration.from_tensors({})
 

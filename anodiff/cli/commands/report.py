@@ -36,7 +36,7 @@ def tables(
     kind: Annotated[
         str,
         typer.Option(
-            help="exponents, tails, ensembles (over seeds, by window), configurations (over seeds), landscape, "
+            help="exponents, tails, ensembles (over seeds, by window), configurations (over seeds), characters, landscape, "
             "or claims (those of the study, each with a verdict). Several, such as exponents,tails, need a folder.",
             autocompletion=completion.table_kinds,
         ),
