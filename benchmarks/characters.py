@@ -14,10 +14,10 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from anodiff.geometry import path_geometry
+from anodiff.inference.answers.reader import TrackReader
 from anodiff.inference.cells import KINDS
-from anodiff.inference.reader import TrackReader
-from anodiff.inference.window_characters import window_rows
-from anodiff.inference.window_tracks import window_tracks
+from anodiff.inference.runs.window_characters import window_rows
+from anodiff.inference.runs.window_tracks import window_tracks
 from anodiff.settings.stages import CharacterSettings
 
 DIMENSIONS, BOWL = 300, 0.95

@@ -4,7 +4,7 @@ import numpy as np
 
 from anodiff import fourier_msd
 from anodiff.inference.cells import kind_exponents
-from anodiff.inference.tracks import CHALLENGE_NOISE
+from anodiff.inference.simulated.tracks import CHALLENGE_NOISE
 
 #: Range of α that every estimate is cut to.
 LOWEST, HIGHEST = 0.05, 2.0

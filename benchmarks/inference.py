@@ -20,9 +20,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from anodiff.inference.cells import CELL_KIND, KINDS
-from anodiff.inference.pyramid import Pyramid
-from anodiff.inference.tracks import make_tracks
-from anodiff.inference.wadnet import WADNet
+from anodiff.inference.networks.pyramid import Pyramid
+from anodiff.inference.networks.wadnet import WADNet
+from anodiff.inference.simulated.tracks import make_tracks
 
 #: Tracks a second of andi-datasets in one dimension, 200 points.
 ANDI = {"attm": [3537], "ctrw": [18_466], "fbm": [7199], "lw": [940], "sbm": [24_277]}

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from classical import log_likelihood
 
+from anodiff.inference.answers.posterior import Posterior
+from anodiff.inference.answers.reader import TrackReader
 from anodiff.inference.bounds import fractional_brownian_bound
 from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, KINDS, exponent_prior, kind_exponents
-from anodiff.inference.posterior import Posterior
-from anodiff.inference.reader import TrackReader
-from anodiff.inference.tracks import CHALLENGE_NOISE, make_tracks
+from anodiff.inference.simulated.tracks import CHALLENGE_NOISE, make_tracks
 
 #: Published error of α in one dimension at 999 points: Bayesian Multi-SWAG (Seckler & Metzler, Nat. Commun. 13
 #: (2022) 6717).

@@ -14,12 +14,12 @@ import argparse
 import numpy as np
 import torch
 
+from anodiff.inference.answers.reader import TrackReader
 from anodiff.inference.cells import KINDS, balanced_prior, exponents_near
 from anodiff.inference.characters import UNFAMILIAR
-from anodiff.inference.foreign import FOREIGN, observed
-from anodiff.inference.reader import TrackReader
-from anodiff.inference.tracks import CHALLENGE_NOISE, make_tracks
-from anodiff.inference.validation import expected_calibration_error
+from anodiff.inference.simulated.foreign import FOREIGN, observed
+from anodiff.inference.simulated.tracks import CHALLENGE_NOISE, make_tracks
+from anodiff.inference.teaching.validation import expected_calibration_error
 
 TOGETHER, LENGTHS = 60, (30, 100, 300, 1000)
 

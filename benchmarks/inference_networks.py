@@ -24,11 +24,11 @@ import torch
 from inference import multiplications
 from torch import nn
 
+from anodiff.inference.answers.posterior import Posterior
 from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, exponent_prior
-from anodiff.inference.posterior import Posterior
-from anodiff.inference.pyramid import Pyramid
-from anodiff.inference.tracks import CHALLENGE_NOISE, make_tracks
-from anodiff.inference.wadnet import WADNet
+from anodiff.inference.networks.pyramid import Pyramid
+from anodiff.inference.networks.wadnet import WADNet
+from anodiff.inference.simulated.tracks import CHALLENGE_NOISE, make_tracks
 
 #: Parts of the seconds after which all are scored.
 PARTS = (1 / 8, 1 / 4, 1 / 2, 1)

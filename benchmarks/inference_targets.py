@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from classical import time_averaged, whittle
 
+from anodiff.inference.answers.reader import TrackReader
 from anodiff.inference.cells import KINDS, exponent_prior
-from anodiff.inference.reader import TrackReader
-from anodiff.inference.tracks import CHALLENGE_NOISE
-from anodiff.inference.validation import BANDS, expected_calibration_error
+from anodiff.inference.simulated.tracks import CHALLENGE_NOISE
+from anodiff.inference.teaching.validation import BANDS, expected_calibration_error
 
 #: Published mean absolute errors of α and F1. AnDi-J: its authors' figures in 2D. TA-MSD: the published count of
 #: the challenge's baseline. Constant: every exponent said to be 1.

@@ -9,7 +9,7 @@ import xarray as xr
 from anodiff.diffusion.columns import EXPONENT_COLUMNS
 from anodiff.diffusion.nulls import NULLS
 from anodiff.inference.cells import KINDS
-from anodiff.inference.character_columns import CHARACTER_COLUMNS
+from anodiff.inference.runs.character_columns import CHARACTER_COLUMNS
 from anodiff.report.figures.catalogue import FIGURES
 from anodiff.settings.base import dotted
 from anodiff.settings.stages import AnalysisSettings

@@ -70,7 +70,7 @@ def write_characters(
         refuse_existing(file, overwrite=overwrite)
     found = read_track_file(path, columns=columns, coordinates=coordinates, key=key)
     refuse_unreadable(found, str(path))
-    from anodiff.inference.reader import TrackReader
+    from anodiff.inference.answers.reader import TrackReader
 
     reader = TrackReader.load(len(found.coordinates), weights)
     with writing_all(files, overwrite=overwrite) as temporary:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from anodiff.errors import ConfigError
 from anodiff.inference.cells import KINDS
-from anodiff.inference.tracks import FEWEST_POINTS, MOST_POINTS
+from anodiff.inference.simulated.tracks import FEWEST_POINTS, MOST_POINTS
 from anodiff.storage.columns import COUNT, TEXT, Column
 from anodiff.storage.numbers import real_numbers
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
@@ -23,7 +23,7 @@ from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 if TYPE_CHECKING:
     import pandas as pd
 
-    from anodiff.inference.reader import Answers, TrackReader
+    from anodiff.inference.answers.reader import Answers, TrackReader
 
 #: Familiarity below which a track is said to be none of the five kinds, and how it is said.
 UNFAMILIAR, UNFAMILIAR_FLAG = 0.01, "unlike the five kinds"
@@ -66,7 +66,7 @@ def characterise(tracks: ArrayLike | Sequence[ArrayLike], *, weights: str | Path
         One track, (points,) or (points, dimensions) with 1 to 3 dimensions; tracks of one length,
         (N, points, dimensions); or a sequence of tracks of any lengths. Of any unit, at equal times.
     weights
-        File of a network for as many dimensions, see `anodiff.inference.weights`; default: the
+        File of a network for as many dimensions, see `anodiff.inference.answers.weights`; default: the
         network that anodiff ships.
 
     Raises
@@ -88,7 +88,7 @@ def characterise(tracks: ArrayLike | Sequence[ArrayLike], *, weights: str | Path
     checked = _checked(tracks)
     if not checked:
         return pd.DataFrame(columns=list(CHARACTERS))
-    from anodiff.inference.reader import TrackReader
+    from anodiff.inference.answers.reader import TrackReader
 
     rows = track_rows(checked, TrackReader.load(checked[0].shape[1], weights))
     return pd.DataFrame([{"track": number, **row} for number, row in enumerate(rows)], columns=list(CHARACTERS))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from anodiff.errors import ConfigError
 from anodiff.inference.characters import CHARACTERS, track_rows
 from anodiff.inference.files.parts import TrackFile
-from anodiff.inference.tracks import FEWEST_POINTS
+from anodiff.inference.simulated.tracks import FEWEST_POINTS
 from anodiff.storage.columns import COUNT, TEXT, Column
 from anodiff.storage.types import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from anodiff.inference.reader import TrackReader
+    from anodiff.inference.answers.reader import TrackReader
 
 #: Columns of the table.
 FILE_CHARACTERS = {

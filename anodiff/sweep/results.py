@@ -68,7 +68,7 @@ class RunResult:
 
     @cached_property
     def characters(self) -> pd.DataFrame:
-        """What kind of walk each coordinate is, `anodiff.inference.character_columns.CHARACTER_COLUMNS`; raises what
+        """What kind of walk each coordinate is, `anodiff.inference.runs.character_columns.CHARACTER_COLUMNS`; raises what
         `read_table` raises.
         """
         make = f"anodiff characters {self.folder / 'geometry.zarr'}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.inference.character_columns import CHARACTER_COLUMNS
+from anodiff.inference.runs.character_columns import CHARACTER_COLUMNS
 from anodiff.simulation.surfaces.columns import MODEL_COLUMNS
 from anodiff.storage.columns import Column, markdown_table, write_parquet
 from anodiff.storage.stores import writing_all

@@ -11,11 +11,11 @@ import torch
 
 from anodiff.cli import app
 from anodiff.errors import AnodiffError
+from anodiff.inference.answers.weights import write_network
 from anodiff.inference.cells import KINDS
 from anodiff.inference.characters import characterise
 from anodiff.inference.file_characters import FILE_CHARACTERS
-from anodiff.inference.pyramid import Pyramid
-from anodiff.inference.weights import write_network
+from anodiff.inference.networks.pyramid import Pyramid
 from anodiff.report.figures.tracks.catalogue import TRACK_FIGURES
 from anodiff.storage.tables import read_table
 
@@ -79,7 +79,12 @@ def test_a_row_for_each_part_has_what_the_network_says_of_it(folder, written):
     answered = table[table["exponent"].notna()]
     for column in ("exponent", "exponent_low", "exponent_high", *KINDS):
         np.testing.assert_allclose(answered[column].astype(float), expected[column], rtol=1e-5)
-    assert table["flags"].tolist() == [*("not calibrated", "fewer than 10 points"), *2 * ["not calibrated"], "does not move", "not calibrated"]
+    assert table["flags"].tolist() == [
+        *("not calibrated", "fewer than 10 points"),
+        *2 * ["not calibrated"],
+        "does not move",
+        "not calibrated",
+    ]
 
 
 def test_the_folder_has_figures_and_their_captions(written):

@@ -7,10 +7,10 @@ import pytest
 from scipy.linalg import cho_factor, cho_solve
 
 from anodiff.errors import ConfigError
+from anodiff.inference.answers.reader import TrackReader
 from anodiff.inference.bounds import fractional_brownian_bound
 from anodiff.inference.cells import CELL_KIND, KINDS
-from anodiff.inference.motions import fractional_brownian
-from anodiff.inference.reader import TrackReader
+from anodiff.inference.simulated.motions import fractional_brownian
 
 
 def covariance(exponent, scale, noise_variance, displacements):

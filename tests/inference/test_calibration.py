@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from anodiff.inference.calibrating import Known, calibrate, foreign_tracks, interval_levels, known_tracks
-from anodiff.inference.calibration import NODES, SHARES, Calibration, node_weights, tempered
+from anodiff.inference.answers.calibration import NODES, SHARES, Calibration, node_weights, tempered
+from anodiff.inference.answers.posterior import Posterior
 from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, balanced_prior
-from anodiff.inference.foreign import FOREIGN, observed
-from anodiff.inference.posterior import Posterior
-from anodiff.inference.validation import expected_calibration_error
+from anodiff.inference.simulated.foreign import FOREIGN, observed
+from anodiff.inference.teaching.calibrating import Known, calibrate, foreign_tracks, interval_levels, known_tracks
+from anodiff.inference.teaching.validation import expected_calibration_error
 
 
 def boaster(positions):

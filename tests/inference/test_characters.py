@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from anodiff.errors import ConfigError
-from anodiff.inference.answers import answer
+from anodiff.inference.answers.logits import answer
+from anodiff.inference.answers.posterior import Posterior
+from anodiff.inference.answers.weights import read_network, write_network
 from anodiff.inference.cells import KINDS
 from anodiff.inference.characters import CHARACTERS, characterise
-from anodiff.inference.posterior import Posterior
-from anodiff.inference.pyramid import Pyramid
-from anodiff.inference.weights import read_network, write_network
+from anodiff.inference.networks.pyramid import Pyramid
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import ks_2samp, kstest
 
 from anodiff.errors import ConfigError
-from anodiff.inference import motions
 from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, KINDS, kind_number
-from anodiff.inference.motions import displacements
+from anodiff.inference.simulated import motions
+from anodiff.inference.simulated.motions import displacements
 from anodiff.simulation.processes import fractional_brownian, scaled_brownian
 
 REFERENCE = np.load(Path(__file__).with_name("andi_reference.npz"))

@@ -10,15 +10,15 @@ import torch
 from safetensors.numpy import load_file
 
 from anodiff.errors import ConfigError, Interrupted, OutputExistsError, StoreDamagedError, StoreFormatError, StoreMissingError
+from anodiff.inference.answers.posterior import Posterior
+from anodiff.inference.answers.reader import Answers, TrackReader
+from anodiff.inference.answers.weights import read_network, write_network
 from anodiff.inference.cells import balanced_prior, exponent_prior
-from anodiff.inference.learner import Learner, training_tracks
-from anodiff.inference.posterior import Posterior
-from anodiff.inference.pyramid import Pyramid
-from anodiff.inference.reader import Answers, TrackReader
-from anodiff.inference.tracks import draw_tracks
-from anodiff.inference.training import train_network
-from anodiff.inference.validation import expected_calibration_error, held_out, scores
-from anodiff.inference.weights import read_network, write_network
+from anodiff.inference.networks.pyramid import Pyramid
+from anodiff.inference.simulated.tracks import draw_tracks
+from anodiff.inference.teaching.learner import Learner, training_tracks
+from anodiff.inference.teaching.training import train_network
+from anodiff.inference.teaching.validation import expected_calibration_error, held_out, scores
 from anodiff.settings.inference import InferenceSettings
 from anodiff.training.checkpoint import write_checkpoint
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from anodiff.errors import ConfigError
+from anodiff.inference.answers.posterior import Posterior
 from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, KINDS, balanced_prior, exponent_prior
-from anodiff.inference.posterior import Posterior
 
 FLAT = Posterior(balanced_prior()[None])
 

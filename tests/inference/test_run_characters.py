@@ -13,14 +13,14 @@ import torch
 from anodiff.cli import app
 from anodiff.errors import StoreMissingError
 from anodiff.geometry import compute_geometry, open_geometry, path_geometry
+from anodiff.inference.answers.reader import TrackReader
+from anodiff.inference.answers.weights import write_network
 from anodiff.inference.cells import KINDS
-from anodiff.inference.character_columns import CHARACTER_COLUMNS
-from anodiff.inference.pyramid import Pyramid
-from anodiff.inference.reader import TrackReader
-from anodiff.inference.run_characters import compute_characters, run_characters
-from anodiff.inference.weights import write_network
-from anodiff.inference.window_characters import coordinate_names, window_rows
-from anodiff.inference.window_tracks import window_tracks
+from anodiff.inference.networks.pyramid import Pyramid
+from anodiff.inference.runs.character_columns import CHARACTER_COLUMNS
+from anodiff.inference.runs.run_characters import compute_characters, run_characters
+from anodiff.inference.runs.window_characters import coordinate_names, window_rows
+from anodiff.inference.runs.window_tracks import window_tracks
 from anodiff.settings.stages import CharacterSettings
 from anodiff.storage.tables import read_table
 from anodiff.sweep.results import read_run

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from anodiff.inference.features import channels, describe
-from anodiff.inference.pyramid import Pyramid
-from anodiff.inference.wadnet import CHANNELS, LAYERS, WADNet, standardised
+from anodiff.inference.networks.features import channels, describe
+from anodiff.inference.networks.pyramid import Pyramid
+from anodiff.inference.networks.wadnet import CHANNELS, LAYERS, WADNet, standardised
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import pytest
 
 from anodiff.errors import ConfigError
 from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, KINDS, balanced_prior, exponent_prior, kind_exponents, kind_number
-from anodiff.inference.tracks import CHALLENGE_NOISE, draw_points, draw_tracks, make_tracks
-from anodiff.inference.validation import held_out
+from anodiff.inference.simulated.tracks import CHALLENGE_NOISE, draw_points, draw_tracks, make_tracks
+from anodiff.inference.teaching.validation import held_out
 
 
 def cells_of(kind):

@@ -34,7 +34,7 @@ def characters(
 
     Example: anodiff characters results/demo/runs/RUN/geometry.zarr
     """
-    from anodiff.inference.run_characters import compute_characters
+    from anodiff.inference.runs.run_characters import compute_characters
     from anodiff.settings.loading import load_stage
     from anodiff.settings.stages import CharacterSettings
 

@@ -112,7 +112,7 @@ def inference(
     from anodiff.settings.loading import load_stage
 
     chosen = load_stage(InferenceSettings, "inference", config, settings, "--settings")
-    from anodiff.inference.training import train_network
+    from anodiff.inference.teaching.training import train_network
 
     name = f"inference-{dimensions}d"
     with progress(name, "tracks") as report:

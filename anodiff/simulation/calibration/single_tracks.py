@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 
 from anodiff.diffusion.intervals import Interval
-from anodiff.inference.reader import TrackReader
-from anodiff.inference.tracks import MOST_POINTS
+from anodiff.inference.answers.reader import TrackReader
+from anodiff.inference.simulated.tracks import MOST_POINTS
 from anodiff.simulation.calibration.table import Truth, summary
 from anodiff.simulation.processes import Process
 from anodiff.storage.types import FloatArray

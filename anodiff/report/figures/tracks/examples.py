@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anodiff.inference.cells import KINDS
-from anodiff.inference.tracks import MOST_POINTS
+from anodiff.inference.simulated.tracks import MOST_POINTS
 from anodiff.report.figures.style import styled
 from anodiff.report.figures.tracks.data import COLOURS, TrackCharacters
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anodiff.inference.answers.reader import Answers
 from anodiff.inference.cells import KINDS, balanced_prior, exponent_prior
-from anodiff.inference.reader import Answers
-from anodiff.inference.tracks import CHALLENGE_NOISE, Tracks, make_tracks
+from anodiff.inference.simulated.tracks import CHALLENGE_NOISE, Tracks, make_tracks
 from anodiff.storage.types import FloatArray
 
 #: Bounds of the bands of length whose scores are given.

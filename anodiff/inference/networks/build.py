@@ -11,8 +11,8 @@ from typing import Any
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.inference.cells import CELL_KIND
-from anodiff.inference.pyramid import Pyramid
-from anodiff.inference.wadnet import WADNet
+from anodiff.inference.networks.pyramid import Pyramid
+from anodiff.inference.networks.wadnet import WADNet
 
 TrackNetwork = Pyramid | WADNet
 

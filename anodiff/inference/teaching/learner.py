@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anodiff.errors import ConfigError
-from anodiff.inference.answers import answer
-from anodiff.inference.calibrating import calibrate
-from anodiff.inference.calibration import Calibration
+from anodiff.inference.answers.calibration import Calibration
+from anodiff.inference.answers.logits import answer
+from anodiff.inference.answers.reader import Answers, TrackReader
 from anodiff.inference.cells import balanced_prior
-from anodiff.inference.networks import build_network
-from anodiff.inference.reader import Answers, TrackReader
-from anodiff.inference.tracks import Tracks, draw_points, draw_tracks
-from anodiff.inference.validation import scores
+from anodiff.inference.networks.build import build_network
+from anodiff.inference.simulated.tracks import Tracks, draw_points, draw_tracks
+from anodiff.inference.teaching.calibrating import calibrate
+from anodiff.inference.teaching.validation import scores
 from anodiff.settings.inference import InferenceSettings
 from anodiff.settings.run import ScheduleSettings
 from anodiff.training.optimisers import rate_factor

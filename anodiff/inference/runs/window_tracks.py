@@ -15,7 +15,7 @@ import numpy as np
 from anodiff.geometry.path import PathGeometry
 from anodiff.geometry.random_coordinates import random_coordinates
 from anodiff.geometry.reordered_principal import reordered_principal_coordinates
-from anodiff.inference.tracks import FEWEST_POINTS, MOST_POINTS
+from anodiff.inference.simulated.tracks import FEWEST_POINTS, MOST_POINTS
 from anodiff.settings.stages import CharacterSettings
 from anodiff.storage.types import FloatArray
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anodiff.inference.cells import KINDS
-from anodiff.inference.character_columns import COMPARED
 from anodiff.inference.characters import UNFAMILIAR, UNFAMILIAR_FLAG
-from anodiff.inference.window_tracks import WindowTracks
+from anodiff.inference.runs.character_columns import COMPARED
+from anodiff.inference.runs.window_tracks import WindowTracks
 from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
-    from anodiff.inference.reader import TrackReader
+    from anodiff.inference.answers.reader import TrackReader
 
 
 def coordinate_names(components: int) -> list[str]:

@@ -17,8 +17,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from anodiff.errors import ConfigError, StoreDamagedError, StoreFormatError, StoreMissingError, reason_of
-from anodiff.inference.calibration import Calibration
-from anodiff.inference.networks import NAMES, TrackNetwork, build_network
+from anodiff.inference.answers.calibration import Calibration
+from anodiff.inference.networks.build import NAMES, TrackNetwork, build_network
 from anodiff.storage.stores import writing_all
 
 #: Version of the card and of the names of the weights.

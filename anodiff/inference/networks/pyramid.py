@@ -3,7 +3,7 @@
 Each level looks at the track at half the resolution of the one before, so that the last sees all of
 1000 points at once. Mean and largest value of every level's channels go to a perceptron. Its answer
 is one distribution over the 140 cells of `anodiff.inference.cells`, from which exponent, interval
-and kind follow together (`anodiff.inference.posterior`). There is no normalisation over a batch, so
+and kind follow together (`anodiff.inference.answers.posterior`). There is no normalisation over a batch, so
 a track's answer does not depend on the other tracks.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from anodiff.inference.cells import CELL_KIND
-from anodiff.inference.features import NUMBERS, channels, describe
+from anodiff.inference.networks.features import NUMBERS, channels, describe
 
 #: Dilations of the two residual blocks of a level.
 DILATIONS = (1, 2)

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from anodiff.inference.foreign import FOREIGN
+from anodiff.inference.simulated.foreign import FOREIGN
 from anodiff.storage.types import FloatArray
 
 #: Hidden width of the classifier, tracks of an optimiser step, how often each track is used, and

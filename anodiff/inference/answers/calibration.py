@@ -1,7 +1,7 @@
 """How sure may a network be? Intervals that hold, probabilities that come true, tracks unlike all it learned.
 
 All of it is kept at lengths of `NODES` points, and interpolated in the logarithm of the length
-between them. `anodiff.inference.calibrating` measures it.
+between them. `anodiff.inference.teaching.calibrating` measures it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from anodiff.inference.familiarity import ForeignClassifier, Single, foreign_score
-from anodiff.inference.foreign import FOREIGN
-from anodiff.inference.posterior import Posterior
+from anodiff.inference.answers.familiarity import ForeignClassifier, Single, foreign_score
+from anodiff.inference.answers.posterior import Posterior
+from anodiff.inference.simulated.foreign import FOREIGN
 from anodiff.storage.types import FloatArray
 
 #: Lengths at which a network is calibrated, in points.

@@ -13,7 +13,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, kind_number
-from anodiff.inference.motions import displacements
+from anodiff.inference.simulated.motions import displacements
 from anodiff.storage.types import FloatArray
 
 

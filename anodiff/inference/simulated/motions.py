@@ -10,7 +10,7 @@ The package does not sum the jumps of ATTM in three dimensions, so its points sc
 place while a diffusivity lasts. Here they are summed, as its authors define the model.
 
 Each function takes exponents α, (N,), and returns displacements, (N, dimensions, steps), in
-float32, of any scale: `anodiff.inference.tracks` standardises them.
+float32, of any scale: `anodiff.inference.simulated.tracks` standardises them.
 """
 
 from __future__ import annotations

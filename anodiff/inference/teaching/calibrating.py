@@ -12,7 +12,7 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
-from anodiff.inference.calibration import (
+from anodiff.inference.answers.calibration import (
     COVERAGE,
     NODES,
     SHARES,
@@ -22,11 +22,11 @@ from anodiff.inference.calibration import (
     noise_weights,
     tempered,
 )
+from anodiff.inference.answers.familiarity import ForeignClassifier, Single, foreign_score
+from anodiff.inference.answers.posterior import Posterior
 from anodiff.inference.cells import KINDS
-from anodiff.inference.familiarity import ForeignClassifier, Single, foreign_score
-from anodiff.inference.foreign import FOREIGN, observed
-from anodiff.inference.posterior import Posterior
-from anodiff.inference.tracks import FEWEST_POINTS, MOST_POINTS, draw_noise, draw_tracks
+from anodiff.inference.simulated.foreign import FOREIGN, observed
+from anodiff.inference.simulated.tracks import FEWEST_POINTS, MOST_POINTS, draw_noise, draw_tracks
 from anodiff.storage.types import FloatArray
 
 #: Tracks of the five kinds that are made together, all of one length.

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anodiff.inference.networks import TrackNetwork
+from anodiff.inference.networks.build import TrackNetwork
 
 Single = NDArray[np.float32]
 

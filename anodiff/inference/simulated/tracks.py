@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
 from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, balanced_prior, exponents_near
-from anodiff.inference.motions import displacements
+from anodiff.inference.simulated.motions import displacements
 from anodiff.storage.types import FloatArray
 
 #: Points of the walk that a track is the beginning of, and of the shortest and the longest track.

@@ -2,7 +2,7 @@
 
 Source: Li, Yao & Huang, "WaveNet-based deep neural networks for the characterization of anomalous
 diffusion", J. Phys. A 54 (2021) 404003, arXiv 2106.08887. It is the published method to compare
-with; the project's own network is `anodiff.inference.pyramid`. The authors train one network for
+with; the project's own network is `anodiff.inference.networks.pyramid`. The authors train one network for
 each of 43 lengths, each number of dimensions, each task and each of five folds.
 """
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.inference.answers import answer
-from anodiff.inference.calibration import Calibration
+from anodiff.inference.answers.calibration import Calibration
+from anodiff.inference.answers.logits import answer
+from anodiff.inference.answers.posterior import Posterior
+from anodiff.inference.answers.weights import read_network, shipped_weights
 from anodiff.inference.cells import KINDS
-from anodiff.inference.networks import TrackNetwork
-from anodiff.inference.posterior import Posterior
-from anodiff.inference.tracks import FEWEST_POINTS, MOST_POINTS
-from anodiff.inference.weights import read_network, shipped_weights
+from anodiff.inference.networks.build import TrackNetwork
+from anodiff.inference.simulated.tracks import FEWEST_POINTS, MOST_POINTS
 from anodiff.storage.types import FloatArray
 
 

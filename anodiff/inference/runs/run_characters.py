@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anodiff.geometry.store import Geometries, open_geometry
-from anodiff.inference.character_columns import CHARACTER_COLUMNS
-from anodiff.inference.tracks import FEWEST_POINTS
-from anodiff.inference.window_characters import unread_rows, window_rows
-from anodiff.inference.window_tracks import window_tracks
+from anodiff.inference.runs.character_columns import CHARACTER_COLUMNS
+from anodiff.inference.runs.window_characters import unread_rows, window_rows
+from anodiff.inference.runs.window_tracks import window_tracks
+from anodiff.inference.simulated.tracks import FEWEST_POINTS
 from anodiff.settings.stages import CharacterSettings
 from anodiff.storage.stores import writing
 from anodiff.storage.threads import one_blas_thread, one_torch_thread
@@ -46,7 +46,7 @@ def run_characters(geometries: Geometries, settings: CharacterSettings, report: 
     """Return a row for each window and sort of coordinate, with the columns `CHARACTER_COLUMNS`."""
     import pandas as pd
 
-    from anodiff.inference.reader import TrackReader
+    from anodiff.inference.answers.reader import TrackReader
 
     files = [Path(settings.weights, f"{dimensions}d.safetensors") if settings.weights else None for dimensions in (1, 2)]
     single, pair = (TrackReader.load(dimensions, file) for dimensions, file in zip((1, 2), files, strict=True))

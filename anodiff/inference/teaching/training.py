@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from anodiff.errors import AnodiffError, ConfigError, Interrupted, reason_of
-from anodiff.inference.calibration import Calibration
-from anodiff.inference.learner import Learner
-from anodiff.inference.weights import write_network
+from anodiff.inference.answers.calibration import Calibration
+from anodiff.inference.answers.weights import write_network
+from anodiff.inference.teaching.learner import Learner
 from anodiff.settings.inference import InferenceSettings
 from anodiff.settings.run import TrainingSettings
 from anodiff.storage.lock import run_lock

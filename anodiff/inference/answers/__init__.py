@@ -1,0 +1,1 @@
+"""What does a trained network say of a track, and how sure is it?"""

@@ -1,0 +1,1 @@
+"""What kind of walk is each coordinate of a run?"""

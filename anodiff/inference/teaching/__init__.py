@@ -1,0 +1,1 @@
+"""How does a network learn to read tracks, and how good is it?"""
