@@ -46,12 +46,13 @@ def whittle_posterior(positions):
     logs = np.stack([log_likelihood(positions, exponents, noise) for noise in noises])
     likelihood = np.exp(logs - logs.max(axis=(0, 2), keepdims=True))
     cells = np.zeros((len(positions), len(CELL_KIND)))
-    cells[:, CELL_KIND == FBM] = np.einsum("n,nte->te", weights, likelihood)
+    cells[:, CELL_KIND == FBM] = np.einsum("k,kae->ae", weights, likelihood)
     return Posterior(cells / cells.sum(axis=1, keepdims=True))
 
 
 def spread(estimates, exponent):
-    return {"spread": float(estimates.std()), "rms": float(np.sqrt(np.square(estimates - exponent).mean()))}
+    errors = estimates - exponent
+    return {"bias": errors.mean(), "spread": errors.std(), "rms": np.sqrt(np.square(errors).mean())}
 
 
 def measure(reader, exponent, noise, points, number, rng):
