@@ -39,8 +39,8 @@ ANSWER = {
     "kind": Column("most likely kind of motion", TEXT),
     **{kind: Column(f"probability of {kind}") for kind in KINDS},
     "familiarity": Column(
-        "share of simulated tracks of the five kinds, about as long, that are further from what the network has learned "
-        "from; small for a walk that is none of the five"
+        "share of simulated tracks of its kind, about as long, that are less like the five kinds than this one; "
+        "small for a walk that is none of the five"
     ),
 }
 

@@ -25,7 +25,7 @@ NOISE_NODES = np.array([0.0, 0.5, 1.0])
 COVERAGE = 0.9
 
 #: Shares at which the scores of tracks of the five kinds are kept.
-SHARES: FloatArray = np.concatenate([np.linspace(0, 0.9, 19), 1 - np.geomspace(0.1, 1e-4, 31)[1:]])
+SHARES: FloatArray = np.concatenate([np.linspace(0, 0.9, 19), 1 - np.geomspace(0.1, 1e-3, 21)[1:]])
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Calibration:
     temperatures
         At each node, (nodes,): probabilities of kinds are taken to the power of 1/temperature.
     scores
-        Quantiles of the foreign score of tracks of the five kinds at `SHARES`, (nodes, shares).
+        Quantiles of the foreign score of tracks of each kind at `SHARES`, (nodes, 5, shares).
     classifier
         It tells the five kinds from walks that are none of them.
     """
@@ -68,13 +68,17 @@ class Calibration:
         """Return the probability of each kind, (N, 5)."""
         return tempered(posterior.kinds, float(node_weights(points) @ self.temperatures))
 
-    def familiarity(self, features: Single, points: int) -> tuple[FloatArray, list[str]]:
+    def familiarity(self, posterior: Posterior, features: Single, points: int) -> tuple[FloatArray, list[str]]:
         """Return the share of simulated tracks that are less familiar, (N,), and the name of the family
         that each track resembles most.
+
+        The share is the mean of those of the kinds, by their probability. So tracks of a kind that is
+        easily taken for a foreign one are not called foreign more often.
         """
         logits = self.classifier.logits(features)
-        quantiles = node_weights(points) @ self.scores
-        share = np.interp(foreign_score(logits), quantiles, SHARES)
+        quantiles = np.tensordot(node_weights(points), self.scores, axes=1)  # (5, shares)
+        shares = np.stack([np.interp(foreign_score(logits), each, SHARES) for each in quantiles], axis=1)
+        share = (self.kinds(posterior, points) * shares).sum(axis=1)
         families = list(FOREIGN)
         return 1 - share, [families[number] for number in logits[:, 1:].argmax(axis=1)]
 

@@ -32,9 +32,9 @@ class Answers:
     kinds
         Calibrated probability of each kind, in the order of `cells.KINDS`, (N, 5).
     familiarity
-        Share of simulated tracks of the five kinds, of about this length, that are further from what
-        the network has learned from than this one, (N,). It is small for a walk that is none of the
-        five. NaN if the network is not calibrated.
+        Share of simulated tracks of its kind, of about this length, that are less like the five kinds
+        than this one, (N,). It is small for a walk that is none of the five. NaN if the network is not
+        calibrated.
     resembles
         Which of `foreign.FOREIGN` each track would be if it is none of the five kinds, N names; empty
         texts if the network is not calibrated.
@@ -117,7 +117,7 @@ class TrackReader:
             posterior,
             *self.calibration.interval(posterior, features, points),
             self.calibration.kinds(posterior, points),
-            *self.calibration.familiarity(features, points),
+            *self.calibration.familiarity(posterior, features, points),
         )
 
 

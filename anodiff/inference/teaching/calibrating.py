@@ -84,7 +84,7 @@ def calibrate(passed: Passed, tracks: int, dimensions: int, seed: int) -> Calibr
         levels[len(NODES) :].astype(np.float32),
         noise,
         _temperatures(posterior, known, weights).astype(np.float32),
-        _quantiles(foreign_score(classifier.logits(known.features)), weights).astype(np.float32),
+        _quantiles(foreign_score(classifier.logits(known.features)), known.kinds, weights).astype(np.float32),
         classifier,
     )
 
@@ -168,6 +168,14 @@ def _temperatures(posterior: Posterior, known: Known, weights: FloatArray) -> Fl
     return temperatures
 
 
-def _quantiles(scores: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the quantiles of scores at `calibration.SHARES` about each node, (nodes, shares)."""
-    return np.stack([np.quantile(scores, SHARES, weights=each, method="inverted_cdf") for each in weights.T])
+def _quantiles(scores: FloatArray, kinds: NDArray[np.int64], weights: FloatArray) -> FloatArray:
+    """Return the quantiles of the scores of each kind at `calibration.SHARES` about each node, (nodes, 5, shares)."""
+    return np.stack(
+        [
+            [
+                np.quantile(scores[kinds == kind], SHARES, weights=each[kinds == kind], method="inverted_cdf")
+                for kind in range(5)
+            ]
+            for each in weights.T
+        ]
+    )
