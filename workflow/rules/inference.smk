@@ -22,7 +22,9 @@ rule inference_network:
             "inference_network",
             f"{RESULTS}/logs/inference/{wildcards.dimensions}d.log",
         ),
-        runtime=inference_costs.inference_minutes(SETTINGS.inference, SETTINGS.longest_job),
+        runtime=inference_costs.inference_minutes(
+            SETTINGS.inference, SETTINGS.longest_job
+        ),
         attempt=attempt_number,
         device="auto",
     params:
