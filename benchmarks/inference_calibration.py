@@ -69,6 +69,9 @@ OTHERS = {
     "Student's t, nu = 3": lambda number, points, dimensions, rng: rng.standard_t(3, (number, dimensions, points)).cumsum(
         axis=2
     ),
+    "steps that grow ten-fold": lambda number, points, dimensions, rng: (
+        rng.standard_normal((number, dimensions, points)) * np.linspace(0.2, 2, points)
+    ).cumsum(axis=2),
     "drift 0.5 a step": lambda number, points, dimensions, rng: (
         rng.standard_normal((number, dimensions, points)) + 0.5
     ).cumsum(axis=2),
