@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from anodiff.cli.commands.options import Device, Overwrite, listed
+from anodiff.cli.commands.options import CheckpointEvery, Device, Overwrite, Restart, Scratch, listed
 from anodiff.cli.progress import progress
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -84,21 +84,10 @@ def inference(
     settings: Annotated[
         str, typer.Option(help='Settings as YAML, such as "{tracks: 64000}"; they override the config.')
     ] = "{}",
-    scratch: Annotated[
-        Path,
-        typer.Option(envvar="ANODIFF_SCRATCH", help="Folder for unfinished training: each network has a subfolder."),
-    ] = Path("scratch"),
+    scratch: Scratch = Path("scratch"),
     device: Device = "auto",
-    checkpoint_every: Annotated[
-        float,
-        typer.Option(
-            envvar="ANODIFF_CHECKPOINT_EVERY",
-            min=0,
-            metavar="SECONDS",
-            help="Seconds between checkpoints; 0: write one only on SIGTERM, SIGUSR1 and Ctrl-C.",
-        ),
-    ] = 300.0,
-    restart: Annotated[bool, typer.Option("--restart", help="Discard the checkpoints and start at step 0.")] = False,
+    checkpoint_every: CheckpointEvery = 300.0,
+    restart: Restart = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Train the network that reads exponent and kind of motion off a track.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from anodiff.cli.commands.options import DataRoot, Device, Overwrite
+from anodiff.cli.commands.options import CheckpointEvery, DataRoot, Device, Overwrite, Restart, Scratch
 from anodiff.cli.progress import progress
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -19,26 +19,15 @@ def train(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The store; default: trajectory.zarr next to run.yaml.")
     ] = None,
-    scratch: Annotated[
-        Path,
-        typer.Option(envvar="ANODIFF_SCRATCH", help="Folder for unfinished training: each run has a subfolder with its name."),
-    ] = Path("scratch"),
+    scratch: Scratch = Path("scratch"),
     data_root: DataRoot = Path("data"),
     download: Annotated[
         bool,
         typer.Option("--download", envvar="ANODIFF_DOWNLOAD", help="Let torchvision download the data set if it is missing."),
     ] = False,
     device: Device = "auto",
-    checkpoint_every: Annotated[
-        float,
-        typer.Option(
-            envvar="ANODIFF_CHECKPOINT_EVERY",
-            min=0,
-            metavar="SECONDS",
-            help="Seconds between checkpoints; 0: write one only on SIGTERM, SIGUSR1 and Ctrl-C.",
-        ),
-    ] = 300.0,
-    restart: Annotated[bool, typer.Option("--restart", help="Discard the run's checkpoints and start at step 0.")] = False,
+    checkpoint_every: CheckpointEvery = 300.0,
+    restart: Restart = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Train one run and record its path.
