@@ -22,6 +22,9 @@ _RANGES = {"attm": (1, 20), "ctrw": (1, 20), "fbm": (1, 39), "lw": (20, 40), "sb
 #: Brownian motion.
 KINDS = tuple(_RANGES)
 
+#: Families of walks that are none of the kinds, see `anodiff.inference.simulated.foreign`.
+FAMILIES = ("relaxing", "confined", "drifting", "heavy-tailed", "switching", "oscillating")
+
 #: Number of the kind in `KINDS` of each cell, (140,).
 CELL_KIND = np.repeat(np.arange(len(KINDS)), [last - first + 1 for first, last in _RANGES.values()])
 

@@ -77,7 +77,7 @@ STAGES = {
     ),
     "inference": (
         ("inference", "1", "--device", "cpu", "--settings", "{tracks: 64, batch_size: 32, width: 2, validation_tracks: 1000}"),
-        {"scipy.fft", "torch", "zarr"},
+        {"torch", "torch._dynamo", "zarr"} | SCIPY,
     ),
     "tables": (("tables", "run", "-o", "exponents.csv"), {"pandas", "pyarrow.parquet", "xarray", "zarr"}),
     "tables --kind tails": (

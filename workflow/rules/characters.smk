@@ -5,8 +5,8 @@
 rule characterise:
     input:
         geometry=rules.geometry.output,
-        # only so that both follow one another in their group's job, which then needs one core
-        before=ancient(f"{RESULTS}/runs/{{run}}/exponents.csv"),
+        # so that both follow one another in their group's job, which then needs one core
+        before=f"{RESULTS}/runs/{{run}}/exponents.csv",
     output:
         f"{RESULTS}/runs/{{run}}/characters.csv",
     log:

@@ -12,7 +12,7 @@ import numpy as np
 
 from anodiff.inference.answers.familiarity import ForeignClassifier, Single, foreign_score
 from anodiff.inference.answers.posterior import Posterior
-from anodiff.inference.simulated.foreign import FOREIGN
+from anodiff.inference.cells import FAMILIES
 from anodiff.storage.types import FloatArray
 
 #: Lengths at which a network is calibrated, in points.
@@ -79,8 +79,7 @@ class Calibration:
         quantiles = np.tensordot(node_weights(points), self.scores, axes=1)  # (5, shares)
         shares = np.stack([np.interp(foreign_score(logits), each, SHARES) for each in quantiles], axis=1)
         share = (self.kinds(posterior, points) * shares).sum(axis=1)
-        families = list(FOREIGN)
-        return 1 - share, [families[number] for number in logits[:, 1:].argmax(axis=1)]
+        return 1 - share, [FAMILIES[number] for number in logits[:, 1:].argmax(axis=1)]
 
     def tensors(self) -> dict[str, Single]:
         """Return all numbers by name."""

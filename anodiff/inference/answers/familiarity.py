@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from anodiff.inference.simulated.foreign import FOREIGN
+from anodiff.inference.cells import FAMILIES
 from anodiff.storage.types import FloatArray
 
 #: Hidden width of the classifier, tracks of an optimiser step, how often each track is used, and
@@ -30,7 +30,7 @@ Single = NDArray[np.float32]
 @dataclass(frozen=True)
 class ForeignClassifier:
     """A perceptron from a network's features to logits: of the five kinds together, and of each family
-    of `foreign.FOREIGN`.
+    of `cells.FAMILIES`.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class ForeignClassifier:
         true = torch.from_numpy(families)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = nn.Sequential(nn.Linear(features.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1 + len(FOREIGN)))
+            network = nn.Sequential(nn.Linear(features.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1 + len(FAMILIES)))
             optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.01)
             steps = -(-EPOCHS * len(seen) // BATCH)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)

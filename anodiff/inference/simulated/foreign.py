@@ -12,7 +12,7 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, kind_number
+from anodiff.inference.cells import CELL_EXPONENT, CELL_KIND, FAMILIES, kind_number
 from anodiff.inference.simulated.motions import displacements
 from anodiff.storage.types import FloatArray
 
@@ -98,8 +98,7 @@ def observed(walk: FloatArray, noise: FloatArray, rng: np.random.Generator) -> N
     return (seen - seen[..., :1]).astype(np.float32)
 
 
-#: The families.
-FOREIGN: dict[str, Callable[[int, int, int, np.random.Generator], FloatArray]] = {
+_WALKS: dict[str, Callable[[int, int, int, np.random.Generator], FloatArray]] = {
     "relaxing": relaxing,
     "confined": confined,
     "drifting": drifting,
@@ -107,3 +106,6 @@ FOREIGN: dict[str, Callable[[int, int, int, np.random.Generator], FloatArray]] =
     "switching": switching,
     "oscillating": oscillating,
 }
+
+#: The families, in the order of `cells.FAMILIES`.
+FOREIGN = {name: _WALKS[name] for name in FAMILIES}
