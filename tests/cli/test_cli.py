@@ -76,7 +76,14 @@ STAGES = {
         {"pandas", "scipy.fft", "scipy.ndimage", "scipy.special", "zarr"},
     ),
     "inference": (
-        ("inference", "1", "--device", "cpu", "--settings", "{tracks: 64, batch_size: 32, width: 2, validation_tracks: 1000}"),
+        (
+            "inference",
+            "1",
+            "--device",
+            "cpu",
+            "--settings",
+            "{tracks: 64, batch_size: 32, width: 2, validation_tracks: 1000, calibration_tracks: 2000}",
+        ),
         {"torch", "torch._dynamo", "zarr"} | SCIPY,
     ),
     "tables": (("tables", "run", "-o", "exponents.csv"), {"pandas", "pyarrow.parquet", "xarray", "zarr"}),

@@ -56,7 +56,8 @@ def test_one_command_makes_every_result(swept):
 
 def test_the_target_inference_trains_a_network_for_each_number_of_dimensions_and_no_run(changed, tmp_path):
     def small(config):
-        size = {"tracks": 64, "batch_size": 32, "width": 2, "levels": 2, "hidden": 4, "validation_tracks": 1000}
+        size = {"tracks": 64, "batch_size": 32, "width": 2, "levels": 2, "hidden": 4}
+        size |= {"validation_tracks": 1000, "calibration_tracks": 2000}
         config["inference"] = {"dimensions": [1, 2], **size}
 
     config = changed(small)
