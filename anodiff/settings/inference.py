@@ -37,8 +37,8 @@ class InferenceSettings(Settings):
     validation_tracks: Annotated[int, Field(ge=1000, le=10_000_000)] = 10_000
     """Held-out tracks for the scores of the exponent, and as many for those of the kind."""
     calibration_tracks: Annotated[int, Field(ge=2000, le=10_000_000)] = 60_000
-    """Further tracks of the five kinds by which intervals and probabilities are calibrated, and half as
-    many that are none of them."""
+    """Further tracks of the five kinds. Half of them calibrate intervals and probabilities; the others,
+    with as many that are none of the five, teach what is unlike them."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Threads on the CPU. The bits depend on their number."""
     seed: Seed = 0

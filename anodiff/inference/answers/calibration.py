@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from anodiff.inference.answers.familiarity import ForeignClassifier, Single, foreign_score
+from anodiff.inference.answers.familiarity import ForeignClassifier, foreign_score
+from anodiff.inference.answers.logits import Single
 from anodiff.inference.answers.posterior import Posterior
 from anodiff.inference.cells import FAMILIES
 from anodiff.storage.types import FloatArray

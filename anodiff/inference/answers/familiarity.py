@@ -13,18 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
-import torch
-from numpy.typing import NDArray
-from torch import nn
 
-from anodiff.inference.cells import FAMILIES
+from anodiff.inference.answers.logits import Single
 from anodiff.storage.types import FloatArray
 
-#: Hidden width of the classifier, tracks of an optimiser step, how often each track is used, and
-#: standard deviations beyond which a feature is cut.
-HIDDEN, BATCH, EPOCHS, FAR = 64, 256, 20, 8.0
-
-Single = NDArray[np.float32]
+#: Standard deviations beyond which a feature is cut.
+FAR = 8.0
 
 
 @dataclass(frozen=True)
@@ -54,39 +48,9 @@ class ForeignClassifier:
         hidden = np.maximum(self.standardised(features) @ self.inner + self.inner_bias, 0)
         return (hidden @ self.outer + self.outer_bias).astype(np.float64)
 
-    @classmethod
-    def learned(cls, features: Single, families: NDArray[np.int64], seed: int) -> ForeignClassifier:
-        """Return the classifier that is trained on tracks.
-
-        Parameters
-        ----------
-        features
-            (N, features).
-        families
-            0 for tracks of the five kinds, else 1 + the number of the family, (N,).
-        """
-        centre, spread = features.mean(axis=0), features.std(axis=0)
-        spread[spread == 0] = 1
-        seen = torch.from_numpy(_standardised(features, centre, spread))
-        true = torch.from_numpy(families)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = nn.Sequential(nn.Linear(features.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1 + len(FAMILIES)))
-            optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.01)
-            steps = -(-EPOCHS * len(seen) // BATCH)
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-            for _ in range(steps):
-                chosen = torch.randint(len(seen), (BATCH,))
-                optimiser.zero_grad()
-                nn.functional.cross_entropy(network(seen[chosen]), true[chosen]).backward()
-                optimiser.step()
-                schedule.step()
-        inner, inner_bias, outer, outer_bias = (value.detach().numpy() for value in network.parameters())
-        return cls(centre, spread, inner.T.copy(), inner_bias, outer.T.copy(), outer_bias)
-
     def standardised(self, features: Single) -> Single:
-        """Return features less their means over their standard deviations, none beyond `FAR` of these."""
-        return _standardised(features, self.centre, self.spread)
+        """Return features as the classifier sees them, (N, features)."""
+        return standardised(features, self.centre, self.spread)
 
 
 def foreign_score(logits: FloatArray) -> FloatArray:
@@ -95,5 +59,6 @@ def foreign_score(logits: FloatArray) -> FloatArray:
     return odds
 
 
-def _standardised(features: Single, centre: Single, spread: Single) -> Single:
+def standardised(features: Single, centre: Single, spread: Single) -> Single:
+    """Return features less their means over their standard deviations, none beyond `FAR` of these."""
     return np.clip((features - centre) / spread, -FAR, FAR)

@@ -103,15 +103,14 @@ class Posterior:
         fraction = np.divide(missing, within, out=np.full(len(each), 0.5), where=within > 0)
         return EXPONENTS[column] + GRID * (np.clip(fraction, 0, 1) - 0.5)
 
-    def with_prior(self, prior: FloatArray, *, trained: FloatArray | None = None) -> Posterior:
-        """Return the distribution under another prior: each cell times prior over trained prior.
+    def with_prior(self, prior: FloatArray) -> Posterior:
+        """Return the distribution under another prior: each cell times prior over `cells.balanced_prior`,
+        that of the training.
 
         Parameters
         ----------
         prior
             Probability of each cell, (140,), or its multiple; 0 excludes a cell.
-        trained
-            The prior of the training, default: `cells.balanced_prior`.
 
         Raises
         ------
@@ -121,7 +120,7 @@ class Posterior:
         prior = np.asarray(prior, np.float64)
         if prior.shape != CELL_KIND.shape or not (np.all(prior >= 0) and 0 < prior.sum() < np.inf):
             raise ConfigError(f"a prior needs {len(CELL_KIND)} numbers of at least 0, with a finite sum above 0")
-        weighted = self.cells * (prior / (balanced_prior() if trained is None else trained))
+        weighted = self.cells * (prior / balanced_prior())
         return Posterior(weighted / weighted.sum(axis=1, keepdims=True))
 
 

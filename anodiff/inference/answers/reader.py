@@ -36,7 +36,7 @@ class Answers:
         than this one, (N,). It is small for a walk that is none of the five. NaN if the network is not
         calibrated.
     resembles
-        Which of `foreign.FOREIGN` each track would be if it is none of the five kinds, N names; empty
+        Which of `cells.FAMILIES` each track would be if it is none of the five kinds, N names; empty
         texts if the network is not calibrated.
     """
 
@@ -70,24 +70,21 @@ class TrackReader:
     dimensions: int
 
     @classmethod
-    def load(cls, dimensions: int | None = None, weights: str | Path | None = None) -> TrackReader:
+    def load(cls, dimensions: int, weights: str | Path | None = None) -> TrackReader:
         """Return the reader of a file of weights, default: of the network that anodiff ships.
 
         Raises
         ------
         ConfigError
-            If neither is given, or the file is for other dimensions.
+            If the file is for other dimensions, or none is given and anodiff ships none for these.
         StoreMissingError, StoreDamagedError, StoreFormatError
             If the weights cannot be read.
         """
-        if weights is None:
-            if dimensions is None:
-                raise ConfigError("neither weights nor a number of dimensions is given; give one of them")
-            weights = shipped_weights(dimensions)
+        weights = shipped_weights(dimensions) if weights is None else weights
         network, calibration, card = read_network(weights)
-        if dimensions not in (None, card["dimensions"]):
+        if dimensions != card["dimensions"]:
             raise ConfigError(f"{weights}: a network for tracks of {card['dimensions']} dimensions; these have {dimensions}")
-        return cls(network, calibration, card["dimensions"])
+        return cls(network, calibration, dimensions)
 
     def read(self, positions: FloatArray | NDArray[np.float32]) -> Answers:
         """Return the answers to tracks of one length.

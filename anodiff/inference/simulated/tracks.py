@@ -112,15 +112,12 @@ def draw_tracks(
     dimensions: int,
     rng: np.random.Generator,
     *,
-    prior: FloatArray | None = None,
     between: bool = False,
 ) -> Tracks:
-    """Return ``number`` tracks of random cells, with the noise of `draw_noise`.
+    """Return ``number`` tracks of random cells, by `cells.balanced_prior`, with the noise of `draw_noise`.
 
     Parameters
     ----------
-    prior
-        Probability of each cell, (140,); default: `cells.balanced_prior`.
     between
         Whether exponents are uniform within half a grid distance of the cells', as far as the kind's
         range goes; otherwise they are those of the grid.
@@ -130,12 +127,12 @@ def draw_tracks(
     ConfigError
         If ``points`` is out of bounds.
     """
-    cells = rng.choice(len(CELL_KIND), number, p=balanced_prior() if prior is None else prior)
+    cells = rng.choice(len(CELL_KIND), number, p=balanced_prior())
     noise = draw_noise(number, rng)
     exponents = exponents_near(cells, rng) if between else None
     return make_tracks(cells, noise, points, dimensions, rng, exponents=exponents)
 
 
-def draw_points(rng: np.random.Generator, *, fewest: int = FEWEST_POINTS, most: int = MOST_POINTS) -> int:
-    """Return a length between two, both included, uniform in its logarithm."""
-    return int(np.exp(rng.uniform(np.log(fewest), np.log(most + 1))))
+def draw_points(rng: np.random.Generator) -> int:
+    """Return a length from `FEWEST_POINTS` to `MOST_POINTS`, uniform in its logarithm."""
+    return int(np.exp(rng.uniform(np.log(FEWEST_POINTS), np.log(MOST_POINTS + 1))))

@@ -22,11 +22,13 @@ from anodiff.inference.answers.calibration import (
     noise_weights,
     tempered,
 )
-from anodiff.inference.answers.familiarity import ForeignClassifier, Single, foreign_score
+from anodiff.inference.answers.familiarity import foreign_score
+from anodiff.inference.answers.logits import Single
 from anodiff.inference.answers.posterior import Posterior
 from anodiff.inference.cells import KINDS
 from anodiff.inference.simulated.foreign import FOREIGN, observed
 from anodiff.inference.simulated.tracks import FEWEST_POINTS, MOST_POINTS, draw_noise, draw_tracks
+from anodiff.inference.teaching.classifying import learned_classifier
 from anodiff.storage.types import FloatArray
 
 #: Tracks of the five kinds that are made together, all of one length.
@@ -69,7 +71,7 @@ def calibrate(passed: Passed, tracks: int, dimensions: int, seed: int) -> Calibr
     rng = np.random.default_rng(np.random.SeedSequence([seed, dimensions]))
     known, taught = (known_tracks(passed, tracks // 2, dimensions, rng) for _ in range(2))
     features, families = foreign_tracks(passed, tracks // 2, dimensions, rng)
-    classifier = ForeignClassifier.learned(
+    classifier = learned_classifier(
         np.concatenate([taught.features, features]),
         np.concatenate([np.zeros(len(taught.features), np.int64), families + 1]),
         int(rng.integers(2**31)),
@@ -174,7 +176,7 @@ def _quantiles(scores: FloatArray, kinds: NDArray[np.int64], weights: FloatArray
         [
             [
                 np.quantile(scores[kinds == kind], SHARES, weights=each[kinds == kind], method="inverted_cdf")
-                for kind in range(5)
+                for kind in range(len(KINDS))
             ]
             for each in weights.T
         ]

@@ -22,7 +22,6 @@ from anodiff.errors import ConfigError
 from anodiff.inference.answers.calibration import Calibration
 from anodiff.inference.answers.logits import answer
 from anodiff.inference.answers.reader import Answers, TrackReader
-from anodiff.inference.cells import balanced_prior
 from anodiff.inference.networks.build import build_network
 from anodiff.inference.simulated.tracks import Tracks, draw_points, draw_tracks
 from anodiff.inference.teaching.calibrating import calibrate
@@ -185,4 +184,4 @@ class Learner:
 def training_tracks(settings: InferenceSettings, dimensions: int, step: int) -> Tracks:
     """Return the tracks of one step, all of one length, uniform in its logarithm."""
     rng = np.random.default_rng(np.random.SeedSequence([settings.seed, dimensions, TRAINING, step]))
-    return draw_tracks(settings.batch_size, draw_points(rng), dimensions, rng, prior=balanced_prior())
+    return draw_tracks(settings.batch_size, draw_points(rng), dimensions, rng)
