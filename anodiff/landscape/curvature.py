@@ -23,7 +23,7 @@ from anodiff.geometry.path import PathGeometry, path_geometry
 from anodiff.geometry.reduce import WindowPoints
 from anodiff.landscape.curvature_store import ARRAYS, KIND, VERSION, Curvature, open_curvature
 from anodiff.landscape.products import MatrixProduct, gauss_newton_product, hessian_product
-from anodiff.landscape.run_surface import loss_surface_at, points_near, run_settings, stored_point
+from anodiff.landscape.run_surface import loss_surface_at
 from anodiff.landscape.spectrum import Eigenpairs, density_and_top_eigenpairs, top_eigenpairs, trace
 from anodiff.landscape.surface import LossSurface, describe
 from anodiff.landscape.top_subspace import stability_threshold, subspace_msd
@@ -33,6 +33,7 @@ from anodiff.storage.stores import refuse_existing
 from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
+from anodiff.training.recorded.network import points_near, run_settings, stored_point
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from anodiff.landscape.spectrum import SpectralDensity
-from anodiff.landscape.store import StoredArrays
+from anodiff.storage.stored_arrays import StoredArrays
 from anodiff.storage.types import FloatArray
 
 KIND = "anodiff curvature"

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from anodiff.landscape.differentiable import differentiable
-from anodiff.landscape.points import join_point
 from anodiff.landscape.surface import LossSurface
 from anodiff.storage.types import FloatArray
 from anodiff.training.gradients import gradients_of
+from anodiff.training.recorded.points import join_point
 
 #: Distances of the two points, as fractions of the weights' length.
 DISTANCES = (1e-5, 1e-6, 1e-7, 1e-8)

@@ -16,7 +16,7 @@ from anodiff.errors import NoValueError
 from anodiff.geometry.store import open_geometry
 from anodiff.landscape.directions import Directions, path_directions, random_directions, unit_directions
 from anodiff.landscape.products import hessian_product
-from anodiff.landscape.run_surface import loss_surface_at, run_settings, stored_point
+from anodiff.landscape.run_surface import loss_surface_at
 from anodiff.landscape.slice_store import LEFT_OUT
 from anodiff.landscape.slices import slice_landscape
 from anodiff.landscape.spectrum import top_eigenpairs
@@ -28,6 +28,7 @@ from anodiff.storage.stores import publish, refuse_existing, remove, storage_err
 from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
+from anodiff.training.recorded.network import run_settings, stored_point
 from anodiff.trajectory.store import open_trajectory
 
 

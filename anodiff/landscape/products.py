@@ -30,9 +30,9 @@ from anodiff.errors import ConfigError, NoValueError, reason_of
 from anodiff.landscape.differences import Difference, converged, gauss_newton_difference, hessian_difference
 from anodiff.landscape.differentiable import differentiable_twice
 from anodiff.landscape.krylov import Product
-from anodiff.landscape.points import join_point, split_point
 from anodiff.landscape.surface import LossSurface
 from anodiff.storage.types import FloatArray
+from anodiff.training.recorded.points import join_point, split_point
 
 #: Samples of the trial; the relative error up to which differences have converged; how far second
 #: derivatives may then be from them; and the largest error of differences that take their place.

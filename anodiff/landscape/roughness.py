@@ -22,7 +22,7 @@ from anodiff.data import load
 from anodiff.errors import NoValueError
 from anodiff.landscape.directions import Directions, unit_directions
 from anodiff.landscape.roughness_store import ARRAYS, KIND, VERSION, RoughnessStore
-from anodiff.landscape.run_surface import loss_surface_at, points_near, run_settings, stored_point
+from anodiff.landscape.run_surface import loss_surface_at
 from anodiff.landscape.scan import GridEvaluator
 from anodiff.landscape.structure import cosines
 from anodiff.landscape.surface import LossSurface, describe
@@ -32,6 +32,7 @@ from anodiff.storage.stores import refuse_existing, writing
 from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
+from anodiff.training.recorded.network import points_near, run_settings, stored_point
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
 

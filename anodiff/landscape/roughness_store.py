@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anodiff.diffusion.intervals import interval_columns
-from anodiff.landscape.store import StoredArrays
 from anodiff.landscape.structure import FLOORS, StructureFit, fit_structure, squared_increments, structure_function
 from anodiff.storage.columns import COUNT, LOSS, OPTIMISER_STEPS, TEXT, Column
+from anodiff.storage.stored_arrays import StoredArrays
 from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:

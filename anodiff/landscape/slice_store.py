@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.landscape.store import StoredArrays
+from anodiff.storage.stored_arrays import StoredArrays
 from anodiff.storage.types import FloatArray
 
 KIND = "anodiff slices"

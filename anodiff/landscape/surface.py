@@ -26,11 +26,17 @@ from torch import Tensor, nn
 
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.landscape.batch_norm_folding import Folded, fold
-from anodiff.landscape.batch_norm_statistics import estimate_statistics, tracks_statistics
 from anodiff.landscape.batch_weights import batch_weights, criterion_in_double
 from anodiff.landscape.differentiable import differentiable
 from anodiff.landscape.network_copy import copy_network
-from anodiff.landscape.points import (
+from anodiff.landscape.together import losses_together
+from anodiff.landscape.trial import make_function
+from anodiff.settings.stages import BatchNormStatistics
+from anodiff.storage.threads import one_torch_thread
+from anodiff.storage.types import FloatArray
+from anodiff.training.gradients import gradients_of
+from anodiff.training.recorded.batch_norm_statistics import estimate_statistics, tracks_statistics
+from anodiff.training.recorded.points import (
     converted,
     flatten_in_place,
     join_point,
@@ -39,12 +45,6 @@ from anodiff.landscape.points import (
     set_point,
     trainable_parameters,
 )
-from anodiff.landscape.together import losses_together
-from anodiff.landscape.trial import make_function
-from anodiff.settings.stages import BatchNormStatistics
-from anodiff.storage.threads import one_torch_thread
-from anodiff.storage.types import FloatArray
-from anodiff.training.gradients import gradients_of
 
 #: Samples that go through the network at a time: few enough that, on a CPU, the feature maps of a
 #: narrow network stay in the cache.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from anodiff.landscape.points import split_point
+from anodiff.training.recorded.points import split_point
 
 
 def losses_together(

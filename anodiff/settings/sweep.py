@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from anodiff.errors import quoted
 from anodiff.settings.base import Folder, Settings
 from anodiff.settings.inference import InferenceSettings
+from anodiff.settings.learning import LearningSettings
 from anodiff.settings.stages import (
     AnalysisSettings,
     CharacterSettings,
@@ -83,6 +84,8 @@ class Config(Settings):
     """How rough the loss is around the path."""
     curvature: CurvatureSettings = CurvatureSettings()
     """How curved the loss is at points of the path."""
+    learning: LearningSettings = LearningSettings()
+    """Which part is learned when: learning curves of modes, classes and groups of samples."""
     figures: FigureSettings = FigureSettings()
     """Formats of the figures."""
     inference: InferenceSettings = InferenceSettings()

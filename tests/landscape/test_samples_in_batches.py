@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from anodiff import models
 from anodiff.errors import ConfigError
 from anodiff.landscape import LossSurface, gauss_newton_product, hessian_product
-from anodiff.landscape import batch_norm_statistics as statistics
+from anodiff.training.recorded import batch_norm_statistics as statistics
 
 CLASSES, SAMPLES = 4, 50  # batches of 16 leave one of 2
 

@@ -12,10 +12,10 @@ from torch import nn
 from anodiff import models
 from anodiff.errors import ConfigError, StoreFormatError
 from anodiff.landscape import LossSurface, loss_surface_at
-from anodiff.landscape.run_surface import points_near, stored_point
 from anodiff.settings.run import RunSettings
 from anodiff.settings.stages import LandscapeSettings
 from anodiff.storage.stores import finish_store
+from anodiff.training.recorded.network import points_near, stored_point
 from anodiff.training.run import train_run
 from anodiff.trajectory.store import open_trajectory
 
@@ -195,7 +195,7 @@ def test_another_network_than_the_stored_one_is_refused(with_settings):
 
 
 def test_a_path_without_settings_is_refused_in_one_line(with_settings):
-    with pytest.raises(ConfigError, match="only runs of 'anodiff train' have a landscape"):
+    with pytest.raises(ConfigError, match="only for runs of 'anodiff train'"):
         loss_surface_at(with_settings(None), 4, LandscapeSettings())
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from anodiff.errors import ConfigError, StoreFormatError
-from anodiff.landscape.points import split_point
+from anodiff.training.recorded.points import split_point
 from anodiff.trajectory.buffers import forward_buffers
 from anodiff.trajectory.store import Trajectory
 

@@ -1,4 +1,4 @@
-"""How is a finished store of the landscape read: all arrays at once?"""
+"""How are all arrays of a finished store read at once?"""
 
 from __future__ import annotations
 
