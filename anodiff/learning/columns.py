@@ -48,7 +48,7 @@ CURVE_COLUMNS = {
     "samples": Column("number of these samples", COUNT),
     "strength": Column("singular value of a mode; of a class or group the norm of its mean input from that of all"),
     "frequency": Column("share of a class or group among the training samples"),
-    **interval_columns("learning_time", "step of the first lasting crossing of a half; missing if it is not learned", OPTIMISER_STEPS),
+    **interval_columns("learning_time", "first lasting crossing of a half; missing if it is not learned", OPTIMISER_STEPS),
     "width": Column("steps from 10 % to 90 %, both lasting", OPTIMISER_STEPS),
     "final": Column("normalised curve at the last point; 1 where all is learned"),
     "law": Column("law that fits best: cross_entropy, hinge, logistic or exponential", TEXT),
