@@ -1,6 +1,6 @@
 # make demo    makes an environment, runs the default sweep, and ends with its page of results
 # make test    runs the tests, the workflow on this machine and on a throw-away cluster included
-# make test-all    adds the long ones: more faults of clusters, and two minutes of random kills
+# make test-all    adds the long ones: more faults of clusters, and a minute of random kills
 # make lint    checks formatting, types, imports between packages, and the workflow
 # make readme-figure    draws the figure of the README again, from the demo's results
 # make docs    builds the documentation as a site, build/docs/index.html; a warning is an error
@@ -39,7 +39,7 @@ test: $(VENV)/installed-test
 	$(TEST) -m "not long"
 
 test-all: $(VENV)/installed-test
-	ANODIFF_TEST_SECONDS=120 $(TEST)
+	ANODIFF_TEST_SECONDS=60 $(TEST)
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .
