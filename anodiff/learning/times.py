@@ -19,7 +19,7 @@ LEARNED = 0.5
 TAILS = (0.025, 0.975)
 
 
-def lasting_crossings(steps: NDArray[np.int64], curves: FloatArray, level: float) -> FloatArray:
+def lasting_crossings(steps: NDArray[np.int64], curves: NDArray[np.floating], level: float) -> FloatArray:
     """Return the first time at which each curve reaches a level and then stays there.
 
     To stay is to be at or above the level at the next point, and at all points up to twice the time
@@ -50,7 +50,7 @@ def lasting_crossings(steps: NDArray[np.int64], curves: FloatArray, level: float
     return _first(times, confirmed)
 
 
-def final_crossings(steps: NDArray[np.int64], curves: FloatArray, level: float) -> FloatArray:
+def final_crossings(steps: NDArray[np.int64], curves: NDArray[np.floating], level: float) -> FloatArray:
     """Return the time from which on each curve is above a level, up to the last point.
 
     Parameters and return value are those of `lasting_crossings`, but the level itself does not
@@ -63,17 +63,17 @@ def final_crossings(steps: NDArray[np.int64], curves: FloatArray, level: float) 
     return _first(_crossings(steps, curves, level), kept)
 
 
-def learning_times(steps: NDArray[np.int64], curves: FloatArray) -> FloatArray:
+def learning_times(steps: NDArray[np.int64], curves: NDArray[np.floating]) -> FloatArray:
     """Return the first lasting crossing of a half of each curve (S, ...), shape (...); NaN: not learned."""
     return lasting_crossings(steps, curves, LEARNED)
 
 
-def transitions(steps: NDArray[np.int64], curves: FloatArray) -> FloatArray:
+def transitions(steps: NDArray[np.int64], curves: NDArray[np.floating]) -> FloatArray:
     """Return when each curve (S, ...) lastingly crosses 10 % and 90 %, shape (2, ...); NaN: never."""
     return np.stack([lasting_crossings(steps, curves, level) for level in TRANSITION])
 
 
-def widths(steps: NDArray[np.int64], curves: FloatArray) -> FloatArray:
+def widths(steps: NDArray[np.int64], curves: NDArray[np.floating]) -> FloatArray:
     """Return the steps from 10 % to 90 % of each curve (S, ...), both lasting, shape (...)."""
     begin, end = transitions(steps, curves)
     return np.asarray(end - begin)
@@ -88,7 +88,15 @@ def in_transition(crossings: FloatArray, start: float, stop: float) -> NDArray[n
     return np.asarray((begin <= stop) & ~(end < start))
 
 
-def forgetting_events(margins: FloatArray) -> NDArray[np.int64]:
+def values_at(steps: NDArray[np.int64], curves: NDArray[np.floating], step: float) -> FloatArray:
+    """Return the curves (S, ...) at a step between the first point and the last, shape (...)."""
+    after = min(int(np.searchsorted(steps, step, side="right")), len(steps) - 1)
+    first, second = float(steps[after - 1]), float(steps[after])
+    share = np.log(step / first) / np.log(second / first) if first > 0 else step / second
+    return np.asarray(curves[after - 1] if share == 0 else (1 - share) * curves[after - 1] + share * curves[after])
+
+
+def forgetting_events(margins: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return how often each sample goes from right to wrong between two points, (S, N) -> (N,).
 
     Toneva et al., "An Empirical Study of Example Forgetting during Deep Neural Network Learning",
@@ -120,7 +128,7 @@ def time_intervals(times: FloatArray, draws: FloatArray) -> tuple[FloatArray, Fl
     return ends[0], ends[1]
 
 
-def _crossings(steps: NDArray[np.int64], curves: FloatArray, level: float) -> FloatArray:
+def _crossings(steps: NDArray[np.int64], curves: NDArray[np.floating], level: float) -> FloatArray:
     """Return when each curve reaches a level from below before each point, (S, ...).
 
     It is the first step at the first point, and NaN where the level is not crossed.
