@@ -56,6 +56,9 @@ HALVES = (0.5, 4.0)
 #: Points of the grid on which least squares start: steps of half the plateau, and starts.
 GRID = 64, 16
 
+#: The number of the curve's points that the grid is compared with, at most.
+GRID_POINTS = 200
+
 #: How often the parameters of a law and ρ are fitted, in turn.
 TURNS = 3
 
@@ -228,17 +231,17 @@ def _fit(law: str, t: FloatArray, rise: FloatArray, weights: FloatArray, classes
     highest = np.array([math.log(HALVES[1] * t[-1]), -math.log(-math.log(STARTS[1]))])
     axes = [np.linspace(lowest[axis], highest[axis], GRID[axis]) for axis in range(count)]
 
-    def project(points: FloatArray, correlation: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def project(points: FloatArray, correlation: float, every: int = 1) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return curves, plateaus of least squares and whitened residuals of parameters (points, count)."""
         halves, *starts = np.exp(np.clip(points, lowest[:count], highest[:count])).T
-        shapes = rises(law, t, halves, np.exp(-1 / starts[0]) if starts else np.full(len(halves), 0.5), classes)
-        curves, wanted = _whitened(shapes * weights, correlation), _whitened(rise * weights, correlation)
+        shapes = rises(law, t[::every], halves, np.exp(-1 / starts[0]) if starts else np.full(len(halves), 0.5), classes)
+        curves, wanted = (_whitened(each * weights[::every], correlation) for each in (shapes, rise[::every]))
         squares = (curves**2).sum(axis=1)
         plateaus = np.maximum(curves @ wanted / np.maximum(squares, TINY), 0.0)
         return shapes, plateaus, wanted - plateaus[:, None] * curves
 
     grid = np.stack([each.ravel() for each in np.meshgrid(*axes)], axis=1)
-    best = grid[(project(grid, 0.0)[2] ** 2).sum(axis=1).argmin()]
+    best = grid[(project(grid, 0.0, every=-(-len(t) // GRID_POINTS))[2] ** 2).sum(axis=1).argmin()]
     correlation = 0.0
     for _ in range(TURNS):
         best = _least_squares(partial(project, correlation=correlation), best)
