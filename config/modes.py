@@ -48,9 +48,7 @@ class Balanced(nn.Module):
         return self.outputs(seen)
 
 
-def balanced(
-    channels: int, size: int, classes: int, depth: int = 2, start: float = 1e-3, votes: str = "centred"
-) -> nn.Module:
+def balanced(channels: int, size: int, classes: int, depth: int = 2, start: float = 1e-3, votes: str = "centred") -> nn.Module:
     """Return the network; an image of brightness 1 has the margin ``start`` before training."""
     if depth < 1 or not start > 0 or votes not in VOTES:
         raise ValueError(f"'depth' is at least 1, 'start' above 0, and 'votes' one of {', '.join(VOTES)}")
