@@ -10,7 +10,18 @@ import os
 
 import typer
 
-from anodiff.cli.commands import characters, inference, installation, landscape, pipeline, planning, report, results, simulation
+from anodiff.cli.commands import (
+    characters,
+    inference,
+    installation,
+    landscape,
+    learning,
+    pipeline,
+    planning,
+    report,
+    results,
+    simulation,
+)
 from anodiff.cli.job import describe_job
 from anodiff.cli.streams import guarded_streams
 from anodiff.errors import AnodiffError
@@ -33,7 +44,7 @@ def _log_job(context: typer.Context) -> None:
         typer.echo(f"anodiff {context.invoked_subcommand}: {describe_job()}", err=True)
 
 
-for topic in (planning, pipeline, characters, landscape, report, results, simulation, inference, installation):
+for topic in (planning, pipeline, characters, landscape, learning, report, results, simulation, inference, installation):
     app.add_typer(topic.commands)
 
 

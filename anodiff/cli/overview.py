@@ -159,8 +159,7 @@ class _Reader:
 
     def run_stage(self, rule: str, planned: int) -> Stage:
         title, output = RUN_STAGES[rule]
-        all_or_none = self.sweep.runs if rule != "characterise" or self.sweep.characters else ()
-        runs = self.sweep.landscapes if rule in LANDSCAPE else self.sweep.drawn if rule == "run_figure" else all_or_none
+        runs = self._runs_with(rule)
         logs, ended = self._logs(rule), self._benchmarks(rule)
         made = {run: changed(f"{self.sweep.results}/runs/{run}/{output}") for run in runs}
         absent = [run for run, at in made.items() if not at]
@@ -174,6 +173,12 @@ class _Reader:
         again = max(planned - made_since - len(absent), 0)
         done = max(len(runs) - len(absent) - again, 0)
         return Stage(rule, title, len(runs), done, len(begun) - failures, failures, tuple(waiting))
+
+    def _runs_with(self, rule: str) -> tuple[str, ...]:
+        """Return the runs that have a stage."""
+        sweep = self.sweep
+        some = {"run_figure": sweep.drawn, "learning": sweep.learning, "characterise": sweep.runs if sweep.characters else ()}
+        return sweep.landscapes if rule in LANDSCAPE else some.get(rule, sweep.runs)
 
     def model(self) -> Stage:
         there = (self.sweep.results / "tables" / "simplified_model.csv").exists()

@@ -28,6 +28,7 @@ STAGES = {
     "landscape": (("landscape/slices",), ("trajectory.zarr", "geometry.zarr")),
     "roughness": (("landscape/roughness.zarr", "landscape/roughness.csv"), ("trajectory.zarr",)),
     "curvature": (("landscape/curvature.zarr",), ("trajectory.zarr",)),
+    "learning": (("learning.zarr", "learning.csv", "learning_windows.csv"), ("trajectory.zarr",)),
     "run_figure": (("figures",), ("trajectory.zarr", "geometry.zarr", "diffusion.zarr", "landscape/curvature.zarr")),
 }
 

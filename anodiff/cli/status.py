@@ -32,7 +32,7 @@ LANDSCAPE_STAGES = {
     "roughness": "landscape/roughness.zarr",
     "curvature": "landscape/curvature.zarr",
 }
-OPTIONAL_STAGES = {"characterise": "characters.csv", **LANDSCAPE_STAGES}
+OPTIONAL_STAGES = {"characterise": "characters.csv", **LANDSCAPE_STAGES, "learning": "learning.zarr"}
 
 #: States, those that need attention first.
 STATES = ("failed", "interrupted", "running", "waiting", "diverged", "done")

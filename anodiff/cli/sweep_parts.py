@@ -11,8 +11,8 @@ from anodiff.sweep.runs import landscape_runs, runs_of_seeds, sweep_runs
 
 @dataclass(frozen=True)
 class SweepParts:
-    """A sweep's folder, its runs, those with a landscape and with figures, and whether it has the simplified model
-    and characters.
+    """A sweep's folder, its runs, those with a landscape, with figures and with learning curves, and whether it has the
+    simplified model and characters.
     """
 
     results: Path
@@ -21,6 +21,7 @@ class SweepParts:
     model: bool
     drawn: tuple[str, ...]
     characters: bool = False
+    learning: tuple[str, ...] = ()
 
     @property
     def page(self) -> Path:
@@ -35,4 +36,5 @@ def sweep_parts(config: Config) -> SweepParts:
     results = Path(config.paths.results, config.sweep.name)
     drawn = runs_of_seeds(runs, config.figures.seeds)
     enabled = config.simplified_model.enabled, config.characters.enabled
-    return SweepParts(results, tuple(runs), tuple(landscapes), enabled[0], tuple(drawn), enabled[1])
+    learning = landscape_runs(runs, config.learning.seeds)
+    return SweepParts(results, tuple(runs), tuple(landscapes), enabled[0], tuple(drawn), enabled[1], tuple(learning))

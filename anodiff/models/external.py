@@ -5,18 +5,15 @@ Each is made to fit the data set's images and classes, or refused: see `anodiff.
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
 
 from anodiff.errors import AnodiffError, ConfigError, did_you_mean, quoted
 from anodiff.models.fitting import Key, failure, fit
+from anodiff.models.user_code import find_callable, first_line, working_directory_importable
 
 # By default these two train with auxiliary outputs, and warn about their initialisation.
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
@@ -39,7 +36,7 @@ def from_torchvision(
     try:
         from torchvision import models
     except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
-        raise ConfigError(f"model {name!r} needs a torchvision that fits this torch: {_first_line(error)}") from error
+        raise ConfigError(f"model {name!r} needs a torchvision that fits this torch: {first_line(error)}") from error
 
     wanted = name.removeprefix("torchvision:")
     known = models.list_models(module=models)
@@ -50,7 +47,7 @@ def from_torchvision(
     try:
         model = models.get_model(wanted, weights=None, num_classes=classes, **(defaults | dict(options)))
     except Exception as error:  # whatever torchvision's code makes of such options
-        raise ConfigError(f"model {name!r} with options {quoted(dict(options))}: {_first_line(error)}") from error
+        raise ConfigError(f"model {name!r} with options {quoted(dict(options))}: {first_line(error)}") from error
     if channels != 3:
         _replace_first_convolution(model, channels)
     return fit(name, model, channels=channels, size=size, classes=classes, logits=logits)
@@ -72,8 +69,8 @@ def from_factory(
         data set's images to logits.
     """
     module_name, _, factory_name = name.partition(":")
-    with _working_directory_importable():
-        factory = _find(name, module_name, factory_name)
+    with working_directory_importable():
+        factory = find_callable(f"model {name!r}", module_name, factory_name)
         arguments = _arguments(name, factory, options, {"channels": channels, "size": size, "classes": classes})
         try:
             model = factory(**arguments)
@@ -106,22 +103,6 @@ def _replace_first_convolution(model: nn.Module, channels: int) -> None:
     setattr(model.get_submodule(parent), attribute, replacement)
 
 
-def _find(name: str, module_name: str, factory_name: str) -> Callable[..., Any]:
-    try:
-        importlib.invalidate_caches()
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {_first_line(error)}"
-        raise ConfigError(f"model {name!r}: cannot import {module_name}: {reason}") from error
-    factory = getattr(module, factory_name, None)
-    if callable(factory):
-        return factory
-    if factory is not None:
-        raise ConfigError(f"model {name!r}: {factory_name} is not callable but of type {type(factory).__name__}")
-    known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-    raise ConfigError(f"model {name!r}: {module_name} has no {factory_name!r}; {did_you_mean(factory_name, known)}")
-
-
 def _arguments(
     name: str, factory: Callable[..., Any], options: Mapping[str, Any], from_the_data: Mapping[str, int]
 ) -> dict[str, Any]:
@@ -145,20 +126,5 @@ def _arguments(
     try:
         signature.bind(**arguments)
     except TypeError as error:
-        raise ConfigError(f"model {name!r}: {_first_line(error)}; set it in model.options") from error
+        raise ConfigError(f"model {name!r}: {first_line(error)}; set it in model.options") from error
     return arguments
-
-
-@contextmanager
-def _working_directory_importable() -> Iterator[None]:
-    """Put the working directory first on the module search path, as ``python -m`` does."""
-    before = list(sys.path)
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        yield
-    finally:
-        sys.path[:] = before
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -104,7 +104,7 @@ def training_memory(settings: RunSettings, device: str = "cuda") -> int:
         recorder = 2 * checkpoint
     backward = 0.0 if device == "cuda" else BACKWARD * settings.training.batch_size * activation_bytes(settings)
     copies = 8 * number_bytes(settings) * parameters
-    parts = _image_bytes(settings) + copies + recorder + max(backward, checkpoint)
+    parts = image_bytes(settings) + copies + recorder + max(backward, checkpoint)
     return math.ceil(MEMORY_MARGIN * (process_memory(device) + parts / 1e6))
 
 
@@ -117,7 +117,7 @@ def geometry_seconds(settings: RunSettings, speed: float = GRAM_SPEED) -> float:
     """Return the seconds of the pass over a path on one core of ``speed`` operations a second, without a safety margin."""
     parameters, _ = network_size(settings)
     columns = settings.recording.sketch_size if settings.recording.weights == "sketch" else parameters
-    return sum(t * t * columns / speed + t * point_bytes(settings) / READ_SPEED for t in _windows(settings))
+    return sum(t * t * columns / speed + t * point_bytes(settings) / READ_SPEED for t in window_updates(settings))
 
 
 def geometry_memory(settings: RunSettings) -> int:
@@ -132,7 +132,7 @@ def analysis_minutes(settings: RunSettings, longest: int) -> int:
 
 def analysis_seconds(settings: RunSettings) -> float:
     """Return the seconds of the analysis on one core, without a safety margin; a short window takes 2 s as well."""
-    return sum(ANALYSIS_WINDOW * max(1.0, (t / 1000) ** 2) for t in _windows(settings))
+    return sum(ANALYSIS_WINDOW * max(1.0, (t / 1000) ** 2) for t in window_updates(settings))
 
 
 def analysis_memory(settings: RunSettings) -> int:
@@ -156,7 +156,7 @@ def characters_seconds(settings: RunSettings, characters: CharacterSettings) -> 
     products = 2 * NULL_PRODUCTS * nulls * (characters.components + NULL_VECTORS)
     return sum(
         READ_POINT * tracks * min(t + 1, READ_POINTS) + (products + 10 * min(t, READ_POINTS)) * t * t / GRAM_SPEED
-        for t in _windows(settings)
+        for t in window_updates(settings)
     )
 
 
@@ -183,7 +183,7 @@ def landscape_memory(settings: RunSettings, device: str = "cuda") -> int:
     images, because a Hessian product goes twice both ways.
     """
     activations = 0 if device == "cuda" else 4 * LANDSCAPE_BATCH * activation_bytes(settings)
-    parts = _image_bytes(settings) + 8 * 120 * network_size(settings)[0] + activations
+    parts = image_bytes(settings) + 8 * 120 * network_size(settings)[0] + activations
     return math.ceil(MEMORY_MARGIN * (process_memory(device) + 300 + parts / 1e6))
 
 
@@ -240,7 +240,7 @@ def trajectory_bytes(settings: RunSettings) -> float:
 def geometry_bytes(settings: RunSettings) -> float:
     """Return the bytes of a geometry.zarr: the Gram matrices and the sampled gradients of its windows."""
     sampled = 4 * min(settings.recording.gradient_coordinates, network_size(settings)[0])
-    return sum(8 * t * t / GRAM_COMPRESSION + t * sampled for t in _windows(settings))
+    return sum(8 * t * t / GRAM_COMPRESSION + t * sampled for t in window_updates(settings))
 
 
 def _eigenvalue_products(count: int) -> int:
@@ -253,13 +253,13 @@ def job_minutes(start: int, seconds: float) -> int:
     return start + math.ceil(SAFETY_FACTOR * seconds / 60)
 
 
-def _image_bytes(settings: RunSettings) -> int:
+def image_bytes(settings: RunSettings) -> int:
     """Return the bytes of two copies of the training images, in float32."""
     data = images(settings.data)
     return 2 * data.samples * data.channels * data.size**2 * 4
 
 
-def _windows(settings: RunSettings) -> tuple[int, ...]:
+def window_updates(settings: RunSettings) -> tuple[int, ...]:
     """Return the updates of each window."""
     recording = settings.recording
     windows = recording.windows if isinstance(recording.windows, str) else tuple(recording.windows)
@@ -274,4 +274,4 @@ def _updates(
 
 
 def _longest_window(settings: RunSettings) -> int:
-    return max(_windows(settings), default=0)
+    return max(window_updates(settings), default=0)

@@ -11,21 +11,19 @@ import json
 import math
 import os
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from anodiff.errors import DatasetMissingError
 from anodiff.settings.run import RunSettings
 from anodiff.settings.sweep import Config
 from anodiff.storage.files import nearest_existing_folder
 from anodiff.storage.types import ProgressCallback, no_progress
-from anodiff.sweep import costs
+from anodiff.sweep import costs, learning_costs
+from anodiff.sweep.gram_speed import gram_speed
 from anodiff.sweep.run_size import images
 from anodiff.sweep.runs import Run, landscape_runs, runs_of_seeds, sweep_runs
 
@@ -150,6 +148,7 @@ def plan_sweep(
         [
             *_run_stages(config, runs, training, measured),
             *_landscape_stages(config, runs, measured),
+            *_learning_stage(config, runs, measured),
             *_sweep_stages(config, runs),
         ],
         disk,
@@ -164,7 +163,7 @@ def _run_stages(
     """Return the stages that every run has."""
     kinds = {_kind(run.settings) for run in runs.values()}
     known = "estimated" if not measured else "measured" if len(measured) == len(kinds) else "measured, some estimated"
-    speed = _gram_speed() if measured else costs.GRAM_SPEED
+    speed = gram_speed() if measured else costs.GRAM_SPEED
     reducing = {name: START + costs.geometry_seconds(run.settings, speed) for name, run in runs.items()}
     analysing = {name: START + costs.analysis_seconds(run.settings) for name, run in runs.items()}
     drawing = dict.fromkeys(runs_of_seeds(runs, config.figures.seeds), START + RUN_FIGURES)
@@ -197,6 +196,18 @@ def _landscape_stages(config: Config, runs: Mapping[str, Run], measured: Mapping
         memory = partial(costs.landscape_memory, device=_device(measured))
         stages.append(_stage(stage, seconds, runs, memory, known))
     return stages
+
+
+def _learning_stage(config: Config, runs: Mapping[str, Run], measured: Mapping[str, Measurement]) -> list[StagePlan]:
+    """Return the stage of the runs of which it is measured what they learn when, if there are any."""
+    chosen = {name: runs[name].settings for name in landscape_runs(runs, config.learning.seeds)}
+    images = {kind: found.evaluation / found.test_samples for kind, found in measured.items()}
+    seconds = {
+        name: START_TORCH + learning_costs.learning_seconds(settings, config.learning, images.get(_kind(settings)))
+        for name, settings in chosen.items()
+    }
+    memory = partial(learning_costs.learning_memory, learning=config.learning, device=_device(measured))
+    return [_stage("learning", seconds, runs, memory, "from forward passes" if measured else "estimated")] if chosen else []
 
 
 def _device(measured: Mapping[str, Measurement]) -> str:
@@ -235,18 +246,6 @@ def _measure(
             notes.append(f"runs such as {run.name} are estimated, not measured: {error}")
     report(len(firsts), len(firsts), "done")
     return found, notes
-
-
-def _gram_speed() -> float:
-    """Return the operations per second of the product that the geometry is made with, on this machine's CPU."""
-    from anodiff.geometry.gram import update_gram
-
-    updates, columns = 500, 20_000
-    points = np.zeros((updates + 1, columns), np.float32)
-    update_gram(points[:50])
-    start = time.perf_counter()
-    update_gram(points)
-    return updates**2 * columns / (time.perf_counter() - start)
 
 
 def _kind(settings: RunSettings) -> str:

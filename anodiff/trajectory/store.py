@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +167,13 @@ class Trajectory:
     def point(self, step: int) -> NDArray[Any]:
         """Return the point that is stored for a step, shape (P,), as `points` does."""
         return self._samples("weights", np.array([step]), slice(None))[0]
+
+    def points_at(self, steps: Iterable[int]) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield rising steps with the points stored for them, as `point` does, reading each file once."""
+        rows = (self.weights.shards or self.weights.chunks)[0]
+        for _, together in groupby(steps, key=lambda step: int(np.searchsorted(self.kept_steps, step)) // rows):
+            own = np.array(list(together), dtype=np.int64)
+            yield from zip(own.tolist(), self._samples("weights", own, slice(None)), strict=True)
 
     def buffers(self, step: int) -> dict[str, NDArray[np.float64]] | None:
         """Return the buffers of the model's forward pass at a stored point, by name and in their

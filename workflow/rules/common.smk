@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
 
-from anodiff.sweep import costs, inference_costs, run_size
+from anodiff.sweep import costs, inference_costs, learning_costs, run_size
 from anodiff.settings.loading import load_config
 from anodiff.errors import AnodiffError
 from anodiff.report.figures.catalogue import (

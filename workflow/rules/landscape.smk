@@ -23,7 +23,11 @@ rule landscape:
     threads: 1
     resources:
         mem_mb=run_memory_with_torch(
-            costs.landscape_memory, "landscape", "roughness", "curvature"
+            costs.landscape_memory,
+            "landscape",
+            "roughness",
+            "curvature",
+            "learning",
         ),
         runtime=minutes(costs.landscape_minutes),
         attempt=attempt_number,
