@@ -22,6 +22,7 @@ as long as the rate times the learning rate is small.
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -60,6 +61,6 @@ def balanced(channels: int, size: int, classes: int, depth: int = 2, start: floa
     return Balanced(channels * size * size, classes, depth, (start / reach) ** (1 / depth), directions)
 
 
-def lit_pixel(images: Tensor, labels: Tensor) -> Tensor:
+def lit_pixel(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the brightest pixel of each image, which is its mode: groups of samples for `learning`."""
-    return images.flatten(1).argmax(1)
+    return images.reshape(len(images), -1).argmax(1)
