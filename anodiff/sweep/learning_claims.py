@@ -17,6 +17,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from anodiff.learning.columns import ALL, CLASS, CURVE_COLUMNS, MODE, PROBE
+from anodiff.learning.fits import ADVANTAGE
 from anodiff.sweep.clusters import judge_runs, names_of_runs
 from anodiff.sweep.hypothesis_tests import (
     CONTRADICTS,
@@ -99,13 +100,15 @@ def _sigmoids(learning: pd.DataFrame) -> Judgement:
     modes = _train(learning, MODE).dropna(subset=["learning_time", "sigmoid_advantage"])
     advantage = modes.groupby("run")["sigmoid_advantage"].median()
     judged = judge_runs(
-        advantage, advantage, names_of_runs(learning), claimed=1, beyond=0, against="0, an exponential fits as well"
+        advantage, advantage, names_of_runs(learning), claimed=1, beyond=ADVANTAGE, against="0, an exponential fits as well"
     )
     if not len(modes):
         return judged
     laws = modes["law"].value_counts()
     counts = ", ".join(f"{law} {number}" for law, number in laws.items())
-    return _noted(judged, f"of {len(modes)} learned modes fits best: {counts}")
+    return _noted(
+        judged, f"above {ADVANTAGE:g} is significant for one curve; of {len(modes)} learned modes fits best: {counts}"
+    )
 
 
 def _order(learning: pd.DataFrame) -> Judgement:

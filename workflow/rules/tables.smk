@@ -69,10 +69,10 @@ if LEARNING_RUNS:
             LEARNING_TABLES,
             expand(rules.diffusion.output, run=LEARNING_RUNS),
             expand(rules.geometry.output, run=LEARNING_RUNS),
-            expand(
-                [rules.roughness.output, rules.curvature.output],
-                run=[run for run in LEARNING_RUNS if run in LANDSCAPES],
-            ),
+            [
+                expand(output, run=[run for run in LEARNING_RUNS if run in LANDSCAPES])
+                for output in (rules.roughness.output, rules.curvature.output)
+            ],
         output:
             **csv_and_parquet(LEARNING_KINDS),
         log:
