@@ -65,4 +65,4 @@ def test_the_margin_of_a_decoupled_sample_solves_its_equation(strength, margin):
 
     optimiser.step(closure)
     assert at.item() == pytest.approx(margin, abs=1e-3)
-    assert 1 / (1 + torch.exp(at).item()) == pytest.approx(strength * at.item(), rel=1e-5)
+    assert 1 / (1 + torch.exp(at).item()) == pytest.approx(strength * at.item(), rel=1e-4)
