@@ -1,4 +1,4 @@
-"""Which data sets need no files? scikit-learn's digits, and Gaussian clusters."""
+"""Which data sets need no files? scikit-learn's digits, Gaussian clusters and Gaussian modes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from anodiff.errors import DatasetMissingError
-from anodiff.settings.data import ClusterSettings
+from anodiff.settings.data import ClusterSettings, ModeSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,27 @@ def draw_clusters(settings: ClusterSettings, random: np.random.Generator) -> Sou
         labels = np.arange(count, dtype=np.int64) % settings.classes
         images = (centres[labels] + random.standard_normal((count, pixels))).astype(np.float32)
         return images.reshape(count, 1, settings.image_size, settings.image_size), labels
+
+    train, test = points(settings.samples - settings.test_samples), points(settings.test_samples)
+    return Source(*train, *test, classes=settings.classes)
+
+
+def draw_modes(settings: ModeSettings, random: np.random.Generator) -> Source:
+    """Draw points ``strengths[k]`` e_k + ``noise`` · N(0, I) of modes k, where e_k is pixel k.
+
+    In each set the modes follow one another, as many points of each as its frequency says. The
+    training set is drawn first, then the test set.
+    """
+    pixels = settings.image_size**2
+
+    def points(count: int) -> tuple[np.ndarray, np.ndarray]:
+        modes = np.repeat(np.arange(len(settings.strengths)), settings.counts(count))
+        images = np.zeros((count, pixels))
+        images[np.arange(count), modes] = np.array(settings.strengths)[modes]
+        if settings.noise:
+            images += settings.noise * random.standard_normal((count, pixels))
+        shaped = images.astype(np.float32).reshape(count, 1, settings.image_size, settings.image_size)
+        return shaped, (modes % settings.classes).astype(np.int64)
 
     train, test = points(settings.samples - settings.test_samples), points(settings.test_samples)
     return Source(*train, *test, classes=settings.classes)

@@ -9,7 +9,7 @@ import torch
 from anodiff.data import Augmentation, Dataset, load
 from anodiff.landscape.surface import LossSurface
 from anodiff.settings.stages import LandscapeSettings
-from anodiff.training.loop import build_loss
+from anodiff.training.losses import build_loss
 from anodiff.training.recorded.constants import set_constants
 from anodiff.training.recorded.network import draw_subset, run_network, run_settings, stored_point
 from anodiff.trajectory.store import Trajectory, open_trajectory
@@ -66,7 +66,7 @@ def loss_surface_at(
         model,
         images,
         dataset.train_labels[kept],
-        build_loss(run.training.loss, dataset.classes),
+        build_loss(run.training, dataset.classes),
         centre=centre,
         batch_norm=landscape.batch_norm,
         dtype=dtype,

@@ -141,8 +141,12 @@ class TrainingSettings(Settings):
     epochs: Annotated[int | None, Field(ge=1, le=MOST_STEPS)] = None
     """Length of the run in passes over the training set, at most as many steps. Set either this or
     ``steps``."""
-    loss: Annotated[Literal["cross_entropy", "mse"], name_label("")] = "cross_entropy"
-    """cross_entropy, or mse against one-hot targets."""
+    loss: Annotated[Literal["cross_entropy", "mse", "hinge"], name_label("")] = "cross_entropy"
+    """cross_entropy; mse against one-hot targets, a mean over classes; hinge: with output f_c for each
+    of C classes and y the right one, Σ max(0, 1 − f_y + f_c)/C over the others, as torch's
+    multi_margin_loss."""
+    decoupling: Annotated[float, Field(ge=0)] = 0.0
+    """Spectral decoupling λ: λ Σ f_c² over the outputs is added to each sample's loss."""
     sampling: Annotated[Literal["without_replacement", "with_replacement"], name_label("")] = "without_replacement"
     """without_replacement: a new order in every epoch; with_replacement: independent batches, and
     as many steps per epoch."""

@@ -83,8 +83,8 @@ def _differences(section: BaseModel, baseline: Mapping[str, Any]) -> Iterator[st
         value = getattr(section, key)
         if key in nested:
             yield from _differences(value, baseline.get(key) or {})
-        elif value != getattr(usual, key):
-            yield from _parts(text, value, getattr(usual, key))
+        elif value != (before := getattr(usual, key, None)):  # one without a default is not in an incomplete section
+            yield from _parts(text, value, before)
 
 
 def _with_defaults(section: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
@@ -110,6 +110,8 @@ def _parts(text: str, value: Any, usual: Any, within: str = "") -> Iterator[str]
             if value[key] != before.get(key):
                 part = within + safe_text(key.replace("_", ""))
                 yield from _parts(part, value[key], before.get(key), f"{part}.")
+    elif value is None and isinstance(usual, BaseModel):
+        yield f"no{text}"
     elif isinstance(value, bool):
         yield text if value else f"no{text}"
     elif isinstance(value, float):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, DataSettings
+from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, DataSettings, ModeSettings
 from anodiff.settings.run import RunSettings
 from anodiff.sweep import footprint
 
@@ -34,16 +34,38 @@ IMAGES = {
     "image_folder": Images(3, IMAGE_FOLDER_SIZE, 1000, 1_300_000),
 }
 
+#: Training samples of each class, where they are not as even as they can be.
+CLASS_COUNTS = {
+    "digits": [142, 146, 141, 147, 144, 146, 145, 143, 139, 144],
+    "mnist": [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+}
+
 
 def images(data: DataSettings) -> Images:
     """Return the images that a run trains on, without opening the data set."""
     if data.name == "gaussian_clusters":
         clusters = data.clusters or ClusterSettings()
         known = Images(1, clusters.image_size, clusters.classes, clusters.samples - clusters.test_samples)
+    elif data.name == "gaussian_modes":
+        modes = data.modes or ModeSettings()
+        known = Images(1, modes.image_size, modes.classes, modes.samples - modes.test_samples)
     else:
         known = IMAGES[data.name]
-    size = data.image_size or known.size
-    return Images(known.channels, size, known.classes, min(known.samples, data.train_samples or known.samples))
+    counts = data.class_counts(_class_counts(data, known))
+    samples = min(sum(counts), data.train_samples or sum(counts))
+    return Images(known.channels, data.image_size or known.size, len(counts), samples)
+
+
+def _class_counts(data: DataSettings, known: Images) -> list[int]:
+    """Return how many of the samples belong to each class before any are merged or left out."""
+    counts = CLASS_COUNTS.get(data.name) or [
+        known.samples // known.classes + (label < known.samples % known.classes) for label in range(known.classes)
+    ]
+    if data.name == "gaussian_modes":
+        modes = data.modes or ModeSettings()
+        of_modes = modes.counts(known.samples)
+        counts = [sum(of_modes[label :: known.classes]) for label in range(known.classes)]
+    return counts
 
 
 def network_size(settings: RunSettings) -> tuple[int, int]:

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from anodiff.errors import ConfigError
 from anodiff.settings.run import RunSettings
+from anodiff.training.losses import Loss
 from anodiff.training.precision import Forward
 from anodiff.training.state import TrainingState
-
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 #: From a batch's images (B, C, H, W) and labels (B,) to the outputs (B, classes) and a function that returns the loss,
 #: waiting for it if need be. The gradients are then in the parameters' ``grad``.

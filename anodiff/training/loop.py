@@ -18,8 +18,9 @@ from anodiff.errors import ConfigError
 from anodiff.settings.run import RunSettings
 from anodiff.storage.stores import COMPLETE, DIVERGED
 from anodiff.storage.types import ProgressCallback, no_progress
-from anodiff.training.backward import Loss, build_forward_backward
+from anodiff.training.backward import build_forward_backward
 from anodiff.training.gradients import noise_norm
+from anodiff.training.losses import Loss, build_loss
 from anodiff.training.optimisers import rate_factor
 from anodiff.training.precision import Forward, build_forward
 from anodiff.training.seeding import generator
@@ -83,17 +84,6 @@ def check_smallest_batch(model: nn.Module, dataset: Dataset, batches: Batches) -
         ) from None
 
 
-def build_loss(name: str, classes: int) -> Loss:
-    """Return the mean loss of a batch: cross-entropy, or squared error against one-hot targets."""
-    if name == "cross_entropy":
-        return nn.functional.cross_entropy
-
-    def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
-        return nn.functional.mse_loss(outputs, nn.functional.one_hot(labels, classes).to(outputs.dtype))
-
-    return squared_error
-
-
 def train_steps(
     settings: RunSettings,
     state: TrainingState,
@@ -118,7 +108,7 @@ def train_steps(
     """
     device = dataset.train_images.device
     augment = Augmentation(settings.data, dataset)
-    criterion = build_loss(settings.training.loss, dataset.classes)
+    criterion = build_loss(settings.training, dataset.classes)
     factor = rate_factor(settings.optimiser.schedule, recorder.steps)
     noise_every = settings.recording.noise_every
     batch_size = settings.training.batch_size

@@ -13,7 +13,8 @@ from anodiff.data import Augmentation, Dataset, load
 from anodiff.settings.run import RunSettings
 from anodiff.training.device import provenance, repeatable
 from anodiff.training.gpus import claim_device
-from anodiff.training.loop import build_batches, build_loss, build_model, evaluate, train_steps
+from anodiff.training.loop import build_batches, build_model, evaluate, train_steps
+from anodiff.training.losses import build_loss
 from anodiff.training.precision import build_forward, float32_precision, to_memory_format
 from anodiff.training.seeding import seed_globals
 from anodiff.training.state import TrainingState
@@ -111,7 +112,7 @@ def _time_steps(settings: RunSettings, dataset: Dataset, device: torch.device, p
         buffers_every=recording.buffers_every,
         gradient_coordinates=0 if updates_give_gradients(settings, windows, types) else recording.gradient_coordinates,
     )
-    criterion, augment = build_loss(training.loss, dataset.classes), Augmentation(settings.data, dataset)
+    criterion, augment = build_loss(training, dataset.classes), Augmentation(settings.data, dataset)
     forward = build_forward(model, training, device)
     start = 0.0
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from anodiff.data import load
+from anodiff.data.files import TORCHVISION
 from anodiff.diffusion.analysis import compute_diffusion
 from anodiff.errors import ConfigError
 from anodiff.geometry import compute_geometry
@@ -48,6 +49,17 @@ def test_nothing_is_allocated_and_no_random_number_drawn():
         "gaussian_clusters",
         {"name": "gaussian_clusters", "clusters": {"samples": 333, "classes": 3, "image_size": 6}},
         {"name": "digits", "train_samples": 100},
+        {"name": "digits", "imbalance": 7},
+        {"name": "digits", "merged_classes": 3, "imbalance": 10},
+        {"name": "digits", "imbalance": 100, "train_samples": 50},
+        {"name": "gaussian_clusters", "clusters": {"samples": 333, "classes": 7}, "imbalance": 2},
+        {"name": "gaussian_modes", "normalise": False},
+        {
+            "name": "gaussian_modes",
+            "modes": {"strengths": [1, 1, 1], "frequencies": [3, 2, 1], "samples": 98},
+            "normalise": False,
+            "imbalance": 3,
+        },
         "cifar10",
         "mnist",
         "fashion_mnist",
@@ -57,7 +69,7 @@ def test_nothing_is_allocated_and_no_random_number_drawn():
 def test_images_are_those_of_the_data_set(data):
     run = settings(data=data)
     folder = os.environ.get("ANODIFF_TEST_DATA")
-    if run.data.name not in ("digits", "gaussian_clusters") and not folder:
+    if run.data.name in TORCHVISION and not folder:
         pytest.skip("ANODIFF_TEST_DATA names no folder with the real data sets")
     dataset = load(run.data, Path(folder or "data"))
     held = run_size.images(run.data)
@@ -66,7 +78,7 @@ def test_images_are_those_of_the_data_set(data):
 
 
 def test_every_known_data_set_has_its_images():
-    for name in set(DATASETS) - {"gaussian_clusters"}:
+    for name in set(DATASETS) - {"gaussian_clusters", "gaussian_modes"}:
         assert name in run_size.IMAGES
 
 

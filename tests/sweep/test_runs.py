@@ -69,6 +69,9 @@ entries = st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for k
         ({"data.label_noise": 0.2}, "resnet14-bs128-lr0.1-seed0-labelnoise0.2"),
         ({"data.label_noise": 0.2, "data.seed": 3}, "resnet14-bs128-lr0.1-seed0-labelnoise0.2-dataseed3"),
         ({"model.batch_norm": False, "training.loss": "mse"}, "resnet14-bs128-lr0.1-seed0-nobatchnorm-mse"),
+        ({"data.merged_classes": 2, "data.imbalance": 10}, "resnet14-bs128-lr0.1-seed0-merged2-imbalance10"),
+        ({"data.cue": {"strength": 0.1, "fraction": 0.8}}, "resnet14-bs128-lr0.1-seed0-cue0.1-cuefraction0.8"),
+        ({"training.loss": "hinge", "training.decoupling": 0.1}, "resnet14-bs128-lr0.1-seed0-hinge-decoupling0.1"),
         ({"data": "mnist"}, "resnet14-bs128-lr0.1-seed0-mnist"),
         ({"training.steps": 200}, "resnet14-bs128-lr0.1-seed0-steps200"),
         ({"training": {"steps": None, "epochs": 5}}, "resnet14-bs128-lr0.1-seed0-stepsauto-epochs5"),
@@ -103,6 +106,12 @@ def test_a_name_says_what_differs_from_the_sweeps_own_defaults():
     assert (
         name({"optimiser": {"momentum": 0.0, "nesterov": False}}, defaults) == "resnet14-bs128-lr0.5-seed0-momentum0-nonesterov"
     )
+
+
+def test_a_run_without_a_section_that_the_others_have_says_so():
+    defaults = DEFAULTS | {"data": {"name": "digits", "cue": {"strength": 0.1, "fraction": 0.5}}}
+    assert name({"data.cue.fraction": 1.0}, defaults) == "resnet14-bs128-lr0.1-seed0-cuefraction1"
+    assert name({"data.cue": None}, defaults) == "resnet14-bs128-lr0.1-seed0-nocue"
 
 
 def test_defaults_that_only_a_run_completes_are_no_error():

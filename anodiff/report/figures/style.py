@@ -60,7 +60,7 @@ MARKED = "#f1efe9"
 GUIDE: dict[str, Any] = {"color": QUIET, "linewidth": 0.8, "linestyle": (0, (4, 3))}
 
 #: Axis label of the loss, by the setting training.loss.
-LOSS_UNITS = {"cross_entropy": "loss (nats)", "mse": "loss (mean squared error)"}
+LOSS_UNITS = {"cross_entropy": "loss (nats)", "mse": "loss (mean squared error)", "hinge": "hinge loss"}
 
 #: Waiting times that are drawn, at most.
 MOST_WINDOWS = 8
