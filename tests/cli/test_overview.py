@@ -38,7 +38,7 @@ class Folder:
     """A sweep's folder, to which results, logs and benchmarks are added with their times."""
 
     def __init__(self, path):
-        self.sweep = SweepParts(path / "s", RUNS, RUNS[::2], model=True, drawn=RUNS, characters=True)
+        self.sweep = SweepParts(path / "s", RUNS, RUNS[::2], model=True, drawn=RUNS, characters=True, learning=RUNS)
 
     def put(self, name, at, content=""):
         path = self.sweep.results / name
@@ -75,14 +75,15 @@ def folder(tmp_path):
 def test_at_first_everything_waits(folder):
     stages = folder.stages()
     assert {rule: state[:3] for rule, state in stages.items()} == dict.fromkeys(stages, (0, 0, 0))
-    assert [stages[rule][3] for rule in RUN_STAGES] == [4, 4, 4, 4, 2, 2, 2, 4]
+    assert [stages[rule][3] for rule in RUN_STAGES] == [4, 4, 4, 4, 2, 2, 2, 4, 4]
     assert stages["page"][3] == stages["simplified_model"][3] == 1
 
 
 def test_a_sweep_shows_the_stages_of_its_config_alone(tmp_path):
     without = {name: {"enabled": False} for name in ("simplified_model", "characters")}
     config = validate(Config, {"sweep": {"name": "s", "runs": [{"training.steps": 9}]}, **without}, "config")
-    parts = sweep_parts(config.model_copy(update={"landscape": config.landscape.model_copy(update={"seeds": "none"})}))
+    none = {name: getattr(config, name).model_copy(update={"seeds": "none"}) for name in ("landscape", "learning")}
+    parts = sweep_parts(config.model_copy(update=none))
     assert {stage.rule for stage in read(parts).stages} == {
         "train",
         "geometry",
