@@ -37,8 +37,9 @@ def write_calibration(
     or neither.
 
     If none is named, the table also has the roughness of fractional graphs, see
-    `anodiff.simulation.calibration.roughness`, and a second figure is written next to the first,
-    its name ending in ``-roughness``.
+    `anodiff.simulation.calibration.roughness`, and learning curves, see
+    `anodiff.simulation.calibration.learning`. A second figure is written next to the first, its
+    name ending in ``-roughness``.
     """
     import pandas as pd
 
@@ -58,10 +59,12 @@ def write_calibration(
 
         save(calibration(table), figure_path, Path(figure).suffix)
         if others:
+            from anodiff.simulation.calibration.learning import calibrate_learning
             from anodiff.simulation.calibration.roughness import calibrate_roughness
 
             graphs = calibrate_roughness(graphs=paths, seed=seed, report=report)
             save(roughness_calibration(graphs), others[0], Path(figure).suffix)
-            table = pd.concat([table, graphs], ignore_index=True)
+            curves = calibrate_learning(curves=paths, seed=seed, report=report)
+            table = pd.concat([table, graphs, curves], ignore_index=True)
         table.to_csv(table_path, index=False)
     return table

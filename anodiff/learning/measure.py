@@ -149,7 +149,7 @@ def _measure(
         if network.set(step, values, train_samples):
             train.fill(point, network, train_samples, loss, modes.outputs, along)
             for name, own in test_samples.items():
-                test[name].fill(point, network, own, loss, modes.outputs[:0], along[:1, :0])
+                test[name].fill(point, network, own, loss, modes.outputs[:0], np.empty((len(test_index), 0)))
 
     targets = modes.outputs[:, train_label].T * along
     whole, of_modes, probes = all_parts(train, test[""], modes, targets, {k: v for k, v in test.items() if k})
@@ -167,7 +167,7 @@ def _measure(
     function = ModeValues(
         network, samples(dataset.train_images, dataset.train_labels, train_index[few]), loss, modes.outputs, along[few]
     )
-    scale = targets.mean(axis=0) - train.modes[:1].mean(axis=(0, 1))
+    scale = targets.mean(axis=0) - (train.modes[0].mean(axis=0) if len(steps) else np.nan)
     rows = window_rows(trajectory, run, steps, results, function, scale, report)
     train_times = final_crossings(steps, train.margin, 0.0) if len(steps) else np.full(len(train_index), np.nan)
     arrays = {

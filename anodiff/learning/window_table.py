@@ -18,8 +18,8 @@ from anodiff.storage.types import FloatArray, ProgressCallback
 from anodiff.trajectory.store import Trajectory
 from anodiff.trajectory.windows import Window
 
-#: The gradients of the modes may take this share of the passes that the training took.
-SHARE = 0.05
+#: The gradients of the modes may take this share of the passes that the training took; those of one window may take more.
+SHARE = 0.08
 
 
 def window_rows(
@@ -59,12 +59,10 @@ def window_rows(
             rows[-1] = row | {"note": "" if modes.any() else "no mode is in transition"}
             if modes.any():
                 active[number] = np.flatnonzero(modes)[:MOST_MODES]  # the strongest come first
-    most = _affordable(trajectory, run, function)
-    measured = sorted(active, key=lambda number: -rows[number]["learned"])[:most]
-    for number in active:
-        if number not in measured:
-            rows[number]["note"] = f"not among the {most} windows in which most is learned"
-    windows = {number: trajectory.windows[number] for number in measured}
+    measured = _affordable(active, rows, 3 * run.training.batch_size * trajectory.steps_completed / len(function.along))
+    for number in active.keys() - measured:
+        rows[number]["note"] = f"not among the windows in which most is learned, of which gradients are taken: {len(measured)}"
+    windows = {number: trajectory.windows[number] for number in sorted(measured)}
     total = len(steps) + len(windows)
     for done, (number, first, last) in enumerate(_ends(trajectory, windows)):
         report(len(steps) + done, total, f"window from step {first[0]}")
@@ -99,13 +97,25 @@ def _rise(steps: NDArray[np.int64], part: Learned, start: int, end: int) -> floa
     return float(values_at(steps, part.curve.values, end) - values_at(steps, part.curve.values, start))
 
 
-def _affordable(trajectory: Trajectory, run: RunSettings, function: ModeValues) -> int:
-    """Return of how many windows gradients are taken: `SHARE` of the passes that the training took, but at least one.
+def _affordable(active: Mapping[int, NDArray[np.int64]], rows: Sequence[Mapping[str, Any]], training: float) -> set[int]:
+    """Return the windows whose gradients are taken: those that learn most, until they take `SHARE` of the training.
 
-    A backward pass counts as two forward passes.
+    Parameters
+    ----------
+    active
+        The modes whose gradients are wanted, of each window.
+    training
+        Forward passes over the samples that would take as long as the training; a backward pass
+        counts as two.
     """
-    training = 3 * run.training.batch_size * trajectory.steps_completed
-    return max(1, int(SHARE * training / (len(function.along) * (2 + 2 * MOST_MODES))))
+    chosen: set[int] = set()
+    passes = 0
+    for number in sorted(active, key=lambda number: -rows[number]["learned"]):
+        passes += 2 + 2 * len(active[number])
+        if chosen and passes > SHARE * training:
+            break
+        chosen.add(number)
+    return chosen
 
 
 def _motion(function: ModeValues, start: Point, end: Point, scale: FloatArray) -> dict[str, Any]:

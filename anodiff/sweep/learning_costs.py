@@ -13,7 +13,7 @@ from anodiff.trajectory.format import BUFFER_BYTES, CHUNK_SAMPLES
 
 #: Samples of a batch, and of the gradients of a window (`anodiff.learning`); modes whose gradients are taken; the share of
 #: the training's passes that these may take.
-BATCH, GRADIENT_SAMPLES, GRADIENT_MODES, GRADIENT_SHARE = 256, 256, 5, 0.05
+BATCH, GRADIENT_SAMPLES, GRADIENT_MODES, GRADIENT_SHARE = 256, 256, 5, 0.08
 
 #: Seconds of a batch forward: for the pass, and for each parameter.
 PASS, PASS_PARAMETER = 1e-2, 5e-7

@@ -1,4 +1,4 @@
-"""Can the estimators be trusted? Tests on paths, profiles and surfaces of known exponents.
+"""Can the estimators be trusted? Tests on paths, profiles and surfaces of known exponents, and on curves of known laws.
 
-Public: `paths.calibrate` and `roughness.calibrate_roughness`.
+Public: `paths.calibrate`, `roughness.calibrate_roughness` and `learning.calibrate_learning`.
 """
