@@ -1,5 +1,6 @@
 """Runs with invented curves in the layout of real ones: superdiffusive at first, subdiffusive in the end."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,21 @@ from anodiff.diffusion.columns import EXPONENT_COLUMNS
 from anodiff.diffusion.nulls import NULLS
 from anodiff.inference.cells import KINDS
 from anodiff.inference.runs.character_columns import CHARACTER_COLUMNS
+from anodiff.learning.columns import CURVE_COLUMNS, LEARNING_WINDOW_COLUMNS
 from anodiff.report.figures.catalogue import FIGURES
 from anodiff.settings.base import dotted
 from anodiff.settings.stages import AnalysisSettings
 from anodiff.settings.sweep import Config
+from anodiff.storage.stored_arrays import StoredArrays
 from anodiff.storage.tables import write_table
-from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
-from anodiff.sweep.results import RunResult
+from anodiff.sweep.claims import CLAIM_COLUMNS
+from anodiff.sweep.results import RunResult, read_run
 from anodiff.sweep.runs import sweep_runs
+from anodiff.sweep.statements import CLAIMS
 from anodiff.sweep.tables import exponents_table
+
+#: Test samples that are looked at beside those as they are.
+PROBES = ("as trained", "cue removed", "cue reversed")
 
 LAGS = np.unique(np.round(np.geomspace(1, 900, 60)).astype(int))
 
@@ -72,7 +79,61 @@ def invented_run(run, starts, diverged_at=None, length=1000):
         dotted(settings),
     )
     result.__dict__["characters"] = invented_characters(starts, there, random)  # as if they were read already
+    add_learning(result, np.random.default_rng([run.settings.seed, 23]))
     return result
+
+
+def add_learning(run, random, *, modes=5, classes=4, points=30, probe_accuracy=None):
+    """Learning curves of a run as if they were read already: modes along logistic curves, learned after 1/s, classes after
+    1/p; with ``probe_accuracy`` also the probes of a cue."""
+    end = run.exponents["waiting_time"].max() + run.exponents["length"].max()
+    steps = np.unique(np.concatenate([[0], np.geomspace(1, end, points).round()])).astype(int)
+    strengths, shares = 0.3 * 0.7 ** np.arange(modes), 2.0 ** -np.arange(classes)
+    wanted = [("all", "all", split, np.nan, 1.0, 0.05 * end) for split in ("train", "test")]
+    wanted += [(f"mode {k + 1}", "mode", "train", s, np.nan, 0.006 * end / s) for k, s in enumerate(strengths)]
+    wanted += [(f"class {k}", "class", "train", 2.0, p, 0.02 * end / p) for k, p in enumerate(shares / shares.sum())]
+    if probe_accuracy is not None:
+        wanted += [(name, "probe", "test", np.nan, np.nan, 0.1 * end) for name in PROBES]
+    rows, curves, fitted = [], [], []
+    for name, sort, split, strength, share, time in wanted:
+        time *= np.exp(random.normal(0, 0.1))
+        law = (1 / (1 + np.exp(7 * (1 - steps / time))) - 1 / (1 + np.exp(7))) * (1 + np.exp(-7))
+        curve = law + random.normal(0, 0.01, len(steps)) * (steps > 0)
+        row = {"curve": name, "sort": sort, "split": split, "samples": 256, "strength": strength, "frequency": share}
+        row |= {"learning_time": time, "learning_time_low": 0.8 * time, "learning_time_high": 1.25 * time, "width": 0.6 * time}
+        row |= {"final": curve[-1], "law": "logistic", "law_weight": 0.9, "sigmoid_advantage": 20 + random.normal()}
+        row |= {"rate": 7 / time, "misfit": 0.01, "forgetting": 0.3, "accuracy": probe_accuracy or 0.9, "mean_loss": 0.2}
+        rows.append(row | ({"accuracy": np.nan, "mean_loss": np.nan} if sort == "mode" else {}))
+        curves.append(curve)
+        fitted.append(law)
+    table = pd.DataFrame(rows).reindex(columns=list(CURVE_COLUMNS)).astype({"note": "string"})
+    start, length = (run.exponents[name].to_numpy(float) for name in ("waiting_time", "length"))
+    times = table.loc[table["sort"] == "mode", "learning_time"].to_numpy()
+    inside = ((0.7 * times <= (start + length)[:, None]) & (1.3 * times >= start[:, None])).sum(1)
+    windows = pd.DataFrame({"window": run.exponents["window"], "waiting_time": start, "length": length})
+    windows = windows.assign(
+        modes_in_transition=inside, classes_in_transition=1, learned=0.5 * inside, mode_share=0.01 * inside
+    )
+    run.__dict__["learning"] = table
+    run.__dict__["learning_windows"] = windows.assign(mode_share_chance=0.001, first_order=0.9, note="")[
+        list(LEARNING_WINDOW_COLUMNS)
+    ]
+    curve = np.transpose(curves)
+    arrays = {"step": steps, "curve": curve, "curve_low": curve - 0.05, "curve_high": curve + 0.05}
+    samples = np.geomspace(10, end, 40)
+    arrays |= {"curve_fitted": np.transpose(fitted), "train_learning_time": samples, "singular_value": strengths}
+    arrays |= {"train_margin": np.log((steps[:, None] + 1) / (samples + 1)).astype(np.float32)}
+    names, sorts, splits = (table[name].tolist() for name in ("curve", "sort", "split"))
+    run.__dict__["learning_curves"] = StoredArrays(arrays, {"curves": names, "sorts": sorts, "splits": splits})
+
+
+def write_learning(folder):
+    """Give the folder of a finished run invented tables of learning; return the run."""
+    run = read_run(folder)
+    add_learning(run, np.random.default_rng(run.settings["seed"]))
+    for name, table in (("learning.csv", run.learning), ("learning_windows.csv", run.learning_windows)):
+        write_table(table, folder / name)
+    return run
 
 
 def invented_characters(starts, there, random):
@@ -132,7 +193,7 @@ def page_sources(runs, folder):
             "a note",
         ]
         for (number, claim), verdict in zip(
-            CLAIMS.items(), ("supports", "contradicts", "undecided", "not measured", "supports"), strict=True
+            CLAIMS.items(), itertools.cycle(("supports", "contradicts", "undecided", "not measured", "supports")), strict=False
         )
     ]
     write_table(pd.DataFrame(claims, columns=list(CLAIM_COLUMNS)), folder / "claims.csv")

@@ -13,8 +13,8 @@ from anodiff.inference.characters import UNFAMILIAR
 from anodiff.inference.file_characters import FILE_CHARACTERS, characterise_file, refuse_unreadable
 from anodiff.inference.files.parts import TrackFile
 from anodiff.inference.files.reading import read_track_file
-from anodiff.report.figures.catalogue import FORMATS
 from anodiff.report.figures.drawing import save
+from anodiff.report.figures.figure_kind import FORMATS
 from anodiff.report.figures.tracks.catalogue import TRACK_FIGURES
 from anodiff.storage.columns import write_parquet
 from anodiff.storage.stores import refuse_existing, storage_errors, writing_all

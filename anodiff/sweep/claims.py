@@ -1,4 +1,4 @@
-"""Does this sweep show what the study claims? A row for each measurable part of each of its five claims.
+"""Does this sweep show what is claimed? A row for each measurable part of each claim, of the study and on learning dynamics.
 
 The parts come from the sweep's other tables alone. Each is judged against its null by a test over
 independent clusters of runs (`anodiff.sweep.clusters`) or over surfaces; a claim holds if all of its
@@ -11,7 +11,6 @@ a sweep are not a sample of all networks. A verdict is about runs like these.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,53 +33,19 @@ from anodiff.sweep.hypothesis_tests import (
 )
 from anodiff.sweep.jump_claims import jump_parts
 from anodiff.sweep.landscape_claims import landscape_parts, walker_parts
+from anodiff.sweep.learning_claims import learning_parts
 from anodiff.sweep.seeds import comparable_windows
+from anodiff.sweep.statements import CLAIMS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One of the study's claims: a short title, and the whole statement."""
-
-    title: str
-    statement: str
-
-
-#: The claims of Chen, Qu and Gong (2022), by number.
-CLAIMS = {
-    1: Claim(
-        "Superdiffusive early, subdiffusive late",
-        "Early in training SGD is superdiffusive: Δr²(τ) ~ τ^α with α > 1. The exponent falls with the waiting time t_w, and "
-        "late in training, at long lags, the motion is subdiffusive, α < 1.",
-    ),
-    2: Claim(
-        "The same for other networks, batch sizes and learning rates",
-        "This holds for ResNets with and without shortcuts, VGG-like and other networks, over batch sizes and learning rates.",
-    ),
-    3: Claim(
-        "Big jumps and heavy-tailed gradients",
-        "The motion has intermittent big jumps; gradients are heavy-tailed.",
-    ),
-    4: Claim(
-        "A rough landscape, and superdiffusion with it",
-        "The loss landscape along the path is rough at all scales (fractal-like), and the roughness goes with the "
-        "superdiffusion.",
-    ),
-    5: Claim(
-        "The same motion on a fractal surface",
-        "A walker that descends a two-dimensional fractal surface with weak noise moves in the same way. On a convex or a "
-        "shuffled surface it does not.",
-    ),
-}
 
 #: Unit of a column that is in the unit of the measure of its row.
 MEASURE_UNIT = "that of the measure"
 
 #: Columns of the table.
 CLAIM_COLUMNS = {
-    "claim": Column("number of the claim, 1 to 5"),
+    "claim": Column("number of the claim, 1 to 5 of the study, 6 to 9 on learning dynamics"),
     "title": Column("the claim in a few words", TEXT),
     "part": Column("what is measured", TEXT),
     "measure": Column("the column that holds it in the sweep's other tables, or the quantity", TEXT),
@@ -110,6 +75,7 @@ def claim_rows(
     tails: pd.DataFrame,
     landscape: pd.DataFrame | None = None,
     simplified_model: pd.DataFrame | None = None,
+    learning: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return `CLAIM_COLUMNS`, a row for each part of each claim, from the sweep's tables of these names.
 
@@ -124,6 +90,7 @@ def claim_rows(
         3: jump_parts(tails),
         4: landscape_parts(landscape),
         5: walker_parts(simplified_model),
+        **learning_parts(learning),
     }
     parts = {number: without_chance_contradictions(rows) for number, rows in parts.items()}
     rows = [{"claim": number, "title": CLAIMS[number].title} | part for number in CLAIMS for part in parts[number]]

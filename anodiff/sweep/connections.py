@@ -120,7 +120,7 @@ def within_time_correlation(table: pd.DataFrame, first: str, second: str, seed: 
     blocks = known.pivot_table([first, second], "cluster", "number", "median")
     blocks = blocks.dropna(axis=1, thresh=math.ceil(len(blocks) / 2)).dropna()
     x, y = (blocks[column].to_numpy(float) if len(blocks) else np.zeros((0, 0)) for column in (first, second))
-    value = float(_pooled(x[None], y[None])[0]) if len(blocks) >= 3 and x.shape == y.shape and x.size else math.nan
+    value = float(pooled_correlation(x[None], y[None])[0]) if len(blocks) >= 3 and x.shape == y.shape and x.size else math.nan
     if math.isnan(value):
         return Correlation(UNKNOWN, math.nan, len(blocks), CLUSTERS[by], len(known))
     random = np.random.default_rng(seed)
@@ -128,16 +128,16 @@ def within_time_correlation(table: pd.DataFrame, first: str, second: str, seed: 
         orders = np.array(list(itertools.permutations(range(len(x)))))
     else:
         orders = np.stack([np.arange(len(x)), *(random.permutation(len(x)) for _ in range(EXCHANGES))])
-    exchanged = np.abs(_pooled(x[None], y[orders]))
+    exchanged = np.abs(pooled_correlation(x[None], y[orders]))
     p = float((exchanged >= abs(value) * (1 - 1e-9)).mean())
     draws = random.integers(len(x), size=(DRAWS, len(x)))
-    drawn = _pooled(x[draws], y[draws])
+    drawn = pooled_correlation(x[draws], y[draws])
     known_draws = drawn[np.isfinite(drawn)]
     low, high = np.quantile(known_draws, (LOWER, UPPER)) if len(x) >= 4 and len(known_draws) else (math.nan, math.nan)
     return Correlation(Interval(value, float(low), float(high)), p, len(x), CLUSTERS[by], len(known))
 
 
-def _pooled(first: FloatArray, second: FloatArray) -> FloatArray:
+def pooled_correlation(first: FloatArray, second: FloatArray) -> FloatArray:
     """Return the correlation over all times of ranks among clusters at the same time.
 
     Shapes: (samples, clusters, times) → (samples,), of which the first may have one sample; NaN if

@@ -59,3 +59,17 @@ NOT_CONVEX = Reading(
 NOT_SHUFFLED = Reading("the heights alone: the same ones without their order", "correlated heights of any kind, fractal or not")
 LEVELLING = Reading("free diffusion", "confinement in the square or in a basin, which the next part looks at")
 NOT_CONFINED = Reading("confinement alone, as on the convex surface", "slow descent through basins of any shape")
+
+#: Claims 6 to 9.
+SIGMOIDAL = Reading(
+    "learning that is fastest at once, as of a linear model or of a network that hardly moves",
+    "a sigmoid of the output alone: a smooth margin that passes 0 gives one as well",
+)
+STRONG_FIRST = Reading("an order by chance", "what goes with the strength, such as the size of the inputs along a mode")
+RARE_LATER = Reading("learning times that do not depend on frequency", "rare classes that are hard for another reason")
+INVERSE = Reading(
+    "slopes other than −1 outside the interval: it is no proof of −1 itself", "another power that the interval holds as well"
+)
+STARVED = Reading("a cue that leaves the rest of learning alone", "fewer samples that are hard enough to teach the shapes")
+STARVED_LATER = Reading("the same, at the end of the run only", "slower learning of everything")
+LESS_STARVED = Reading("a penalty on the outputs that changes nothing", "a penalty that helps as any regulariser would")

@@ -16,19 +16,28 @@ from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
 from anodiff.errors import ConfigError
 from anodiff.geometry.store import Geometries, open_geometry
+from anodiff.learning.columns import ARRAYS, KIND, VERSION
 from anodiff.settings.base import dotted
+from anodiff.storage.stored_arrays import StoredArrays
 from anodiff.storage.tables import read_table
+from anodiff.storage.types import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 
-#: The table of a run that a config may omit.
-CHARACTERS = "characters.csv"
+#: Tables of a run that a config may omit.
+CHARACTERS, LEARNING, LEARNING_WINDOWS = "characters.csv", "learning.csv", "learning_windows.csv"
+
+#: Columns of text in the tables of learning.
+LEARNING_TEXTS = ("curve", "sort", "split", "law", "note")
 
 #: Points of a window whose pairs are taken, at most; they are evenly spaced.
 MOST_POINTS = 1001
+
+#: Rows of a Gram matrix that are read at once for its diagonal.
+BLOCK = 1000
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,44 @@ class RunResult:
         """
         make = f"anodiff characters {self.folder / 'geometry.zarr'}"
         return read_table(self.folder / CHARACTERS, make=make, dtype=dict.fromkeys(["kind", "flags"], "string"))
+
+    @cached_property
+    def learning(self) -> pd.DataFrame:
+        """Which part is learned when, `anodiff.learning.columns.CURVE_COLUMNS`; raises what `read_table` raises."""
+        return self._learning_table(LEARNING)
+
+    @cached_property
+    def learning_windows(self) -> pd.DataFrame:
+        """What is learned in each window, `anodiff.learning.columns.LEARNING_WINDOW_COLUMNS`; raises what `read_table`
+        raises.
+        """
+        return self._learning_table(LEARNING_WINDOWS)
+
+    @cached_property
+    def learning_curves(self) -> StoredArrays:
+        """The arrays of learning.zarr, `anodiff.learning.columns.ARRAYS`; raises what `StoredArrays.read` raises."""
+        return StoredArrays.read(self.folder / "learning.zarr", KIND, VERSION, ARRAYS)
+
+    @property
+    def has_learning(self) -> bool:
+        """Whether it was measured which part is learned when."""
+        return "learning" in self.__dict__ or (self.folder / LEARNING).exists()
+
+    def step_lengths(self, window: int) -> FloatArray:
+        """Return the lengths of a window's updates, (T,); NaN where the run did not get. Only the diagonal of the Gram
+        matrix is read, in blocks.
+        """
+        gram = self.geometries.group["gram"]
+        updates = self.geometries.windows[window].updates
+        lengths = np.empty(updates)
+        for first in range(0, updates, BLOCK):
+            rows = slice(first, min(first + BLOCK, updates))
+            lengths[rows] = np.asarray(gram[window, rows, rows], np.float64).diagonal()  # type: ignore[index]
+        return np.sqrt(np.maximum(lengths, 0))
+
+    def _learning_table(self, name: str) -> pd.DataFrame:
+        make = f"anodiff learning {self.folder / 'trajectory.zarr'}"
+        return read_table(self.folder / name, make=make, dtype=dict.fromkeys(LEARNING_TEXTS, "string"))
 
     def pairs(self, window: int) -> PairMeans:
         """Return the means over pairs of a window's points, at most `MOST_POINTS` of them."""

@@ -15,6 +15,7 @@ from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.inference.runs.character_columns import CHARACTER_COLUMNS
+from anodiff.learning.columns import CURVE_COLUMNS
 from anodiff.simulation.surfaces.columns import MODEL_COLUMNS
 from anodiff.storage.columns import Column, markdown_table, write_parquet
 from anodiff.storage.stores import writing_all
@@ -22,10 +23,23 @@ from anodiff.storage.tables import read_table
 from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep.claims import CLAIM_COLUMNS, claim_rows
-from anodiff.sweep.connections import LANDSCAPE_COLUMNS, landscape_rows
-from anodiff.sweep.results import RunResult, by_group, is_finished, missing_rows, read_runs
-from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS, setting_column, with_run_columns, without_single_run
-from anodiff.sweep.seeds import CONFIGURATION_COLUMNS, ENSEMBLE_COLUMNS, configuration_row, ensemble_rows
+from anodiff.sweep.connections import LANDSCAPE_COLUMNS
+from anodiff.sweep.learning_relations import RELATION_COLUMNS, learning_relations
+from anodiff.sweep.results import is_finished, missing_rows, read_runs
+from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS, setting_column
+from anodiff.sweep.seeds import CONFIGURATION_COLUMNS, ENSEMBLE_COLUMNS
+from anodiff.sweep.table_makers import (
+    BESIDE_CHARACTERS,
+    LEARNING_OF_WINDOWS,
+    characters_table,
+    configuration_table,
+    ensemble_table,
+    exponents_table,
+    landscape_table,
+    learning_table,
+    learning_windows_table,
+    tails_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,47 +86,8 @@ class TableKind:
         return {name: known.get(name) or setting_column(name, table[name]) for name in map(str, table)}
 
 
-def exponents_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return the exponents, in the order of the runs and their windows; a column that a run's table lacks is empty."""
-    return with_run_columns(runs, [run.exponents.reindex(columns=list(EXPONENT_COLUMNS)) for run in runs])
-
-
-def tails_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return the tails, in the order of the runs, windows and quantities; a column that a table lacks is empty."""
-    return with_run_columns(runs, [run.tails.reindex(columns=list(WINDOW_COLUMNS | TAIL_COLUMNS)) for run in runs])
-
-
-def ensemble_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return means over seeds and the ergodicity of each group, in the order of the groups' first runs and their windows."""
-    groups = list(by_group(runs).values())
-    return without_single_run(with_run_columns([group[0] for group in groups], [ensemble_rows(group) for group in groups]))
-
-
-def configuration_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return one row for each group: means over its seeds, early and late in the run and at its end."""
-    firsts = [group[0] for group in by_group(runs).values()]
-    exponents = exponents_table(runs)
-    rows = [configuration_row(exponents[exponents["group"] == first.group]) for first in firsts]
-    return without_single_run(with_run_columns(firsts, rows))
-
-
-def landscape_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return roughness and curvature of the landscape next to the exponents of the same windows."""
-    return with_run_columns(runs, [landscape_rows(run.folder, run.exponents) for run in runs])
-
-
-def characters_table(runs: Sequence[RunResult]) -> pd.DataFrame:
-    """Return what kind of walk each coordinate is, beside the exponent and the flags of the same window."""
-    parts = []
-    for run in runs:
-        measured = run.exponents.reindex(columns=["window", *BESIDE_CHARACTERS]).set_index("window")
-        beside = measured.loc[run.characters["window"]].reset_index(drop=True)
-        parts.append(run.characters.assign(**beside.rename(columns={"flags": "window_flags"})))
-    return with_run_columns(runs, parts)
-
-
 def claims_table(tables: Sequence[str | Path]) -> pd.DataFrame:
-    """Judge the study's claims by tables of a sweep, CSV files named after their kinds; see `anodiff.sweep.claims.claim_rows`.
+    """Judge the claims by tables of a sweep, CSV files named after their kinds; see `anodiff.sweep.claims.claim_rows`.
 
     Raises
     ------
@@ -136,9 +111,6 @@ def claims_table(tables: Sequence[str | Path]) -> pd.DataFrame:
             )
     return claim_rows(**made)
 
-
-#: Columns of exponents.csv beside the characters of the same window.
-BESIDE_CHARACTERS = ("beta_long", "beta_long_low", "beta_long_high", "flags")
 
 #: The kinds of tables, in the order of the page.
 TABLES = {
@@ -189,6 +161,28 @@ TABLES = {
         make=landscape_table,
         for_claims="optional",
     ),
+    "learning": TableKind(
+        "Learning curves",
+        "each run and each curve: all samples, each mode, class, group and probe",
+        "when it is learned, how long that takes, the law of its curve, and where it ends",
+        CURVE_COLUMNS,
+        make=learning_table,
+        for_claims="optional",
+    ),
+    "learning_windows": TableKind(
+        "Learning by window",
+        "each window of each run whose learning was measured",
+        "what is learned within the window, and how the path moves in it",
+        LEARNING_OF_WINDOWS,
+        make=learning_windows_table,
+    ),
+    "learning_relations": TableKind(
+        "Learning and motion",
+        "each question about learning, within the whole sweep, a configuration or a run",
+        "a correlation or a ratio with its test: of learning and motion, of seeds among each other, of steps while learning",
+        RELATION_COLUMNS,
+        make=learning_relations,
+    ),
     "simplified_model": TableKind(
         "Simplified model",
         "each generated surface",
@@ -199,7 +193,7 @@ TABLES = {
     ),
     "claims": TableKind(
         "Claims",
-        "each part of each of the study's five claims",
+        "each part of each claim, of the study and on learning dynamics",
         "the measured number with its interval, the test and its verdict; a claim holds if all of its parts do",
         CLAIM_COLUMNS,
         made_from="tables",

@@ -271,7 +271,7 @@ def test_stores_that_are_missing_foreign_unfinished_or_old_are_refused_in_one_li
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("figures", "mds", "nowhere", "-o", "a.svg"), "did you mean 'msd'"),
+        (("figures", "msdd", "nowhere", "-o", "a.svg"), "did you mean 'msd'"),
         (("figures", "msd", "nowhere", "-o", "a.bmp"), ".svg"),
         (("tables", "nowhere", "-o", "a.csv"), "no such store"),
         (("tables", "nowhere", "-o", "a.txt"), ".csv"),

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from anodiff.diffusion.nulls import NULLS
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
 from anodiff.report.figures import drawing
-from anodiff.report.figures.catalogue import FIGURES, FORMATS, LANDSCAPE_FIGURES, FigureKind
+from anodiff.report.figures.catalogue import FIGURES, LANDSCAPE_FIGURES
 from anodiff.report.figures.drawing import draw, save
+from anodiff.report.figures.figure_kind import FORMATS, FigureKind
 from anodiff.report.figures.panels import MOST_COLUMNS, configuration_labels, group_by_model
 from anodiff.report.figures.style import CONFIGURATIONS, MOST_WINDOWS, waiting_times
 from anodiff.report.figures.sweep import characters, curves, overview
@@ -398,7 +399,7 @@ def test_the_formats_of_the_settings_are_those_that_can_be_written():
 
 def test_what_cannot_be_drawn_is_one_line(run_folder, tmp_path):
     for kinds, output, formats, message in (
-        (["mds"], "mds.svg", [], "unknown figure 'mds'; did you mean 'msd'?"),
+        (["msdd"], "mds.svg", [], "unknown figure 'msdd'; did you mean 'msd'?"),
         (["msd"], "msd.jpeg", [], r"msd\.jpeg: a figure's name must end in one of \.svg, \.pdf, \.png"),
         (["msd", "beta"], "both.svg", [], r"both\.svg: 2 figures do not fit into one file; name a folder"),
         (["msd"], "msd.svg", ["gif"], "--formats gif: a figure's format is one of svg, pdf, png"),

@@ -24,8 +24,9 @@ from anodiff.report.page.overview import diverged_runs, model_summaries, read_ex
 from anodiff.report.page.tables import MAX_ROWS, page_table
 from anodiff.report.page.topics import TOPICS
 from anodiff.storage.tables import write_table
-from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
+from anodiff.sweep.claims import CLAIM_COLUMNS
 from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS
+from anodiff.sweep.statements import CLAIMS
 from anodiff.sweep.tables import write_tables
 
 VOID = {"meta", "img", "br", "link", "hr", "input", "mspace"}
@@ -254,8 +255,9 @@ def test_claims_say_what_their_table_says(pages):
     write_table(table, pages.folder / "claims.csv")
     page = Page(written(pages))
     articles = [text for _, text in page.all("article")]
-    assert [text.split("supported" if number == 0 else " ")[0][:1] for number, text in enumerate(articles)] == list("12345")
-    first, second, _, fourth, fifth = articles
+    assert [text.split("supported" if number == 0 else " ")[0][:1] for number, text in enumerate(articles)] == list("123456789")
+    first, second, _, fourth, fifth, *dynamics = articles
+    assert all("Nothing in this sweep measures it." in article for article in dynamics)
     assert "? undecided" in first
     assert "supports: early exponent beta_long" in first
     assert "1.44 [1.40, 1.61]" in first
@@ -270,7 +272,8 @@ def test_claims_say_what_their_table_says(pages):
     assert "2.10 " in fourth
     assert "–" in fifth
     assert "not enabled" in fifth
-    (glance,) = [text for attributes, text in page.all("ol") if attributes.get("class") == "glance"]
+    glance, other = [text for attributes, text in page.all("ol") if attributes.get("class") == "glance"]
+    assert other.count("– not measured") == 4
     assert "early exponent: 1.44 [1.40, 1.61], n = 14 2 parts: 1 supported, 1 undecided" in glance
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from invented import write_learning
 
 from anodiff.diffusion.jumps import QUANTITIES
 from anodiff.inference.file_characters import FILE_CHARACTERS
@@ -42,13 +43,16 @@ def test_the_documentation_explains_the_quantities_of_tails_as_the_code_does():
     assert rows == [f"| `{name}` | {meaning.replace('|', BAR)} |" for name, meaning in QUANTITIES.items()]
 
 
-#: What needs nothing but a run's diffusion.
+#: What needs a run's diffusion, and what it learns.
 OF_RUNS = [kind for kind, table in TABLES.items() if table.made_from == "runs" and kind not in ("characters", "landscape")]
 
 
 @pytest.mark.parametrize("kind", OF_RUNS)
 def test_a_parquet_file_has_the_meaning_and_unit_of_every_column(make_run, tmp_path, kind):
     folders = [make_run({"seed": seed, "optimiser.momentum": momentum}) for seed in (0, 1) for momentum in (0.0, 0.5)]
+    if kind.startswith("learning"):
+        for folder in folders:
+            write_learning(folder)
     written = write_tables(folders, tmp_path / "table.csv", kinds=[kind])[kind]
     schema = pq.read_schema(tmp_path / "table.parquet")
     assert schema.names == list(written) == list(pd.read_csv(tmp_path / "table.csv"))
@@ -57,7 +61,8 @@ def test_a_parquet_file_has_the_meaning_and_unit_of_every_column(make_run, tmp_p
         text = "string" in str(field.type)
         assert (field.metadata[b"unit"] == b"text") == text or written[field.name].isna().all(), field.name
     settings = [field.name for field in schema if b"the run's setting" in field.metadata[b"description"]]
-    assert settings == ["optimiser.momentum"]  # all others are declared
+    of_no_run = kind == "learning_relations"
+    assert settings == ([] if of_no_run else ["optimiser.momentum"])  # all others are declared
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), written, check_dtype=False)
 
 

@@ -17,6 +17,7 @@ from anodiff.report.figures.catalogue import (
     CHARACTER_FIGURES,
     FIGURES,
     LANDSCAPE_FIGURES,
+    LEARNING_FIGURES,
     MODEL_FIGURES,
 )
 from anodiff.report.figures.run.catalogue import RUN_FIGURES

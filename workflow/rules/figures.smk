@@ -1,4 +1,4 @@
-# The figures of the sweep, of its landscapes and of the simplified model. Each rule draws several, in
+# The figures of the sweep, of its landscapes, of what is learned when, and of the simplified model. Each rule draws several, in
 # one process that reads the runs once.
 
 
@@ -58,6 +58,31 @@ if LANDSCAPES:
         params:
             kinds=",".join(LANDSCAPE_FIGURES),
             drawn_from=lambda wildcards: run_folders(LANDSCAPES),
+
+
+if LEARNING_RUNS:
+    FIGURES_OF_LEARNING = [
+        kind
+        for kind in LEARNING_FIGURES
+        if kind != "starvation"
+        or any(RUNS[run].settings.data.cue for run in LEARNING_RUNS)
+    ]
+    DRAWN += FIGURES_OF_LEARNING
+
+    use rule figures_of_runs as figures_of_learning with:
+        input:
+            RUNS_MARK,
+            LEARNING_TABLES,
+            expand(rules.diffusion.output, run=LEARNING_RUNS),
+        output:
+            **pictures(FIGURES_OF_LEARNING),
+        log:
+            f"{RESULTS}/logs/figures/learning.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/figures/learning.tsv"
+        params:
+            kinds=",".join(FIGURES_OF_LEARNING),
+            drawn_from=lambda wildcards: run_folders(LEARNING_RUNS),
 
 
 if SETTINGS.simplified_model.enabled:

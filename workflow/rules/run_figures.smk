@@ -13,6 +13,9 @@ rule run_figure:
         curvature=lambda wildcards: (
             rules.curvature.output if wildcards.run in LANDSCAPES else []
         ),
+        learning=lambda wildcards: (
+            rules.learning.output if wildcards.run in LEARNING_RUNS else []
+        ),
     output:
         directory(f"{RESULTS}/runs/{{run}}/figures"),
     log:

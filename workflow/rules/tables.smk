@@ -1,10 +1,12 @@
 # The tables of the whole sweep. Each rule makes several, in one process that reads the runs once.
 
+LEARNING_KINDS = ["learning", "learning_windows", "learning_relations"]
+
 TABLES_OF_RUNS = [
     kind
     for kind, table in TABLES.items()
     if table.made_from == "runs"
-    and kind != "landscape"
+    and kind not in ("landscape", *LEARNING_KINDS)
     and (kind != "characters" or SETTINGS.characters.enabled)
 ]
 
@@ -56,6 +58,30 @@ if LANDSCAPES:
         params:
             made_from=lambda wildcards: run_folders(LANDSCAPES),
             kinds="landscape",
+
+
+if LEARNING_RUNS:
+    SWEEP_TABLES[-1:-1] = LEARNING_KINDS
+
+    use rule tables_of_runs as tables_of_learning with:
+        input:
+            RUNS_MARK,
+            LEARNING_TABLES,
+            expand(rules.diffusion.output, run=LEARNING_RUNS),
+            expand(rules.geometry.output, run=LEARNING_RUNS),
+            [
+                expand(output, run=[run for run in LEARNING_RUNS if run in LANDSCAPES])
+                for output in (rules.roughness.output, rules.curvature.output)
+            ],
+        output:
+            **csv_and_parquet(LEARNING_KINDS),
+        log:
+            f"{RESULTS}/logs/tables/learning.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/tables/learning.tsv"
+        params:
+            made_from=lambda wildcards: run_folders(LEARNING_RUNS),
+            kinds=",".join(LEARNING_KINDS),
 
 
 JUDGED_BY = [

@@ -22,7 +22,7 @@ def tables(
         list[Path],
         typer.Argument(
             help="Folders of finished runs, such as results/demo/runs/*. For claims: the sweep's tables, exponents.csv and "
-            "tails.csv, and landscape.csv and simplified_model.csv if the sweep has them."
+            "tails.csv, and landscape.csv, learning.csv and simplified_model.csv if the sweep has them."
         ),
     ],
     output: Annotated[
@@ -37,7 +37,8 @@ def tables(
         str,
         typer.Option(
             help="exponents, tails, ensembles (over seeds, by window), configurations (over seeds), characters, landscape, "
-            "or claims (those of the study, each with a verdict). Several, such as exponents,tails, need a folder.",
+            "learning, learning_windows, learning_relations (with the motion), or claims (each with a verdict). Several, such "
+            "as exponents,tails, need a folder.",
             autocompletion=completion.table_kinds,
         ),
     ] = "exponents",

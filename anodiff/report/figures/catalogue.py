@@ -5,37 +5,7 @@ Title, caption, and the function that draws it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
-
-#: Endings of the files that a figure can be written to.
-FORMATS = (".svg", ".pdf", ".png")
-
-
-@dataclass(frozen=True)
-class FigureKind:
-    """A kind of figure: its title, the caption that the page and the report print below it, and the
-    function that draws it.
-
-    ``drawn_by`` is a module of this package and a function in it, such as ``sweep.curves.msd``.
-    """
-
-    title: str
-    caption: str
-    drawn_by: str
-
-    def function(self) -> Callable[[Any], Any]:
-        """Import and return the function that draws the figure; only then is matplotlib imported.
-
-        It takes the runs of a sweep, the simplified model's ensembles or one `RunData`, and returns
-        a matplotlib figure, or None for a run without data for it.
-        """
-        module, name = self.drawn_by.rsplit(".", 1)
-        function: Callable[[Any], Any] = getattr(import_module(f"anodiff.report.figures.{module}"), name)
-        return function
-
+from anodiff.report.figures.figure_kind import FigureKind
 
 #: What captions say about figures that draw at most eight waiting times.
 EIGHT = "If there are more than eight waiting times, eight are drawn, evenly spaced in their logarithm."
@@ -262,5 +232,38 @@ CHARACTER_FIGURES = {
 }
 
 
+#: Figures of what is learned when, drawn from the runs that have a learning.csv; the last one from those with a cue.
+LEARNING_FIGURES = {
+    "modes": FigureKind(
+        "Learning curves of modes",
+        "How far the network has learned each singular mode of the correlation between inputs and classes, "
+        "against the optimiser step: 0 at the first step, 1 where all is learned. Mode 1 (dark) is the "
+        "strongest; at most six are drawn, evenly spaced. Thin: single seeds. Shaded: 95 % interval over "
+        "samples, and dashed: the law that fits best, both of the first seed. A mode is learned where it "
+        "passes the line at a half for good. A sigmoid is flat at first; an exponential is steepest at once.",
+        "sweep.learning.modes",
+    ),
+    "learning_times": FigureKind(
+        "Learning time against strength and frequency",
+        "Learning times of single runs, with 95 % intervals from a bootstrap over samples. Left: of modes, "
+        "against their singular value. Right: of classes, against their share of the training samples. "
+        "Grey: one over the strength, or one over the frequency, through the median point. Hollow "
+        "triangles, at the end of the run: what was never learned. Along the grey line, twice as strong or "
+        "frequent is learned in half of the time.",
+        "sweep.learning.learning_times",
+    ),
+    "starvation": FigureKind(
+        "Starvation by a cue",
+        "Test samples as they were trained, with the cue removed, and with the cue of another class: how "
+        "far they are learned against the optimiser step, coloured by the fraction of training images "
+        "whose cue is that of their class (0: no cue). Bold: mean over seeds; thin: single seeds. Right: "
+        "their accuracy at the end against the fraction. If the cue starves the shapes, the lines with the "
+        "cue removed are lower, and later, the larger the fraction. A row is a configuration that differs "
+        "in nothing but the fraction.",
+        "sweep.starvation.starvation",
+    ),
+}
+
+
 #: All figures of a page, in its order.
-ALL_FIGURES = FIGURES | CHARACTER_FIGURES | LANDSCAPE_FIGURES | MODEL_FIGURES
+ALL_FIGURES = FIGURES | CHARACTER_FIGURES | LEARNING_FIGURES | LANDSCAPE_FIGURES | MODEL_FIGURES

@@ -11,11 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.report.figures.catalogue import ALL_FIGURES, CHARACTER_FIGURES, FIGURES, FORMATS, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.learning.columns import PROBE
+from anodiff.report.figures.catalogue import (
+    ALL_FIGURES,
+    CHARACTER_FIGURES,
+    FIGURES,
+    LANDSCAPE_FIGURES,
+    LEARNING_FIGURES,
+    MODEL_FIGURES,
+)
+from anodiff.report.figures.figure_kind import FORMATS
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.storage.stores import writing, writing_all
 from anodiff.storage.types import ProgressCallback, no_progress
-from anodiff.sweep.results import CHARACTERS, RunResult, read_run, read_runs
+from anodiff.sweep.results import CHARACTERS, LEARNING, RunResult, read_run, read_runs
+from anodiff.sweep.table_makers import with_learning
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -219,6 +229,7 @@ class _Sources:
         return [
             *(FIGURES if self._folders else ()),
             *(CHARACTER_FIGURES if any(map(_has_characters, self._folders)) else ()),
+            *(self._learning_kinds if any(map(_has_learning, self._folders)) else ()),
             *(LANDSCAPE_FIGURES if landscapes else ()),
             *(MODEL_FIGURES if self._stores else ()),
         ]
@@ -231,7 +242,15 @@ class _Sources:
             return [run for run in self._runs if _has_landscape(run.folder)]
         if kind in CHARACTER_FIGURES and not every:
             return [run for run in self._runs if _has_characters(run.folder)]
+        if kind in LEARNING_FIGURES:
+            return with_learning(self._runs)
         return self._runs
+
+    @property
+    def _learning_kinds(self) -> list[str]:
+        """The figures of learning that there is data for."""
+        cue = any((run.learning["sort"] == PROBE).any() for run in with_learning(self._runs))
+        return [kind for kind in LEARNING_FIGURES if cue or kind != "starvation"]
 
     @cached_property
     def _runs(self) -> list[RunResult]:
@@ -250,6 +269,10 @@ class _Sources:
 
 def _has_characters(folder: Path) -> bool:
     return (folder / CHARACTERS).exists()
+
+
+def _has_learning(folder: Path) -> bool:
+    return (folder / LEARNING).exists()
 
 
 def _has_landscape(folder: Path) -> bool:

@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.report.figures.catalogue import ALL_FIGURES
-from anodiff.report.page.claims import read_claims
+from anodiff.report.page.claims import answer_sections, read_claims
 from anodiff.report.page.embedding import MAX_BYTES, embed_run_figures, find_run_figures, pack_figure
 from anodiff.report.page.overview import WINDOW_HEADINGS, diverged_runs, model_summaries, read_exponents, run_sheets, run_table
 from anodiff.report.page.tables import as_json, page_table, read_page_table
@@ -94,6 +94,7 @@ def write_page(
         lstrip_blocks=True,
     )
     environment.filters["typeset"] = typeset
+    claims = read_claims(tables["claims"]) if "claims" in tables else []
     html = environment.get_template("page.html").render(
         title=title,
         so_far=so_far,
@@ -101,7 +102,8 @@ def write_page(
         styles=[_bundled(name) for name in STYLES],
         scripts=[_bundled(name) for name in SCRIPTS],
         page_script=_bundled("page.js"),
-        claims=read_claims(tables["claims"]) if "claims" in tables else [],
+        claims=claims,
+        sections=answer_sections(claims),
         runs=run_table(rows),
         number_of_runs=rows["run"].nunique(),
         windows=len(rows),

@@ -1,4 +1,4 @@
-"""What does the sweep say about each of the five claims? The rows of claims.csv, claim by claim, worded for the page."""
+"""What does the sweep say about each claim? The rows of claims.csv, claim by claim, worded for the page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pandas as pd
 
 from anodiff.errors import ConfigError
 from anodiff.storage.tables import read_table
-from anodiff.sweep.claims import CLAIM_COLUMNS, CLAIMS
+from anodiff.sweep.claims import CLAIM_COLUMNS
 from anodiff.sweep.hypothesis_tests import combined_verdict
+from anodiff.sweep.statements import CLAIMS, SECTIONS, Section
 
 #: Keeps "n = 8" and "p = 0.18" on one line.
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -94,6 +95,20 @@ class ClaimAnswer:
         if not verdicts:
             return "no parts"
         return f"{len(verdicts)} {'part' if len(verdicts) == 1 else 'parts'}: {', '.join(counts)}"
+
+
+@dataclass(frozen=True)
+class AnswerSection:
+    """The answers on the claims of one source."""
+
+    section: Section
+    claims: list[ClaimAnswer]
+
+
+def answer_sections(answers: list[ClaimAnswer]) -> list[AnswerSection]:
+    """Return the answers by the source of their claims, in the order of `SECTIONS`."""
+    own = {section: [each for each in answers if CLAIMS[each.number].section == section] for section in SECTIONS}
+    return [AnswerSection(section, claims) for section, claims in own.items() if claims]
 
 
 def read_claims(path: str | Path) -> list[ClaimAnswer]:

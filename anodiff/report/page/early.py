@@ -10,16 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from anodiff.errors import StoreMissingError
-from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LANDSCAPE_FIGURES, LEARNING_FIGURES, MODEL_FIGURES
 from anodiff.report.page import SoFar, write_page
 from anodiff.report.page_state import RUN_LIST, renewal_is_due
 from anodiff.storage.tables import read_table, write_table
 from anodiff.sweep.claims import claim_rows
-from anodiff.sweep.results import CHARACTERS, RunResult, is_finished, read_runs
+from anodiff.sweep.results import CHARACTERS, LEARNING, LEARNING_WINDOWS, RunResult, is_finished, read_runs
 from anodiff.sweep.tables import TABLES, exponents_table, tails_table
 
-#: Tables of which stages beside the runs' diffusion are the source, and the claim that rests on each.
-BY_OTHER_STAGES = {"landscape": 4, "simplified_model": 5}
+#: Tables of which stages beside the runs' diffusion are the source, and the claims that rest on each.
+BY_OTHER_STAGES = {"landscape": (4,), "simplified_model": (5,), "learning": (6, 7, 8, 9)}
 
 #: Stores of a run that the table and the figures of the landscape are made from.
 LANDSCAPE = ("landscape/slices", "landscape/roughness.zarr", "landscape/curvature.zarr")
@@ -100,7 +100,7 @@ def _write_tables(runs: list[RunResult], results: Path, folder: Path) -> list[Pa
     finished = _finished_tables([run.folder for run in runs], results)
     others = {name: read_table(finished[name]) for name in BY_OTHER_STAGES if name in finished}
     claims = claim_rows(exponents, tails, **others)
-    unknown = [claim for name, claim in BY_OTHER_STAGES.items() if name not in others]
+    unknown = [claim for name, own in BY_OTHER_STAGES.items() if name not in others for claim in own]
     tables = {"exponents": exponents, "tails": tails, "claims": claims[~claims["claim"].isin(unknown)]}
     for kind, table in tables.items():
         write_table(table, folder / f"{kind}.csv")
@@ -112,6 +112,9 @@ def _finished_tables(folders: list[Path], results: Path) -> dict[str, Path]:
     inputs = dict.fromkeys(TABLES, _inputs(folders)) | {
         "characters": _inputs(folders, CHARACTERS),
         "landscape": _inputs(folders, *LANDSCAPE),
+        "learning": _inputs(folders, LEARNING),
+        "learning_windows": _inputs(folders, LEARNING_WINDOWS, *LANDSCAPE),
+        "learning_relations": _inputs(folders, LEARNING, LEARNING_WINDOWS, *LANDSCAPE),
         "simplified_model": [],
     }
     tables = {kind: results / "tables" / f"{kind}.csv" for kind in TABLES}
@@ -123,6 +126,7 @@ def _finished_figures(folders: list[Path], results: Path) -> list[Path]:
     inputs = (
         dict.fromkeys(FIGURES, _inputs(folders))
         | dict.fromkeys(CHARACTER_FIGURES, _inputs(folders, CHARACTERS))
+        | dict.fromkeys(LEARNING_FIGURES, _inputs(folders, LEARNING))
         | dict.fromkeys(LANDSCAPE_FIGURES, _inputs(folders, *LANDSCAPE))
         | {kind: [results / "simplified_model.zarr"] for kind in MODEL_FIGURES}
     )

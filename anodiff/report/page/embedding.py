@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from anodiff.report.figures.catalogue import FigureKind
+from anodiff.report.figures.figure_kind import FigureKind
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 
 #: Largest page in bytes. A larger one opens slowly, and cannot be sent by mail.

@@ -44,6 +44,13 @@ TOPICS = (
     Topic("shape", "Geometry of the path", (4,), ("contour", "loss_difference"), ("contour", "msl", "excursion")),
     Topic("tails", "Tails and jumps", (3,), ("tails",), ("gradients", "loss")),
     Topic("characters", "Kinds of motion", (), ("characters", "kinds")),
+    Topic(
+        "learning_dynamics",
+        "Learning dynamics",
+        (6, 7, 8, 9),
+        ("modes", "learning_times", "starvation"),
+        ("modes", "samples"),
+    ),
     Topic("landscape", "Landscape", (4,), ("planes", "roughness", "hessian", "connection"), ("hessian",)),
     Topic("model", "Simplified model", (5,), ("surfaces", "walkers", "gradients")),
     Topic("training", "Training", (), ("learning",)),

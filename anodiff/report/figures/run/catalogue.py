@@ -5,7 +5,8 @@ Title, caption, and the function that draws it.
 
 from __future__ import annotations
 
-from anodiff.report.figures.catalogue import EIGHT, FigureKind
+from anodiff.report.figures.catalogue import EIGHT
+from anodiff.report.figures.figure_kind import FigureKind
 
 #: The figures of a run, in the order of the page. A figure for which a run has no data is left out.
 RUN_FIGURES = {
@@ -114,6 +115,24 @@ RUN_FIGURES = {
         "parameter's entries are shifted by their median and divided by their interquartile range. Below: "
         "α of every window. Quantities that were not measured, or in too few steps, are left out.",
         "run.tails.gradients",
+    ),
+    "modes": FigureKind(
+        "Learning curves of modes, and the motion beside them",
+        "Top: how far the network has learned each singular mode of the correlation between inputs and classes, "
+        "0 at the first step and 1 where all is learned, with its 95 % interval over samples (shaded) and the law "
+        "that fits best (dashed). Mode 1 (dark) is the strongest; at most six are drawn. Middle: number of modes "
+        "that are between 10 % and 90 % within each window (a bar for each). Bottom: largest local exponent of the "
+        "same windows with its 95 % interval; the motion is superdiffusive above the line at 1.",
+        "run.learning.modes",
+    ),
+    "samples": FigureKind(
+        "Sample by sample",
+        "Margin of training samples (the output of the sample's class minus the largest other one) at the "
+        "recorded steps, to the right. Each row is a sample; those learned first are at the bottom. Orange: "
+        "right; blue: wrong; the most extreme hundredth of margins has the colour of the ends. Black line: the "
+        "step from which on the sample is right for good; rows above its end are never learned. Orange left of "
+        "the line was learned and forgotten again.",
+        "run.learning.samples",
     ),
     "hessian": FigureKind(
         "Curvature during training",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anodiff.report.figures.catalogue import FigureKind
+from anodiff.report.figures.figure_kind import FigureKind
 
 #: The figures that `anodiff characterise` draws.
 TRACK_FIGURES = {
