@@ -159,3 +159,10 @@ def test_steps_and_jumps_are_fitted_without_warnings():
 def test_bad_arguments_give_one_line(arguments, message):
     with pytest.raises(ConfigError, match=message):
         fit_laws(**({"steps": np.arange(10), "values": np.zeros(10)} | arguments))
+
+
+def test_many_points_are_fitted_like_few():
+    steps = np.arange(3001)
+    fit = fit_laws(steps, curve("hinge", 700.0, 0.01, steps=steps))
+    assert (fit.law, fit.plateau) == ("hinge", pytest.approx(1, rel=1e-4))
+    assert fit.rate == pytest.approx(durations("hinge", np.array([0.01]))[0] / 700, rel=1e-3)
