@@ -25,7 +25,7 @@ from anodiff.sweep.statements import CLAIMS
 from anodiff.sweep.tables import exponents_table
 
 #: Test samples that are looked at beside those as they are.
-PROBES = ("as trained", "cue removed", "cue reversed")
+PROBES = ("cue removed", "cue reversed")
 
 LAGS = np.unique(np.round(np.geomspace(1, 900, 60)).astype(int))
 
@@ -102,7 +102,8 @@ def add_learning(run, random, *, modes=5, classes=4, points=30, probe_accuracy=N
         row = {"curve": name, "sort": sort, "split": split, "samples": 256, "strength": strength, "frequency": share}
         row |= {"learning_time": time, "learning_time_low": 0.8 * time, "learning_time_high": 1.25 * time, "width": 0.6 * time}
         row |= {"final": curve[-1], "law": "logistic", "law_weight": 0.9, "sigmoid_advantage": 20 + random.normal()}
-        row |= {"rate": 7 / time, "misfit": 0.01, "forgetting": 0.3, "accuracy": probe_accuracy or 0.9, "mean_loss": 0.2}
+        row |= {"rate": 7 / time, "misfit": 0.01, "forgetting": 0.3, "mean_loss": 0.2}
+        row |= {"accuracy": probe_accuracy if sort == "probe" else 0.9}
         rows.append(row | ({"accuracy": np.nan, "mean_loss": np.nan} if sort == "mode" else {}))
         curves.append(curve)
         fitted.append(law)

@@ -44,8 +44,8 @@ from anodiff.sweep.run_columns import RUN_COLUMNS
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Fewest modes or classes of a run whose order, or slope, counts; factor by which frequencies must differ.
-FEWEST_CURVES, FACTOR = 3, 2.0
+#: Fewest modes of a run whose order counts; factor by which frequencies must differ.
+FEWEST_MODES, FACTOR = 3, 2.0
 
 #: The probe without a cue; settings of the cue and of spectral decoupling, which are columns where they differ between runs.
 WITHOUT_CUE = "cue removed"
@@ -121,7 +121,7 @@ def _order(learning: pd.DataFrame) -> Judgement:
 def _order_of_run(modes: pd.DataFrame) -> float:
     """Return the rank correlation of learning times with singular values; modes that are never learned come last."""
     times = modes["learning_time"].fillna(math.inf).to_numpy(float)
-    return rank_correlation_of(times, modes["strength"].to_numpy(float), FEWEST_CURVES)
+    return rank_correlation_of(times, modes["strength"].to_numpy(float), FEWEST_MODES)
 
 
 def _frequencies(learning: pd.DataFrame) -> Iterator[Judgement]:
@@ -144,11 +144,9 @@ def _frequencies(learning: pd.DataFrame) -> Iterator[Judgement]:
 
 
 def slope_of_run(classes: pd.DataFrame) -> float:
-    """Return the least-squares slope of ln learning time on ln frequency; NaN for fewer than three classes, or if their
-    frequencies differ by less than a factor of 2.
-    """
+    """Return the least-squares slope of ln learning time on ln frequency; NaN if no frequencies differ by a factor of 2."""
     times, frequencies = classes["learning_time"].to_numpy(float), classes["frequency"].to_numpy(float)
-    if len(times) < FEWEST_CURVES or frequencies.max() < FACTOR * frequencies.min():
+    if frequencies.max() < FACTOR * frequencies.min():
         return math.nan
     return float(np.polyfit(np.log(frequencies), np.log(times), 1)[0])
 

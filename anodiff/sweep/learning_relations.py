@@ -89,7 +89,11 @@ def window_relations(windows: pd.DataFrame) -> list[Row]:
     for first, second in itertools.product(LEARNED, MOTION):
         found, strata = within_configuration_correlation(windows, first, second)
         unknown = math.isnan(found.interval.value)
-        note = "no two seeds of a configuration have both in a window, or all have the same" if unknown else ""
+        note = (
+            ("all seeds have the same" if strata else "no two seeds of a configuration have both in a window")
+            if unknown
+            else ""
+        )
         row = {"relation": WINDOWS, "first": first, "second": second, "among": "all", **asdict(found.interval)}
         row |= {"p": found.p, "n": found.n, "strata": strata, "points": found.points, "note": note}
         rows.append(row | {"test": f"seeds exchanged with all their windows, within configurations; over {found.over}"})
@@ -153,14 +157,15 @@ def order_relations(learning: pd.DataFrame) -> list[Row]:
             )
             value, p = order_agreement(times.dropna(axis=1).to_numpy(float))
             found[group] = value
-            missing = "" if math.isfinite(value) else "it takes two seeds and three curves that differ"
+            if math.isnan(value):
+                continue
             row = {"relation": ORDER, "first": sort, "second": "other seeds", "among": group, "value": value, "p": p}
-            row |= {"n": len(times), "points": times.shape[1], "note": missing}
+            row |= {"n": len(times), "points": times.shape[1], "note": ""}
             rows.append(row | {"test": "curves in random order within each seed; what is never learned comes last"})
         values = list(found.values())
         judged = judge_median(values, values, claimed=1, beyond=0, against="0, no common order", over="configurations")
-        if len(found) > 1:
-            rows.append(_judged(judged, ORDER, sort, "other seeds", len(found)))
+        row = _judged(judged, ORDER, sort, "other seeds", len(found))
+        rows.append(row if judged.n else row | {"note": "it takes two seeds and three curves that differ"})
     return rows
 
 

@@ -95,8 +95,8 @@ def with_cue(fractions=(0.5, 1.0)):
 
 def test_probes_are_coloured_by_the_fraction_and_runs_without_a_cue_stand_for_none():
     *probes, accuracy = panels_of(starvation(with_cue()))
-    assert [panel.get_title(loc="left") for panel in probes] == list(PROBES)
-    for panel, name in zip(probes, PROBES, strict=True):
+    assert [panel.get_title(loc="left") for panel in probes] == ["as trained", *PROBES]
+    for panel, name in zip(probes, ["as trained", *PROBES], strict=True):
         assert list(lines(panel)) == [f"{name}:{fraction}" for fraction in ("0", "0.5", "1")]
     drawn = [line for line in accuracy.lines if line.get_gid() == "accuracy:cue removed"]
     assert [line.get_ydata().tolist() for line in drawn] == [pytest.approx([value] * 2) for value in (0.9, 0.7, 0.5)]

@@ -100,7 +100,8 @@ def test_what_is_never_learned_comes_last():
         for seed in range(2)
         for name, time in zip("abcd", (1.0, 2.0, 3.0, np.nan if seed else 4.0), strict=True)
     ]
-    (row,) = order_relations(pd.DataFrame(rows))
+    row, *whole = order_relations(pd.DataFrame(rows))
+    assert [each["among"] for each in whole] == ["all", "all"]
     assert (row["value"], row["n"], row["points"]) == (pytest.approx(1), 2, 4)
 
 

@@ -258,8 +258,9 @@ LEARNING_FIGURES = {
         "far they are learned against the optimiser step, coloured by the fraction of training images "
         "whose cue is that of their class (0: no cue). Bold: mean over seeds; thin: single seeds. Right: "
         "their accuracy at the end against the fraction. If the cue starves the shapes, the lines with the "
-        "cue removed are lower, and later, the larger the fraction. A row is a configuration that differs "
-        "in nothing but the fraction.",
+        "cue removed are lower, and later, the larger the fraction. A row has runs that differ in nothing but "
+        "fraction and seed; its title says what is unusual in them. A curve below −1.2 is not shown: the "
+        "cue decides.",
         "sweep.starvation.starvation",
     ),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,14 +15,18 @@ from matplotlib.lines import Line2D
 
 from anodiff.errors import ConfigError
 from anodiff.learning.columns import ALL, PROBE
-from anodiff.report.figures.learning_panels import PART, STEP, curve_axes, of_curve
+from anodiff.report.figures.learning_panels import PART, STEP, of_curve
 from anodiff.report.figures.panels import explain_if_empty
-from anodiff.report.figures.style import CONFIGURATIONS, MARKERS, QUIET, styled
+from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, styled
+from anodiff.report.figures.ticks import log_scale
 from anodiff.sweep.learning_claims import FRACTION, STRENGTH
 from anodiff.sweep.results import RunResult
 
-#: Rows of a figure, at most.
-MOST_ROWS = 8
+#: Rows of a figure, at most; heights that are shown; letters in a line of a title.
+MOST_ROWS, SHOWN, TITLE_WIDTH = 8, (-1.2, 1.1), 38
+
+#: The test samples as the training samples are.
+AS_TRAINED = "as trained"
 
 #: Settings of a row by dotted key, and its runs by fraction.
 Rows = list[tuple[str, dict[float, list[RunResult]]]]
@@ -34,9 +40,10 @@ def starvation(runs: Sequence[RunResult]) -> Figure:
     ConfigError
         If no run has a cue.
     """
-    probes = list(dict.fromkeys(name for run in runs for name in _probes(run)))
-    if not probes:
+    found = list(dict.fromkeys(name for run in runs for name in _probes(run)))
+    if not found:
         raise ConfigError("no run has a cue, whose removal the figure starvation is about; set data.cue")
+    probes = [AS_TRAINED, *found]
     rows = _rows(runs)
     shown = rows[:MOST_ROWS]
     fractions = sorted({fraction for _, own in rows for fraction in own})
@@ -49,12 +56,13 @@ def starvation(runs: Sequence[RunResult]) -> Figure:
         for row, (label, by_fraction) in zip(axes, shown, strict=True):
             for panel, probe in zip(row, probes, strict=False):
                 _draw_probe(panel, by_fraction, probe, colours)
-                panel.set_title(probe)
+                panel.set_title(textwrap.fill(f"{probe} · {label}" if label and panel is row[0] else probe, TITLE_WIDTH))
             _draw_accuracy(row[-1], by_fraction, probes)
             row[-1].set_title("accuracy at the end")
-            row[0].set_ylabel(f"{label}\n{PART}" if label else PART)
+            row[0].set_ylabel(PART)
+            for panel in row[:-1]:
+                panel.set_ylim(*SHOWN)
             for panel in row[1:-1]:
-                panel.sharey(row[0])
                 panel.tick_params(labelleft=False)
         for panel in axes[-1, :-1]:
             panel.set_xlabel(STEP)
@@ -79,7 +87,8 @@ def _draw_probe(panel: Axes, by_fraction: dict[float, list[RunResult]], probe: s
             mean = np.mean([values for _, values in curves], axis=0)
             panel.plot(curves[0][0], mean, color=colours[fraction], linewidth=1.6, gid=f"{probe}:{fraction:g}")
     explain_if_empty(panel, "not measured")
-    curve_axes(panel)
+    log_scale(panel, "x")
+    panel.axhline(0.5, **GUIDE)
 
 
 def _draw_accuracy(panel: Axes, by_fraction: dict[float, list[RunResult]], probes: Sequence[str]) -> None:
@@ -96,14 +105,18 @@ def _draw_accuracy(panel: Axes, by_fraction: dict[float, list[RunResult]], probe
 
 
 def _curve(run: RunResult, probe: str) -> Any:
-    """Return the curve of a probe; of a run without a cue, that of all test samples."""
-    return of_curve(run, "curve", probe if _probes(run) else ALL, "test")
+    """Return the curve of a probe; as trained, and of a run without a cue, that of all test samples."""
+    return of_curve(run, "curve", _name(run, probe), "test")
 
 
 def _accuracy(run: RunResult, probe: str) -> float:
     table = run.learning
-    rows = table[(table["curve"] == (probe if _probes(run) else ALL)) & (table["split"] == "test")]
+    rows = table[(table["curve"] == _name(run, probe)) & (table["split"] == "test")]
     return float(rows["accuracy"].iloc[0]) if len(rows) else float("nan")
+
+
+def _name(run: RunResult, probe: str) -> str:
+    return probe if probe in _probes(run) else ALL
 
 
 def _probes(run: RunResult) -> list[str]:
@@ -112,19 +125,27 @@ def _probes(run: RunResult) -> list[str]:
 
 
 def _rows(runs: Sequence[RunResult]) -> Rows:
-    """Return the runs by all settings but fraction and seed; runs without a cue stand beside every strength of it."""
+    """Return the runs by what is unusual in their settings but for fraction and seed; runs without a cue stand beside every
+    strength of it.
+    """
     keys = dict.fromkeys(key for run in runs for key in run.settings)
     varying = [
         key
         for key in keys
         if key not in ("seed", "data.cue", FRACTION, STRENGTH) and len({repr(run.settings.get(key)) for run in runs}) > 1
     ]
+    usual = {key: Counter(repr(run.settings.get(key)) for run in runs).most_common(1)[0][0] for key in varying}
     strengths = sorted({run.settings[STRENGTH] for run in runs if run.settings.get(STRENGTH) is not None})
     rows: dict[str, dict[float, list[RunResult]]] = {}
     for run in runs:
         own = run.settings.get(STRENGTH)
         for strength in strengths if own is None else [own]:
-            parts = [f"{key.rpartition('.')[2]} {run.settings.get(key)}" for key in varying]
+            parts = [_words(key, run) for key in varying if repr(run.settings.get(key)) != usual[key]]
             parts += [f"cue {strength:g}"] if len(strengths) > 1 else []
             rows.setdefault(" · ".join(parts), {}).setdefault(float(run.settings.get(FRACTION) or 0), []).append(run)
     return list(rows.items())
+
+
+def _words(key: str, run: RunResult) -> str:
+    value = run.settings.get(key)
+    return f"{key.rpartition('.')[2]} {value:g}" if isinstance(value, float) else f"{key.rpartition('.')[2]} {value}"
