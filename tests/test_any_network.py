@@ -18,6 +18,9 @@ from anodiff.landscape.curvature import measure_curvature
 from anodiff.landscape.planes import slice_planes
 from anodiff.landscape.roughness import measure_roughness
 from anodiff.landscape.slice_store import open_slice
+from anodiff.learning.measure import measure_learning
+from anodiff.learning.store import open_learning
+from anodiff.settings.learning import LearningSettings
 from anodiff.settings.run import RunSettings
 from anodiff.settings.stages import AnalysisSettings, CurvatureSettings, LandscapeSettings, RoughnessSettings
 from anodiff.training import run as training
@@ -101,6 +104,8 @@ def check(case, folder, monkeypatch, whole=False):
         rounding = 1e-12 if case.precision == "float64" else 1e-5
         np.testing.assert_allclose(gram, updates @ updates.T, atol=rounding * np.diagonal(gram).max())
         curvature = check_landscape(trajectory.path, folder, whole or case.precision == "float64")
+        if case.precision == "float64" and not whole:
+            check_learning(trajectory.path, folder)
         assert curvature.attributes["dtype"] == ("float64" if case.precision == "float64" else "float32")
         assert curvature["loss"][0] == pytest.approx(loss_of(trained[0], settings), rel=1e-4)
 
@@ -119,6 +124,15 @@ def check_landscape(path, folder, whole):
     assert np.isfinite(found["hessian_eigenvalue"]).all()
     assert found["gauss_newton_eigenvalue"] >= 0
     return found
+
+
+def check_learning(path, folder):
+    """Margins and losses are finite at all points, and every window has its row."""
+    measure_learning(path, folder / "l.zarr", LearningSettings(points=8, samples=16, draws=20), device="cpu")
+    learned = open_learning(folder / "l.zarr")
+    assert learned.attributes["dtype"] == "float64"
+    assert np.isfinite(learned["train_margin"]).all()
+    assert np.isfinite(learned["test_loss"]).all()
 
 
 def loss_of(network, settings):

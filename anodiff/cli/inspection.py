@@ -76,6 +76,8 @@ def inspect_store(path: Path) -> dict[str, Any]:
         "windows": _windows(group),
         "settings": attributes.get("settings"),
         "analysis": attributes.get("analysis"),
+        "learning": attributes.get("learning"),
+        "curves": attributes.get("curves"),
         "provenance": attributes.get("provenance"),
         **_sizes(arrays),
         "arrays": arrays,
@@ -150,9 +152,14 @@ def bytes_on_disk(path: Path) -> int:
 
 
 def _run_stores(folder: Path) -> list[Path]:
-    """Return the stores of a run: first the three of its path, then those of its landscape."""
+    """Return the stores of a run: those of its path, of its learning curves, and of its landscape."""
     first = [folder / name for name in RUN_STORES if (folder / name).exists()]
-    return first + sorted(path.parent for path in (folder / "landscape").glob("**/zarr.json") if path.parent.suffix == ".zarr")
+    learning = [folder / "learning.zarr"] if (folder / "learning.zarr").exists() else []
+    return (
+        first
+        + learning
+        + sorted(path.parent for path in (folder / "landscape").glob("**/zarr.json") if path.parent.suffix == ".zarr")
+    )
 
 
 def _inspect_or_damage(path: Path) -> dict[str, Any]:

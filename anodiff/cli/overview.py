@@ -19,7 +19,7 @@ from anodiff.cli.job_files import benchmark_seconds, changed, times
 from anodiff.cli.progress import LogLine, last_lines, read_log_line, seconds_of
 from anodiff.cli.status import LANDSCAPE_STAGES, OPTIONAL_STAGES, SILENCE, STAGES
 from anodiff.cli.sweep_parts import SweepParts
-from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LANDSCAPE_FIGURES, MODEL_FIGURES
+from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LANDSCAPE_FIGURES, LEARNING_FIGURES, MODEL_FIGURES
 
 #: Titles of stages that are not called like their rules.
 TITLES = {"train": "training", "characterise": "characters", "landscape": "slices", "run_figure": "run figures"}
@@ -36,9 +36,13 @@ RUN_STAGES = {
 IN_PARTS = ("landscape",)
 
 #: Keys of `anodiff.sweep.tables.TABLES`, whose import takes a second; those that need
-#: characters, the landscape or the simplified model.
+#: characters, the landscape, learning curves or the simplified model.
 TABLES = ("exponents", "ensembles", "configurations", "tails", "claims")
 CHARACTER_TABLES, LANDSCAPE_TABLES, MODEL_TABLES = ("characters",), ("landscape",), ("simplified_model",)
+LEARNING_TABLES = ("learning", "learning_windows", "learning_relations")
+
+#: The figure of runs with a cue.
+CUE_FIGURE = "starvation"
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,8 @@ class _Reader:
             kinds |= dict.fromkeys(CHARACTER_TABLES, self._newest("diffusion", "characterise"))
         if self.sweep.landscapes:
             kinds |= dict.fromkeys(LANDSCAPE_TABLES, self._newest("diffusion", *LANDSCAPE))
+        if self.sweep.learning:
+            kinds |= dict.fromkeys(LEARNING_TABLES, self._newest("diffusion", "learning"))
         return self._files("tables", "tables", ".csv", kinds)
 
     def figures(self) -> Stage:
@@ -198,6 +204,9 @@ class _Reader:
             kinds |= dict.fromkeys(CHARACTER_FIGURES, self._newest("diffusion", "characterise"))
         if self.sweep.landscapes:
             kinds |= dict.fromkeys(LANDSCAPE_FIGURES, self._newest("diffusion", *LANDSCAPE))
+        if self.sweep.learning:
+            drawn = [kind for kind in LEARNING_FIGURES if self.sweep.cue or kind != CUE_FIGURE]
+            kinds |= dict.fromkeys(drawn, self._newest("diffusion", "learning"))
         if self.sweep.model:
             kinds |= dict.fromkeys(MODEL_FIGURES, changed(self.sweep.results / "simplified_model.zarr"))
         return self._files("figures", "figures", ".svg", kinds)

@@ -29,7 +29,10 @@ STAGES = {
     "roughness": (("landscape/roughness.zarr", "landscape/roughness.csv"), ("trajectory.zarr",)),
     "curvature": (("landscape/curvature.zarr",), ("trajectory.zarr",)),
     "learning": (("learning.zarr", "learning.csv", "learning_windows.csv"), ("trajectory.zarr",)),
-    "run_figure": (("figures",), ("trajectory.zarr", "geometry.zarr", "diffusion.zarr", "landscape/curvature.zarr")),
+    "run_figure": (
+        ("figures",),
+        ("trajectory.zarr", "geometry.zarr", "diffusion.zarr", "landscape/curvature.zarr", "learning.zarr"),
+    ),
 }
 
 

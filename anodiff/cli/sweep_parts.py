@@ -12,7 +12,7 @@ from anodiff.sweep.runs import landscape_runs, runs_of_seeds, sweep_runs
 @dataclass(frozen=True)
 class SweepParts:
     """A sweep's folder, its runs, those with a landscape, with figures and with learning curves, and whether it has the
-    simplified model and characters.
+    simplified model, characters, and a cue in the data.
     """
 
     results: Path
@@ -22,6 +22,7 @@ class SweepParts:
     drawn: tuple[str, ...]
     characters: bool = False
     learning: tuple[str, ...] = ()
+    cue: bool = False
 
     @property
     def page(self) -> Path:
@@ -35,6 +36,14 @@ def sweep_parts(config: Config) -> SweepParts:
     landscapes = landscape_runs(runs, config.landscape.seeds)
     results = Path(config.paths.results, config.sweep.name)
     drawn = runs_of_seeds(runs, config.figures.seeds)
-    enabled = config.simplified_model.enabled, config.characters.enabled
     learning = landscape_runs(runs, config.learning.seeds)
-    return SweepParts(results, tuple(runs), tuple(landscapes), enabled[0], tuple(drawn), enabled[1], tuple(learning))
+    return SweepParts(
+        results,
+        tuple(runs),
+        tuple(landscapes),
+        config.simplified_model.enabled,
+        tuple(drawn),
+        config.characters.enabled,
+        tuple(learning),
+        any(runs[name].settings.data.cue for name in learning),
+    )

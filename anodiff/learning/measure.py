@@ -139,7 +139,7 @@ def _measure(
         return Samples(images[index], labels[index], normalise, network)
 
     train_samples = samples(dataset.train_images, dataset.train_labels, train_index)
-    tested = {"": dataset.test_images, **getattr(dataset, "probes", {})}
+    tested = {"": dataset.test_images, **dataset.probes}
     test_samples = {name: samples(images, dataset.test_labels, test_index) for name, images in tested.items()}
     steps = chosen_points(trajectory, settings.points)
     train = Evaluated.missing(len(steps), len(train_index), len(modes.values))

@@ -23,7 +23,7 @@ from anodiff.training.recorded.batch_norm_statistics import estimate_statistics,
 from anodiff.training.recorded.constants import TRIED, set_constants
 from anodiff.training.recorded.network import run_network
 from anodiff.training.recorded.points import converted, flatten_in_place, own_type, set_point, trainable_parameters
-from anodiff.trajectory.buffers import statistics_layers
+from anodiff.trajectory.buffers import forward_buffers, statistics_layers
 from anodiff.trajectory.store import Trajectory
 
 #: Samples that go through the network at a time: on a CPU, few enough for the cache.
@@ -84,6 +84,7 @@ class RecordedNetwork:
         self.parameters = trainable_parameters(self.network)
         self.size = len(self._flat)
         self.normalises = tracks_statistics(self.network)
+        self._changes = True  # whether it must be set again what the network holds beside its trained weights
 
     def prepared(self, images: Tensor) -> Tensor:
         """Return normalised images where and how the network takes them."""
@@ -105,7 +106,9 @@ class RecordedNetwork:
         """
         if not np.isfinite(point).all():
             return False
-        set_constants(self.trajectory, step, self.network, samples[0][:TRIED])
+        if self._changes:
+            set_constants(self.trajectory, step, self.network, samples[0][:TRIED])
+            self._changes = bool(forward_buffers(self.network))  # frozen weights stay
         set_point(self._flat, torch.from_numpy(point), self.parameters)
         if self.normalises and statistics:
             estimate_statistics(self.network, samples)

@@ -15,7 +15,7 @@ class LearningSettings(Settings):
     seeds: Literal["first", "all", "none"] = "all"
     """Which runs of each configuration are examined: all, the run with the first seed, or none. The
     order of learning is compared over seeds."""
-    points: Annotated[int, Field(ge=8, le=10_000)] = 40
+    points: Annotated[int, Field(ge=8, le=10_000)] = 32
     """Number of recorded steps at which the network's outputs are taken, evenly spaced in the
     logarithm of the step; the first and the last recorded step are among them."""
     samples: Annotated[int | None, Field(ge=16, le=1_000_000_000)] = 256

@@ -140,7 +140,9 @@ def _frequencies(learning: pd.DataFrame) -> Iterator[Judgement]:
     falling = _judge(slopes, learning, claimed=-1, beyond=0, against="0, no dependence")
     yield _noted(falling, note)
     inverse = _judge(slopes, learning, claimed=-1, beyond=-1, against="−1", null=-1.0)
-    yield replace(inverse, verdict=_verdict_on_inverse(inverse), note=note)
+    yield replace(
+        inverse, verdict=_verdict_on_inverse(inverse), note="a steeper slope counts against −1, and so does a flatter one"
+    )
 
 
 def slope_of_run(classes: pd.DataFrame) -> float:

@@ -21,9 +21,12 @@ PASS, PASS_PARAMETER = 1e-2, 5e-7
 #: Seconds of one core for the curve of a mode, class or group: bootstrap and laws.
 CURVE = 0.05
 
-#: Images that are seen at each point besides the training samples, in units of these: those of batch-norm statistics, the
-#: test set, and two further versions of it.
-BESIDE = 4
+#: Passes at each point: over the training samples, once more for batch-norm statistics, and over the test samples; and over
+#: two further versions of these in data with a cue.
+PASSES, CUE_PASSES = 3, 2
+
+#: Curves beside those of modes, classes and groups: all training samples, and one for each pass over test samples.
+CURVES = 4
 
 
 def learning_minutes(settings: RunSettings, learning: LearningSettings, longest: int) -> int:
@@ -43,10 +46,11 @@ def learning_seconds(settings: RunSettings, learning: LearningSettings, image: f
     data, (parameters, _) = images(settings.data), network_size(settings)
     samples = min(data.samples, learning.samples or data.samples)
     windows = min(len(window_updates(settings)), _affordable_windows(settings, samples))
-    batches = (1 + BESIDE) * learning.points * math.ceil(samples / BATCH) + (2 + 2 * GRADIENT_MODES) * windows
+    passes = PASSES + (CUE_PASSES if settings.data.cue else 0)
+    batches = passes * learning.points * math.ceil(samples / BATCH) + (2 + 2 * GRADIENT_MODES) * windows
     seconds = batches * (BATCH * image if image is not None else PASS + PASS_PARAMETER * parameters)
     reads = min(learning.points, 1 + _points(settings) // CHUNK_SAMPLES) + 2 * windows
-    curves = learning.modes + data.classes + 10 * len(learning.groups) + BESIDE
+    curves = learning.modes + data.classes + 10 * len(learning.groups) + CURVES
     return seconds + reads * _shard_bytes(settings) / READ_SPEED + CURVE * curves
 
 

@@ -71,6 +71,10 @@ STAGES = {
         ("curvature", "run/trajectory.zarr", *LANDSCAPE, "--settings", "{at: [1.0], eigenvalues: 1, gauss_newton: false}"),
         {"scipy.linalg", "scipy.sparse", "torch", "zarr"},
     ),
+    "learning": (
+        ("learning", "run/trajectory.zarr", "--device", "cpu", "--settings", "{points: 8, samples: 20, draws: 20}"),
+        NOT_SLOW_SCIPY | {"pandas", "torch", "zarr"},
+    ),
     "simplified-model": (
         ("simplified-model", "--settings", "{beside: [], hurst: [0.5], points: 33, surfaces: 2, walkers: 10, steps: 100}"),
         {"pandas", "scipy.fft", "scipy.ndimage", "scipy.special", "zarr"},

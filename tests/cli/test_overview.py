@@ -12,6 +12,7 @@ from anodiff.cli.job import read_begin
 from anodiff.cli.overview import (
     CHARACTER_TABLES,
     LANDSCAPE_TABLES,
+    LEARNING_TABLES,
     MODEL_TABLES,
     RUN_STAGES,
     SILENCE,
@@ -38,7 +39,7 @@ class Folder:
     """A sweep's folder, to which results, logs and benchmarks are added with their times."""
 
     def __init__(self, path):
-        self.sweep = SweepParts(path / "s", RUNS, RUNS[::2], model=True, drawn=RUNS, characters=True)
+        self.sweep = SweepParts(path / "s", RUNS, RUNS[::2], model=True, drawn=RUNS, characters=True, learning=RUNS, cue=True)
 
     def put(self, name, at, content=""):
         path = self.sweep.results / name
@@ -75,14 +76,15 @@ def folder(tmp_path):
 def test_at_first_everything_waits(folder):
     stages = folder.stages()
     assert {rule: state[:3] for rule, state in stages.items()} == dict.fromkeys(stages, (0, 0, 0))
-    assert [stages[rule][3] for rule in RUN_STAGES] == [4, 4, 4, 4, 2, 2, 2, 4]
+    assert [stages[rule][3] for rule in RUN_STAGES] == [4, 4, 4, 4, 2, 2, 2, 4, 4]
     assert stages["page"][3] == stages["simplified_model"][3] == 1
 
 
 def test_a_sweep_shows_the_stages_of_its_config_alone(tmp_path):
     without = {name: {"enabled": False} for name in ("simplified_model", "characters")}
     config = validate(Config, {"sweep": {"name": "s", "runs": [{"training.steps": 9}]}, **without}, "config")
-    parts = sweep_parts(config.model_copy(update={"landscape": config.landscape.model_copy(update={"seeds": "none"})}))
+    none = {name: getattr(config, name).model_copy(update={"seeds": "none"}) for name in ("landscape", "learning")}
+    parts = sweep_parts(config.model_copy(update=none))
     assert {stage.rule for stage in read(parts).stages} == {
         "train",
         "geometry",
@@ -159,7 +161,7 @@ def test_tables_and_figures_older_than_a_run_do_not_count(folder):
 def test_the_tables_that_are_counted_are_those_of_the_workflow():
     from anodiff.sweep.tables import TABLES as KINDS
 
-    assert {*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *MODEL_TABLES} == set(KINDS)
+    assert {*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *LEARNING_TABLES, *MODEL_TABLES} == set(KINDS)
 
 
 def test_a_sweep_is_done_with_its_page(folder):
@@ -167,7 +169,7 @@ def test_a_sweep_is_done_with_its_page(folder):
         for rule in RUN_STAGES:
             folder.finished(rule, run, NOW - 100, 10)
     folder.put("simplified_model.zarr", NOW - 95)
-    for table in (*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *MODEL_TABLES):
+    for table in (*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *LEARNING_TABLES, *MODEL_TABLES):
         folder.put(f"tables/{table}.csv", NOW - 80)
     from anodiff.report.figures.catalogue import ALL_FIGURES
 

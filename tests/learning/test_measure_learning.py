@@ -18,8 +18,9 @@ from anodiff.learning.store import open_learning
 from anodiff.learning.times import learning_times
 from anodiff.learning.windows import ModeValues, mode_motion, share_in_span
 from anodiff.settings.learning import LearningSettings
-from anodiff.settings.run import RunSettings
+from anodiff.settings.run import RunSettings, TrainingSettings
 from anodiff.storage.tables import read_table
+from anodiff.training.losses import build_loss
 from anodiff.training.recorded.network import run_network
 from anodiff.training.run import train_run
 from anodiff.trajectory import TrajectoryRecorder, Window
@@ -281,16 +282,11 @@ def test_the_share_in_a_span_is_that_of_an_orthonormal_basis():
 
 
 @pytest.mark.parametrize("classes", [2, 5])
-def test_losses_of_samples_have_the_loss_of_torch_as_mean(classes):
+def test_losses_of_samples_have_the_loss_of_training_as_mean(classes):
     outputs = torch.randn(40, classes, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(40) % classes
-    functional = torch.nn.functional
-    expected = {
-        "cross_entropy": functional.cross_entropy(outputs, labels),
-        "mse": functional.mse_loss(outputs, functional.one_hot(labels, classes).double()),
-        "hinge": functional.multi_margin_loss(outputs, labels),
-    }
-    for name, mean in expected.items():
+    for name in ("cross_entropy", "mse", "hinge"):
+        mean = build_loss(TrainingSettings(loss=name, steps=2), classes)(outputs, labels)
         assert sample_losses(name, outputs, labels).mean().item() == pytest.approx(mean.item())
     assert torch.isinf(margins(outputs[:, :1], torch.zeros(40, dtype=torch.int64))).all()
 
@@ -359,6 +355,23 @@ def test_fewer_samples_without_modes_and_with_groups(run, tmp_path, monkeypatch)
     assert set(missing["note"]) <= {"none of them is among the 16 samples that were drawn"}
     assert windows["modes_in_transition"].tolist() == [0, 0, 0]
     assert windows["learned"].isna().all()
+
+
+def test_versions_of_the_test_images_have_curves_of_their_own(tmp_path):
+    data = {"name": "digits", "train_samples": 200, "cue": {"strength": 0.5, "fraction": 1.0}}
+    store, curves, _ = measured(trained(tmp_path, data=data))
+    dataset = load(run_settings(data=data).data, "data")
+    rows = curves[curves["sort"] == "probe"]
+    assert rows["curve"].tolist() == list(dataset.probes)
+    assert set(rows["split"]) == {"test"}
+    labels = dataset.test_labels[store["test_index"]]
+    network = run_network(run_settings(data=data), dataset)
+    point = torch.from_numpy(open_trajectory(tmp_path / "trajectory.zarr").point(60))
+    torch.nn.utils.vector_to_parameters(point, network.parameters())
+    normalise = Augmentation(run_settings(data=data).data, dataset).normalise
+    for name, accuracy in zip(rows["curve"], rows["accuracy"], strict=True):
+        outputs = network(normalise(dataset.probes[name][store["test_index"]]))
+        assert accuracy == pytest.approx((outputs.argmax(1) == labels).double().mean().item())
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,14 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from invented import write_learning
 from scipy.stats import spearmanr
 
 from anodiff.sweep.learning_relations import (
-    RELATION_COLUMNS,
     order_agreement,
     order_relations,
-    step_relations,
-    window_relations,
     within_configuration_correlation,
 )
-from anodiff.sweep.learning_steps import step_series, steps_around
-from anodiff.sweep.results import read_run
-from anodiff.sweep.table_makers import learning_windows_table
+from anodiff.sweep.learning_steps import steps_around
 
 
 def windows_of(random, *, groups=3, seeds=6, windows=4, trend=0.0, own=0.0):
@@ -144,38 +138,3 @@ def test_times_at_the_ends_of_a_run_leave_no_room_for_a_shift():
     gap = np.where(np.arange(1000) < 300, np.nan, 1.0)
     assert steps_around(gap, [100.0]).modes == 0
     assert steps_around(np.ones(1000), [100.0]).ratio == 1
-
-
-@pytest.fixture
-def runs(make_run):
-    """Finished runs with learning."""
-    return [write_learning(make_run({"seed": seed})) for seed in (0, 1, 2)]
-
-
-def test_step_lengths_are_those_of_the_geometry_and_changes_those_of_the_loss(runs):
-    run = runs[0]
-    series = step_series(run)
-    lengths = np.concatenate([run.geometries.read(number).step_lengths for number in range(len(run.windows))])
-    np.testing.assert_allclose(series["step_length"], lengths)
-    losses = run.geometries.point_series("loss", 0)
-    np.testing.assert_allclose(series["loss_change"][: len(losses) - 1], np.abs(np.diff(losses)))
-    rows = step_relations(runs)
-    assert [row["among"] for row in rows] == [run.name for run in runs for _ in range(2)] + ["all", "all"]
-
-
-def test_the_window_table_holds_the_roughness_and_curvature_of_points_within_the_window(runs, monkeypatch):
-    table = learning_windows_table(runs)
-    assert len(table) == 9
-    assert table["roughness_exponent"].isna().all()
-    assert table["beta_max"].tolist() == [value for run in runs for value in run.exponents["beta_max"]]
-    rows = window_relations(table.assign(modes_in_transition=table["beta_max"]))
-    assert set(rows[0]) == set(RELATION_COLUMNS)
-    assert rows[0]["value"] == pytest.approx(1)
-    assert [row["note"] != "" for row in rows][2:4] == [True, True]
-
-
-def test_tables_of_learning_are_read_from_a_runs_folder(runs):
-    run, again = runs[0], read_run(runs[0].folder)
-    assert again.has_learning
-    pd.testing.assert_frame_equal(again.learning, run.learning, check_dtype=False)
-    assert again.learning_windows["modes_in_transition"].tolist() == run.learning_windows["modes_in_transition"].tolist()

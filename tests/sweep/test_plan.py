@@ -16,6 +16,7 @@ from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, Roughn
 from anodiff.settings.sweep import Config
 from anodiff.sweep import costs, run_size
 from anodiff.sweep import plan as planning
+from anodiff.sweep.learning_costs import learning_seconds
 from anodiff.sweep.plan import plan_sweep
 from anodiff.sweep.runs import sweep_runs
 
@@ -42,6 +43,8 @@ def test_without_measuring_a_plan_is_the_sum_of_the_estimates(tmp_path):
     assert stages["train"].seconds == pytest.approx(train)
     assert stages["train"].longest == pytest.approx(train / 4)
     assert stages["landscape"].jobs == 2  # the first seed of each configuration
+    learning = sum(learning_seconds(run, settings.learning) + planning.START_TORCH for run in runs)
+    assert (stages["learning"].jobs, stages["learning"].seconds) == (4, pytest.approx(learning))
     assert stages["train"].memory == costs.training_memory(runs[0])
     assert plan.seconds == pytest.approx(sum(stage.seconds for stage in plan.stages))
     assert plan.values()["seconds"] == plan.seconds
@@ -49,7 +52,8 @@ def test_without_measuring_a_plan_is_the_sum_of_the_estimates(tmp_path):
 
 def test_what_is_left_out_of_the_sweep_is_left_out_of_the_plan(tmp_path):
     without = {name: {"enabled": False} for name in ("simplified_model", "characters")}
-    plan = plan_sweep(config(tmp_path, landscape={"seeds": "none"}, **without), measuring=False)
+    without |= {name: {"seeds": "none"} for name in ("landscape", "learning")}
+    plan = plan_sweep(config(tmp_path, **without), measuring=False)
     assert [stage.stage for stage in plan.stages] == ["train", "geometry", "diffusion", "run_figure", "tables, figures, page"]
 
 

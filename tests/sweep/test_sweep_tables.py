@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from invented import write_learning
 from typer.testing import CliRunner
 
 from anodiff.cli.app import app
@@ -10,11 +11,14 @@ from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreMissingError
-from anodiff.sweep import tables
+from anodiff.sweep import table_makers, tables
 from anodiff.sweep.claims import claim_rows
 from anodiff.sweep.connections import LANDSCAPE_COLUMNS
+from anodiff.sweep.learning_relations import RELATION_COLUMNS, step_relations, window_relations
+from anodiff.sweep.learning_steps import step_series
 from anodiff.sweep.results import read_run, read_runs
 from anodiff.sweep.run_columns import RUN_COLUMNS, SETTING_COLUMNS, with_run_columns
+from anodiff.sweep.table_makers import learning_table, learning_window_rows, learning_windows_table
 from anodiff.sweep.tables import TABLES, configuration_table, ensemble_table, exponents_table, tails_table, write_tables
 
 
@@ -273,3 +277,58 @@ def test_an_unknown_table_is_refused(run_folder, tmp_path):
         write_tables([run_folder], tmp_path / "table.csv", kinds=["tail"])
     write_tables([run_folder], tmp_path / "table.csv", kinds=["ensembles"])
     assert len(pd.read_parquet(tmp_path / "table.parquet")) == 3
+
+
+@pytest.fixture
+def learned(make_run):
+    """Finished runs with invented learning."""
+    return [write_learning(make_run({"seed": seed})) for seed in (0, 1)]
+
+
+def test_step_lengths_are_those_of_the_geometry_and_changes_those_of_the_loss(learned):
+    run = learned[0]
+    series = step_series(run)
+    lengths = np.concatenate([run.geometries.read(number).step_lengths for number in range(len(run.windows))])
+    np.testing.assert_allclose(series["step_length"], lengths)
+    losses = run.geometries.point_series("loss", 0)
+    np.testing.assert_allclose(series["loss_change"][: len(losses) - 1], np.abs(np.diff(losses)))
+    rows = step_relations(learned)
+    assert [row["among"] for row in rows] == [run.name for run in learned for _ in range(2)] + ["all", "all"]
+
+
+def test_windows_of_learning_stand_beside_the_exponents_of_the_same_windows(learned):
+    table = learning_windows_table(learned)
+    assert len(table) == 6
+    assert table["roughness_exponent"].isna().all()
+    assert table["beta_max"].tolist() == [value for run in learned for value in run.exponents["beta_max"]]
+    rows = window_relations(table.assign(modes_in_transition=table["beta_max"]))
+    assert set(rows[0]) == set(RELATION_COLUMNS)
+    assert rows[0]["value"] == pytest.approx(1)
+    assert [row["note"] != "" for row in rows][2:4] == [True, True]
+
+
+def test_tables_of_learning_are_read_from_a_runs_folder(learned):
+    run, again = learned[0], read_run(learned[0].folder)
+    assert again.has_learning
+    pd.testing.assert_frame_equal(again.learning, run.learning, check_dtype=False)
+    assert again.learning_windows["modes_in_transition"].tolist() == run.learning_windows["modes_in_transition"].tolist()
+
+
+def test_the_landscape_beside_a_window_is_that_of_the_path_at_its_points(learned, monkeypatch):
+    run = learned[0]
+    (run.folder / "landscape").mkdir()
+    (run.folder / "landscape" / "roughness.csv").touch()
+    points = [(0, "path", 1.2, 0.5), (0, "path", 1.6, 0.7), (0, "random", 9.0, 9.0), (2, "path", 2.0, np.nan)]
+    points = pd.DataFrame(points, columns=["window", "directions", "roughness_exponent", "sharpness"])
+    monkeypatch.setattr(table_makers, "landscape_rows", lambda folder, exponents: points)
+    table = learning_window_rows(run)
+    assert table["roughness_exponent"].tolist() == pytest.approx([1.4, np.nan, 2.0], nan_ok=True)
+    assert table["sharpness"].tolist() == pytest.approx([0.6, np.nan, np.nan], nan_ok=True)
+
+
+def test_runs_without_learning_have_no_rows_and_none_at_all_is_an_error_in_a_line(learned, make_run):
+    bare = read_run(make_run({"seed": 2}))
+    table = learning_table([bare, *learned])
+    assert table["run"].unique().tolist() == [run.name for run in learned]
+    with pytest.raises(StoreMissingError, match=r"learning\.csv: no such table; make it with: anodiff learning"):
+        learning_table([bare])

@@ -232,7 +232,12 @@ def sweep(folder, to="tables"):
     """
     config = yaml.safe_load((TESTS / "configs" / "tiny.yaml").read_text())
     config["sweep"] = {"name": "killed", "defaults": RUN, "runs": [{}]}
-    config |= {"analysis": {"long_lags": [20, 90]}, "landscape": {"seeds": "none"}, "simplified_model": {"enabled": False}}
+    config |= {
+        "analysis": {"long_lags": [20, 90]},
+        "landscape": {"seeds": "none"},
+        "learning": {"seeds": "none"},
+        "simplified_model": {"enabled": False},
+    }
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     arguments = ["--directory", folder, "--configfile", folder / "config.yaml", "--nolock", "--rerun-incomplete", to]

@@ -100,7 +100,12 @@ def start(cluster, profile):
 def config_of(folder, name, *changes):
     """One run that can be held back, and others; their landscape and the simplified model are left out."""
     config = yaml.safe_load(TINY.read_text())
-    config |= {"landscape": {"seeds": "none"}, "simplified_model": {"enabled": False}, "paths": {"data": "nowhere"}}
+    config |= {
+        "landscape": {"seeds": "none"},
+        "learning": {"seeds": "none"},
+        "simplified_model": {"enabled": False},
+        "paths": {"data": "nowhere"},
+    }
     config["sweep"] |= {"name": name, "grid": [], "runs": [{}, *changes]}
     defaults = config["sweep"]["defaults"]
     defaults |= {"model": {"name": "restless:held"}, "training": {"batch_size": 32, "steps": STEPS}}
@@ -140,7 +145,7 @@ def three_runs(folder):
 
 def one_run(folder):
     """The first run of the test-sized sweep, without landscapes."""
-    config = yaml.safe_load(TINY.read_text()) | {"landscape": {"seeds": "none"}}
+    config = yaml.safe_load(TINY.read_text()) | {"landscape": {"seeds": "none"}, "learning": {"seeds": "none"}}
     config["sweep"]["grid"] = [config["sweep"]["grid"][0] | {"seed": [0]}]
     del config["sweep"]["runs"]
     path = folder / "one.yaml"

@@ -209,7 +209,7 @@ def test_the_report_builds_with_captions(swept, tmp_path):
 def test_a_failing_run_leaves_no_half_written_output_and_the_others_go_on(tmp_path, changed):
     def failing(config):
         config["sweep"] |= {"grid": [{"seed": [0]}], "runs": [{"data": "mnist"}]}
-        config |= {"landscape": {"seeds": "none"}, "simplified_model": {"enabled": False}}
+        config |= {"landscape": {"seeds": "none"}, "learning": {"seeds": "none"}, "simplified_model": {"enabled": False}}
 
     finished = snakemake(tmp_path, "tables", config=changed(failing))
     assert finished.returncode == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from anodiff.learning.columns import MODE
@@ -17,6 +19,9 @@ from anodiff.sweep.results import RunResult
 
 #: Modes that are drawn, at most.
 MOST_MODES = 6
+
+#: Inches of an entry of the legend.
+HANDLE = 1.05
 
 #: Heights that a panel of curves shows; noise of weak modes may leave it.
 SHOWN = (-0.3, 1.5)
@@ -70,10 +75,12 @@ def curve_axes(panel: Axes) -> None:
     panel.set_ylim(max(low, SHOWN[0]), min(high, SHOWN[1]))
 
 
-def mode_handles(colours: dict[str, Any]) -> list[Line2D]:
-    """Return the entries of a legend of modes and their laws."""
+def mode_legend(figure: Figure, colours: dict[str, Any]) -> None:
+    """Add a legend of modes and their laws above the panels, in two lines if one is too short."""
     handles = [Line2D([], [], color=colour, linewidth=2, label=name) for name, colour in colours.items()]
-    return [*handles, Line2D([], [], color="#000000", linewidth=1.2, linestyle=(0, (4, 2)), label="fitted law")]
+    handles.append(Line2D([], [], color="#000000", linewidth=1.2, linestyle=(0, (4, 2)), label="fitted law"))
+    one_line = HANDLE * len(handles) < figure.get_figwidth()
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles) if one_line else math.ceil(len(handles) / 2))
 
 
 def _modes(run: RunResult) -> list[str]:

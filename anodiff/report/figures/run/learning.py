@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from anodiff.report.figures.learning_panels import PART, STEP, curve_axes, draw_curve, draw_law, drawn_modes, mode_handles
+from anodiff.report.figures.learning_panels import PART, STEP, curve_axes, draw_curve, draw_law, drawn_modes, mode_legend
 from anodiff.report.figures.run.data import RunData
 from anodiff.report.figures.run.windows import label_figure
 from anodiff.report.figures.style import DIVERGING, GUIDE, styled
@@ -38,7 +39,7 @@ def modes(run: RunData) -> Figure | None:
         curves.set_ylabel(PART)
         _draw_windows(learned, exponents, run.result)
         exponents.set_xlabel(STEP)
-        figure.legend(handles=mode_handles(colours), loc="outside upper left", ncols=len(colours) + 1)
+        mode_legend(figure, colours)
         return label_figure(figure, run.result)
 
 
@@ -88,6 +89,7 @@ def _draw_windows(learned: Axes, exponents: Axes, run: RunResult) -> None:
         first[known], number[known], (last - first)[known], align="edge", color="#c9d3e3", edgecolor="#0B4A9E", linewidth=0.6
     )
     learned.set_ylabel("modes in\ntransition")
+    learned.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     learned.set_ylim(0, max(1.0, np.nanmax(number, initial=0)) * 1.1)
     exponents.axhline(1.0, **GUIDE)
     value = rows["beta_max"].to_numpy(float)

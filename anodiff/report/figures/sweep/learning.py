@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from anodiff.learning.columns import CLASS, MODE
-from anodiff.report.figures.learning_panels import PART, STEP, curve_axes, draw_curve, draw_law, drawn_modes, mode_handles
+from anodiff.report.figures.learning_panels import PART, STEP, curve_axes, draw_curve, draw_law, drawn_modes, mode_legend
 from anodiff.report.figures.panels import Group, configuration_labels, explain_if_empty, group_by_model, panels
 from anodiff.report.figures.style import CONFIGURATIONS, MARKERS, QUIET, styled
 from anodiff.report.figures.ticks import log_scale
@@ -38,7 +38,7 @@ def modes(runs: Sequence[RunResult]) -> Figure:
             explain_if_empty(panel, "no modes were measured")
         for panel, _ in placed:
             curve_axes(panel)
-        figure.legend(handles=mode_handles(colours), loc="outside upper left", ncols=len(colours) + 1)
+        mode_legend(figure, colours)
     return figure
 
 
