@@ -1,20 +1,26 @@
 """config/modes.yaml: a network whose modes learn one by one, as their laws say."""
 
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy
 import torch
 
 from anodiff.data import load
 from anodiff.learning.laws.one_mode import OneMode
+from anodiff.learning.measure import measure_learning
 from anodiff.models.external import from_factory
+from anodiff.settings.learning import LearningSettings
 from anodiff.settings.run import RunSettings
 from anodiff.training import train_run
 from anodiff.training.recorded.network import run_network
 from anodiff.training.recorded.points import split_point
 from anodiff.trajectory import open_trajectory
 
+ROOT = Path(__file__).parents[2]
 RATE = 0.05
 STRENGTHS, FREQUENCIES = [2.0, 1.0, 1.5], [1, 1, 2]
 
@@ -42,7 +48,7 @@ def law(loss, depth, classes, strength, frequency):
 
 
 def margins(run, store):
-    """Return the margin of each mode at every step, (steps + 1, modes)."""
+    """Return every second step, and the margin of each mode there, (steps, modes)."""
     trajectory, dataset = open_trajectory(store), load(run.data, "data")
     network = run_network(run, dataset)
     parameters = list(network.parameters())
@@ -51,13 +57,14 @@ def margins(run, store):
     images, labels = dataset.train_images[first[order]], dataset.train_labels[first[order]]
     found = []
     with torch.no_grad():
-        for step in range(trajectory.steps_completed + 1):
+        steps = np.arange(0, trajectory.steps_completed + 1, 2)
+        for step in steps:
             for parameter, part in zip(parameters, split_point(torch.tensor(trajectory.point(step)), parameters), strict=True):
                 parameter.copy_(part)
             outputs = network(images)
             right = torch.nn.functional.one_hot(labels, dataset.classes).bool()
             found.append(outputs[right] - outputs.masked_fill(right, -math.inf).amax(1))
-    return torch.stack(found).numpy()
+    return steps, torch.stack(found).numpy()
 
 
 def crossing(times, curve, level):
@@ -79,13 +86,41 @@ def crossing(times, curve, level):
 def test_modes_of_a_balanced_network_are_learned_when_their_law_says(tmp_path, loss, depth, classes, steps):
     run = settings(loss, depth, classes, steps)
     train_run(run, tmp_path / "trajectory.zarr", scratch=tmp_path / "scratch")
-    measured = margins(run, tmp_path / "trajectory.zarr")
-    times = RATE * np.arange(len(measured))
+    steps, measured = margins(run, tmp_path / "trajectory.zarr")
     for curve, strength, frequency in zip(measured.T, STRENGTHS, FREQUENCIES, strict=True):
         expected = law(loss, depth, classes, strength, frequency / 4)
         assert curve[0] == pytest.approx(0.01 * strength, rel=1e-5)
         for level in (0.2, 0.5, 0.9):
-            assert crossing(times, curve, level) == pytest.approx(float(expected.time(level)), rel=0.03)
+            assert crossing(RATE * steps, curve, level) == pytest.approx(float(expected.time(level)), rel=0.03)
+
+
+def measured_times(run, folder, **learning):
+    """Return the learning times of a run's curves by name, in units of time."""
+    train_run(run, folder / "trajectory.zarr", scratch=folder / "scratch")
+    chosen = LearningSettings(points=100, draws=20, **learning)
+    measure_learning(folder / "trajectory.zarr", folder / "learning.zarr", chosen, device="cpu")
+    return RATE * pd.read_csv(folder / "learning.csv").drop_duplicates("curve").set_index("curve")["learning_time"]
+
+
+def test_classes_and_groups_are_measured_to_be_learned_when_their_law_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    times = measured_times(settings("cross_entropy", 2, 3, 450), tmp_path, groups={"pixel": "config.modes:lit_pixel"})
+    for mode, (strength, frequency) in enumerate(zip(STRENGTHS, FREQUENCIES, strict=True)):
+        expected = law("cross_entropy", 2, 3, strength, frequency / 4)
+        # the probability of the class is half of the way from its start, p, to 1
+        start = scipy.special.expit(expected.start - math.log(2))
+        half = float(expected.time(scipy.special.logit((1 + start) / 2) + math.log(2)))
+        assert times[f"class {mode}"] == pytest.approx(half, rel=0.03)
+        assert times[f"pixel: {mode}"] == pytest.approx(half, rel=0.03)
+
+
+@pytest.mark.parametrize("loss", ["mse", "hinge"])
+def test_the_mode_of_two_classes_that_are_alike_is_measured_to_be_learned_when_its_law_says(tmp_path, loss):
+    alike = {"strengths": [1.0, 1.0], "frequencies": None}
+    run = settings(loss, 2, 2, 300)
+    modes = run.data.modes.model_copy(update=alike)
+    times = measured_times(run.model_copy(update={"data": run.data.model_copy(update={"modes": modes})}), tmp_path)
+    assert times["mode 1"] == pytest.approx(float(law(loss, 2, 2, 1.0, 0.5).time(0.505)), rel=0.03)
 
 
 def test_a_mode_never_touches_the_units_of_the_others(tmp_path):
