@@ -19,6 +19,7 @@ from torch import Tensor
 from anodiff.data import Dataset
 from anodiff.settings.run import RunSettings
 from anodiff.storage.types import FloatArray
+from anodiff.training.losses import sample_losses
 from anodiff.training.recorded.batch_norm_statistics import estimate_statistics, tracks_statistics
 from anodiff.training.recorded.constants import TRIED, set_constants
 from anodiff.training.recorded.network import run_network
@@ -186,19 +187,6 @@ def margins(outputs: Tensor, labels: Tensor) -> Tensor:
     own = outputs.gather(1, labels[:, None])
     others = outputs.scatter(1, labels[:, None], -torch.inf)
     return (own - others.max(1, keepdim=True).values)[:, 0]
-
-
-def sample_losses(loss: str, outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return each sample's part of the training loss, whose mean that is; without penalties, (N, C) → (N,)."""
-    if loss == "cross_entropy":
-        return torch.nn.functional.cross_entropy(outputs, labels, reduction="none")
-    right = torch.nn.functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
-    if loss == "mse":
-        return (outputs - right).square().mean(1)
-    if loss == "hinge":
-        own = (outputs * right).sum(1, keepdim=True)
-        return ((1 - own + outputs).relu() * (1 - right)).sum(1) / outputs.shape[1]
-    raise ValueError(f"no loss {loss!r}")
 
 
 def predictions(loss: str, outputs: Tensor) -> Tensor:

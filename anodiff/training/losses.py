@@ -30,17 +30,25 @@ def build_loss(training: TrainingSettings, classes: int) -> Loss:
     return decoupled
 
 
+def sample_losses(name: str, outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return each sample's part of the plain loss, whose mean that is, (N, C) → (N,); no penalty is in it."""
+    if name == "cross_entropy":
+        return nn.functional.cross_entropy(outputs, labels, reduction="none")
+    right = nn.functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
+    if name == "mse":
+        return (outputs - right).square().mean(1)
+    # torch's multi_margin_loss has no second derivatives, which curvature needs; this has, and they are 0
+    short = (1 - (outputs * right).sum(1, keepdim=True) + outputs) * (1 - right)
+    return short.relu().sum(1) / outputs.shape[1]
+
+
 def _plain_loss(name: str, classes: int) -> Loss:
     if name == "cross_entropy":
         return nn.functional.cross_entropy
+    if name == "hinge":
+        return lambda outputs, labels: sample_losses(name, outputs, labels).mean()
 
     def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
         return nn.functional.mse_loss(outputs, nn.functional.one_hot(labels, classes).to(outputs.dtype))
 
-    def hinge(outputs: Tensor, labels: Tensor) -> Tensor:
-        # torch's multi_margin_loss has no second derivatives, which curvature needs; this has, and they are 0
-        right = nn.functional.one_hot(labels, classes).to(outputs.dtype)
-        short = (1 - (outputs * right).sum(1, keepdim=True) + outputs) * (1 - right)
-        return short.relu().sum(1).mean() / classes
-
-    return squared_error if name == "mse" else hinge
+    return squared_error

@@ -13,14 +13,14 @@ from anodiff.data import Augmentation, load
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.learning.measure import chosen_points, measure_learning
 from anodiff.learning.modes import group_means, singular_modes
-from anodiff.learning.recorded_outputs import RecordedNetwork, Samples, margins, sample_losses
+from anodiff.learning.recorded_outputs import RecordedNetwork, Samples, margins
 from anodiff.learning.store import open_learning
 from anodiff.learning.times import learning_times
 from anodiff.learning.windows import ModeValues, mode_motion, share_in_span
 from anodiff.settings.learning import LearningSettings
 from anodiff.settings.run import RunSettings, TrainingSettings
 from anodiff.storage.tables import read_table
-from anodiff.training.losses import build_loss
+from anodiff.training.losses import build_loss, sample_losses
 from anodiff.training.recorded.network import run_network
 from anodiff.training.run import train_run
 from anodiff.trajectory import TrajectoryRecorder, Window
