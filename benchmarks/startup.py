@@ -53,6 +53,7 @@ COMMANDS = {
     "landscape": ["landscape", "run/trajectory.zarr", "--device", "cpu", *LANDSCAPE],
     "roughness": ["roughness", "run/trajectory.zarr", "--device", "cpu", *LANDSCAPE, "--settings", ROUGHNESS],
     "curvature": ["curvature", "run/trajectory.zarr", "--device", "cpu", *LANDSCAPE, "--settings", CURVATURE],
+    "learning": ["learning", "run/trajectory.zarr", "--device", "cpu", "--settings", "{points: 8, draws: 20}"],
     "simplified-model": ["simplified-model", "--settings", MODEL],
     "calibrate": ["calibrate", "--process", "brownian", "--dimensions", "1", "--paths", "2", "--steps", "100"],
     "tables": ["tables", "run", "--output", "exponents.csv"],

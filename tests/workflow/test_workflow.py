@@ -165,9 +165,19 @@ def test_kinds_of_motion_are_read_again_alone_and_can_be_left_out(swept, changed
     assert "characterise" not in left_out
 
 
+def test_learning_curves_are_measured_again_alone_and_can_be_left_out(swept, changed):
+    jobs = dry_run(swept, config=changed(lambda config: config["learning"].update(points=9)))
+    assert jobs["learning"] == 2  # the runs with full weights
+    assert not {"train", "geometry", "diffusion", "roughness"} & set(jobs)
+    left_out = dry_run(swept, "-R", "geometry", config=changed(lambda config: config["learning"].update(seeds="none")))
+    assert left_out["diffusion"] == 4
+    assert not {"learning", "tables_of_learning", "figures_of_learning"} & set(left_out)
+
+
 def test_changed_formats_draw_again_and_train_and_analyse_nothing(swept, changed):
     jobs = dry_run(swept, config=changed(lambda config: config["figures"].update(formats=["svg", "pdf"])))
-    drawn = {"figures_of_runs": 1, "figures_of_landscapes": 1, "figures_of_model": 1, "run_figure": 3, "page": 1}
+    drawn = {"figures_of_runs": 1, "figures_of_landscapes": 1, "figures_of_learning": 1, "figures_of_model": 1}
+    drawn |= {"run_figure": 3, "page": 1}
     assert {rule: count for rule, count in jobs.items() if rule not in ("all", "total")} == drawn
 
 
