@@ -27,7 +27,7 @@ def modes(run: RunData) -> Figure | None:
     if not run.result.has_learning:
         return None
     colours = drawn_modes([run.result])
-    if not colours:
+    if not colours or not len(run.result.learning_curves["step"]):
         return None
     with styled():
         figure = Figure(figsize=(6.4, 6.2), layout="constrained")

@@ -79,7 +79,7 @@ def _draw_times(panel: Axes, group: Group, sort: str, column: str, colour: str, 
         look: dict[str, Any] = {"linestyle": "", "markersize": 3.5, "markeredgewidth": 0.6, "alpha": 0.75, "color": colour}
         panel.plot(place, time, marker=marker, gid=f"{run.name}:{sort}", **look)
         never = rows.loc[rows["learning_time"].isna() & np.isfinite(rows["final"].to_numpy(float)), column].to_numpy(float)
-        last = np.full(len(never), float(run.learning_curves["step"][-1]))
+        last = np.full(len(never), float(run.learning_curves["step"].max(initial=0)))
         panel.plot(never, last, marker="^", markerfacecolor="none", gid=f"{run.name}:{sort}:never", **look)
         drawn.append(np.column_stack([place, time]))
     return np.concatenate(drawn)
