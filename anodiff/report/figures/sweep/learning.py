@@ -22,7 +22,10 @@ from anodiff.sweep.results import RunResult
 MOST_LISTED = 12
 
 #: What is drawn in the columns: sort of curve, column of learning.csv, label.
-AGAINST = ((MODE, "strength", "singular value of the mode"), (CLASS, "frequency", "share of the class in the training set"))
+AGAINST = ((MODE, "strength", "singular value of the mode"), (CLASS, "frequency", "share of the class in training"))
+
+#: Inches of the two panels, and of a letter of the legend beside them.
+PANELS, LETTER = 6.6, 0.068
 
 
 def modes(runs: Sequence[RunResult]) -> Figure:
@@ -46,7 +49,8 @@ def learning_times(runs: Sequence[RunResult]) -> Figure:
     """Draw learning times against singular values of modes and against frequencies of classes."""
     with styled():
         models = group_by_model(runs)
-        figure = Figure(figsize=(8.6, 2.9 * len(models) + 0.4), layout="constrained")
+        letters = max(len(label) for model in models.values() for label in configuration_labels(model).values())
+        figure = Figure(figsize=(PANELS + 0.5 + LETTER * letters, 2.9 * len(models) + 0.4), layout="constrained")
         axes = figure.subplots(len(models), len(AGAINST), squeeze=False, sharey=True, sharex="col")
         for row, (name, model) in zip(axes, models.items(), strict=True):
             for panel, (sort, column, label) in zip(row, AGAINST, strict=True):
@@ -56,7 +60,7 @@ def learning_times(runs: Sequence[RunResult]) -> Figure:
                 ]
                 _draw_inverse(panel, np.concatenate(drawn))
                 log_scale(panel, "x", "y")
-                panel.set_title(f"{name} · {'modes' if sort == MODE else 'classes'}")
+                panel.set_title(f"{name} · modes" if sort == MODE else "classes")
                 panel.set_xlabel(label if panel in axes[-1] else "")
                 explain_if_empty(panel, f"no {sort} has a learning time")
             row[0].set_ylabel("learning time\n(optimiser steps)")
