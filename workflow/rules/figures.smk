@@ -1,5 +1,5 @@
-# The figures of the sweep, of its landscapes, of what is learned when, and of the simplified model. Each rule draws several, in
-# one process that reads the runs once.
+# The figures of the sweep, of its landscapes, of what is learned when, and of the simplified model.
+# Each rule draws several, in one process that reads the runs once.
 
 
 FIGURES_OF_RUNS = [
