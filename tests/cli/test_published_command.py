@@ -57,6 +57,7 @@ def test_runs_stand_beside_their_row_and_those_without_one_are_named(runs, tmp_p
     assert (tmp_path / "beside.parquet").exists()
     found = json.loads(published(*runs, "--json"))
     assert found["rows"][0]["value"] == pytest.approx(1.3)
+    assert (found["rows"][0]["seeds"], found["rows"][0]["agrees"], found["rows"][0]["ratio"]) == (2, True, None)
     assert (found["matched"], found["compared"]) == (2, 9)
     assert list(found["unmatched"]) == [runs[2].name]
 

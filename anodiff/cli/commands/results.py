@@ -84,7 +84,7 @@ def published(
         list[Path] | None,
         typer.Argument(
             metavar="RUN_OR_SWEEP",
-            help="Folders of runs, or of sweeps; without any, the published numbers alone are shown.",
+            help="Folders of runs, or of sweeps, whose finished runs are taken; without any, the published numbers are shown.",
             autocompletion=completion.run_folders,
         ),
     ] = None,
