@@ -67,6 +67,11 @@ def print_beside_published(comparison: PublishedComparison, console: Console | N
         "the published numbers were read by eye off plots, from windows of 1,000 steps that are not named; those here are "
         f"fitted; of {judged} comparisons some agree by chance, and one window of many that agrees is no repetition"
     )
+    if judged:
+        console.print(
+            f"chance: on average the same numbers agree with {comparison.others_agree:.0%} of the other published rows, "
+            f"against {comparison.agreeing / judged:.0%} with their own"
+        )
     if comparison.unmatched:
         name, why = next(iter(comparison.unmatched.items()))
         number = len(comparison.unmatched)
@@ -85,6 +90,7 @@ def published_json(comparison: PublishedComparison | None) -> dict[str, Any]:
         "rows": _records(comparison.table),
         "compared": comparison.judged,
         "agreeing": comparison.agreeing,
+        "others_agree": None if math.isnan(comparison.others_agree) else comparison.others_agree,
         "windows": comparison.windows,
         "windows_agreeing": comparison.windows_agreeing,
         "matched": comparison.matched,

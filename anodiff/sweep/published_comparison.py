@@ -7,9 +7,11 @@ errors contribute in quadrature (see `anodiff.sweep.comparison`); it agrees if t
 Crossover lags are compared by their ratio, and agree if its interval holds 1.
 
 The pitfalls: it is not said from which window a number was read, so every window is compared, and
-of many some agree by chance. The published regimes were read by eye off plots; those of
-exponents.csv are a fit, which may find one regime or three. A knee at which the exponent rises is
-not the published one, at which it falls, so the lags of the two are not compared.
+of many some agree by chance. The published rows are much alike, so a value that agrees with its own
+often agrees with others too: `others_agree` says with which share of them. The published regimes
+were read by eye off plots; those of exponents.csv are a fit, which may find one regime or three. A
+knee at which the exponent rises is not the published one, at which it falls, so the lags of the two
+are not compared.
 """
 
 from __future__ import annotations
@@ -30,7 +32,14 @@ from anodiff.errors import ConfigError
 from anodiff.storage.columns import COUNT, TEXT, Column, write_parquet
 from anodiff.storage.stores import writing_all
 from anodiff.sweep.comparison import difference_interval
-from anodiff.sweep.published_rows import CROSSOVER_FACTOR, EXPONENT_TOLERANCE, ROW_COLUMNS, PublishedRow, published_row
+from anodiff.sweep.published_rows import (
+    CROSSOVER_FACTOR,
+    EXPONENT_TOLERANCE,
+    ROW_COLUMNS,
+    PublishedRow,
+    published_row,
+    published_rows,
+)
 from anodiff.sweep.results import RunResult
 from anodiff.sweep.seeds import of_one_kind
 
@@ -58,6 +67,7 @@ BESIDE_PUBLISHED_COLUMNS = {
     **interval_columns("difference", "value − published, for exponents; both errors in quadrature"),
     **interval_columns("ratio", "value / published, for the crossover lag; both errors in quadrature, in the logarithm"),
     "agrees": Column("whether the interval of difference holds 0, or that of ratio 1; missing if it is not compared"),
+    "others_agree": Column("share of the other published rows with which the value agrees too; near 1, agreement says little"),
     "note": Column("why it is not compared, or what to know of the value", TEXT),
 }
 
@@ -89,6 +99,11 @@ class PublishedComparison:
     def agreeing(self) -> int:
         """Number of these that agree."""
         return int(self.table["agrees"].fillna(False).sum())
+
+    @property
+    def others_agree(self) -> float:
+        """Mean share of the other published rows with which these numbers agree too: what chance gives."""
+        return float(self.table["others_agree"].mean())
 
     @property
     def windows(self) -> int:
@@ -153,6 +168,13 @@ def tolerance(published: float, quantity: str) -> Interval:
     return Interval(published, published / CROSSOVER_FACTOR, published * CROSSOVER_FACTOR)
 
 
+def agreement(between: Interval, quantity: str) -> bool | None:
+    """Return whether what `beside_published` returns is an agreement; None without an interval."""
+    if not (math.isfinite(between.low) and math.isfinite(between.high)):
+        return None
+    return between.low <= (1 if quantity == CROSSOVER else 0) <= between.high
+
+
 def write_published(table: pd.DataFrame, output: str | Path, columns: Mapping[str, Column], *, overwrite: bool = False) -> None:
     """Write a table as CSV, and as Parquet with the meaning of each column next to it.
 
@@ -188,12 +210,18 @@ def _group_rows(group: str, row: PublishedRow, runs: Sequence[RunResult]) -> Ite
         for quantity in (*EXPONENTS, CROSSOVER):
             published = float(getattr(row, quantity))
             if math.isfinite(published):
-                compared = _compared(quantity, published, alike, rows)
+                others = [float(getattr(other, quantity)) for other in published_rows() if other is not row]
+                compared = _compared(quantity, published, others, alike, rows)
                 yield about | dict(zip(WINDOW, window, strict=True)) | {"quantity": quantity} | compared
 
 
-def _compared(quantity: str, published: float, alike: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
-    """Return the columns of one number in one window, from the windows of one kind of regimes, and all."""
+def _compared(
+    quantity: str, published: float, others: Sequence[float], alike: pd.DataFrame, rows: pd.DataFrame
+) -> dict[str, Any]:
+    """Return the columns of one number in one window, from the windows of one kind of regimes, and all.
+
+    ``others`` are the same number in the other published rows, NaN where there is none.
+    """
     value, seeds = _value(quantity, alike)
     between = beside_published(value, published, quantity)
     rises = bool(len(alike)) and bool((alike["exponent_second"] > alike["exponent_first"]).all())
@@ -214,15 +242,16 @@ def _compared(quantity: str, published: float, alike: pd.DataFrame, rows: pd.Dat
         notes.append("no interval")
     if 0 < len(alike) < len(rows):
         notes.append(f"{len(rows) - len(alike)} of {len(rows)} seeds have other regimes and are left out")
-    known = math.isfinite(between.low) and math.isfinite(between.high)
-    equal = 1 if quantity == CROSSOVER else 0
+    agrees = agreement(between, quantity)
+    elsewhere = [agreement(beside_published(value, other, quantity), quantity) for other in others if math.isfinite(other)]
     return {
         "regimes": regimes if regimes > 0 else None,
         "seeds": seeds,
         **value.columns("value"),
         **tolerance(published, quantity).columns("published"),
         **between.columns("ratio" if quantity == CROSSOVER else "difference"),
-        "agrees": between.low <= equal <= between.high if known else None,
+        "agrees": agrees,
+        "others_agree": float(np.mean(elsewhere)) if agrees is not None else math.nan,
         "note": "; ".join(notes) or None,
     }
 

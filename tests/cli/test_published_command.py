@@ -52,6 +52,7 @@ def test_runs_stand_beside_their_row_and_those_without_one_are_named(runs, tmp_p
     assert "9 of 9 numbers agree within both errors" in printed
     assert "in 3 of 3 windows all do" in printed
     assert "no repetition" in printed
+    assert "of the other published rows, against 100% with their own" in printed
     table = read_table(tmp_path / "beside.csv")
     assert (table["seeds"] == 2).all()
     assert (tmp_path / "beside.parquet").exists()

@@ -14,6 +14,7 @@ from anodiff.errors import ConfigError, OutputExistsError
 from anodiff.settings.sweep import Config
 from anodiff.sweep.published_comparison import (
     BESIDE_PUBLISHED_COLUMNS,
+    agreement,
     beside_published,
     compare_with_published,
     write_published,
@@ -128,6 +129,31 @@ def test_crossover_lags_agree_up_to_a_factor(factor, agrees):
     assert ratio.value == pytest.approx(factor)
     assert (ratio.low, ratio.high) == pytest.approx((factor / 1.5, factor * 1.5))
     assert (ratio.low <= 1 <= ratio.high) == agrees
+
+
+def test_true_numbers_agree_as_often_as_the_intervals_promise():
+    """Readings off a plot with a normal or a uniform error; the estimate's own error smaller, equal or larger."""
+    random = np.random.default_rng(1)
+    readings = {"normal": random.normal(0, 0.1 / 1.96, 3000), "uniform": random.uniform(-0.1, 0.1, 3000)}
+    for own in (0.02, 0.05, 0.2):
+        for errors in readings.values():
+            agreed = 0
+            for error, value in zip(errors, random.normal(1.3, own, len(errors)), strict=True):
+                estimate = Interval(value, value - 1.96 * own, value + 1.96 * own)
+                agreed += agreement(beside_published(estimate, 1.3 + error, "exponent_first"), "exponent_first")
+            assert 0.93 <= agreed / len(errors) <= 1
+
+
+def test_chance_is_how_often_the_same_number_agrees_with_the_other_rows():
+    """A second exponent of 0.7 fits nearly every row, one of 1.7 only its own."""
+    alike = numbers(compare_with_published([measured({}, exponent_first=1.3, exponent_second=0.7)]))
+    second = np.array([row.exponent_second for row in published_rows() if row != published_row(settings_of({}))[0]])
+    assert alike.loc["exponent_second", "others_agree"] == pytest.approx((abs(second - 0.7) <= math.hypot(0.1, 0.1)).mean())
+    assert alike.loc["exponent_second", "others_agree"] > 0.8
+    run = measured({"optimiser.learning_rate": 0.01, "training.batch_size": 1024}, exponent_first=1.8, exponent_second=1.7)
+    assert numbers(compare_with_published([run])).loc["exponent_second", "others_agree"] == 0
+    nothing = numbers(compare_with_published([measured({}, exponent_first=1.3, exponent_second=0.7)]))
+    assert math.isnan(nothing.loc["crossover_lag", "others_agree"])
 
 
 def test_each_window_of_a_run_stands_beside_its_row():
