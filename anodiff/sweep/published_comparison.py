@@ -243,7 +243,9 @@ def _compared(
     if 0 < len(alike) < len(rows):
         notes.append(f"{len(rows) - len(alike)} of {len(rows)} seeds have other regimes and are left out")
     agrees = agreement(between, quantity)
-    elsewhere = [agreement(beside_published(value, other, quantity), quantity) for other in others if math.isfinite(other)]
+    elsewhere = [
+        agreement(beside_published(value, other, quantity), quantity) is True for other in others if math.isfinite(other)
+    ]
     return {
         "regimes": regimes if regimes > 0 else None,
         "seeds": seeds,
