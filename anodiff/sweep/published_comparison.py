@@ -151,8 +151,9 @@ def beside_published(value: Interval, published: float, quantity: str) -> Interv
 
     Examples
     --------
-    >>> beside_published(Interval(1.5, 1.5, 1.5), 1.25, "exponent_first")
-    Interval(value=0.25, low=0.15, high=0.35)
+    >>> difference = beside_published(Interval(1.5, 1.5, 1.5), 1.25, "exponent_first")
+    >>> difference.value, round(difference.low, 3), round(difference.high, 3)
+    (0.25, 0.15, 0.35)
     """
     theirs = tolerance(published, quantity)
     if quantity != CROSSOVER:
