@@ -26,11 +26,11 @@ from anodiff.diffusion.columns import WINDOW_COLUMNS
 from anodiff.diffusion.ergodicity import ensemble_mean
 from anodiff.diffusion.intervals import Interval
 from anodiff.diffusion.jumps import QUANTITY_UNIT
-from anodiff.errors import ConfigError, StoreMissingError
+from anodiff.errors import ConfigError
 from anodiff.storage.columns import COUNT, TEXT, Column
 from anodiff.storage.stores import writing
 from anodiff.sweep.hypothesis_tests import welch_interval
-from anodiff.sweep.results import RunResult, by_group, is_finished, read_run
+from anodiff.sweep.results import RunResult, by_group, read_run, read_sweep
 from anodiff.sweep.seeds import AVERAGED
 from anodiff.trajectory.format import EPOCH_SERIES
 
@@ -118,7 +118,7 @@ def compare(a: str | Path, b: str | Path) -> Comparison:
     if are_runs[0] != are_runs[1]:
         run, other = (a, b) if are_runs[0] else (b, a)
         raise ConfigError(f"{run} is a run, but {other} is not; name two runs, or the folders of two sweeps")
-    return compare_runs(read_run(a), read_run(b)) if are_runs[0] else compare_sweeps(_read_sweep(a), _read_sweep(b))
+    return compare_runs(read_run(a), read_run(b)) if are_runs[0] else compare_sweeps(read_sweep(a), read_sweep(b))
 
 
 def compare_runs(a: RunResult, b: RunResult) -> Comparison:
@@ -174,13 +174,6 @@ def difference_interval(a: Interval, b: Interval) -> Interval:
     below = math.hypot(b.value - b.low, a.high - a.value)
     above = math.hypot(b.high - b.value, a.value - a.low)
     return Interval(difference, difference - below, difference + above)
-
-
-def _read_sweep(folder: Path) -> list[RunResult]:
-    folders = sorted(path.parent for path in folder.glob("**/run.yaml") if is_finished(path.parent))
-    if not folders:
-        raise StoreMissingError(f"{folder}: no finished run in it; name a run's folder, or a sweep's such as results/demo")
-    return [read_run(run) for run in folders]
 
 
 def _group_rows(group: str, a: Sequence[RunResult], b: Sequence[RunResult]) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
-from anodiff.errors import ConfigError
+from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.geometry.store import Geometries, open_geometry
 from anodiff.learning.columns import ARRAYS, KIND, VERSION
 from anodiff.settings.base import dotted
@@ -162,6 +162,20 @@ def read_runs(folders: Sequence[str | Path]) -> list[RunResult]:
     if not folders:
         raise ConfigError("no runs given; name their folders, such as results/demo/runs/*")
     return [read_run(folder) for folder in folders]
+
+
+def read_sweep(folder: str | Path) -> list[RunResult]:
+    """Read the finished runs in a folder such as ``results/demo``; `StoreMissingError` if there are none."""
+    folders = sorted(path.parent for path in Path(folder).glob("**/run.yaml") if is_finished(path.parent))
+    if not folders:
+        raise StoreMissingError(f"{folder}: no finished run in it; name a run's folder, or a sweep's such as results/demo")
+    return read_runs(folders)
+
+
+def read_folders(folders: Sequence[str | Path]) -> list[RunResult]:
+    """Read folders of runs, and of sweeps those of their finished runs; raises what `read_run` and `read_sweep` raise."""
+    parts = [[read_run(folder)] if Path(folder, "run.yaml").exists() else read_sweep(folder) for folder in folders]
+    return [run for part in parts for run in part]
 
 
 def by_group(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:

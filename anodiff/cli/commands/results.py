@@ -1,4 +1,4 @@
-"""Existing results: `inspect`, `compare` and `export`."""
+"""Existing results: `inspect`, `compare`, `published` and `export`."""
 
 from __future__ import annotations
 
@@ -76,6 +76,62 @@ def compare(
     if output is not None:
         comparison.write_comparison(found, output, overwrite=overwrite)
     print_comparison(found, (str(a), str(b)), everything=everything)
+
+
+@commands.command()
+def published(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="RUN_OR_SWEEP",
+            help="Folders of runs, or of sweeps, whose finished runs are taken; without any, the published numbers are shown.",
+            autocompletion=completion.run_folders,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also write the table as this CSV file, and as Parquet next to it."),
+    ] = None,
+    json: Json = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Show the study's published exponents, or set runs beside them.
+
+    The table has the exponents of both regimes and the crossover lag of 24 ResNets, and the
+    exponents at further learning rates.
+
+    Runs with the published set-up (that of config/paper.yaml; length, windows and seed may differ)
+    stand beside their row, window by window. Other runs are left out, and the first of them is
+    named with the reason. The interval of a difference comes from both errors; several seeds are
+    averaged.
+
+    The numbers are not of the same kind. The authors read theirs off plots by eye, from windows
+    that they do not name; ours are fitted power laws. So each window is compared by itself, and of
+    many some agree by chance.
+
+    Example: anodiff published results/paper -o published.csv
+    """
+    from anodiff.sweep.published_comparison import BESIDE_PUBLISHED_COLUMNS, compare_with_published, write_published
+    from anodiff.sweep.published_rows import PUBLISHED_COLUMNS, published_table
+
+    found = None
+    if paths:
+        from anodiff.sweep.results import read_folders
+
+        found = compare_with_published(read_folders(paths))
+    if output is not None:
+        table, columns = (found.table, BESIDE_PUBLISHED_COLUMNS) if found else (published_table(), PUBLISHED_COLUMNS)
+        write_published(table, output, columns, overwrite=overwrite)
+    from anodiff.cli.published_text import print_beside_published, print_published, published_json
+
+    if json:
+        from anodiff.cli.console import print_json
+
+        print_json(published_json(found))
+    elif found:
+        print_beside_published(found)
+    else:
+        print_published()
 
 
 @commands.command()
