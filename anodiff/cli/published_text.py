@@ -64,8 +64,8 @@ def print_beside_published(comparison: PublishedComparison, console: Console | N
         f"a factor of {CROSSOVER_FACTOR:g}); in {comparison.windows_agreeing} of {windows} windows all do"
     )
     console.print(
-        "the published numbers were read by eye off plots, from windows of 1,000 steps that are not named; those here are "
-        f"fitted; of {judged} comparisons some agree by chance, and one window of many that agrees is no repetition"
+        "the published numbers were read by eye off plots, from windows of about 1,000 steps that are not named; those here "
+        f"are fitted; of {judged} comparisons some agree by chance, and one window of many that agrees is no repetition"
     )
     if judged:
         console.print(

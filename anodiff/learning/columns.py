@@ -53,7 +53,7 @@ CURVE_COLUMNS = {
     "final": Column("normalised curve at the last point; 1 where all is learned"),
     "law": Column("law that fits best: cross_entropy, hinge, logistic or exponential", TEXT),
     "law_weight": Column("its Akaike weight among the four"),
-    "sigmoid_advantage": Column("AICc of the exponential minus that of the best sigmoidal law; above 0: a sigmoid fits better"),
+    "sigmoid_advantage": Column("AICc of the exponential minus that of the best sigmoidal law; above 6 a sigmoid fits better"),
     "rate": Column("fitted rate of the best law", "1/step"),
     "misfit": Column("root mean squared residual of the best law, in units of the curve"),
     "forgetting": Column("mean number of forgetting events of its samples, between points"),

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from anodiff.data import Augmentation, Dataset, load
 from anodiff.learning.columns import CURVE_COLUMNS, LEARNING_WINDOW_COLUMNS
 from anodiff.learning.curves import bootstrap_weights
+from anodiff.learning.gradient_budget import GRADIENT_SAMPLES
 from anodiff.learning.groups import read_groups
 from anodiff.learning.modes import group_means, singular_modes
 from anodiff.learning.parts import Learned, all_parts, class_parts, group_parts, learned
@@ -29,7 +30,7 @@ from anodiff.learning.recorded_outputs import Evaluated, RecordedNetwork, Sample
 from anodiff.learning.store import write_learning
 from anodiff.learning.times import final_crossings, forgetting_events
 from anodiff.learning.window_table import window_rows
-from anodiff.learning.windows import GRADIENT_SAMPLES, ModeValues
+from anodiff.learning.windows import ModeValues
 from anodiff.settings.learning import LearningSettings
 from anodiff.settings.run import RunSettings
 from anodiff.storage.stores import writing_all

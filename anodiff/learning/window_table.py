@@ -10,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.learning.columns import CLASS, MODE
+from anodiff.learning.gradient_budget import MOST_MODES, SHARE
 from anodiff.learning.parts import Learned
 from anodiff.learning.times import in_transition, values_at
-from anodiff.learning.windows import MOST_MODES, ModeValues, Point, mode_motion
+from anodiff.learning.windows import ModeValues, Point, mode_motion
 from anodiff.settings.run import RunSettings
 from anodiff.storage.types import FloatArray, ProgressCallback
 from anodiff.trajectory.store import Trajectory
 from anodiff.trajectory.windows import Window
-
-#: The gradients of the modes may take this share of the passes that the training took; those of one window may take more.
-SHARE = 0.08
 
 
 def window_rows(

@@ -23,14 +23,8 @@ from anodiff.learning.recorded_outputs import RecordedNetwork, Samples, predicti
 from anodiff.storage.types import FloatArray
 from anodiff.training.recorded.points import join_point
 
-#: Modes whose gradients are taken, at most: the strongest of those in transition.
-MOST_MODES = 5
-
 #: Gradients are dependent if their correlation matrix has eigenvalues below this: float32 rounds so.
 DEPENDENT = 1e-6
-
-#: Samples that the gradients are of, at most: one batch.
-GRADIENT_SAMPLES = 256
 
 #: An optimiser step, and the point stored for it, (P,).
 Point = tuple[int, NDArray[Any]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from anodiff.learning.gradient_budget import GRADIENT_SAMPLES, MOST_MODES, SHARE
 from anodiff.settings.learning import LearningSettings
 from anodiff.settings.run import RunSettings
 from anodiff.sweep.costs import BACKWARD, MEMORY_MARGIN, READ_SPEED, image_bytes, job_minutes, steps, window_updates
@@ -11,9 +12,8 @@ from anodiff.sweep.footprint import process_memory
 from anodiff.sweep.run_size import activation_bytes, images, network_size, point_bytes
 from anodiff.trajectory.format import BUFFER_BYTES, CHUNK_SAMPLES
 
-#: Samples of a batch, and of the gradients of a window (`anodiff.learning`); modes whose gradients are taken; the share of
-#: the training's passes that these may take.
-BATCH, GRADIENT_SAMPLES, GRADIENT_MODES, GRADIENT_SHARE = 256, 256, 5, 0.08
+#: Samples of a batch (`anodiff.learning.recorded_outputs`).
+BATCH = 256
 
 #: Seconds of a batch forward: for the pass, and for each parameter.
 PASS, PASS_PARAMETER = 1e-2, 5e-7
@@ -47,7 +47,7 @@ def learning_seconds(settings: RunSettings, learning: LearningSettings, image: f
     samples = min(data.samples, learning.samples or data.samples)
     windows = min(len(window_updates(settings)), _affordable_windows(settings, samples))
     passes = PASSES + (CUE_PASSES if settings.data.cue else 0)
-    batches = passes * learning.points * math.ceil(samples / BATCH) + (2 + 2 * GRADIENT_MODES) * windows
+    batches = passes * learning.points * math.ceil(samples / BATCH) + (2 + 2 * MOST_MODES) * windows
     seconds = batches * (BATCH * image if image is not None else PASS + PASS_PARAMETER * parameters)
     reads = min(learning.points, 1 + _points(settings) // CHUNK_SAMPLES) + 2 * windows
     curves = learning.modes + data.classes + 10 * len(learning.groups) + CURVES
@@ -71,7 +71,7 @@ def learning_memory(settings: RunSettings, learning: LearningSettings, device: s
 def _affordable_windows(settings: RunSettings, samples: int) -> int:
     """Return of how many windows gradients are taken at most."""
     training = 3 * settings.training.batch_size * steps(settings)
-    return max(1, int(GRADIENT_SHARE * training / ((2 + 2 * GRADIENT_MODES) * min(samples, GRADIENT_SAMPLES))))
+    return max(1, int(SHARE * training / ((2 + 2 * MOST_MODES) * min(samples, GRADIENT_SAMPLES))))
 
 
 def _points(settings: RunSettings) -> int:

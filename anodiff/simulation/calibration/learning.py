@@ -28,7 +28,7 @@ from anodiff.learning.times import learning_times
 from anodiff.simulation.calibration.table import CALIBRATION_COLUMNS, Truth, summary
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 
-#: Last step of a run, its points, and bootstrap draws: the defaults of the learning settings.
+#: Last step of a run, its points, and bootstrap draws; by default the stage has 32 points.
 LAST, POINTS, DRAWS = 10_000, 40, 200
 
 #: Bounds of the step at which half is learned, and of a sigmoid's margin at the start; both are
