@@ -40,7 +40,9 @@ def train(
 
     settings = load_run(run)
     from anodiff.training import train_run
+    from anodiff.training.host_memory import keep_freed_memory
 
+    keep_freed_memory()
     name = run.resolve().parent.name
     with progress(f"train {name}", "steps") as report:
         outcome = train_run(
