@@ -9,8 +9,8 @@ zarr  the same files, written by zarr-python instead of `anodiff.trajectory.shar
 none  Gram matrices, with weights: none
 
 The runs are those of config/digits.yaml: the MLP and ResNet-14 on digits, augmented. A GPU also
-gets ResNet-14 on images like those of CIFAR-10 in batches of 1024, and replays steps as graphs
-unless --no-cuda-graph is given. For each network four runs take turns in one process, in a new
+gets ResNet-14 on images like those of CIFAR-10 in batches of 128 and 1024, and replays steps as
+graphs unless --no-cuda-graph is given. For each network four runs take turns in one process, in a new
 random order every round. Each has its own network, and its turn ends when the background thread has
 finished. Slow-downs are medians over the rounds of the ratio to the bare run of the same round, so
 that other load on the machine affects all alike. The 90 % interval is that of the median, by
@@ -52,7 +52,10 @@ CASES = {
     "mlp": ("digits", {"name": "mlp", "depth": 3, "width": 128}, 64, 60),
     "resnet14": ("digits", {"name": "resnet14", "width": 8}, 128, 30),
 }
-ON_A_GPU = {"resnet14, batch 1024": ("like cifar10", {"name": "resnet14"}, 1024, 3)}
+ON_A_GPU = {
+    "resnet14, cifar10, batch 128": ("like cifar10", {"name": "resnet14", "options": {"projection": True}}, 128, 1),
+    "resnet14, cifar10, batch 1024": ("like cifar10", {"name": "resnet14", "options": {"projection": True}}, 1024, 3),
+}
 MODES = ("bare", "full", "zarr", "none")
 
 
@@ -155,15 +158,16 @@ def compare(case, folder, device, rounds, graph):
     ratios = {mode: np.array(times[mode]) / np.array(times["bare"]) for mode in MODES}
     draws = order.integers(rounds, size=(2000, rounds))
     interval = {mode: np.quantile(np.median(ratios[mode][draws], axis=1), [0.05, 0.95]).tolist() for mode in MODES}
+    parameters = sum(parameter.numel() for parameter in build_model(settings, images).parameters())
     return {
-        "parameters": sum(parameter.numel() for parameter in build_model(settings, images).parameters()),
+        "parameters": parameters,
         "batch size": batch_size,
         "epochs a turn": epochs,
         "median, ms per step": {mode: float(np.median(values)) for mode, values in times.items()},
         "best, ms per step": {mode: min(values) for mode, values in times.items()},
         "ratio to bare": {mode: float(np.median(values)) for mode, values in ratios.items()},
         "its 90 % interval": interval,
-        "MB of weights a second": 4e-6 * trainings["full"][0]._parameters.size / np.median(times["full"]) * 1e3,
+        "MB of weights a second": 4e-6 * parameters / np.median(times["full"]) * 1e3,
     }
 
 

@@ -1,6 +1,6 @@
 """How long does a training step take in anodiff's loop, and in hand-written PyTorch loops?
 
-    python benchmarks/training.py [--json FILE] [--rounds 15] [--device cpu]
+    python benchmarks/training.py [--json FILE] [--rounds 15] [--device cpu] [--cases …]
 
 All loops run in one process, in turn, one epoch or more at a time, on the same data, network,
 optimiser and batch size; each has its own network. Ratios are medians over the rounds, so that
@@ -10,7 +10,8 @@ plain            tensors, a permutation per epoch, torch's default optimiser, lo
 plain, measured  the same, with the gradient norm (torch's get_total_norm) and accuracy of every step
 DataLoader       torch's DataLoader over a TensorDataset, without workers
 
-The second measures what anodiff keeps of every step; the others measure only the loss.
+The second measures what anodiff keeps of every step; the others measure only the loss. The images
+are digits; a GPU also gets ResNet-14 on images like those of CIFAR-10 in batches of 128 and 1024.
 """
 
 import argparse
@@ -31,11 +32,22 @@ from anodiff.training.loop import build_model, train_steps
 from anodiff.training.seeding import generator
 from anodiff.training.state import TrainingState
 
+#: Network, optimiser, batch size, epochs of a turn, and images.
 CASES = {
     "mlp, sgd": ({"name": "mlp", "depth": 3, "width": 128}, {"learning_rate": 0.01}, 64, 5),
     "mlp, momentum": ({"name": "mlp", "depth": 3, "width": 128}, {"learning_rate": 0.01, "momentum": 0.9}, 64, 5),
     "mlp, adam": ({"name": "mlp", "depth": 3, "width": 128}, {"name": "adam", "learning_rate": 0.001}, 64, 5),
     "resnet14, sgd": ({"name": "resnet14"}, {"learning_rate": 0.01}, 128, 1),
+}
+ON_A_GPU = {
+    f"resnet14, cifar10, batch {size}": (
+        {"name": "resnet14", "options": {"projection": True}},
+        {"learning_rate": 0.01},
+        size,
+        1,
+        "like cifar10",
+    )
+    for size in (128, 1024)
 }
 
 
@@ -124,7 +136,7 @@ def with_loader(settings, dataset, epochs):
     return run
 
 
-def compare(model, optimiser_settings, batch_size, epochs, device, rounds):
+def compare(device, rounds, model, optimiser_settings, batch_size, epochs, data="digits"):
     settings = RunSettings.model_validate(
         {
             "data": "digits",
@@ -133,7 +145,7 @@ def compare(model, optimiser_settings, batch_size, epochs, device, rounds):
             "training": {"batch_size": batch_size, "epochs": epochs, "evaluate_every": 10**6},
         }
     )
-    images = dataset("digits", device)
+    images = dataset(data, device)
     ours, steps = bare(settings, images, epochs)
     loops = {
         "anodiff": ours,
@@ -162,16 +174,18 @@ def main():
     parser.add_argument("--json", type=Path, default=Path("benchmarks/training.json"))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--cases", nargs="+", choices=[*CASES, *ON_A_GPU], help="default: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     device = choose_device(arguments.device)
     results = {"torch": torch.__version__, "cpu_count": os.cpu_count(), "threads": 1, "rounds": arguments.rounds}
     results["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     print(f"torch {torch.__version__}, {results['device']}, 1 thread, {arguments.rounds} rounds")
-    results["cases"] = {name: compare(*case, device, arguments.rounds) for name, case in CASES.items()}
+    names = arguments.cases or [*CASES, *(ON_A_GPU if device.type == "cuda" else {})]
+    results["cases"] = {name: compare(device, arguments.rounds, *(CASES | ON_A_GPU)[name]) for name in names}
     for name, case in results["cases"].items():
         for loop, milliseconds in case["best, ms per step"].items():
-            print(f"{name:14s} {loop:16s} {milliseconds:8.3f} ms   {case['ratio'][loop]:5.2f} times anodiff's loop")
+            print(f"{name:30s} {loop:16s} {milliseconds:8.3f} ms   {case['ratio'][loop]:5.2f} times anodiff's loop")
     arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
