@@ -30,6 +30,14 @@ def test_chance_is_how_often_the_same_number_agrees_with_the_other_rows():
     assert math.isnan(nothing.loc["crossover_lag", "others_agree"])
 
 
+def test_chance_of_several_seeds_is_that_of_their_mean():
+    seeds = [measured({"seed": seed}, exponent_first=1.3, exponent_second=0.7, crossover_lag=160) for seed in (0, 1, 2)]
+    found = numbers(compare_with_published(seeds)).loc["exponent_second", "others_agree"]
+    second = np.array([row.exponent_second for row in published_rows() if row != published_row(settings_of({}))[0]])
+    assert found == pytest.approx((abs(second - 0.7) <= 0.1).mean())
+    assert found > 0.8
+
+
 def test_chance_at_once_is_how_many_other_rows_have_all_the_numbers_of_a_window():
     """Those with a crossover are in question, as the window's own row has one."""
     found = compare_with_published([measured({}, exponent_first=1.3, exponent_second=0.7, crossover_lag=160)])

@@ -47,7 +47,7 @@ def agreement(between: Interval, quantity: str) -> bool | None:
     """Return whether what `beside_published` returns is an agreement; None without an interval."""
     if not (math.isfinite(between.low) and math.isfinite(between.high)):
         return None
-    return between.low <= (1 if quantity == CROSSOVER else 0) <= between.high
+    return bool(between.low <= (1 if quantity == CROSSOVER else 0) <= between.high)
 
 
 def of_ends(function: Callable[[float], float], interval: Interval) -> Interval:

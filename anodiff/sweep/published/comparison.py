@@ -115,9 +115,7 @@ def _window_rows(reading: str, order: str, row: PublishedRow, rows: pd.DataFrame
     found, agreements = [], []
     for quantity in ours:
         columns, value = _compared(quantity, getattr(row, quantity), reading, order, alike, rows)
-        elsewhere = [
-            agreement(beside_published(value, getattr(other, quantity), quantity), quantity) is True for other in others
-        ]
+        elsewhere = [bool(agreement(beside_published(value, getattr(other, quantity), quantity), quantity)) for other in others]
         published = [agrees for agrees, other in zip(elsewhere, others, strict=True) if math.isfinite(getattr(other, quantity))]
         columns["others_agree"] = float(np.mean(published)) if columns["agrees"] is not None else math.nan
         found.append(columns)
