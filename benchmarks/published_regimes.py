@@ -1,50 +1,74 @@
-"""Two regimes of each window's MSD, as an eye would put them, to set beside the study's published numbers.
+"""Two parts of each window's MSD, as an eye would put them, to set beside the study's published numbers.
 
     python benchmarks/published_regimes.py RUN/geometry.zarr [...]
 
-A continuous power law of two parts, fitted to the logarithm of the MSD by least squares over 60 lags that are evenly spaced
-in their logarithm, up to nine tenths of the window: of the time-averaged MSD, and of the displacement from the first point.
-Last, what sums in single precision over all pairs, sorted by lag as in the study's code, change: the median ratio over lags.
+For each window, the exponents at short and at long lags and the knee between them (`anodiff.diffusion.two_parts`), of
+
+- the time-averaged MSD, as `anodiff published` reads it;
+- the same by the formula of the study's code: without the window's first point, squared displacements and their cumulative
+  sum over all pairs, sorted by lag, in single precision; and by how much this formula alone changes the MSD;
+- the displacement from the window's first point;
+- what the study's code calls the MSD without average, if all weights are in the trajectory.zarr beside the geometry: the sum
+  over parameters of the squared difference from the first parameter at the same step, which is no displacement.
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
+from anodiff.diffusion.two_parts import two_parts
+from anodiff.geometry.msd import time_averaged_msd
 from anodiff.geometry.store import open_geometry
+from anodiff.trajectory.format import FULL
+from anodiff.trajectory.store import open_trajectory
 
-LAGS, KNEES = 60, (5, 400, 150)
-
-
-def two_parts(lags, msd):
-    """Return the exponents at short and at long lags, and the knee between them."""
-    x, y = np.log(lags), np.log(msd)
-    best = (np.inf, np.nan, np.nan, np.nan)
-    for knee in np.linspace(np.log(KNEES[0]), np.log(KNEES[1]), KNEES[2]):
-        design = np.column_stack([np.ones_like(x), x, np.maximum(x - knee, 0)])
-        found = np.linalg.lstsq(design, y, rcond=None)[0]
-        best = min(best, (((design @ found - y) ** 2).sum(), found[1], found[1] + found[2], np.exp(knee)))
-    return best[1:]
+#: Longest lag, as a fraction of the window; parameters that are read at once.
+LARGEST, COLUMNS = 0.9, 20_000
 
 
-def single_precision(squared):
-    """Return the MSD by lag as a difference of cumulative sums in float32, over that in float64."""
-    points = len(squared)
-    pairs = np.concatenate([np.diagonal(squared, lag) for lag in range(1, points)])
-    sums = np.concatenate([[np.float32(0)], np.cumsum(pairs.astype(np.float32), dtype=np.float32)])
-    ends = np.cumsum(np.arange(points - 1, 0, -1))
-    rough = np.diff(sums[np.concatenate([[0], ends])])
-    return rough / np.add.reduceat(pairs, np.concatenate([[0], ends[:-1]]))
+def msd_in_single_precision(squared):
+    """Return the MSD at lags 1, 2, … as differences of a cumulative sum in float32 over all pairs, sorted by lag."""
+    pairs = np.concatenate([np.diagonal(squared, lag) for lag in range(1, len(squared))]).astype(np.float32)
+    sums = np.concatenate([[np.float32(0)], np.cumsum(pairs, dtype=np.float32)])
+    counts = np.arange(len(squared) - 1, 0, -1)
+    return np.diff(sums[np.concatenate([[0], np.cumsum(counts)])]) / counts
 
 
-for path in sys.argv[1:]:
+def without_average(trajectory, window):
+    """Return the sum over parameters of the squared difference from the first parameter, at each point after the first."""
+    first = trajectory.points(window, slice(0, 1)).astype(np.float64)
+    sums = np.zeros(len(first))
+    for begin in range(0, trajectory.parameters, COLUMNS):
+        block = trajectory.points(window, slice(begin, min(begin + COLUMNS, trajectory.parameters))) - first
+        sums += (block**2).sum(axis=1)
+    return sums[1:]
+
+
+def described(name, msd, largest):
+    """Describe the two parts of an MSD at lags 1, 2, …"""
+    found = two_parts(np.arange(1, len(msd) + 1), msd, largest)
+    knee = "a lag that is not determined" if np.isnan(found.knee) else f"lag {found.knee:.0f}"
+    return f"{name} {found.short:.3f}, then {found.long:.3f} from {knee}"
+
+
+for path in map(Path, sys.argv[1:]):
     geometries = open_geometry(path)
+    trajectory = (
+        open_trajectory(path.with_name("trajectory.zarr")) if geometries.group.attrs["representation"] == FULL else None
+    )
     for number, window in enumerate(geometries.windows):
         squared = geometries.read(number).squared_displacements
-        lags = np.unique(np.geomspace(1, 0.9 * (len(squared) - 1), LAGS).astype(int))
-        average = np.array([np.diagonal(squared, lag).mean() for lag in lags])
-        texts = []
-        for name, msd in (("time average", average), ("from the first point", squared[0, lags])):
-            texts.append("{}: {:.2f}, then {:.2f} from lag {:.0f}".format(name, *two_parts(lags, msd)))
-        ratio = np.median(single_precision(squared))
-        print(f"{path}, window from step {window.start}: {'; '.join(texts)}; single precision: {ratio:.4f}")
+        largest = LARGEST * window.updates
+        theirs, same = msd_in_single_precision(squared[1:, 1:]), time_averaged_msd(squared[1:, 1:])[1:]
+        change = np.abs(theirs / same - 1)
+        print(f"{path}, window from step {window.start}")
+        print(described("  time average:", time_averaged_msd(squared)[1:], largest))
+        print(described("  by the study's formula:", theirs, largest))
+        print(
+            f"    single precision changes the MSD by {np.median(change):.1e} (median over lags); at most by "
+            f"{change[: int(largest)].max():.1e} up to lag {int(largest)}, and by {change[int(largest) :].max():.1e} beyond"
+        )
+        print(described("  from the first point:", squared[0, 1:], largest))
+        if trajectory is not None:
+            print(described("  'without average':", without_average(trajectory, window), largest))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -11,8 +12,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from anodiff.cli.console import plain_table, wide_console
-from anodiff.sweep.published_comparison import CROSSOVER, PublishedComparison
-from anodiff.sweep.published_rows import CROSSOVER_FACTOR, EXPONENT_TOLERANCE, published_rows, published_source, published_table
+from anodiff.sweep.published.agreement import CROSSOVER, QUANTITIES
+from anodiff.sweep.published.comparison import PublishedComparison
+from anodiff.sweep.published.rows import (
+    CROSSOVER_FACTOR,
+    EXPONENT_TOLERANCE,
+    published_rows,
+    published_source,
+    published_table,
+)
+from anodiff.sweep.published.table import CASE
+
+#: What is printed of the rows of the table beside the three numbers.
+HEAD = ("waiting_time", "length", "reading", "order", "regimes", "seeds")
 
 
 def print_published(console: Console | None = None) -> None:
@@ -29,49 +41,28 @@ def print_published(console: Console | None = None) -> None:
 
 
 def print_beside_published(comparison: PublishedComparison, console: Console | None = None) -> None:
-    """Print each window's numbers beside the published ones, what agrees, and what that does not say."""
+    """Print each window's numbers below the published ones, what agrees, and what that does not say."""
     console = console or wide_console()
-    printed = plain_table(
-        "configuration",
-        "from step",
-        "length",
-        "regimes",
-        "quantity",
-        "seeds",
-        "here",
-        "published",
-        "difference",
-        "agrees",
-        "note",
-    )
-    for row in comparison.table.to_dict("records"):
-        ratio = row["quantity"] == CROSSOVER
-        printed.add_row(
-            escape(row["configuration"]),
-            *("-" if pd.isna(row[key]) else str(row[key]) for key in ("waiting_time", "length", "regimes")),
-            row["quantity"],
-            str(row["seeds"]),
-            _interval(row, "value"),
-            f"{row['published']:.4g}",
-            ("×" if ratio and math.isfinite(row["ratio"]) else "") + _interval(row, "ratio" if ratio else "difference"),
-            "-" if pd.isna(row["agrees"]) else ("yes" if row["agrees"] else "no"),
-            "" if pd.isna(row["note"]) else escape(row["note"]),
-        )
-    console.print(printed)
-    windows, judged = comparison.windows, comparison.judged
+    columns = ("from step", "length", "reading", "order", "regimes", "seeds", "first", "second", "crossover lag", "note")
+    for (configuration, shortcut), rows in comparison.table.groupby(["configuration", "shortcut"], sort=False):
+        printed = plain_table(*columns)
+        published = rows.drop_duplicates("quantity").set_index("quantity")["published"]
+        numbers = (f"{published[name]:.4g}" if name in published else "-" for name in QUANTITIES)
+        printed.add_row("", "", "published", *[""] * 3, *numbers, "")
+        for _, case in rows.groupby(list(CASE), sort=False):
+            printed.add_row(*_line(case))
+        console.print(f"{escape(str(configuration))}, {'with' if shortcut else 'without'} shortcuts")
+        console.print(printed, "")
+    _print_summaries(comparison, console)
     console.print(
-        f"{comparison.agreeing} of {judged} numbers agree within both errors (published: ±{EXPONENT_TOLERANCE:g}, lags within "
-        f"a factor of {CROSSOVER_FACTOR:g}); in {comparison.windows_agreeing} of {windows} windows all do"
+        f"agrees: within both errors (published: ±{EXPONENT_TOLERANCE:g}, lags within a factor of {CROSSOVER_FACTOR:g}); "
+        "with other rows: how often the same numbers agree with the other published rows, which is chance"
     )
+    console.print("order: published, first at the shortest lags; reversed, first at the longest lags")
     console.print(
-        "the published numbers were read by eye off plots, from windows of about 1,000 steps that are not named; those here "
-        f"are fitted; of {judged} comparisons some agree by chance, and one window of many that agrees is no repetition"
+        "the published numbers were read by eye off plots, from windows of about 1,000 steps that are not named; of many "
+        "comparisons some agree by chance, and one window that agrees is no repetition"
     )
-    if judged:
-        console.print(
-            f"chance: on average the same numbers agree with {comparison.others_agree:.0%} of the other published rows, "
-            f"against {comparison.agreeing / judged:.0%} with their own"
-        )
     if comparison.unmatched:
         name, why = next(iter(comparison.unmatched.items()))
         number = len(comparison.unmatched)
@@ -88,24 +79,52 @@ def published_json(comparison: PublishedComparison | None) -> dict[str, Any]:
     return {
         "source": published_source(),
         "rows": _records(comparison.table),
-        "compared": comparison.judged,
-        "agreeing": comparison.agreeing,
-        "others_agree": None if math.isnan(comparison.others_agree) else comparison.others_agree,
-        "windows": comparison.windows,
-        "windows_agreeing": comparison.windows_agreeing,
+        "summaries": _records(pd.DataFrame([asdict(summary) for summary in comparison.summaries.values()])),
         "matched": comparison.matched,
         "unmatched": comparison.unmatched,
     }
 
 
+def _print_summaries(comparison: PublishedComparison, console: Console) -> None:
+    printed = plain_table("reading", "order", "numbers agree", "with other rows", "whole windows agree", "with other rows")
+    for summary in comparison.summaries.values():
+        printed.add_row(
+            summary.reading,
+            summary.order,
+            _of(summary.agreeing, summary.compared),
+            _share(summary.others_agree),
+            _of(summary.windows_agreeing, summary.windows),
+            _share(summary.others_agree_at_once),
+        )
+    console.print(printed)
+
+
+def _line(case: pd.DataFrame) -> list[str]:
+    """Return the cells of a window in one reading and order: its numbers with their verdicts, and every note once."""
+    rows = {str(row["quantity"]): row for row in case.to_dict("records")}
+    head = case.iloc[0].to_dict() | {"seeds": case["seeds"].max()}
+    numbers = [_number(rows[name]) if name in rows else "-" for name in QUANTITIES]
+    notes = dict.fromkeys(note for row in rows.values() if not pd.isna(row["note"]) for note in row["note"].split("; "))
+    return [*("-" if pd.isna(head[key]) else str(head[key]) for key in HEAD), *numbers, escape("; ".join(notes))]
+
+
+def _number(row: Mapping[Any, Any]) -> str:
+    value, low, high = (row["value" + end] for end in ("", "_low", "_high"))
+    if not math.isfinite(value):
+        return "-"
+    digits = ".0f" if row["quantity"] == CROSSOVER else ".2f"
+    words = f"{value:{digits}}" + (f" ({low:{digits}}–{high:{digits}})" if math.isfinite(low) and math.isfinite(high) else "")
+    return words + ("" if pd.isna(row["agrees"]) else " yes" if row["agrees"] else " no")
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part} of {whole}"
+
+
+def _share(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share:.0%}"
+
+
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     rows = table.astype(object).to_dict("records")
     return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
-
-
-def _interval(row: Mapping[Any, Any], name: str) -> str:
-    value, low, high = (row[name + end] for end in ("", "_low", "_high"))
-    if not math.isfinite(value):
-        return "-"
-    words = f"{value:{'+' if name == 'difference' else ''}.3g}"
-    return words + (f" ({low:.3g} … {high:.3g})" if math.isfinite(low) and math.isfinite(high) else "")

@@ -49,17 +49,25 @@ def test_without_runs_the_published_numbers_are_shown(tmp_path):
 def test_runs_stand_beside_their_row_and_those_without_one_are_named(runs, tmp_path):
     printed = published(runs[0].parent, "--output", tmp_path / "beside.csv")
     assert "1 of 3 runs repeat no published row and are left out, such as mlp3-bs64-lr0.1-seed0: model.name is mlp3" in printed
-    assert "9 of 9 numbers agree within both errors" in printed
-    assert "in 3 of 3 windows all do" in printed
+    lines = [line.split() for line in printed.splitlines()]
+    assert ["published", "1.315", "0.727", "180"] in lines
+    fitted = [line for line in lines if line[2:3] == ["fitted"]]
+    assert [line[2:4] for line in fitted] == 3 * [["fitted", "published"], ["fitted", "reversed"]]
+    assert all("1.30" in line and "0.70" in line and "150" in line for line in fitted)
+    assert [line[:5] for line in lines if line[:2] == ["fitted", "published"]] == [["fitted", "published", "9", "of", "9"]]
     assert "no repetition" in printed
-    assert "of the other published rows, against 100% with their own" in printed
     table = read_table(tmp_path / "beside.csv")
-    assert (table["seeds"] == 2).all()
+    assert (table.loc[table["reading"] == "fitted", "seeds"] == 2).all()
+    assert len(table) == 3 * 3 * 2 * 2
     assert (tmp_path / "beside.parquet").exists()
     found = json.loads(published(*runs, "--json"))
     assert found["rows"][0]["value"] == pytest.approx(1.3)
     assert (found["rows"][0]["seeds"], found["rows"][0]["agrees"], found["rows"][0]["ratio"]) == (2, True, None)
-    assert (found["matched"], found["compared"]) == (2, 9)
+    assert (found["rows"][0]["reading"], found["rows"][0]["order"]) == ("fitted", "published")
+    assert (found["matched"], len(found["rows"]), len(found["summaries"])) == (2, 36, 4)
+    summary = found["summaries"][0]
+    assert [summary[name] for name in ("compared", "agreeing", "windows", "windows_agreeing")] == [9, 9, 3, 3]
+    assert 0 < summary["others_agree_at_once"] < summary["others_agree"] < 1
     assert list(found["unmatched"]) == [runs[2].name]
 
 

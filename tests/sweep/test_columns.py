@@ -13,8 +13,8 @@ from anodiff.inference.file_characters import FILE_CHARACTERS
 from anodiff.landscape.roughness_store import ROUGHNESS_COLUMNS
 from anodiff.storage.columns import Column, markdown_table, write_parquet
 from anodiff.sweep.comparison import COMPARISON_COLUMNS
-from anodiff.sweep.published_comparison import BESIDE_PUBLISHED_COLUMNS
-from anodiff.sweep.published_rows import PUBLISHED_COLUMNS
+from anodiff.sweep.published.rows import PUBLISHED_COLUMNS
+from anodiff.sweep.published.table import BESIDE_PUBLISHED_COLUMNS
 from anodiff.sweep.run_columns import RUN_COLUMNS
 from anodiff.sweep.tables import TABLES, reference, write_tables
 
@@ -36,7 +36,7 @@ DOCUMENTED = {f"reference('{kind}')": reference(kind) for kind in TABLES} | {
 def test_the_documentation_has_each_table_of_columns_whole(call):
     imports = "from anodiff.sweep.tables import *; from anodiff.sweep.comparison import *"
     imports += "; from anodiff.landscape.roughness_store import *; from anodiff.inference.file_characters import *"
-    imports += "; from anodiff.sweep.published_rows import *; from anodiff.sweep.published_comparison import *"
+    imports += "; from anodiff.sweep.published.rows import *; from anodiff.sweep.published.table import *"
     table = "\n".join(DOCUMENTED[call])
     assert f"\n{table}\n\n" in f"{FORMAT}\n", (
         f"docs/format.md lacks the table that this prints: python -c \"{imports}; print(*{call}, sep='\\n')\""

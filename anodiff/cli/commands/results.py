@@ -106,13 +106,18 @@ def published(
     averaged.
 
     The numbers are not of the same kind. The authors read theirs off plots by eye, from windows
-    that they do not name; ours are fitted power laws. So each window is compared by itself, and of
-    many some agree by chance.
+    that they do not name. So each window is compared by itself, in two readings: the fitted regimes
+    of exponents.csv, and a power law of two parts, as an eye would put it. Each reading has two
+    orders: published, with the first regime at the shortest lags, and reversed, with the first
+    regime at the longest lags. Of many comparisons some agree by chance. The summary says how many
+    agree in each reading and order, and how often the same numbers agree with the other published
+    rows.
 
     Example: anodiff published results/paper -o published.csv
     """
-    from anodiff.sweep.published_comparison import BESIDE_PUBLISHED_COLUMNS, compare_with_published, write_published
-    from anodiff.sweep.published_rows import PUBLISHED_COLUMNS, published_table
+    from anodiff.sweep.published.comparison import compare_with_published
+    from anodiff.sweep.published.rows import PUBLISHED_COLUMNS, published_table
+    from anodiff.sweep.published.table import BESIDE_PUBLISHED_COLUMNS, write_published
 
     found = None
     if paths:

@@ -1,6 +1,6 @@
 """Which numbers did the study publish, and which runs repeat its set-up?
 
-The numbers and their source are in ``published/chen2022.csv``: for ResNets of four depths, with and
+The numbers and their source are in ``chen2022.csv``: for ResNets of four depths, with and
 without shortcuts, at three batch sizes, and for further learning rates, the exponent of the first
 regime, that of the second, and the lag between them.
 
@@ -193,4 +193,4 @@ def _said(value: Any) -> str:
 
 @cache
 def _text() -> str:
-    return files("anodiff.sweep").joinpath("published", "chen2022.csv").read_text(encoding="utf-8")
+    return files("anodiff.sweep.published").joinpath("chen2022.csv").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The study's published numbers, and runs beside them."""
