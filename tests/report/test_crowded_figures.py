@@ -1,0 +1,123 @@
+"""In the figures of the whole published sweep, with names as long as they come, nothing hides anything else."""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from invented import invented_run
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
+from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LEARNING_FIGURES
+from anodiff.report.figures.panels import MOST_COLUMNS, MOST_PANELS, configuration_labels, group_by_model, wrapped
+from anodiff.report.figures.style import STYLE, styled
+from anodiff.settings.sweep import Config
+from anodiff.sweep.runs import sweep_runs
+
+CONFIGS = Path(__file__).parents[2] / "config"
+
+KINDS = FIGURES | CHARACTER_FIGURES | LEARNING_FIGURES
+
+#: Pixels by which boxes of text may touch: a box is a little larger than its letters.
+TOUCH = 1.0
+
+
+@pytest.fixture(scope="module")
+def published():
+    """A run of each configuration of config/paper.yaml, with invented curves."""
+    return invented_config("paper", [0, 1000, 4000, 128000])
+
+
+def invented_config(name, starts):
+    config = Config.model_validate(yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8")))
+    return [invented_run(run, starts) for run in sweep_runs(config).values()]
+
+
+def overlap(one, other):
+    wide = min(one.x1, other.x1) - max(one.x0, other.x0)
+    high = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return wide > TOUCH and high > TOUCH
+
+
+def overlapping(texts, renderer):
+    """The pairs of texts that overlap."""
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_visible() and text.get_text()]
+    return [(one, other) for (one, a), (other, b) in itertools.combinations(boxes, 2) if overlap(a, b)]
+
+
+def fits(text, renderer, box):
+    """Whether a text is inside a box."""
+    own = text.get_window_extent(renderer)
+    inside = min(own.x0 - box.x0, own.y0 - box.y0, box.x1 - own.x1, box.y1 - own.y1)
+    return not text.get_text() or inside > -TOUCH
+
+
+@pytest.mark.parametrize("kind", ["msd", "beta_map", "exponents", "dependence", "learning_times"])
+def test_no_text_of_a_figure_of_the_published_sweep_overlaps_another_or_leaves_the_figure(kind, published):
+    assert len(published) > 40
+    figure = KINDS[kind].function()(published)
+    with styled():
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw_without_rendering()
+        panels = [panel for panel in figure.get_axes() if panel.get_visible()]
+        for axis in (axis for panel in panels if panel.axison for axis in (panel.xaxis, panel.yaxis)):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [tick for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()) if low <= tick.get_loc() <= high]
+            assert not overlapping([tick.label1 for tick in ticks], renderer)
+        titles = [panel._left_title for panel in panels]
+        names = [axis.label for panel in panels if panel.axison for axis in (panel.xaxis, panel.yaxis)]
+        legends = [*figure.legends, *(panel.get_legend() for panel in panels if panel.get_legend())]
+        entries = [text for legend in legends for text in legend.get_texts()]
+        assert not overlapping([*titles, *names, *entries], renderer)
+        assert [text.get_text() for text in (*titles, *names, *entries) if not fits(text, renderer, figure.bbox)] == []
+        drawn = [panel.get_window_extent(renderer) for panel in panels if panel.axison]
+        boxes = [(text, text.get_window_extent(renderer)) for text in (*titles, *entries)]
+        assert [text.get_text() for text, own in boxes if any(overlap(own, box) for box in drawn)] == []
+
+
+def test_models_share_rows_of_panels_only_where_they_would_need_more_rows_than_all_panels_do(published):
+    few = [run for run in published if run.settings["model.name"] in ("resnet20", "vgg9", "mlp3")]
+    for runs, rows in ((published, MOST_PANELS // MOST_COLUMNS), (few, 4)):
+        figure = KINDS["nulls"].function()(runs)
+        panels = [panel for panel in figure.get_axes() if panel.get_visible()]
+        assert panels[0].get_gridspec().nrows == rows
+    first = [panel for panel in panels if panel.get_subplotspec().colspan.start == 0]
+    assert [panel.get_title("left").split(" ")[0] for panel in first] == ["resnet20", "resnet20", "vgg9", "mlp3"]
+
+
+def test_series_that_differ_in_shortcuts_have_different_labels(published):
+    figure = KINDS["dependence"].function()(published)
+    for panel in figure.get_axes():
+        if panel.get_legend():
+            texts = [text.get_text() for text in panel.get_legend().get_texts()]
+            assert len(set(texts)) == len(texts)
+
+
+def test_the_digest_of_windows_is_named_only_where_nothing_else_differs():
+    runs = invented_config("reproduction", [0])
+    for model in group_by_model(runs).values():
+        labels = list(configuration_labels(model).values())
+        assert len(set(labels)) == len(labels)
+        assert not any("windows" in label for label in labels)
+    alike = {f"a{digest}-bs128-lr0.1-windows{digest}": [renamed(runs[0], digest)] for digest in ("c0bc2f", "b6a22e")}
+    assert [label.rpartition(" ")[2] for label in configuration_labels(alike).values()] == ["windowsc0bc2f", "windowsb6a22e"]
+
+
+def renamed(run, digest):
+    return replace(run, name=f"resnet14-bs128-lr0.1-seed0-windows{digest}")
+
+
+def test_a_wrapped_text_keeps_its_words_breaks_after_dots_and_fits_unless_a_word_is_wider():
+    text = "resnet14 · batch 128 · lr 0.1 · noshortcut · nobatchnorm"
+    for inches in (0.2, 1.0, 1.7, 2.5, 9.0):
+        lines = wrapped(text, inches, 8.5).split("\n")
+        assert " ".join(lines) == text
+        assert not any(line.startswith("·") for line in lines)
+        with styled():
+            for line in lines:
+                width = TextPath((0, 0), line, size=8.5, prop=FontProperties(family=STYLE["font.family"])).get_extents().width
+                assert width / 72 <= inches or len(line.removesuffix(" ·").split(" ")) == 1
+    assert "\n" not in wrapped(text, 9.0, 8.5)
