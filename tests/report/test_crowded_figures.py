@@ -4,6 +4,8 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from invented import invented_run
@@ -11,15 +13,22 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
+from anodiff.diffusion.pairs import Binned
 from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LEARNING_FIGURES
+from anodiff.report.figures.landscape import sweep as landscapes
 from anodiff.report.figures.panels import MOST_COLUMNS, MOST_PANELS, configuration_labels, group_by_model, wrapped
 from anodiff.report.figures.style import STYLE, styled
+from anodiff.report.figures.sweep import pairs
 from anodiff.settings.sweep import Config
+from anodiff.sweep.results import PairMeans, RunResult
 from anodiff.sweep.runs import sweep_runs
 
 CONFIGS = Path(__file__).parents[2] / "config"
 
 KINDS = FIGURES | CHARACTER_FIGURES | LEARNING_FIGURES
+
+#: The exponents that the roughness is drawn against.
+AT_ONE = dict.fromkeys(landscapes.AGAINST, 1.0)
 
 #: Pixels by which boxes of text may touch: a box is a little larger than its letters.
 TOUCH = 1.0
@@ -76,6 +85,39 @@ def test_no_text_of_a_figure_of_the_published_sweep_overlaps_another_or_leaves_t
         drawn = [panel.get_window_extent(renderer) for panel in panels if panel.axison]
         boxes = [(text, text.get_window_extent(renderer)) for text in (*titles, *entries)]
         assert [text.get_text() for text, own in boxes if any(overlap(own, box) for box in drawn)] == []
+
+
+def test_the_legend_of_many_models_is_no_wider_than_the_figure(monkeypatch):
+    models = [f"densenet{depth}" for depth in range(100, 112)]
+    rows = [(model, kind) for model in models for kind in ("random", "path")]
+    table = pd.DataFrame(rows, columns=["run", "directions"]).assign(model=lambda rows: rows["run"], group="one")
+    monkeypatch.setattr(landscapes, "landscape_table", lambda runs: table.assign(roughness_exponent=2.0, **AT_ONE))
+    figure = landscapes.connection([])
+    with styled():
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw_without_rendering()
+        texts = figure.legends[0].get_texts()
+        assert len(texts) == 2 * len(models)
+        assert all(fits(text, renderer, figure.bbox) for text in texts)
+        assert min(panel.get_window_extent(renderer).height for panel in figure.get_axes()) > 1.5 * figure.dpi
+
+
+@pytest.mark.parametrize("function", [pairs.contour, pairs.loss_difference])
+@pytest.mark.parametrize("fall", [False, True])
+def test_no_point_of_the_means_over_pairs_lies_behind_the_texts(function, fall, published, monkeypatch):
+    distances = np.geomspace(0.1, 10, 20)
+    binned = Binned(distances, distances ** (-0.5 if fall else 1.5), np.full(20, 99), np.ones(20, bool), np.zeros(10))
+    monkeypatch.setattr(RunResult, "pairs", lambda run, window: PairMeans(binned, binned))
+    run = published[0]
+    exponents = run.exponents.assign(path_dimension=1.5, loss_roughness=0.7)
+    figure = function([replace(run, exponents=exponents)])
+    with styled():
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw_without_rendering()
+        (panel,) = [panel for panel in figure.get_axes() if panel.get_visible()]
+        assert len(panel.texts) == 3
+        points = [place for line in panel.lines if line.get_gid() for place in panel.transData.transform(line.get_xydata())]
+        assert not any(text.get_window_extent(renderer).contains(*place) for text in panel.texts for place in points)
 
 
 def test_models_share_rows_of_panels_only_where_they_would_need_more_rows_than_all_panels_do(published):

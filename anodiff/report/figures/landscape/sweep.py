@@ -26,6 +26,9 @@ from anodiff.sweep.connections import rank_correlation
 from anodiff.sweep.results import RunResult
 from anodiff.sweep.tables import landscape_table
 
+#: Columns of a legend, at most, and inches of its lines.
+LEGEND_COLUMNS, LINE = 5, 0.173
+
 #: Slices of a run, and the heading of each.
 SLICES = {
     "path_first": "plane of the first window's path",
@@ -144,7 +147,9 @@ def connection(runs: Sequence[RunResult]) -> Figure:
     table = landscape_table(runs)
     models = list(dict.fromkeys(table["model"]))
     with styled():
-        figure = Figure(figsize=(9.2, 3.3), layout="constrained")
+        columns = min(max(2, len(models)), LEGEND_COLUMNS)
+        entries = -(-2 * len(models) // columns)
+        figure = Figure(figsize=(9.2, 2.95 + LINE * entries), layout="constrained")
         axes = figure.subplots(1, len(AGAINST), sharey=True)
         for panel, (column, meaning) in zip(axes, AGAINST.items(), strict=True):
             lines = []
@@ -164,7 +169,7 @@ def connection(runs: Sequence[RunResult]) -> Figure:
             panel.set_xlabel(f"{meaning} of the window")
             panel.set_title("\n".join(lines), fontsize=7.5)
         axes[0].set_ylabel("roughness exponent 2H")
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=max(2, len(models)))
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=columns)
     return figure
 
 
