@@ -1,20 +1,19 @@
 """The study's figure 4, the simplified model, redrawn from a simplified_model.zarr; published_figures.py draws it.
 
-The walkers are those that the store keeps of the first surface of each kind; none is picked by hand. The published panels b
-and f are of one walk each, cut by hand in two.
+The published panels b and f are of one walk each, the fractal one cut by hand into two phases. Here they are means over all
+walkers. The walker of a and d is the one of the first surface that gets furthest in the first fifth of its walk.
 """
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from anodiff.diffusion.exponents import slope
-from anodiff.geometry.msd import logarithmic_lags, msd_of_walkers
 from anodiff.report.figures.landscape.panels import path_legend
 from anodiff.report.figures.model.walkers import draw_surface
-from anodiff.report.figures.style import CONFIGURATIONS, QUIET, styled
+from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, QUIET, styled
 from anodiff.report.figures.ticks import log_scale
+from anodiff.simulation.surfaces.ensemble import WAITING
 
-#: Part of a walk that counts as its initial phase; steps that are drawn on the shuffled surface; limits of Δr².
+#: Part of a walk that is drawn from near; steps that are drawn on the shuffled surface; limits of Δr².
 INITIAL, SHORT_WALK, HEIGHTS = 0.2, 200, (1e-4, 4)
 
 #: Colours of the three kinds of surfaces.
@@ -36,15 +35,16 @@ def figure4(ensembles):
         draw_path(surface, fractal.paths[:, walker])
         surface.set_title(f"Figure 4a: a walker on a fractal surface,\nH = {fractal.example.hurst:g}")
         figure.colorbar(image, ax=surface, shrink=0.7).set_label("height (loss)")
-        for name, paths, line in (
-            (f"first {early} steps", slice(early + 1), "-"),
-            (f"from step {early} on", slice(early, None), ":"),
-        ):
-            draw_walkers(phases, fractal.paths[paths], name, FRACTAL, line)
-        draw_walkers(surrogates, convex.paths[: early + 1], "convex", CONVEX, "-")
-        draw_walkers(surrogates, random.paths[: early + 1], "random", RANDOM, "-")
-        phases.set_title("Figure 4b: MSD in two phases,\nfractal surface")
-        surrogates.set_title(f"Figure 4f: MSD on other surfaces,\nfirst {early} steps")
+        draw_msd(phases, fractal, 0, "from the start", FRACTAL, "-")
+        draw_msd(phases, fractal, -1, f"from step {round(WAITING[-1] * (len(fractal.paths) - 1)):,}", FRACTAL, ":")
+        draw_msd(surrogates, convex, 0, "convex", CONVEX, "-")
+        draw_msd(surrogates, random, 0, "random", RANDOM, "-")
+        for panel in (phases, surrogates):
+            for power in (1, 2):
+                lags = np.array([1.0, 30.0])
+                panel.plot(lags, 3e-4 * lags**power, **GUIDE)
+        phases.set_title("Figure 4b: MSD in two phases,\nfractal surfaces")
+        surrogates.set_title("Figure 4f: MSD on other surfaces,\nfrom the start")
         for each, label, colour in kinds:
             gradients.hist(
                 each.gradients, bins=np.linspace(-5, 5, 51).tolist(), density=True, histtype="step", linewidth=1.3,
@@ -84,20 +84,16 @@ def draw_path(panel, path):
     path_legend(panel, fontsize=7)
 
 
-def draw_walkers(panel, paths, label, colour, line):
-    """Draw the mean time-averaged MSD of walkers; print its exponents at lags of 1 to 10, and a tenth to half of it."""
-    steps = len(paths) - 1
-    lags = logarithmic_lags(steps, 20, 0.9)
-    msd = msd_of_walkers(paths, lags)
-    panel.plot(lags, msd, color=colour, linewidth=1.5, linestyle=line, label=label)
+def draw_msd(panel, ensemble, waiting, label, colour, line):
+    """Draw the MSD of all walkers from a waiting time, the geometric mean over surfaces, as the figure of walkers does."""
+    known = np.isfinite(ensemble.ageing_msd[:, waiting]).all(axis=0)
+    msd = np.exp(np.log(ensemble.ageing_msd[:, waiting, known]).mean(axis=0))
+    panel.plot(ensemble.lags[known], msd, color=colour, linewidth=1.5, linestyle=line, label=label)
     log_scale(panel, "x", "y")
     panel.set_ylim(*HEIGHTS)
     panel.set_xlabel("lag τ (steps)")
     panel.set_ylabel("MSD Δr² (squared half sides)")
     panel.legend(loc="upper left", fontsize=7.5)
-    ranges = (lags <= 10), (lags >= 0.1 * steps) & (lags <= 0.5 * steps)
-    short, long = (slope(lags[inside], msd[inside]) for inside in ranges)
-    print(f"4b, f: {label}: exponent {short:.2f} at lags of 1 to 10, {long:.2f} at {0.1 * steps:.0f} to {0.5 * steps:.0f}")
 
 
 def draw_zoom(figure, panel, fractal, path):
@@ -112,5 +108,6 @@ def draw_zoom(figure, panel, fractal, path):
     panel.set_aspect("equal")
     panel.set_xlim(centre[0] - half, centre[0] + half)
     panel.set_ylim(centre[1] - half, centre[1] + half)
+    panel.locator_params(nbins=5)
     panel.set_title(f"Figure 4d: the first {len(lengths)} steps of 4a")
     figure.colorbar(points, ax=panel, shrink=0.7).set_label("length of the step (half sides)")
