@@ -76,6 +76,8 @@ def figure2(groups, run):
         print(f"2f: variance {beyond[0]:.3g} at step 0, {beyond[-1]:.3g} at the end; losses {losses[:100].mean():.2f} in the")
         print(f"    first 100 steps, {losses[-100:].mean():.2f} in the last 100")
         for window in windows:
+            short, long = regimes([run.result], window.number)
+            print(f"2a: window at {window.start}: {said(short)} at short lags, {said(long)} at long lags")
             steps = np.abs(np.diff(losses[window.start :]))[slice(*CHANGES)]
             print(f"2e: window at {window.start}: |ΔL| has mean {steps.mean():.3f}, largest {steps.max():.2f}")
         return figure
@@ -108,7 +110,7 @@ def panels(rows, columns, width, height):
 def three_windows(run):
     """Return the first, the middle and the last window, in colours that are far apart."""
     windows = drawn_windows(run.result)
-    return [windows[place] for place in sorted({0, len(windows) // 2, len(windows) - 1})]
+    return [windows[place] for place in sorted({0, (len(windows) - 1) // 2, len(windows) - 1})]
 
 
 def of_row(row, name):
@@ -132,13 +134,13 @@ def draw_published_msd(panel, run, window):
     panel.legend(loc="upper left", fontsize=7)
 
 
-def regimes(group):
-    """Return the exponents of the first and the last regime of a configuration's first window: means over seeds with their
-    interval, or those of a single run.
+def regimes(group, window=0):
+    """Return the exponents of the first and the last regime of a configuration's window: means over seeds with their interval,
+    or those of a single run.
     """
     ends = []
     for run in group:
-        row = run.exponents.iloc[0]
+        row = run.exponents.iloc[window]
         last = next(name for name in ("third", "second") if np.isfinite(row[f"exponent_{name}"]))
         ends.append([of_row(row, f"exponent_{name}") for name in ("first", last)])
     if len(ends) == 1:
