@@ -148,7 +148,7 @@ def panels(
     groups = sum(len(model) for model in models.values())
     if len(placed) < groups:
         note = f"{len(placed)} of {groups} configurations; to draw the others, give their runs to: anodiff figures"
-        figure.supxlabel(note, x=0.01, ha="left", fontsize=7.5, color=QUIET)
+        figure.supxlabel(note, x=0.99, ha="right", fontsize=7.5, color=QUIET)  # on the left, there may be a legend
     return figure, placed
 
 
