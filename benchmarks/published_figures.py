@@ -162,7 +162,7 @@ def draw_rates(panel, groups):
     panel.set_title("Figure 2b: exponents by learning rate")
     panel.set_xlabel("learning rate η (published: batch 1,024; ours: 128)")
     panel.set_ylabel("exponent")
-    panel.set_ylim(0, 2.2)
+    panel.set_ylim(-0.5, 2.2)  # room for the legend
     looks = (
         (FIRST, "D", "-", "published, first regime"),
         (SECOND, "D", "-", "published, second regime"),
@@ -181,7 +181,7 @@ def draw_batches(panel, groups):
         draw_published(panel, [row.batch_size for row in rows], [row.exponent_first for row in rows], FIRST, marker)
     for shortcut, depth, batch, rate, group in groups:
         if shortcut and rate == 0.1 and depth in DEPTHS:
-            shift = 1.06 ** list(DEPTHS).index(depth)
+            shift = 1.05 ** (1 + list(DEPTHS).index(depth))
             draw_ours(panel, batch * shift, group, DEPTHS[depth], f"2c: ResNet-{depth}, batch {batch}")
     log_scale(panel, "x")
     panel.set_xticks([128, 512, 1024], ["128", "512", "1,024"])
@@ -206,8 +206,8 @@ def draw_ours(panel, x, group, marker, name):
     """Draw the exponents at short and long lags of a configuration's first window, and print them."""
     short, long = regimes(group)
     for found, colour in ((short, SHORT), (long, LONG)):
-        panel.plot([x], [found.value], marker, color=colour, markersize=5)
-        panel.vlines([x], found.low, found.high, color=colour, linewidth=1.1)
+        panel.plot([x], [found.value], marker, color=colour, markersize=5, zorder=3)
+        panel.vlines([x], found.low, found.high, color=colour, linewidth=1.1, zorder=3)
     print(f"{name}, {len(group)} seed{'s' * (len(group) > 1)}: {said(short)} at short lags, {said(long)} at long lags")
 
 
