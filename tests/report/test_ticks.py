@@ -27,7 +27,9 @@ def test_a_long_axis_has_powers_of_ten_and_unlabelled_ticks_at_2_and_5():
 
 def test_an_axis_shorter_than_two_decades_has_numbers_also_at_2_and_5():
     assert [text for _, text in sorted(labels(0.05, 3).items())] == ["0.05", "0.1", "0.2", "0.5", "1", "2"]
-    assert [text for _, text in sorted(labels(2e-5, 6e-4).items()) if text] == ["10⁻⁴"]  # long numbers only below one decade
+    assert [text for _, text in sorted(labels(9e-6, 6e-4).items()) if text] == ["10⁻⁵", "10⁻⁴"]  # long numbers below a decade
+    alone = [text for _, text in sorted(labels(2e-5, 6e-4).items())]  # or beside a single power of ten
+    assert alone == ["2×10⁻⁵", "5×10⁻⁵", "10⁻⁴", "2×10⁻⁴", "5×10⁻⁴"]
 
 
 def test_an_axis_shorter_than_a_decade_has_all_ticks_and_one_within_a_third_has_all_labels():

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
-from anodiff.report.figures.style import QUIET
+from anodiff.report.figures.style import QUIET, STYLE
 from anodiff.report.figures.ticks import log_scale
 from anodiff.storage.stores import DIVERGED
 from anodiff.sweep.results import RunResult
@@ -24,8 +26,11 @@ MOST_COLUMNS = 4
 #: Panels in a figure, at most. If there are more configurations, some of each model are drawn, and the figure says so.
 MOST_PANELS = 24
 
-#: Width and height of a panel in inches; letters in a line of its title.
-PANEL, TITLE_WIDTH = (2.75, 2.35), 42
+#: Width and height of a panel in inches, and the width of its title.
+PANEL, TITLE = (2.75, 2.35), 2.5
+
+#: Digest of the windows in a run's name.
+WINDOWS_DIGEST = re.compile(r"windows[0-9a-f]{6}")
 
 #: The runs of a configuration.
 Group = list[RunResult]
@@ -41,17 +46,51 @@ def group_by_model(runs: Sequence[RunResult]) -> dict[str, dict[str, Group]]:
 
 def configuration_labels(model: dict[str, Group]) -> dict[str, str]:
     """Return what distinguishes each configuration of a model: batch size, learning rate, other
-    parts of its name.
+    parts of its name; the digest of its windows only if others differ in nothing else.
     """
     usual, further = {}, {}
     for name, group in model.items():
         settings = group[0].settings
-        batch, rate = settings["training.batch_size"], f"{settings['optimiser.learning_rate']:g}"
-        usual[name] = [f"batch {batch}", f"lr {rate}"]
-        rest = name.partition(f"-bs{batch}-lr{rate}")[2]
-        further[name] = [part for part in re.split(r"-(?=[A-Za-z])", rest) if part]
+        usual[name] = [f"batch {settings['training.batch_size']}", f"lr {settings['optimiser.learning_rate']:g}"]
+        further[name] = name_parts(group[0])
     shared = set.intersection(*(set(parts) for parts in further.values()))
-    return {name: " · ".join(usual[name] + [part for part in further[name] if part not in shared]) for name in model}
+    kept = {name: usual[name] + [part for part in parts if part not in shared] for name, parts in further.items()}
+    full = {name: " · ".join(parts) for name, parts in kept.items()}
+    short = {name: " · ".join(part for part in parts if not WINDOWS_DIGEST.fullmatch(part)) for name, parts in kept.items()}
+    return short if len(set(short.values())) == len(short) else full
+
+
+def name_parts(run: RunResult) -> list[str]:
+    """Return the parts of a run's name after batch size and learning rate, without the seed."""
+    settings = run.settings
+    usual = f"-bs{settings['training.batch_size']}-lr{settings['optimiser.learning_rate']:g}"
+    return [part for part in re.split(r"-(?=[A-Za-z])", run.group.partition(usual)[2]) if part]
+
+
+def wrapped(text: str, inches: float, size: float) -> str:
+    """Break text at spaces, but not before a dot, so that its lines are at most so wide; a longer word has its own line.
+
+    Parameters
+    ----------
+    size
+        Size of the letters in points.
+    """
+    lines: list[str] = []
+    for word in text.replace(" ·", "\N{NO-BREAK SPACE}·").split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and sum(map(_advance, longer)) * size / 72 <= inches:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+@cache
+def _advance(letter: str) -> float:
+    """Return the width of a letter, over the size of the font."""
+    font = get_font(findfont(STYLE["font.family"]))
+    font.set_size(100, 72)
+    return float(font.load_char(ord(letter)).linearHoriAdvance) / 65536 / 100
 
 
 def diverged_at(run: RunResult) -> int | None:
@@ -69,22 +108,27 @@ def divergence_note(group: Group) -> str:
     return f"{which}diverged at step {', '.join(f'{step:,}' for step in sorted(set(steps)))}"
 
 
-def panels(runs: Sequence[RunResult], xlabel: str, ylabel: str, *, log: bool = True) -> tuple[Figure, list[tuple[Axes, Group]]]:
+def panels(
+    runs: Sequence[RunResult], xlabel: str, ylabel: str, *, log: bool = True, beside: float = 0.0
+) -> tuple[Figure, list[tuple[Axes, Group]]]:
     """Return a figure with a panel for each configuration, and the runs of each panel.
 
-    Panels share their axes; the horizontal one is logarithmic, if ``log``. Each model starts a new row. If
-    there are more than `MOST_PANELS` configurations, some of each model have a panel, and a line
-    below says how many.
+    Panels share their axes; the horizontal one is logarithmic, if ``log``. Each model starts a new row, unless
+    there would be more rows than `MOST_PANELS` need. If there are more than `MOST_PANELS`
+    configurations, some of each model have a panel, and a line below says how many. ``beside`` is
+    the room in inches for a bar of colours.
     """
     rows: list[list[tuple[str, Group]]] = []
     models = group_by_model(runs)
     chosen = _share_panels({name: len(model) for name, model in models.items()})
     for name, model in models.items():
         entries = [(f"{name} · {text}", model[group]) for group, text in configuration_labels(model).items()]
-        entries = [entries[place] for place in chosen[name]]
-        rows += [entries[first : first + MOST_COLUMNS] for first in range(0, len(entries), MOST_COLUMNS)]
+        rows += _in_rows([entries[place] for place in chosen[name]])
+    if len(rows) > MOST_PANELS // MOST_COLUMNS:
+        rows = _in_rows([entry for row in rows for entry in row])
     columns = max(len(row) for row in rows)
-    figure = Figure(figsize=(max(5.6, PANEL[0] * columns + 0.5), PANEL[1] * len(rows) + 1.0), layout="constrained")
+    size = (max(5.6, PANEL[0] * columns + 0.5) + beside, PANEL[1] * len(rows) + 1.0)
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(rows), columns, sharex=True, sharey=True, squeeze=False)
     placed = []
     for row, entries in enumerate(rows):
@@ -93,8 +137,8 @@ def panels(runs: Sequence[RunResult], xlabel: str, ylabel: str, *, log: bool = T
         axes[row, 0].set_ylabel(ylabel)
         for column, (title, group) in enumerate(entries):
             panel = axes[row, column]
-            lines = textwrap.wrap(title, TITLE_WIDTH if columns > 1 else 2 * TITLE_WIDTH)
-            panel.set_title("\n".join([*lines, divergence_note(group)] if divergence_note(group) else lines))
+            title = wrapped(title, TITLE if columns > 1 else 2 * TITLE, STYLE["axes.titlesize"])
+            panel.set_title("\n".join(filter(None, [title, divergence_note(group)])))
             lowest = not any(column < len(later) for later in rows[row + 1 :])
             panel.tick_params(labelbottom=lowest)
             panel.set_xlabel(xlabel if lowest else "")
@@ -104,8 +148,12 @@ def panels(runs: Sequence[RunResult], xlabel: str, ylabel: str, *, log: bool = T
     groups = sum(len(model) for model in models.values())
     if len(placed) < groups:
         note = f"{len(placed)} of {groups} configurations; to draw the others, give their runs to: anodiff figures"
-        figure.supxlabel(note, x=0.01, ha="left", fontsize=7.5, color=QUIET)
+        figure.supxlabel(note, x=0.99, ha="right", fontsize=7.5, color=QUIET)  # on the left, there may be a legend
     return figure, placed
+
+
+def _in_rows(entries: list[tuple[str, Group]]) -> list[list[tuple[str, Group]]]:
+    return [entries[first : first + MOST_COLUMNS] for first in range(0, len(entries), MOST_COLUMNS)]
 
 
 def _share_panels(numbers: dict[str, int]) -> dict[str, list[int]]:

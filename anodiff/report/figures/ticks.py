@@ -16,7 +16,8 @@ from matplotlib.ticker import Formatter, LogLocator
 
 #: Decades below which an axis has all minor ticks; a longer one has those at 2 and 5.
 SHORT = 1.0
-#: Decades below which minor ticks at 2 and 5 have labels, and all labels are plain numbers.
+#: Decades below which minor ticks at 2 and 5 have labels, if these are short or the only power of ten in view would be alone,
+#: and all labels are plain numbers.
 PLAIN = 2.0
 #: Numbers from the first to the second are written out.
 WRITTEN_OUT = (1e-3, 1e4)
@@ -101,7 +102,8 @@ class _Labels(Formatter):
         decades = _decades(low, high)
         if not self._minor:
             return number_text(x) if decades < PLAIN else power_of_ten(round(math.log10(x)))
-        longest = PLAIN if WRITTEN_OUT[0] <= low and high < WRITTEN_OUT[1] else SHORT
+        powers = math.floor(math.log10(high)) - math.ceil(math.log10(low)) + 1
+        longest = PLAIN if powers < 2 or (WRITTEN_OUT[0] <= low and high < WRITTEN_OUT[1]) else SHORT
         if decades >= longest:
             return ""
         return number_text(x) if decades < SHORT / 3 or f"{x:.0e}"[0] in "25" else ""

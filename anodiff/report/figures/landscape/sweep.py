@@ -19,12 +19,15 @@ from anodiff.landscape.roughness_store import RoughnessStore, open_roughness
 from anodiff.landscape.slice_store import open_slice, planes_left_out
 from anodiff.landscape.structure import ABOVE_FLOOR, FLOORS
 from anodiff.report.figures.landscape.panels import draw_eigenvalues, draw_plane, path_legend
-from anodiff.report.figures.panels import configuration_labels, explain_if_empty, group_by_model
+from anodiff.report.figures.panels import configuration_labels, explain_if_empty, group_by_model, wrapped
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, add_time_legend, styled, time_colours
 from anodiff.report.figures.ticks import log_scale
 from anodiff.sweep.connections import rank_correlation
 from anodiff.sweep.results import RunResult
 from anodiff.sweep.tables import landscape_table
+
+#: Columns of a legend, at most, and inches of its lines.
+LEGEND_COLUMNS, LINE = 5, 0.173
 
 #: Slices of a run, and the heading of each.
 SLICES = {
@@ -37,6 +40,9 @@ SLICES = {
 
 #: Panels in a row, at most, in figures with one panel for each configuration.
 COLUMNS = 4
+
+#: Width in inches of a slice, and of a panel of the other figures; size of their titles in points.
+WIDTHS, TITLE = (2.9, 2.3), 7.5
 
 #: What the roughness is drawn against: columns of the table, and their axis labels.
 AGAINST = {
@@ -56,7 +62,7 @@ def planes(runs: Sequence[RunResult]) -> Figure:
     known = {store.stem for folder in folders for store in folder.glob("*.zarr")}.union(*reasons)
     cut = [name for name in SLICES if name in known] or ["path_first"]
     with styled():
-        figure = Figure(figsize=(2.9 * len(cut) + 0.7, 2.55 * len(runs) + 0.4), layout="constrained")
+        figure = Figure(figsize=(WIDTHS[0] * len(cut) + 0.7, 2.55 * len(runs) + 0.4), layout="constrained")
         axes = figure.subplots(len(runs), len(cut), squeeze=False)
         for row, ((title, _), folder, reason) in enumerate(zip(_with_titles(runs), folders, reasons, strict=True)):
             for panel, name in zip(axes[row], cut, strict=True):
@@ -73,8 +79,9 @@ def planes(runs: Sequence[RunResult]) -> Figure:
                     why = fill(reason.get(name, why), 30)
                     panel.text(0.5, 0.5, why, ha="center", va="center", color=QUIET, transform=panel.transAxes)
                 note = panel.get_title(loc="left")
-                heading = (f"{title}\n" if name == cut[0] else "") + (SLICES[name] if row == 0 else "")
-                panel.set_title("\n".join(part for part in (heading.strip(), note) if part), fontsize=7.5)
+                texts = [title if name == cut[0] else "", SLICES[name] if row == 0 else "", note]
+                heading = "\n".join(wrapped(text, WIDTHS[0] - 0.4, TITLE) for text in texts if text)
+                panel.set_title(heading, fontsize=TITLE)
     return figure
 
 
@@ -140,7 +147,9 @@ def connection(runs: Sequence[RunResult]) -> Figure:
     table = landscape_table(runs)
     models = list(dict.fromkeys(table["model"]))
     with styled():
-        figure = Figure(figsize=(9.2, 3.3), layout="constrained")
+        columns = min(max(2, len(models)), LEGEND_COLUMNS)
+        entries = -(-2 * len(models) // columns)
+        figure = Figure(figsize=(9.2, 2.95 + LINE * entries), layout="constrained")
         axes = figure.subplots(1, len(AGAINST), sharey=True)
         for panel, (column, meaning) in zip(axes, AGAINST.items(), strict=True):
             lines = []
@@ -160,7 +169,7 @@ def connection(runs: Sequence[RunResult]) -> Figure:
             panel.set_xlabel(f"{meaning} of the window")
             panel.set_title("\n".join(lines), fontsize=7.5)
         axes[0].set_ylabel("roughness exponent 2H")
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=max(2, len(models)))
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=columns)
     return figure
 
 
@@ -177,12 +186,12 @@ def _grid(runs: Sequence[RunResult], stores: dict[str, Any], draw: Callable[...,
     """Return a figure with a panel for each run, and draw the run's store into it."""
     columns = min(COLUMNS, len(runs))
     rows = -(-len(runs) // columns)
-    figure = Figure(figsize=(max(5.2, 2.3 * columns + 0.5), 2.2 * rows + 0.9), layout="constrained")
+    figure = Figure(figsize=(max(5.2, WIDTHS[1] * columns + 0.5), 2.2 * rows + 0.9), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=False, sharey=True, squeeze=False)
     for panel in axes.flat[len(runs) :]:
         panel.set_visible(False)
     for panel, (title, run) in zip(axes.flat, _with_titles(runs), strict=False):
         draw(panel, stores[run.name])
         explain_if_empty(panel, "no finished window")
-        panel.set_title(title, fontsize=7.5)
+        panel.set_title(wrapped(title, WIDTHS[1] - 0.2, TITLE), fontsize=TITLE)
     return figure

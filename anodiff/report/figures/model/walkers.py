@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from anodiff.diffusion.stable import fit_stable
@@ -39,22 +40,28 @@ def surfaces(ensembles: Sequence[Ensemble]) -> Figure:
     with styled():
         figure, axes = _grid(len(ensembles), 2.15, 0.2)
         for panel, ensemble in zip(axes, ensembles, strict=False):
-            panel.grid(False)
-            example = ensemble.example
-            image = panel.pcolormesh(
-                example.coordinates, example.coordinates, example.heights.T, cmap="viridis", shading="nearest", rasterized=True
-            )
+            image = draw_surface(panel, ensemble)
             for path in np.moveaxis(ensemble.paths, 1, 0):
                 panel.plot(*path.T, color="white", linewidth=0.5, alpha=0.85)
                 panel.plot(*path[-1], "o", color="#D55E00", markersize=2.5, markeredgecolor="white", markeredgewidth=0.4)
             panel.set_title(ensemble.kind)
-            panel.set_aspect("equal")
-            panel.set_xlim(-1, 1)
-            panel.set_ylim(-1, 1)
         figure.colorbar(image, ax=axes, location="right", shrink=0.6, aspect=40, ticks=[]).set_label("loss, low to high")
         figure.supxlabel("x", fontsize=8.5)
         figure.supylabel("y", fontsize=8.5)
     return figure
+
+
+def draw_surface(panel: Axes, ensemble: Ensemble) -> QuadMesh:
+    """Draw the example of a kind of surface as a heat map over [−1, 1]²; return the map."""
+    panel.grid(False)
+    example = ensemble.example
+    image = panel.pcolormesh(
+        example.coordinates, example.coordinates, example.heights.T, cmap="viridis", shading="nearest", rasterized=True
+    )
+    panel.set_aspect("equal")
+    panel.set_xlim(-1, 1)
+    panel.set_ylim(-1, 1)
+    return image
 
 
 def walkers(ensembles: Sequence[Ensemble]) -> Figure:

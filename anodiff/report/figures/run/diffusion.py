@@ -5,7 +5,10 @@ MSD, local exponent, and its nulls, window by window.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anodiff.report.figures.lag_panels import (
@@ -19,9 +22,10 @@ from anodiff.report.figures.lag_panels import (
     show_nulls,
 )
 from anodiff.report.figures.run.data import RunData
-from anodiff.report.figures.run.windows import drawn_windows, label_figure
+from anodiff.report.figures.run.windows import DrawnWindow, drawn_windows, label_figure
 from anodiff.report.figures.style import GUIDE, MARKED, styled
 from anodiff.report.figures.ticks import log_scale
+from anodiff.sweep.results import RunResult
 
 #: Panels in a row.
 COLUMNS = 4
@@ -35,18 +39,23 @@ def msd(run: RunData) -> Figure | None:
     with styled():
         figure = Figure(figsize=(5.6, 4.2), layout="constrained")
         panel = figure.subplots()
-        log_scale(panel, "x", "y")
-        for window in windows:
-            lag, curve = window.curve(run.result, "msd")
-            panel.plot(lag, curve, linewidth=1.2, gid=f"msd:{window.number}", **window.look)
-            samples = run.result.curves["effective_samples"].sel(lag=lag).values[window.number]
-            known = np.isfinite(samples)
-            low, high = chi_squared_scatter(samples[known])
-            panel.fill_between(lag[known], curve[known] / high, curve[known] / low, color=window.colour, alpha=0.2, linewidth=0)
-        draw_guides(panel, [window.curve(run.result, "msd") for window in windows])
-        panel.set_xlabel(LAG)
-        panel.set_ylabel("MSD Δr² (squared weight units)")
+        draw_msd(panel, run.result, windows)
         return label_figure(figure, run.result, windows)
+
+
+def draw_msd(panel: Axes, run: RunResult, windows: Sequence[DrawnWindow]) -> None:
+    """Draw the time-averaged MSD of windows with its interval, over lines of slope 1 and 2."""
+    log_scale(panel, "x", "y")
+    for window in windows:
+        lag, curve = window.curve(run, "msd")
+        panel.plot(lag, curve, linewidth=1.2, gid=f"msd:{window.number}", **window.look)
+        samples = run.curves["effective_samples"].sel(lag=lag).values[window.number]
+        known = np.isfinite(samples)
+        low, high = chi_squared_scatter(samples[known])
+        panel.fill_between(lag[known], curve[known] / high, curve[known] / low, color=window.colour, alpha=0.2, linewidth=0)
+    draw_guides(panel, [window.curve(run, "msd") for window in windows])
+    panel.set_xlabel(LAG)
+    panel.set_ylabel("MSD Δr² (squared weight units)")
 
 
 def beta(run: RunData) -> Figure | None:

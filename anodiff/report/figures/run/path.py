@@ -6,7 +6,7 @@ Displacement by contour length, loss difference by distance, transverse excursio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,17 +14,20 @@ from matplotlib.figure import Figure
 
 from anodiff.diffusion.pairs import Binned
 from anodiff.report.figures.run.data import RunData
-from anodiff.report.figures.run.windows import against_waiting_time, drawn_windows, label_figure, waiting_time_axis
+from anodiff.report.figures.run.windows import DrawnWindow, against_waiting_time, drawn_windows, label_figure, waiting_time_axis
 from anodiff.report.figures.style import GUIDE, QUIET, styled
 from anodiff.report.figures.ticks import log_scale
 from anodiff.storage.types import FloatArray
-
-if TYPE_CHECKING:
-    from anodiff.report.figures.run.windows import DrawnWindow
-
+from anodiff.sweep.results import RunResult
 
 #: Fields of `PairMeans`.
 Means = Literal["displacement", "loss_difference"]
+
+#: Labels of the two axes.
+LABELS: dict[Means, tuple[str, str]] = {
+    "displacement": ("contour length s (weight units)", "Δr² (squared weight units)"),
+    "loss_difference": ("distance Δr (weight units)", "MSL: mean of (ΔL)²"),
+}
 
 #: Excursion² over chord² of Brownian motion in many dimensions, where the middle point is the farthest.
 BROWNIAN_RATIO = 0.25
@@ -44,13 +47,7 @@ def contour(run: RunData) -> Figure | None:
         variation = rows["step_length_variation"].dropna()
         panel.set_title(f"step lengths: σ / mean {variation.min():.2f} to {variation.max():.2f}")
 
-    return _draw_pairs(
-        run,
-        "displacement",
-        "contour length s (weight units)",
-        "Δr² (squared weight units)",
-        draw_dimensions,
-    )
+    return _draw_pairs(run, "displacement", draw_dimensions)
 
 
 def loss_by_distance(run: RunData) -> Figure | None:
@@ -66,13 +63,7 @@ def loss_by_distance(run: RunData) -> Figure | None:
             _draw_level(panel, height, text)
         panel.set_ylabel("2H of MSL ~ Δr$^{2H}$")
 
-    return _draw_pairs(
-        run,
-        "loss_difference",
-        "distance Δr (weight units)",
-        "MSL: mean of (ΔL)²",
-        draw_exponents,
-    )
+    return _draw_pairs(run, "loss_difference", draw_exponents)
 
 
 def excursion(run: RunData) -> Figure | None:
@@ -99,6 +90,26 @@ def excursion(run: RunData) -> Figure | None:
         return label_figure(figure, run.result, windows)
 
 
+def draw_pair_means(panel: Axes, run: RunResult, windows: Sequence[DrawnWindow], means: Means) -> bool:
+    """Draw means over pairs of points of windows with their fitted power laws; return whether there are any."""
+    found = [(window, getattr(run.pairs(window.number), means)) for window in windows]
+    found = [(window, binned) for window, binned in found if len(binned.centres)]
+    if not found:
+        return False
+    log_scale(panel, "x")
+    log_scale(panel, "y", nonpositive="mask")
+    for window, binned in found:
+        look: dict[str, Any] = {"color": window.colour}
+        panel.plot(
+            binned.centres, binned.means, "o", markersize=2.6, gid=f"bins:{window.number}", **look,
+            markerfacecolor=window.colour if window.stride == 1 else "white",
+        )  # fmt: skip
+        panel.plot(*fitted_line(binned), linewidth=1.1, gid=f"fit:{window.number}", **look)
+    panel.set_xlabel(LABELS[means][0])
+    panel.set_ylabel(LABELS[means][1])
+    return True
+
+
 def fitted_line(binned: Binned) -> tuple[FloatArray, FloatArray]:
     """Return the fitted power law at the first and the last bin used for the fit; its slope is
     `Binned.exponent`.
@@ -113,39 +124,18 @@ def fitted_line(binned: Binned) -> tuple[FloatArray, FloatArray]:
     return np.exp(ends), np.exp(height + slope * ends)
 
 
-def _draw_pairs(run: RunData, means: Means, xlabel: str, ylabel: str, draw_right: Callable[[Axes], None]) -> Figure | None:
+def _draw_pairs(run: RunData, means: Means, draw_right: Callable[[Axes], None]) -> Figure | None:
     """Draw means over pairs of points on the left, and on the right what ``draw_right`` draws
     against the waiting time.
     """
     windows = drawn_windows(run.result, "beta")
-    found = [(window, getattr(run.result.pairs(window.number), means)) for window in windows]
-    found = [(window, binned) for window, binned in found if len(binned.centres)]
-    if not found:
-        return None
     with styled():
-        figure, right = _two_panels(found, xlabel, ylabel)
+        figure, left, right = _pair()
+        if not draw_pair_means(left, run.result, windows, means):
+            return None
+        waiting_time_axis(right)
         draw_right(right)
         return label_figure(figure, run.result, windows)
-
-
-def _two_panels(found: Sequence[tuple[DrawnWindow, Binned]], xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    """Draw means over pairs with their power laws on the left; return the panel on the right, with
-    waiting times below it.
-    """
-    figure, left, right = _pair()
-    log_scale(left, "x")
-    log_scale(left, "y", nonpositive="mask")
-    for window, binned in found:
-        look: dict[str, Any] = {"color": window.colour}
-        left.plot(
-            binned.centres, binned.means, "o", markersize=2.6, gid=f"bins:{window.number}", **look,
-            markerfacecolor=window.colour if window.stride == 1 else "white",
-        )  # fmt: skip
-        left.plot(*fitted_line(binned), linewidth=1.1, gid=f"fit:{window.number}", **look)
-    left.set_xlabel(xlabel)
-    left.set_ylabel(ylabel)
-    waiting_time_axis(right)
-    return figure, right
 
 
 def _pair() -> tuple[Figure, Axes, Axes]:

@@ -6,7 +6,6 @@ Two panels, and a legend of the configurations below them.
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from anodiff.report.figures.panels import MOST_COLUMNS, Group, configuration_labels, divergence_note, group_by_model
+from anodiff.report.figures.panels import MOST_COLUMNS, Group, configuration_labels, divergence_note, group_by_model, wrapped
 from anodiff.report.figures.style import CONFIGURATIONS, MARKERS
 from anodiff.sweep.results import RunResult
 
@@ -24,6 +23,8 @@ MOST_LISTED = 24
 WIDTHS, HEIGHT, LABELS_HEIGHT = {1: 5.6, 2: 4.3, 3: 3.6, 4: 2.95}, 3.8, 0.8
 #: Inches: height of a line of a legend, width of a letter, width of the handle before the letters.
 LINE, LETTER, HANDLE = 0.173, 0.063, 0.5
+#: Size of a legend's letters in points.
+LEGEND = 7.5
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _configurations(model: dict[str, Group], width: float) -> Iterator[Configura
     """Give each configuration of a model a colour and a marker."""
     for number, (group, text) in enumerate(configuration_labels(model).items()):
         note = divergence_note(model[group])
-        label = textwrap.fill(f"{text} ({note})" if note else text, int((width - HANDLE) / LETTER))
+        label = wrapped(f"{text} ({note})" if note else text, width - HANDLE - 0.1, LEGEND)
         yield Configuration(model[group], label, CONFIGURATIONS[number % len(CONFIGURATIONS)], MARKERS[number % len(MARKERS)])
 
 
@@ -115,7 +116,7 @@ def _legend(panel: Axes, configurations: Sequence[Configuration], width: float) 
         loc="upper left",
         borderaxespad=0,
         borderpad=0,
-        fontsize=7.5,
+        fontsize=LEGEND,
         labelspacing=0.45,
         ncols=_legend_columns(configurations, width),
         handlelength=1.8,

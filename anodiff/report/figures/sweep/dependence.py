@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anodiff.diffusion.ergodicity import ensemble_mean
-from anodiff.report.figures.panels import Group
+from anodiff.report.figures.panels import WINDOWS_DIGEST, Group, name_parts
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, styled
 from anodiff.report.figures.sweep.seeds import WindowKey, exponent, windows
 from anodiff.sweep.results import RunResult
@@ -89,7 +89,8 @@ def series_of(axis: SweepAxis, runs: Sequence[RunResult]) -> list[Series]:
         if np.isfinite(value):
             sets.setdefault(repr((_family(settings), sorted(others.items(), key=str))), {}).setdefault(value, group)
     kept = [members for members in sets.values() if len(members) > 1]
-    return [Series(_series_label(axis, members), dict(sorted(members.items()))) for members in kept]
+    labels = [_series_label(axis, *each) for each in zip(kept, _further_parts(kept), strict=True)]
+    return [Series(label, dict(sorted(members.items()))) for label, members in zip(labels, kept, strict=True)]
 
 
 def dependence(runs: Sequence[RunResult]) -> Figure:
@@ -163,9 +164,17 @@ def _family(settings: Settings) -> str:
     return re.sub(r"\d+$", "", str(settings["model.name"]))
 
 
-def _series_label(axis: SweepAxis, members: dict[float, Group]) -> str:
+def _series_label(axis: SweepAxis, members: dict[float, Group], further: Sequence[str]) -> str:
     settings = next(iter(members.values()))[0].settings
     parts = [_family(settings) if axis.name == "depth" else str(settings["model.name"])]
     parts += [f"batch {settings['training.batch_size']}"] if axis.name != "batch size" else []
     parts += [f"lr {settings['optimiser.learning_rate']:g}"] if axis.name != "learning rate" else []
-    return " · ".join(parts)
+    return " · ".join([*parts, *further])
+
+
+def _further_parts(sets: Sequence[dict[float, Group]]) -> list[list[str]]:
+    """Return what the names of a set's configurations share beside batch size and learning rate, and not all sets share."""
+    names = [[name_parts(group[0]) for group in members.values()] for members in sets]
+    shared = [[part for part in own[0] if all(part in other for other in own)] for own in names]
+    everywhere = set.intersection(*map(set, shared)) if shared else set()
+    return [[part for part in own if part not in everywhere and not WINDOWS_DIGEST.fullmatch(part)] for own in shared]

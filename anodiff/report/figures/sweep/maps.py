@@ -33,6 +33,9 @@ MOST_LABELS = 8
 #: Meaning and pattern of the hatches.
 HATCHES = {"interval": ("95 % interval contains 1", "////"), "null": ("interval overlaps random order", "\\\\\\\\")}
 
+#: Inches: width of the bar of colours with its labels, and its height at most.
+BAR = (1.0, 5.0)
+
 #: Least and largest distance from 1 that the colours cover.
 LEAST_REACH, MOST_REACH = 0.2, 1.0
 
@@ -42,7 +45,7 @@ def beta_map(runs: Sequence[RunResult]) -> Figure:
     β is not significant.
     """
     with styled():
-        figure, placed = panels(runs, LAG, "waiting time $t_w$ (optimiser steps)")
+        figure, placed = panels(runs, LAG, "waiting time $t_w$ (optimiser steps)", beside=BAR[0])
         shown = [run for _, group in placed for run in group]
         keys = windows(shown)
         lags = np.unique(np.concatenate([run.curves["lag"].values for run in shown])).astype(float)
@@ -77,7 +80,8 @@ def beta_map(runs: Sequence[RunResult]) -> Figure:
             ScalarMappable(norm, DIVERGING),
             ax=[panel for panel, _ in placed],
             location="right",
-            shrink=0.8,
+            shrink=min(0.8, BAR[1] / figure.get_figheight()),
+            anchor=(0.0, 1.0),
             aspect=30,
             pad=0.02,
         )

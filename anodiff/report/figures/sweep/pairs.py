@@ -24,6 +24,9 @@ from anodiff.sweep.results import RunResult
 #: Windows and seeds of a configuration that are drawn, at most, because each needs all pairs of a window's points.
 MOST_WINDOWS, MOST_SEEDS = 3, 2
 
+#: Height of a line of text in a panel, and how far the texts reach to the right, as fractions of the panel.
+ENTRY, TEXT_WIDTH = 0.09, 0.65
+
 #: Fields of `PairMeans`.
 Means = Literal["displacement", "loss_difference"]
 
@@ -56,6 +59,7 @@ def _figure(runs: Sequence[RunResult], means: Means, labels: tuple[str, str], co
         figure, placed = panels(runs, *labels)
         chosen = {group[0].group: chosen_windows(group) for _, group in placed}
         colours = time_colours(sorted({key.start for keys in chosen.values() for key in keys}))
+        most = 0
         for panel, group in placed:
             log_scale(panel, "y")
             texts = []
@@ -70,15 +74,32 @@ def _figure(runs: Sequence[RunResult], means: Means, labels: tuple[str, str], co
                 if np.isfinite(found.value):
                     bounds = f" [{found.low:.2f}, {found.high:.2f}]" if len(own) > 2 else ""
                     texts.append((f"$t_w$ = {key}: {symbol} = {found.value:.2f}{bounds}", colours[key.start]))
+            most = max(most, len(texts))
             for line, (text, colour) in enumerate(texts):
-                panel.plot(0.03, 0.95 - 0.09 * line, "o", color=colour, markersize=4, transform=panel.transAxes)
+                panel.plot(0.03, 0.95 - ENTRY * line, "o", color=colour, markersize=4, transform=panel.transAxes)
                 panel.text(
-                    0.06, 0.97 - 0.09 * line, text, transform=panel.transAxes, va="top", fontsize=7,
+                    0.06, 0.97 - ENTRY * line, text, transform=panel.transAxes, va="top", fontsize=7,
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
                 )  # fmt: skip
             explain_if_empty(panel, "no finished window")
+        _clear(placed, 1 - ENTRY * (most + 0.5))
         add_time_legend(figure, colours)
     return figure
+
+
+def _clear(placed: Sequence[tuple[Axes, Group]], height: float) -> None:
+    """Extend the shared vertical axis upwards if a point lies where panels have their texts: on the left, above a height of
+    theirs.
+    """
+    low, high = np.log(placed[0][0].get_ylim())
+    tops = [low]
+    for panel, _ in placed:
+        for line in (line for line in panel.lines if line.get_gid()):
+            left, right = np.log(panel.get_xlim())
+            x, y = (np.log(np.asarray(values, float)) for values in line.get_data())
+            tops += y[(x - left < TEXT_WIDTH * (right - left)) & np.isfinite(y)].tolist()
+    if max(tops) > low + height * (high - low):
+        placed[0][0].set_ylim(top=float(np.exp(low + (max(tops) - low) / height)))
 
 
 def _binned(group: Group, key: WindowKey, means: Means) -> Iterator[tuple[RunResult, Binned]]:

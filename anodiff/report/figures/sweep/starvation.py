@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,14 +15,14 @@ from matplotlib.lines import Line2D
 from anodiff.errors import ConfigError
 from anodiff.learning.columns import ALL, PROBE
 from anodiff.report.figures.learning_panels import PART, STEP, of_curve
-from anodiff.report.figures.panels import explain_if_empty
+from anodiff.report.figures.panels import explain_if_empty, wrapped
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, MARKERS, QUIET, styled
 from anodiff.report.figures.ticks import log_scale
 from anodiff.sweep.learning_claims import FRACTION, STRENGTH
 from anodiff.sweep.results import RunResult
 
-#: Rows of a figure, at most; heights that are shown; letters in a line of a title.
-MOST_ROWS, SHOWN, TITLE_WIDTH = 8, (-1.2, 1.1), 38
+#: Rows of a figure, at most; heights that are shown; inches of a panel; size of its title in points.
+MOST_ROWS, SHOWN, WIDTH, TITLE = 8, (-1.2, 1.1), 2.4, 8.5
 
 #: The test samples as the training samples are.
 AS_TRAINED = "as trained"
@@ -51,12 +50,12 @@ def starvation(runs: Sequence[RunResult]) -> Figure:
     colours = {fraction: matplotlib.colormaps["viridis"](shade) for fraction, shade in zip(fractions, shades, strict=False)}
     with styled():
         columns = len(probes) + 1
-        figure = Figure(figsize=(2.4 * columns + 0.4, 2.2 * len(shown) + 0.9), layout="constrained")
+        figure = Figure(figsize=(WIDTH * columns + 0.4, 2.2 * len(shown) + 0.9), layout="constrained")
         axes = figure.subplots(len(shown), columns, squeeze=False, sharex="col")
         for row, (label, by_fraction) in zip(axes, shown, strict=True):
             for panel, probe in zip(row, probes, strict=False):
                 _draw_probe(panel, by_fraction, probe, colours)
-                panel.set_title(textwrap.fill(f"{probe} · {label}" if label and panel is row[0] else probe, TITLE_WIDTH))
+                panel.set_title(wrapped(f"{probe} · {label}" if label and panel is row[0] else probe, WIDTH - 0.2, TITLE))
             _draw_accuracy(row[-1], by_fraction, probes)
             row[-1].set_title("accuracy at the end")
             row[0].set_ylabel(PART)
