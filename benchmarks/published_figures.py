@@ -27,7 +27,7 @@ from anodiff.report.figures.run.windows import drawn_windows
 from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, QUIET, add_time_legend, styled
 from anodiff.report.figures.ticks import log_scale
 from anodiff.simulation.surfaces.store import open_model
-from anodiff.sweep.published_rows import EXPONENT_TOLERANCE, published_row, published_rows
+from anodiff.sweep.published.rows import EXPONENT_TOLERANCE, published_row, published_rows
 from anodiff.sweep.results import by_group, read_sweep
 
 #: The published panels: steps of the moving variance, end of its axis, steps of |ΔL|, and how far its lines are apart.

@@ -13,7 +13,7 @@ import yaml
 from tiny import ROOT, snakemake
 
 from anodiff.settings.loading import load_config
-from anodiff.sweep.published_rows import published_row, published_rows
+from anodiff.sweep.published.rows import published_row, published_rows
 from anodiff.sweep.runs import sweep_runs
 
 SCRIPT, PROFILE = ROOT / "benchmarks" / "published.sh", ROOT / "profiles" / "gpu"
