@@ -2,8 +2,9 @@
 
 The C library returns an array above 32 MiB to the operating system when it is freed, and the next
 step takes it back page by page, each of which the system first fills with zeros. On a CPU that was
-a quarter of the step of a ResNet-14 at batch 512, whose activations are 34 MB each. A process that
-does nothing but train needs the same memory again at once, so it tells the library to keep it.
+a third of the step of a ResNet-14 at batch 512, whose activations are 34 MB each
+(`benchmarks/published_step.py`). A process that does nothing but train needs the same memory again
+at once, so it tells the library to keep it.
 """
 
 from __future__ import annotations

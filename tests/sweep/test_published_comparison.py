@@ -134,10 +134,23 @@ def test_runs_without_a_row_are_named_and_none_with_one_is_refused():
         compare_with_published([])
 
 
-def test_the_same_seed_twice_is_refused():
+def test_the_same_run_twice_is_refused():
     run = measured({}, exponent_first=1.3, exponent_second=0.7)
-    with pytest.raises(ConfigError, match="same configuration and seed"):
+    with pytest.raises(ConfigError, match="have the same settings and seed"):
         compare_with_published([run, run])
+
+
+def test_runs_of_one_walk_are_taken_together_however_long_and_the_longer_one_of_a_seed_counts():
+    long, *short = (
+        measured({"training.steps": steps, "seed": seed}, starts=starts, exponent_first=first, exponent_second=0.7)
+        for steps, seed, starts, first in ((3000, 0, (0, 1000), 1.2), (1500, 1, (0,), 1.4), (1500, 0, (0,), 1.9))
+    )
+    long.curves.attrs["steps_completed"] = 3000
+    found = compare_with_published([*short, long])
+    assert found.table["configuration"].unique().tolist() == [long.group]
+    first = numbers(found).loc["exponent_first"], numbers(found, 1000).loc["exponent_first"]
+    assert [row["seeds"] for row in first] == [2, 1]
+    assert [row["value"] for row in first] == pytest.approx([1.3, 1.2])
 
 
 def test_the_written_tables_say_what_their_columns_mean(tmp_path):

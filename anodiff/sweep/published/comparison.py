@@ -36,6 +36,9 @@ from anodiff.sweep.seeds import of_one_kind
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Settings that change which part of a walk is taken and recorded, and not the walk; and its seed.
+PART_OF_THE_WALK = ("recording.", "seed", "training.epochs", "training.evaluate_every", "training.steps")
+
 
 @dataclass(frozen=True)
 class PublishedComparison:
@@ -67,44 +70,52 @@ def compare_with_published(runs: Sequence[RunResult]) -> PublishedComparison:
     Raises
     ------
     ConfigError
-        If no run repeats a published row, or one window of a configuration is there twice with the
-        same seed.
+        If no run repeats a published row, or two have the same settings.
     """
-    groups: dict[tuple[str, bool, PublishedRow], list[RunResult]] = {}
+    groups: dict[tuple[str, PublishedRow], list[RunResult]] = {}
     unmatched = {}
     for run in runs:
         row, why = published_row(run.curves.attrs["settings"])
         if row is None:
             unmatched[run.name] = why
         else:
-            groups.setdefault((run.group, bool(run.settings["model.shortcut"]), row), []).append(run)
+            groups.setdefault((_walk(run), row), []).append(run)
     if not groups:
         name, why = next(iter(unmatched.items()), ("", "no runs given"))
         raise ConfigError(f"none of {len(runs)} runs repeats a published row; {f'{name}: ' if name else ''}{why}")
-    rows = [line for (group, _, row), own in groups.items() for line in _group_rows(group, row, own)]
+    rows = [line for (_, row), own in groups.items() for line in _group_rows(row, own)]
     return PublishedComparison(_table(rows), sum(map(len, groups.values())), unmatched)
 
 
-def _group_rows(group: str, row: PublishedRow, runs: Sequence[RunResult]) -> Iterator[dict[str, Any]]:
-    """Return the rows of a configuration: its windows by waiting time, the readings and orders of each."""
+def _walk(run: RunResult) -> str:
+    """Return what two runs share that differ only in their seed, and in which part of the walk is taken and recorded."""
+    return repr(sorted((key, value) for key, value in run.settings.items() if not key.startswith(PART_OF_THE_WALK)))
+
+
+def _group_rows(row: PublishedRow, runs: Sequence[RunResult]) -> Iterator[dict[str, Any]]:
+    """Return the rows of a walk: its windows by waiting time, the readings and orders of each.
+
+    Of two runs with the same seed the longer one counts in a window that both have.
+    """
     import pandas as pd
 
+    for number, run in enumerate(runs):
+        twice = next((other.name for other in runs[:number] if other.settings == run.settings), None)
+        if twice is not None:
+            raise ConfigError(f"{twice} and {run.name} have the same settings and seed; name one")
+    runs = sorted(runs, key=lambda run: -run.curves.attrs["steps_completed"])
     about = {name: getattr(row, name) for name in ROW_COLUMNS}
-    about |= {"configuration": group, "shortcut": runs[0].settings["model.shortcut"]}
+    about |= {"configuration": runs[0].group, "shortcut": runs[0].settings["model.shortcut"]}
     by_window = {}
     for reading, read in READINGS.items():
-        own = [read(run).assign(run=run.name, seed=run.settings["seed"]) for run in runs]
-        by_window[reading] = dict(list(pd.concat(own, ignore_index=True).groupby(list(WINDOW))))
+        own = pd.concat([read(run).assign(run=run.name, seed=run.settings["seed"]) for run in runs], ignore_index=True)
+        own = own.drop_duplicates([*WINDOW, "seed"])
+        by_window[reading] = dict(list(own.groupby(list(WINDOW))))
     for window in next(iter(by_window.values())):
         for reading, windows in by_window.items():
-            rows = windows[window]
-            if rows["seed"].duplicated().any():
-                names = rows.loc[rows["seed"].duplicated(keep=False), "run"].tolist()
-                whose = " and ".join(names[:2])
-                raise ConfigError(f"{whose} are the same configuration and seed, with a window at step {window[0]}; name one")
             for order in ORDERS:
                 case = about | dict(zip(WINDOW, window, strict=True)) | {"reading": reading, "order": order}
-                yield from (case | columns for columns in _window_rows(reading, order, row, rows))
+                yield from (case | columns for columns in _window_rows(reading, order, row, windows[window]))
 
 
 def _window_rows(reading: str, order: str, row: PublishedRow, rows: pd.DataFrame) -> list[dict[str, Any]]:

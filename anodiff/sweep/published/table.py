@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Columns of the comparison.
 BESIDE_PUBLISHED_COLUMNS = {
-    "configuration": Column("name of the runs without their seed", TEXT),
+    "configuration": Column("name of the runs without their seed; if they differ in length, of the longest", TEXT),
     **ROW_COLUMNS,
     **{name: WINDOW_COLUMNS[name] for name in WINDOW},
     "reading": Column(
