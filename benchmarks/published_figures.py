@@ -2,7 +2,7 @@
 
     python benchmarks/published_figures.py results/reproduction [-o docs/images]
 
-Writes published_figure2.png to published_figure4.png, and prints the numbers that docs/reproduction_figures.md names. What the
+Writes published_figure2.png to published_figure4.png and, for the README, published_msd.png, and prints the numbers that docs/reproduction_figures.md names. What the
 study draws in each panel stands in plot_fig2.m to plot_fig4.m of its public code (commit 274bf5e). The main run is ResNet-14
 with shortcuts at batch 128 and learning rate 0.1; figure 4 is drawn from simplified_model.zarr.
 """
@@ -28,7 +28,7 @@ from anodiff.report.figures.style import CONFIGURATIONS, GUIDE, QUIET, add_time_
 from anodiff.report.figures.ticks import log_scale
 from anodiff.simulation.surfaces.store import open_model
 from anodiff.sweep.published.rows import EXPONENT_TOLERANCE, published_row, published_rows
-from anodiff.sweep.results import by_group, read_sweep
+from anodiff.sweep.results import read_sweep
 
 #: The published panels: steps of the moving variance, end of its axis, steps of |ΔL|, and how far its lines are apart.
 VARIANCE_STEPS, VARIANCE_END, CHANGES, APART = 101, 0.005, (99, 500), 0.2
@@ -76,7 +76,7 @@ def figure2(groups, run):
         print(f"2f: variance {beyond[0]:.3g} at step 0, {beyond[-1]:.3g} at the end; losses {losses[:100].mean():.2f} in the")
         print(f"    first 100 steps, {losses[-100:].mean():.2f} in the last 100")
         for window in windows:
-            short, long = regimes([run.result], window.number)
+            short, long = regimes([run.result], window.start)
             print(f"2a: window at {window.start}: {said(short)} at short lags, {said(long)} at long lags")
             steps = np.abs(np.diff(losses[window.start :]))[slice(*CHANGES)]
             print(f"2e: window at {window.start}: |ΔL| has mean {steps.mean():.3f}, largest {steps.max():.2f}")
@@ -98,6 +98,19 @@ def figure3(run):
             row = run.result.exponents.iloc[window.number]
             roughness, dimension = (of_row(row, name) for name in ("loss_roughness", "path_dimension"))
             print(f"3: window at {window.start}: H = {said(roughness)}, D_f = {said(dimension)}")
+        return figure
+
+
+def both_orders(runs):
+    """Draw the MSD of each run's windows and the published exponents in both orders of lags."""
+    with styled():
+        figure, axes = panels(1, len(runs), 3.9 * len(runs), 3.5)
+        for panel, run in zip(np.atleast_1d(axes), runs, strict=True):
+            windows = drawn_windows(run)
+            draw_msd(panel, run, windows)
+            draw_published_msd(panel, run, windows[0])
+            panel.set_title(f"ResNet-14 {'with' if run.settings['model.shortcut'] else 'without'} shortcuts")
+        add_time_legend(figure, {window.start: window.colour for window in windows})
         return figure
 
 
@@ -134,13 +147,14 @@ def draw_published_msd(panel, run, window):
     panel.legend(loc="upper left", fontsize=7)
 
 
-def regimes(group, window=0):
-    """Return the exponents of the first and the last regime of a configuration's window: means over seeds with their interval,
-    or those of a single run.
+def regimes(group, start=0):
+    """Return the exponents of the first and the last regime of the longest window from a step: means over seeds with their
+    interval, or those of a single run.
     """
     ends = []
     for run in group:
-        row = run.exponents.iloc[window]
+        windows = run.exponents[run.exponents["waiting_time"] == start]
+        row = windows.loc[windows["length"].idxmax()]
         last = next(name for name in ("third", "second") if np.isfinite(row[f"exponent_{name}"]))
         ends.append([of_row(row, f"exponent_{name}") for name in ("first", last)])
     if len(ends) == 1:
@@ -236,16 +250,16 @@ def write(figure, file):
 
 
 def published_set_up(results):
-    """Return shortcuts, depth, batch size, learning rate and runs of each configuration that has the published set-up."""
-    found = []
-    for group in by_group(read_sweep(results)).values():
-        row, reason = published_row(group[0].curves.attrs["settings"])
+    """Return shortcuts, depth, batch size, learning rate and runs, the longest first, of what has the published set-up."""
+    found = {}
+    for run in sorted(read_sweep(results), key=lambda run: (-run.curves.attrs["steps_completed"], run.name)):
+        row, reason = published_row(run.curves.attrs["settings"])
         if row is None and not reason.startswith("no published row"):
             continue
-        settings = group[0].settings
-        name, batch, rate = (settings[key] for key in ("model.name", "training.batch_size", "optimiser.learning_rate"))
-        found.append((settings["model.shortcut"], int(name.removeprefix("resnet")), batch, rate, group))
-    return found
+        name, batch, rate = (run.settings[key] for key in ("model.name", "training.batch_size", "optimiser.learning_rate"))
+        key = (run.settings["model.shortcut"], int(name.removeprefix("resnet")), batch, rate)
+        found.setdefault(key, []).append(run)
+    return [(*key, runs) for key, runs in found.items()]
 
 
 def main():
@@ -261,6 +275,8 @@ def main():
         print(f"main run: {run.name}")
         write(figure2(groups, run), arguments.output / "published_figure2.png")
         write(figure3(run), arguments.output / "published_figure3.png")
+        plain = [group[0] for *which, group in groups if which == [False, 14, 128, 0.1]]
+        write(both_orders([run.result, *plain]), arguments.output / "published_msd.png")
     else:
         print("no figure 2 and 3: ResNet-14 with shortcuts at batch 128 and learning rate 0.1 has not finished")
     model = arguments.results / "simplified_model.zarr"
