@@ -2,9 +2,10 @@
 
     python benchmarks/published_figures.py results/reproduction [-o docs/images]
 
-Writes published_figure2.png to published_figure4.png and, for the README, published_msd.png, and prints the numbers that docs/reproduction_figures.md names. What the
-study draws in each panel stands in plot_fig2.m to plot_fig4.m of its public code (commit 274bf5e). The main run is ResNet-14
-with shortcuts at batch 128 and learning rate 0.1; figure 4 is drawn from simplified_model.zarr.
+Writes published_figure2.png to published_figure4.png and, for the README, published_msd.png, and prints the
+numbers that docs/reproduction_figures.md names. What the study draws in each panel stands in plot_fig2.m to
+plot_fig4.m of its public code (commit 274bf5e). The main run is ResNet-14 with shortcuts at batch 128 and learning
+rate 0.1; figure 4 is drawn from simplified_model.zarr.
 """
 
 import argparse
