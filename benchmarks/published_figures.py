@@ -209,7 +209,8 @@ def draw_batches(panel, groups):
         Line2D([], [], color=FIRST, marker=marker, linestyle="", markersize=4, label=f"ResNet-{depth}")
         for depth, marker in DEPTHS.items()
     ]
-    panel.legend(handles=handles, fontsize=7)
+    panel.set_ylim(0.2, None)  # room for the legend
+    panel.legend(handles=handles, fontsize=7, loc="lower center", ncols=3)
 
 
 def draw_published(panel, x, y, colour, marker):
