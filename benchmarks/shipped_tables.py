@@ -62,7 +62,8 @@ def main():
     table = arguments.folder / "published.csv"
     command = [sys.executable, "-m", "anodiff", "published", arguments.results, "-o", table, "--overwrite"]
     subprocess.run(command, check=True)
-    table.with_suffix(".parquet").unlink()
+    for beside in (table.with_suffix(".parquet"), Path(f"{table}.sha256")):
+        beside.unlink()
     print(f"{sum(row['cpu_hours'] for row in rows):.2f} hours of a core for {len(rows)} trainings")
 
 
