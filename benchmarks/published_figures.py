@@ -210,7 +210,7 @@ def draw_batches(panel, groups):
         for depth, marker in DEPTHS.items()
     ]
     panel.set_ylim(0.2, None)  # room for the legend
-    panel.legend(handles=handles, fontsize=7, loc="lower center", ncols=3)
+    panel.legend(handles=handles, fontsize=7, loc="lower center", ncols=3, columnspacing=1, handletextpad=0.3)
 
 
 def draw_published(panel, x, y, colour, marker):
