@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 
+from anodiff import path_geometry
 from anodiff.diffusion.two_parts import two_parts
 from anodiff.trajectory.store import open_trajectory
 
@@ -19,12 +20,9 @@ RANGES = ((8, 40), (100, 300), (300, 900), (900, 1800))
 for file in sys.argv[1:]:
     trajectory = open_trajectory(file)
     path = np.concatenate([np.asarray(trajectory.points(window))[:-1] for window in trajectory.windows])
-    points = path[::STRIDE].astype(np.float64)
-    points -= points[0]
-    squares = (points**2).sum(1)
-    squared = squares[:, None] + squares - 2 * points @ points.T
-    kept = np.unique(np.geomspace(1, 0.9 * (len(points) - 1), LAGS).astype(int))
-    lags, msd = STRIDE * kept, np.array([np.diagonal(squared, lag).mean() for lag in kept])
+    geometry = path_geometry(path[::STRIDE])
+    kept = np.unique(np.geomspace(1, 0.9 * (len(path[::STRIDE]) - 1), LAGS).astype(int))
+    lags, msd = STRIDE * kept, geometry.mean_squared_displacement(kept)
     found = two_parts(lags, msd)
     print(f"{file}: {found.short:.2f}, then {found.long:.2f} from lag {found.knee:.0f}")
     for low, high in RANGES:

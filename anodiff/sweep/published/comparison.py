@@ -1,10 +1,10 @@
 """Are the numbers of these runs the published ones? Each window beside the row that its run repeats.
 
 Each window has two readings, and each reading two orders of lags (`readings`). Runs that repeat one
-row and differ only in their seed are taken together, window by window: means over seeds with
-Student's interval, of the crossover lag in its logarithm. A single run has the interval of its path
-if the reading is fitted, and none if it is of two parts; then only the published tolerance counts.
-`agreement` says when two numbers agree.
+row and differ only in their seed, or in which part of the walk is taken and recorded, are taken
+together, window by window: means over seeds with Student's interval, of the crossover lag in its
+logarithm. A single run has the interval of its path if the reading is fitted, and none if it is of
+two parts; then only the published tolerance counts. `agreement` says when two numbers agree.
 
 The pitfalls: it is not said from which window a number was read, so every window is compared, and
 of many some agree by chance. The published rows are much alike, so a value that agrees with its own
