@@ -189,6 +189,11 @@ def landscape_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
     return runs_of_seeds({name: run for name, run in runs.items() if run.settings.recording.weights == "full"}, seeds)
 
 
+def parts_runs(runs: Mapping[str, Run]) -> list[str]:
+    """Return the runs whose parts are measured: those with groups of parameters, or with walks."""
+    return [name for name, run in runs.items() if run.settings.recording.groups or run.settings.recording.walks]
+
+
 def runs_of_seeds(runs: Mapping[str, Run], seeds: str) -> list[str]:
     """Return all runs, none, or that of the first seed of each group, for ``all``, ``none`` and ``first``."""
     if seeds == "none":
