@@ -210,14 +210,10 @@ class _Reader:
         return self._files("figures", "figures", ".svg", kinds)
 
     def _by_stage(self, always: Iterable[str], *further: Iterable[str]) -> dict[str, float]:
-        """Return when what each kind of table or figure is made from was made; ``further`` are those of characters, parts,
-        landscapes and learning.
-        """
-        sweep = self.sweep
-        stages = [("characterise",), ("parts",), LANDSCAPE, ("learning",)]
+        """Return when the sources of each kind are from; ``further`` are those of characters, parts, landscapes, learning."""
+        sweep, kinds = self.sweep, dict.fromkeys(always, self._newest("diffusion"))
         there = (sweep.characters, sweep.parts, sweep.landscapes, sweep.learning)
-        kinds = dict.fromkeys(always, self._newest("diffusion"))
-        for has, own, rules in zip(there, further, stages, strict=True):
+        for has, own, rules in zip(there, further, (("characterise",), ("parts",), LANDSCAPE, ("learning",)), strict=True):
             kinds |= dict.fromkeys(own, self._newest("diffusion", *rules)) if has else {}
         return kinds
 

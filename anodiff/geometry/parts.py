@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import StoreFormatError
-from anodiff.trajectory.format import GRAM, columns_of, gram_layout
+from anodiff.trajectory.format import GROUP_GRAM, WALK_GRAM, columns_of, gram_layout
 
 if TYPE_CHECKING:
     import zarr
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 GROUP, WALK, WHOLE = KINDS = ("group", "walk", "whole")
 
 #: What the matrices of each kind are.
-MEANINGS = {
-    GROUP: f"{GRAM}, of the parameters of one group; their sum over the groups is gram",
-    WALK: f"{GRAM}, of one walk: of what the updates are made of",
-}
+MEANINGS = {GROUP: GROUP_GRAM, WALK: WALK_GRAM}
 
 
 @dataclass(frozen=True)
@@ -96,9 +93,8 @@ def sum_in_order(grams: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def create_part_grams(group: zarr.Group, kind: str, parts: int, windows: int, updates: int) -> None:
     """Create the empty array of the Gram matrices of all groups or walks, ``group_gram`` or ``walk_gram``."""
-    layout = gram_layout(windows, updates)
-    layout |= {key: (first, *layout[key]) for key, first in (("shape", parts), ("chunks", 1), ("dimension_names", kind))}
-    group.create_array(f"{kind}_gram", **layout, attributes={"long_name": MEANINGS[kind], "units": "1"})
+    about: dict[str, Any] = {"long_name": MEANINGS[kind], "units": "1"}
+    group.create_array(f"{kind}_gram", **gram_layout(windows, updates, (kind, parts)), attributes=about)
 
 
 def _merged(ranges: Sequence[slice]) -> list[slice]:

@@ -206,7 +206,7 @@ def _copy_parts(group: zarr.Group, trajectory: Trajectory, kind: str, number: in
     window, problems = trajectory.windows[number], {}
     for part in stored_parts(dict(trajectory.group.attrs), kind):
         place = (part.place, number, slice(window.updates), slice(window.updates))
-        gram = np.asarray(trajectory.array(part.array)[place], np.float64)
+        gram = trajectory.part_gram(part.array, part.place, number)
         if not np.isfinite(gram).all():
             problems[part.key] = _problem_of_gram(gram, window, f"the {kind} is")
         group[part.array][place] = gram  # type: ignore[index]

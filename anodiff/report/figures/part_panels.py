@@ -44,8 +44,8 @@ UNKNOWN: dict[str, Any] = {"facecolor": "#ececec", "edgecolor": "#9a9a9a", "hatc
 #: Least and largest distance from 1 that the colours cover.
 REACH = (0.2, 1.0)
 
-#: Colours of shares in per cent: as the root, so that small ones show and large ones differ. Ticks of their bar.
-SHARES, SHARE_TICKS = PowerNorm(0.5, 0, 100), (0, 1, 10, 25, 50, 100)
+#: Ticks of the bar of shares, in per cent.
+SHARE_TICKS = (0, 0.01, 0.1, 0.5, 1, 2, 5, 10, 25, 50, 100)
 
 #: Inches of the bars of colours, with their labels.
 BARS = 0.65
@@ -114,18 +114,27 @@ def exponent_norm(maps: Sequence[LayerMap]) -> TwoSlopeNorm:
     return TwoSlopeNorm(1.0, 1 - reach, 1 + reach)
 
 
-def draw_layers(left: Axes, right: Axes, layers: LayerMap, exponents: Normalize) -> None:
-    """Draw exponents and shares as maps; the first part is at the top."""
+def share_norm(maps: Sequence[LayerMap]) -> PowerNorm:
+    """Return the colours of groups' shares in per cent: as their root, so that small ones show and large ones differ."""
+    largest = max(float(each.share[1:].max(initial=0, where=np.isfinite(each.share[1:]))) for each in maps)
+    return PowerNorm(0.5, 0, 100 * largest or 100)
+
+
+def draw_layers(left: Axes, right: Axes, layers: LayerMap, exponents: Normalize, shares: Normalize) -> None:
+    """Draw exponents and shares as maps; the whole path is at the top, without a share."""
+    share = np.where(np.arange(len(layers.names))[:, None] > 0, layers.share, np.nan)
     rows, columns = np.arange(len(layers.names) + 1), np.arange(len(layers.starts) + 1)
     for panel, values, norm, colours, name in (
         (left, layers.beta, exponents, DIVERGING, "beta"),
-        (right, 100 * layers.share, SHARES, "Greys", "share"),
+        (right, 100 * share, shares, "Greys", "share"),
     ):
         panel.grid(False)
         panel.patch.set(**UNKNOWN)
         shown = np.ma.masked_invalid(values)
         panel.pcolormesh(columns, rows, shown, norm=norm, cmap=colours, gid=name, rasterized=values.size > 2000)
         panel.axhline(1, color="#000000", linewidth=0.8)
+        if panel is right:
+            panel.axhspan(0, 1, color="white", linewidth=0, zorder=0.5)
         panel.set_ylim(len(layers.names), 0)
         panel.set_xlim(0, len(layers.starts))
         panel.tick_params(axis="y", length=0)
@@ -150,20 +159,28 @@ def label_windows(panel: Axes, layers: LayerMap, inches: float) -> None:
     panel.set_xticks(chosen + 0.5, [texts[column] for column in chosen])
 
 
-def add_bars(figure: Any, left: Axes, right: Axes, exponents: Normalize, height: float) -> None:
+def add_bars(figure: Any, left: Axes, right: Axes, exponents: Normalize, shares: Normalize, height: float) -> None:
     """Add the bars of colours below both maps, which are so high in inches."""
     for panel, norm, colours, label in (
         (left, exponents, DIVERGING, "exponent β over the long lags"),
-        (right, SHARES, "Greys", "share of Δr² over the long lags (%)"),
+        (right, shares, "Greys", "share of Δr² over the long lags (%)"),
     ):
         bar = figure.colorbar(
             ScalarMappable(norm, colours), ax=panel, location="bottom", fraction=0.12 / (height + 0.12), aspect=25, pad=0.02
         )
         bar.set_label(label)
-        low, high = norm.vmin or 0.0, norm.vmax or 2.0
-        places = SHARE_TICKS if panel is right else (low, 1.0, high)
+        places = [norm.vmin or 0.0, 1.0, norm.vmax or 2.0] if panel is left else _apart(SHARE_TICKS, norm)
         bar.set_ticks(places, labels=[f"{place:.2g}" if place < 100 else "100" for place in places])
         bar.ax.minorticks_off()
+
+
+def _apart(places: Sequence[float], norm: Normalize) -> list[float]:
+    """Return those places on a bar of colours that are at least an eighth of it apart, from the right."""
+    kept: list[float] = []
+    for place in sorted(places, reverse=True):
+        if place <= (norm.vmax or 0.0) and (not kept or float(norm(kept[-1]) - norm(place)) > 1 / 8):
+            kept.append(place)
+    return kept[::-1]
 
 
 def walk_rows(run: RunResult) -> dict[str, pd.DataFrame]:
@@ -188,8 +205,8 @@ def short_names(names: Sequence[str]) -> list[str]:
     --------
     >>> short_names(["head", "transformer.blocks.0.attention.key", "transformer.blocks.1.attention.key"])
     ['head', '…0.attention.key', '…1.attention.key']
-    >>> short_names(["one.group.with.a.name.that.is.long"])
-    ['one.group.wit…that.is.long']
+    >>> short_names(["one.layer.of.many.names.that.are.long"])
+    ['one.layer.of.…hat.are.long']
     """
     font = get_font(findfont(STYLE["font.family"]))
     texts = ["".join(each if font.get_char_index(ord(each)) else "?" for each in " ".join(name.split())) for name in names]

@@ -18,6 +18,7 @@ from anodiff.report.figures.part_panels import (
     exponent_norm,
     label_windows,
     layer_map,
+    share_norm,
     walk_rows,
 )
 from anodiff.report.figures.run.data import RunData
@@ -39,11 +40,11 @@ def layers(run: RunData) -> Figure | None:
         figure = Figure(figsize=(2 * MAPS + NAMES, found.height + AROUND + BARS), layout="constrained")
         figure.set_layout_engine("constrained", w_pad=MARGIN)
         left, right = figure.subplots(1, 2)
-        exponents = exponent_norm([found])
-        draw_layers(left, right, found, exponents)
+        exponents, shares = exponent_norm([found]), share_norm([found])
+        draw_layers(left, right, found, exponents, shares)
         for panel in (left, right):
             label_windows(panel, found, MAPS)
-        add_bars(figure, left, right, exponents, found.height)
+        add_bars(figure, left, right, exponents, shares, found.height)
         return label_figure(figure, run.result)
 
 
@@ -81,8 +82,8 @@ def walks(run: RunData) -> Figure | None:
             below.vlines(times, np.where(np.isfinite(low), low, value), np.where(np.isfinite(high), high, value), color=colour)
             below.plot(times, value, color=colour, linestyle=line, marker="o", markersize=3.5, gid=f"{name}:beta_long")
         below.axhline(1.0, **GUIDE)
-        low, high = below.get_ylim()
-        below.set_ylim(min(low, 0.8) - 0.15, max(high, 1.2) + 0.25)
+        bottom, top = below.get_ylim()
+        below.set_ylim(min(bottom, 0.8) - 0.15, max(top, 1.2) + 0.25)
         below.set_ylabel(f"exponent β over\nlags {first:,}–{last:,}")
         waiting_time_axis(below)
         label_sides(below)

@@ -22,6 +22,7 @@ from anodiff.report.figures.part_panels import (
     exponent_norm,
     label_windows,
     layer_map,
+    share_norm,
     walk_rows,
 )
 from anodiff.report.figures.style import GUIDE, QUIET, STYLE, styled
@@ -52,15 +53,15 @@ def layers(runs: Sequence[RunResult]) -> Figure:
         heights[-1] += BARS
         figure = Figure(figsize=(2 * MAPS + NAMES, sum(heights) + 0.2), layout="constrained")
         figure.set_layout_engine("constrained", w_pad=MARGIN)
-        exponents = exponent_norm(list(shown.values()))
+        exponents, shares = exponent_norm(list(shown.values())), share_norm(list(shown.values()))
         rows = figure.subfigures(len(shown), 1, height_ratios=heights, squeeze=False)[:, 0]
         for row, (name, each) in zip(rows, shown.items(), strict=True):
             left, right = row.subplots(1, 2)
-            draw_layers(left, right, each, exponents)
+            draw_layers(left, right, each, exponents, shares)
             left.set_title(wrapped(name, MAPS, STYLE["axes.titlesize"]))
             for panel in (left, right):
                 label_windows(panel, each, MAPS)
-        add_bars(row, left, right, exponents, each.height)
+        add_bars(row, left, right, exponents, shares, each.height)
         if len(shown) < len(found):
             note = f"{len(shown)} of {len(found)} configurations; to draw the others, give their runs to: anodiff figures"
             rows[-1].supxlabel(note, x=0.99, ha="right", fontsize=7.5, color=QUIET)
@@ -90,8 +91,8 @@ def walks(runs: Sequence[RunResult]) -> Figure:
                     times, value = (known[column].to_numpy(float) for column in ("waiting_time", "beta_long"))
                     low, high = (known[f"beta_long_{end}"].to_numpy(float) for end in ("low", "high"))
                     colour = WALKS[name][0]
-                    ends = (np.where(np.isfinite(end), end, value) for end in (low, high))
-                    panel.vlines(times, *ends, color=colour, linewidth=0.7, alpha=0.5)
+                    low, high = (np.where(np.isfinite(end), end, value) for end in (low, high))
+                    panel.vlines(times, low, high, color=colour, linewidth=0.7, alpha=0.5)
                     panel.plot(
                         times, value, color=colour, linestyle="", marker="o", markersize=3, alpha=0.75, gid=f"{run.name}:{name}"
                     )
