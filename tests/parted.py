@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import zarr
 
+from anodiff.diffusion.parts.analysis import compute_parts
+from anodiff.geometry import compute_geometry
 from anodiff.geometry.parts import create_part_grams
 from anodiff.geometry.path import path_geometry
 from anodiff.settings.stages import AnalysisSettings
@@ -98,3 +100,14 @@ def part_rows(folder: Path):
     import pandas as pd
 
     return pd.read_csv(folder / "parts.csv").set_index(["kind", "part"])
+
+
+def with_parts(folder, named=None):
+    """Give the folder of a finished run of 30 numbers groups and a walk, really measured; return it."""
+    path = folder / "trajectory.zarr"
+    points = np.asarray(open_trajectory(path).weights[:], np.float64)
+    with_groups(path, (10, 12, 8), named or {"first": ["p0"], "second": ["p1", "p2"]})
+    without_weights(path, walks={"gradient": points[:, ::2]}, keep=True)
+    compute_geometry(path, folder / "geometry.zarr", overwrite=True)
+    compute_parts(folder / "geometry.zarr", folder / "parts.zarr", folder / "parts.csv", AnalysisSettings(long_lags=(5, 18)))
+    return folder

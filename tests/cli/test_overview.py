@@ -164,7 +164,7 @@ def test_tables_and_figures_older_than_a_run_do_not_count(folder):
 def test_the_tables_that_are_counted_are_those_of_the_workflow():
     from anodiff.sweep.tables import TABLES as KINDS
 
-    assert {*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *LEARNING_TABLES, *MODEL_TABLES} == set(KINDS)
+    assert {*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *LEARNING_TABLES, *MODEL_TABLES, *PART_TABLES} == set(KINDS)
 
 
 def test_a_sweep_is_done_with_its_page(folder):
@@ -172,7 +172,7 @@ def test_a_sweep_is_done_with_its_page(folder):
         for rule in RUN_STAGES:
             folder.finished(rule, run, NOW - 100, 10)
     folder.put("simplified_model.zarr", NOW - 95)
-    for table in (*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *LEARNING_TABLES, *MODEL_TABLES):
+    for table in (*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *LEARNING_TABLES, *MODEL_TABLES, *PART_TABLES):
         folder.put(f"tables/{table}.csv", NOW - 80)
     from anodiff.report.figures.catalogue import ALL_FIGURES
 
