@@ -104,7 +104,8 @@ def compute_geometry(
                 report_window(parameters, parameters, "")
             elif columns:
                 grams = part_grams(points, columns, memory=memory, device=device, report=report_window)
-                group["group_gram"][:, number, : window.updates, : window.updates] = grams  # type: ignore[index]
+                for place, own in enumerate(grams):  # one by one: all at once would be copied at once
+                    group["group_gram"][place, number, : window.updates, : window.updates] = own  # type: ignore[index]
                 gram = sum_in_order(grams)
             else:
                 gram = update_gram(points, memory=memory, device=device, report=report_window)

@@ -271,11 +271,11 @@ LEARNING_FIGURES = {
 PART_FIGURES = {
     "layers": FigureKind(
         "Exponents by layer",
-        "Left of each pair: exponent β over the long lags of each group of parameters, such as a layer, mean over "
-        "seeds; rows are in the model's order, the first at the top, columns are windows by their waiting time. Orange: "
-        "superdiffusive (β > 1); blue: subdiffusive; white: β = 1. Hatched: unknown, because the group does not move or "
-        "the window is too short. Right: the group's share of Δr² over the long lags, darker for more; the shares of a "
-        "window add up to 1. Top row: the whole path. Groups with a small share move anomalously without the path "
+        "Left: exponent β over the long lags of the whole path (top row) and of each group of parameters, such as a "
+        "layer, in the model's order; mean over seeds. Columns are windows by their waiting time. Orange: superdiffusive "
+        "(β > 1); blue: subdiffusive; white: β = 1. Dots: the mean interval contains 1. Hatched: unknown, because the "
+        "group does not move or the window is too short. Right: the group's share of Δr² over the long lags, darker for "
+        "more; the shares of a window add up to 100 %. A group with a small share can move anomalously without the path "
         "showing it.",
         "sweep.parts.layers",
     ),

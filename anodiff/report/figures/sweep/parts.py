@@ -58,7 +58,7 @@ def layers(runs: Sequence[RunResult]) -> Figure:
         for row, (name, each) in zip(rows, shown.items(), strict=True):
             left, right = row.subplots(1, 2)
             draw_layers(left, right, each, exponents, shares)
-            left.set_title(wrapped(name, MAPS, STYLE["axes.titlesize"]))
+            left.set_title(wrapped(name, 2 * MAPS, STYLE["axes.titlesize"]))
             for panel in (left, right):
                 label_windows(panel, each, MAPS)
         add_bars(row, left, right, exponents, shares, each.height)
