@@ -217,7 +217,8 @@ def test_a_window_fits_in_the_memory_that_its_jobs_ask_for(record_path, tmp_path
     analysis = peak(lambda: compute_diffusion(tmp_path / "geometry.zarr", *outputs, settled, overwrite=True))
     assert geometry < costs.geometry_memory(run) - costs.geometry_memory(tiny)
     assert analysis < costs.analysis_memory(run) - costs.analysis_memory(tiny)
-    with_groups(tmp_path / "trajectory.zarr", [5] * 6, {f"g{number}": [f"p{number}"] for number in range(6)})
+    points = np.cumsum(np.random.default_rng(0).normal(size=(updates + 1, 180)), axis=0)
+    with_groups(record_path(points, path=tmp_path / "g.zarr"), [30] * 6, {f"g{number}": [f"p{number}"] for number in range(6)})
     grouped, few = (
         settings(
             model={"name": "mlp", "depth": 6}, training={"steps": steps}, recording={"window_length": steps, "groups": "layer"}
@@ -225,7 +226,7 @@ def test_a_window_fits_in_the_memory_that_its_jobs_ask_for(record_path, tmp_path
         for steps in (updates, 2)
     )
     assert run_size.part_counts(grouped) == (6, 0)
-    geometry = peak(lambda: compute_geometry(tmp_path / "trajectory.zarr", tmp_path / "geometry.zarr", overwrite=True))
+    geometry = peak(lambda: compute_geometry(tmp_path / "g.zarr", tmp_path / "geometry.zarr", overwrite=True))
     parts = [tmp_path / name for name in ("geometry.zarr", "parts.zarr", "parts.csv")]
     analysis = peak(lambda: compute_parts(*parts, settled, overwrite=True))
     assert geometry < costs.geometry_memory(grouped) - costs.geometry_memory(few)
