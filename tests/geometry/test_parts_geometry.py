@@ -202,3 +202,49 @@ def test_any_name_of_a_group_is_kept(walk, record_path, tmp_path):
 
 def test_a_store_without_groups_has_no_parts():
     assert stored_parts({"parameters": table_of(SIZES)}, "group") == stored_parts({}, "walk") == ()
+
+
+def recorded(path, weights, momentum=0.0, steps=60):
+    """A small network, trained and recorded in layers, with the walk of its gradients; its geometry."""
+    import torch
+
+    from anodiff.trajectory import TrajectoryRecorder
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(6, 9), torch.nn.Tanh(), torch.nn.Linear(9, 2))
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=momentum)
+    options = {"weights": weights, "groups": "layer", "walks": ["gradient"], "optimiser": optimiser}
+    windows = [Window(0, 40), Window(20, 40, 2)]
+    with TrajectoryRecorder(model, path / f"{weights}.zarr", steps=steps, windows=windows, **options) as recorder:
+        for _ in range(steps):
+            batch = torch.randn(8, 6)
+            loss = ((model(batch) - batch[:, :2]) ** 2).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            recorder.record(loss=loss)
+    compute_geometry(path / f"{weights}.zarr", path / f"{weights}-geometry.zarr")
+    return open_geometry(path / f"{weights}-geometry.zarr")
+
+
+def test_what_the_recorder_sums_of_each_group_is_what_the_geometry_computes_of_full_weights(tmp_path):
+    full, none = (recorded(tmp_path, weights, momentum=0.9) for weights in ("full", "none"))
+    assert [(part.name, part.parameters) for part in full.groups] == [(part.name, part.parameters) for part in none.groups]
+    assert [part.parameters for part in full.groups] == [63, 20]
+    for number in range(2):
+        for group in range(2):
+            summed_up, computed = none.read_group(number, group).gram, full.read_group(number, group).gram
+            np.testing.assert_allclose(summed_up, computed, atol=1e-6 * np.diagonal(computed).max())
+        for stored in (full, none):
+            np.testing.assert_array_equal(stored.read(number).gram, summed(stored, number))
+        np.testing.assert_array_equal(full.read_walk(number, 0).gram, none.read_walk(number, 0).gram)
+
+
+def test_the_gradient_walk_of_plain_sgd_is_the_path_and_with_momentum_it_is_not(tmp_path):
+    plain = recorded(tmp_path, "none")
+    for number in range(2):
+        path, walk = plain.read(number).gram, plain.read_walk(number, "gradient").gram
+        np.testing.assert_allclose(walk, path, atol=1e-5 * np.diagonal(path).max())
+    (tmp_path / "heavy").mkdir()
+    heavy = recorded(tmp_path / "heavy", "none", momentum=0.9)
+    assert np.diagonal(heavy.read(0).gram).sum() > 2 * np.diagonal(heavy.read_walk(0, "gradient").gram).sum()
