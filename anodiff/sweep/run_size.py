@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, DataSettings, ModeSettings
+from anodiff.settings.data import IMAGE_FOLDER_SIZE, DataSettings
+from anodiff.settings.gaussian import ClusterSettings, ModeSettings
 from anodiff.settings.run import RunSettings
 from anodiff.sweep import footprint
 
