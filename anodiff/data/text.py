@@ -52,6 +52,7 @@ def read_text(settings: DataSettings, root: Path, context: int) -> Text:
         If a part is shorter than a block, the text is not UTF-8, or the tokenizer cannot be used.
     """
     content, source = (library_text(), "pydoc_data.topics") if settings.files is None else _read_files(settings.files, root)
+    tokens: np.ndarray
     if settings.tokenizer is None:
         tokens, vocabulary = np.frombuffer(content, dtype=np.uint8), BYTES
     else:
@@ -66,7 +67,8 @@ def read_text(settings: DataSettings, root: Path, context: int) -> Text:
             )
     stride = settings.stride or context + 1
     origin = {"text": source, "bytes": len(content), "tokens": len(tokens), "sha256": _digest(tokens)}
-    return Text(*(blocks(part, context, stride) for part in parts.values()), vocabulary=vocabulary, origin=origin)
+    train, test = (blocks(part, context, stride) for part in parts.values())
+    return Text(train, test, vocabulary, origin)
 
 
 def library_text() -> bytes:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from anodiff.errors import ConfigError
 
 #: Tokens of a sample of text, if ``model.context`` is not set.
 DEFAULT_CONTEXT = 128
@@ -77,3 +80,25 @@ class Tokens:
 
 #: What a network takes and returns.
 Shape = Images | Tokens
+
+
+def shape_of(name: str, sizes: Mapping[str, int | None]) -> Shape:
+    """Return what a network takes and returns, from the sizes that are given.
+
+    Raises
+    ------
+    ConfigError
+        If they are neither those of `Images` nor those of `Tokens`, or one is below 1. ``name`` is
+        the network's, for the message.
+    """
+    given = {what: value for what, value in sizes.items() if value is not None}
+    for what, value in given.items():
+        if value < 1:
+            raise ConfigError(f"model {name!r}: {what} must be at least 1, got {value}")
+    for kind in (Images, Tokens):
+        if set(given) == {field.name for field in fields(kind)}:
+            return kind(**given)
+    raise ConfigError(
+        f"model {name!r}: give channels, size and classes for images, or vocabulary and context for text; got "
+        f"{', '.join(given) or 'none'}"
+    )

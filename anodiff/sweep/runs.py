@@ -68,7 +68,7 @@ def sweep_runs(config: Config) -> dict[str, Run]:
         if values_left < 0:
             raise ConfigError(f"{where}: the settings of the runs hold more than {MOST_SETTINGS:,} values together")
         run = validate(RunSettings, values, where)
-        if run.data.name != "image_folder":  # whose number of images nobody knows yet
+        if not run.data.has_unknown_size:  # else nobody knows the number of samples yet
             _check_length(run, where)
         places.append(where)
         settings.append(run)
@@ -187,6 +187,11 @@ def _merge(base: Any, change: Any) -> Any:
 def landscape_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
     """Return the runs whose landscape is measured: all with full weights, none, or the first seed of each group."""
     return runs_of_seeds({name: run for name, run in runs.items() if run.settings.recording.weights == "full"}, seeds)
+
+
+def learning_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
+    """Return the runs of which it is measured what they learn when: those on images with full weights."""
+    return landscape_runs({name: run for name, run in runs.items() if not run.settings.data.is_text}, seeds)
 
 
 def runs_of_seeds(runs: Mapping[str, Run], seeds: str) -> list[str]:
