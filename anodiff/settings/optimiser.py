@@ -64,7 +64,7 @@ class OptimiserSettings(Named):
     @model_validator(mode="after")
     def _fits(self) -> OptimiserSettings:
         if self.name not in ("sgd", "muon") and (self.momentum or self.nesterov):
-            raise ValueError(f"'momentum' and 'nesterov' are for sgd and muon; {self.name} has 'betas'")
+            raise ValueError(f"'momentum' and 'nesterov' are for sgd; {self.name} has 'betas'")
         if self.nesterov and not self.momentum:
             raise ValueError("'nesterov' needs a 'momentum' above 0, such as 0.9")
         return self

@@ -71,10 +71,12 @@ def check_smallest_batch(model: nn.Module, dataset: Dataset, batches: Batches, a
     """
     if batches.smallest // accumulation > 1:
         return
+    stored = dataset.train_inputs[:1]
+    sample = stored.long() if isinstance(dataset.shape, Tokens) else stored.float()
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     try:
         with torch.no_grad(), torch.random.fork_rng():
-            torch.func.functional_call(model.train(), buffers, (dataset.train_inputs[:1],))
+            torch.func.functional_call(model.train(), buffers, (sample,))
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
