@@ -70,6 +70,11 @@ class OptimiserSettings(Named):
         return self
 
     @property
+    def decouples_decay(self) -> bool:
+        """Whether weight decay goes past momentum and preconditioning."""
+        return self.name in ("adamw", "muon")
+
+    @property
     def is_plain_sgd(self) -> bool:
         """Whether a step is w ← w − η g and nothing else."""
         return self.name == "sgd" and not self.momentum and not self.weight_decay and self.clip is None

@@ -82,7 +82,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
 
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
         self._parts = parts
-        super().__init__([part.param_groups[0] for part in parts], {})
+        super().__init__([part.param_groups[0] | {"decoupled_weight_decay": True} for part in parts], {})
         self._share()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -237,6 +237,20 @@ def test_muon_is_refused_for_a_network_without_hidden_matrices():
         build_muon(OptimiserSettings(name="muon"), nn.Linear(3, 2))
 
 
+@has_muon
+def test_the_walks_of_muon_add_up_to_its_path(train):
+    recording = {"weights": "none", "groups": "layer", "walks": ["gradient", "preconditioned", "decay"]}
+    trajectory = open_trajectory(train("run", {"optimiser": {"name": "muon"}, "recording": recording}))
+    full = open_trajectory(train("full", {"optimiser": {"name": "muon"}}))
+    names = [group["name"] for group in trajectory.group.attrs["groups"]]
+    assert names == ["positions", "embedding", "blocks.0", "norm"]
+    decay = np.asarray(trajectory.array("walk_gram")[2, 0], np.float64)
+    points = np.array([stored_point(full, step) for step in range(5)])
+    rates = full.series("learning_rate")[:5]
+    steps = -0.1 * rates[:, None] * points
+    np.testing.assert_allclose(decay, steps @ steps.T, rtol=1e-4)
+
+
 # Another text than at the beginning
 
 
