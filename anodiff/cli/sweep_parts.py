@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anodiff.settings.sweep import Config
-from anodiff.sweep.runs import landscape_runs, parts_runs, runs_of_seeds, sweep_runs
+from anodiff.sweep.runs import landscape_runs, learning_runs, parts_runs, runs_of_seeds, sweep_runs
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def sweep_parts(config: Config) -> SweepParts:
     landscapes = landscape_runs(runs, config.landscape.seeds)
     results = Path(config.paths.results, config.sweep.name)
     drawn = runs_of_seeds(runs, config.figures.seeds)
-    learning = landscape_runs(runs, config.learning.seeds)
+    learning = learning_runs(runs, config.learning.seeds)
     recordings = [run.settings.recording for run in runs.values()]
     return SweepParts(
         results,

@@ -21,7 +21,7 @@ from anodiff.settings.stages import (
     SimplifiedModelSettings,
 )
 from anodiff.sweep.footprint import process_memory
-from anodiff.sweep.run_size import activation_bytes, images, network_size, number_bytes, part_counts, point_bytes
+from anodiff.sweep.run_size import activation_bytes, network_size, number_bytes, part_counts, point_bytes, samples
 from anodiff.trajectory.windows import kept_number, plan_windows
 
 #: Seconds of an optimiser step: for the step itself, for each tensor of parameters (launching its kernels), and for each
@@ -63,13 +63,13 @@ WEIGHTS_COMPRESSION, GRAM_COMPRESSION = 1.35, 1.7
 
 
 def steps(settings: RunSettings) -> int:
-    """Return the number of optimiser steps of a run; of an image_folder at most what is allowed."""
+    """Return the number of optimiser steps of a run; of an image_folder or text files at most what is allowed."""
     training, recording = settings.training, settings.recording
     if training.steps:
         return training.steps
-    batches = images(settings.data).samples / training.batch_size
+    batches = samples(settings).samples / training.batch_size
     total = (training.epochs or 0) * (math.floor(batches) if training.drop_last else math.ceil(batches))
-    return total if settings.data.name != "image_folder" else min(total, MOST_STEPS, MOST_WINDOWS * recording.window_length)
+    return total if not settings.data.has_unknown_size else min(total, MOST_STEPS, MOST_WINDOWS * recording.window_length)
 
 
 def training_minutes(settings: RunSettings, longest: int) -> int:
@@ -93,7 +93,7 @@ def training_memory(settings: RunSettings, device: str = "cuda") -> int:
     The recorder holds two shards (256 rows, 512 MiB at most), one being filled and one being
     written. A checkpoint copies one. With ``weights: none`` it is the updates of the longest window
     instead, and a copy of them, with a matrix of each group; and so for each walk. A backward pass
-    on a CPU takes `BACKWARD` times what autograd keeps of a batch.
+    on a CPU takes `BACKWARD` times what autograd keeps of a micro-batch.
     """
     parameters, _ = network_size(settings)
     recording, longest = settings.recording, _longest_window(settings)
@@ -105,7 +105,7 @@ def training_memory(settings: RunSettings, device: str = "cuda") -> int:
     else:
         checkpoint = held + min(2**29, point_bytes(settings) * 256)
         recorder = held + 2 * min(2**29, point_bytes(settings) * 256) + 16 * walks * longest**2
-    backward = 0.0 if device == "cuda" else BACKWARD * settings.training.batch_size * activation_bytes(settings)
+    backward = 0.0 if device == "cuda" else BACKWARD * _micro_batch(settings) * activation_bytes(settings)
     copies = 8 * number_bytes(settings) * parameters
     parts = image_bytes(settings) + copies + recorder + max(backward, checkpoint)
     return math.ceil(MEMORY_MARGIN * (process_memory(device) + parts / 1e6))
@@ -194,7 +194,8 @@ def landscape_memory(settings: RunSettings, device: str = "cuda") -> int:
     vectors of Lanczos's method, and on a CPU four times what autograd keeps of `LANDSCAPE_BATCH`
     images, because a Hessian product goes twice both ways.
     """
-    activations = 0 if device == "cuda" else 4 * LANDSCAPE_BATCH * activation_bytes(settings)
+    batch = samples(settings).batch_size(LANDSCAPE_BATCH)
+    activations = 0 if device == "cuda" else 4 * batch * activation_bytes(settings)
     parts = image_bytes(settings) + 8 * 120 * network_size(settings)[0] + activations
     return math.ceil(MEMORY_MARGIN * (process_memory(device) + 300 + parts / 1e6))
 
@@ -271,9 +272,14 @@ def job_minutes(start: int, seconds: float) -> int:
 
 
 def image_bytes(settings: RunSettings) -> int:
-    """Return the bytes of two copies of the training images, in float32."""
-    data = images(settings.data)
-    return 2 * data.samples * data.channels * data.size**2 * 4
+    """Return the bytes of two copies of the training set: images in float32, or tokens with their labels."""
+    of = samples(settings)
+    return 2 * of.samples * of.sample_bytes
+
+
+def _micro_batch(settings: RunSettings) -> int:
+    """Return the samples that go through the network at a time in training."""
+    return math.ceil(settings.training.batch_size / settings.training.accumulation)
 
 
 def window_updates(settings: RunSettings) -> tuple[int, ...]:

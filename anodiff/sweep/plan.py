@@ -25,8 +25,8 @@ from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep import costs, learning_costs
 from anodiff.sweep.gram_speed import gram_speed
 from anodiff.sweep.parts_costs import parts_seconds
-from anodiff.sweep.run_size import images
-from anodiff.sweep.runs import Run, landscape_runs, parts_runs, runs_of_seeds, sweep_runs
+from anodiff.sweep.run_size import samples as samples_of
+from anodiff.sweep.runs import Run, landscape_runs, learning_runs, parts_runs, runs_of_seeds, sweep_runs
 
 if TYPE_CHECKING:
     from anodiff.training.timing import Measurement
@@ -203,7 +203,7 @@ def _landscape_stages(config: Config, runs: Mapping[str, Run], measured: Mapping
 
 def _learning_stage(config: Config, runs: Mapping[str, Run], measured: Mapping[str, Measurement]) -> list[StagePlan]:
     """Return the stage of the runs of which it is measured what they learn when, if there are any."""
-    chosen = {name: runs[name].settings for name in landscape_runs(runs, config.learning.seeds)}
+    chosen = {name: runs[name].settings for name in learning_runs(runs, config.learning.seeds)}
     images = {kind: found.evaluation / found.test_samples for kind, found in measured.items()}
     seconds = {
         name: START_TORCH + learning_costs.learning_seconds(settings, config.learning, images.get(_kind(settings)))
@@ -267,7 +267,7 @@ def _training_seconds(settings: RunSettings, measured: Measurement | None) -> fl
     if measured is None:
         return START_TORCH + costs.training_seconds(settings)
     training, recording = settings.training, settings.recording
-    steps, samples = costs.steps(settings), images(settings.data).samples
+    steps, samples = costs.steps(settings), samples_of(settings).samples
     per_epoch = math.ceil(samples / training.batch_size)
     seconds = measured.loading + steps * measured.step
     seconds += (steps / per_epoch / training.evaluate_every + 1) * measured.evaluation
@@ -280,7 +280,7 @@ def _training_seconds(settings: RunSettings, measured: Measurement | None) -> fl
 def _landscape_seconds(settings: RunSettings, config: Config, passes: int, measured: Measurement | None) -> float:
     if measured is None:
         return START_TORCH + costs.landscape_seconds(settings)
-    samples = images(settings.data).samples
+    samples = samples_of(settings).samples
     samples = min(samples, config.landscape.samples or samples)
     return START_TORCH + passes * measured.evaluation * samples / measured.test_samples
 

@@ -68,7 +68,7 @@ def sweep_runs(config: Config) -> dict[str, Run]:
         if values_left < 0:
             raise ConfigError(f"{where}: the settings of the runs hold more than {MOST_SETTINGS:,} values together")
         run = validate(RunSettings, values, where)
-        if run.data.name != "image_folder":  # whose number of images nobody knows yet
+        if not run.data.has_unknown_size:  # else nobody knows the number of samples yet
             _check_length(run, where)
         places.append(where)
         settings.append(run)
@@ -192,6 +192,11 @@ def landscape_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
 def parts_runs(runs: Mapping[str, Run]) -> list[str]:
     """Return the runs whose parts are measured: those with groups of parameters, or with walks."""
     return [name for name, run in runs.items() if run.settings.recording.groups or run.settings.recording.walks]
+
+
+def learning_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
+    """Return the runs of which it is measured what they learn when: those on images with full weights."""
+    return landscape_runs({name: run for name, run in runs.items() if not run.settings.data.is_text}, seeds)
 
 
 def runs_of_seeds(runs: Mapping[str, Run], seeds: str) -> list[str]:
