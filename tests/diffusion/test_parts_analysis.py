@@ -11,7 +11,7 @@ from anodiff.diffusion.analysis import analyse
 from anodiff.diffusion.intervals import UNKNOWN, Interval
 from anodiff.diffusion.parts.analysis import analyse_parts, compute_parts
 from anodiff.diffusion.parts.columns import CURVES, PART_COLUMNS
-from anodiff.diffusion.parts.differences import WIDER, difference
+from anodiff.diffusion.parts.differences import difference
 from anodiff.diffusion.parts.store import open_parts
 from anodiff.errors import ConfigError, OutputExistsError
 from anodiff.geometry import compute_geometry, open_geometry
@@ -192,11 +192,10 @@ def test_a_run_without_parts_is_refused_in_one_line(record_path, tmp_path):
     assert not (tmp_path / "parts.csv").exists()
 
 
-def test_a_difference_holds_both_worst_cases_of_intervals_of_975_percent():
-    found = difference(Interval(1.5, 1.3, 1.6), Interval(1.0, 0.8, 1.3))
-    assert found.value == 0.5
-    assert found.low == pytest.approx(1.5 - 0.2 * WIDER - (1 + 0.3 * WIDER))
-    assert found.high == pytest.approx(1.5 + 0.1 * WIDER - (1 - 0.2 * WIDER))
-    assert pytest.approx(2.2414027 / 1.9599640) == WIDER
+def test_the_interval_of_a_difference_is_that_of_independent_values():
+    found = difference(Interval(1.5, 1.2, 1.9), Interval(1.0, 0.6, 1.4))
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5 - 0.5, 0.5 + math.hypot(0.4, 0.4)))
+    exact = Interval(2.0, 2.0, 2.0)
+    assert difference(exact, Interval(1.0, 0.9, 1.2)) == Interval(1.0, pytest.approx(0.8), pytest.approx(1.1))
     assert math.isnan(difference(UNKNOWN, Interval(1, 0, 2)).low)
     assert math.isnan(difference(Interval(1, math.nan, math.nan), Interval(1, 0, 2)).high)

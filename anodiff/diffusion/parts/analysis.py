@@ -25,7 +25,7 @@ from anodiff.diffusion.parts.columns import CURVES, GRADIENT, PART_COLUMNS, PREC
 from anodiff.diffusion.parts.differences import difference
 from anodiff.diffusion.parts.store import write_parts
 from anodiff.diffusion.window_exponents import measure_exponents
-from anodiff.errors import ConfigError
+from anodiff.errors import ConfigError, one_line
 from anodiff.geometry.msd import logarithmic_lags, time_averaged_msd
 from anodiff.geometry.parts import WALK, Part
 from anodiff.geometry.path import PathGeometry
@@ -93,7 +93,11 @@ def analyse_parts(geometries: Geometries, settings: AnalysisSettings, report: Pr
         labels = {"window": number, "waiting_time": window.start, "length": window.length, "stride": window.stride}
         measured: list[_Measured] = []
         for place, part in enumerate(parts):
-            report(number * len(parts) + place, len(windows) * len(parts), f"window from step {window.start}, {_short(part)}")
+            report(
+                number * len(parts) + place,
+                len(windows) * len(parts),
+                f"window from step {window.start}, {one_line(part.name, 40)}",
+            )
             path, note = geometries.moving_part(number, part)
             if path is None:
                 still = geometries.reached(window) and not geometries.part_problem(number, part)
@@ -171,9 +175,3 @@ def _beside(measured: dict[Part, _Measured]) -> dict[str, float]:
             "optimiser_long": difference(preconditioned, gradient),
         }
     )
-
-
-def _short(part: Part) -> str:
-    """Return a part's name for a line of a log."""
-    name = " ".join(part.name.split())
-    return name if len(name) <= 40 else f"{name[:39]}…"
