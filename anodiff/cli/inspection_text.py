@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from anodiff.cli.console import plain_table, wide_console, with_interval
 from anodiff.cli.inspection import HEADLINES, RUN_STORES, inspect_path
+from anodiff.errors import one_line
 from anodiff.trajectory.format import EPOCH_SERIES
 
 #: Names of learning curves, groups or walks that are printed, at most.
@@ -125,7 +126,7 @@ def _print_about(found: Mapping[str, Any], console: Console) -> None:
         console.print(f"  settings   {escape(_settings(found['settings']))}")
     for key in ("curves", "groups", "walks"):
         if found.get(key):
-            names = list(dict.fromkeys(" ".join(str(name).split()) for name in found[key]))
+            names = list(dict.fromkeys(one_line(str(name), 60) for name in found[key]))
             shown = names if len(names) <= MOST_NAMES else [*names[:MOST_NAMES], "…"]
             console.print(f"  {key:<10} {len(found[key])}: {escape(', '.join(shown))}")
     provenance = found.get("provenance")

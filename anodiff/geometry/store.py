@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from anodiff.errors import ConfigError, StoreDamagedError, did_you_mean
 from anodiff.geometry.parts import GROUP, WALK, WHOLE, Part, stored_parts
 from anodiff.geometry.path import PathGeometry
+from anodiff.storage.integrity import content_digest
 from anodiff.storage.stores import open_store
 from anodiff.trajectory.format import columns_of
 from anodiff.trajectory.windows import Window, read_windows
@@ -78,6 +79,13 @@ class Geometries:
             return None, f"the run {self.status} at step {self.steps_completed}, before the window's end"
         path = self.read(number)
         return (path, "") if path.gram.any() else (None, "the path does not move")
+
+    @property
+    def content(self) -> str:
+        """Digest of what the arrays hold, the same for geometries that are equal."""
+        from anodiff.storage.checked import root_metadata
+
+        return content_digest(root_metadata(self.group))
 
     @cached_property
     def groups(self) -> tuple[Part, ...]:

@@ -204,6 +204,6 @@ def test_groups_and_walks_are_counted_and_named_each_in_one_line(run_folder):
         found = inspect_path(run_folder / store)
         assert (found["groups"], found["walks"]) == (["two\nlines", "[bold]x"], ["gradient"])
         lines = printed(run_folder / store)
-        assert "groups 2: two lines, [bold]x" in lines
+        assert r"groups 2: two\nlines, [bold]x" in lines
         assert "walks 1: gradient" in lines
     assert "parts.zarr" in inspect_path(run_folder)["stores"]

@@ -9,9 +9,9 @@ from parted import HOSTILE, SHORT, part_rows, with_groups, without_weights
 
 from anodiff.diffusion.analysis import analyse
 from anodiff.diffusion.intervals import UNKNOWN, Interval
-from anodiff.diffusion.parts.analysis import analyse_parts, compute_parts
+from anodiff.diffusion.parts.analysis import compute_parts
 from anodiff.diffusion.parts.columns import CURVES, PART_COLUMNS
-from anodiff.diffusion.parts.differences import WIDER, difference
+from anodiff.diffusion.parts.differences import difference
 from anodiff.diffusion.parts.store import open_parts
 from anodiff.errors import ConfigError, OutputExistsError
 from anodiff.geometry import compute_geometry, open_geometry
@@ -28,6 +28,10 @@ def ballistic(size, steps=STEPS, seed=1):
     """Straight on, with steps that hardly scatter."""
     direction, noise = np.ones(size), 0.05 * brownian(size, steps, seed)
     return np.arange(steps + 1)[:, None] * direction + noise
+
+
+def rows_of(geometry, settings):
+    return compute_parts(geometry, geometry.with_name("p.zarr"), geometry.with_name("p.csv"), settings, overwrite=True)
 
 
 def planted(record_path, tmp_path, sizes, named, points, windows=None, **further):
@@ -91,7 +95,7 @@ def test_a_group_that_stands_still_has_a_note_instead_of_numbers(two):
 def test_the_gradient_walk_of_plain_sgd_is_the_path(record_path, tmp_path):
     points = brownian(40)
     compute_geometry(without_weights(record_path(points), walks={"gradient": points.astype(np.float32)}), tmp_path / "g.zarr")
-    rows = analyse_parts(open_geometry(tmp_path / "g.zarr"), SHORT).rows.set_index("kind")
+    rows = rows_of(tmp_path / "g.zarr", SHORT).set_index("kind")
     whole, walk = rows.loc["whole"], rows.loc["walk"]
     for name in ("beta_long", "beta_max", "exponent_first", "step_share", "msd_share_long"):
         assert walk[name] == pytest.approx(whole[name], rel=1e-4)
@@ -110,7 +114,7 @@ def test_what_momentum_adds_is_read_off_one_row(record_path, tmp_path):
     path = without_weights(record_path(points), walks={"gradient": plain, "preconditioned": points.astype(np.float32)})
     compute_geometry(path, tmp_path / "geometry.zarr")
     settings = SHORT.model_copy(update={"long_lags": (2, 12)})
-    rows = analyse_parts(open_geometry(tmp_path / "geometry.zarr"), settings).rows.set_index("part")
+    rows = rows_of(tmp_path / "geometry.zarr", settings).set_index("part")
     row = rows.loc["gradient"]
     assert row["beta_long"] == row["gradient_beta_long"] == pytest.approx(1, abs=0.05)
     assert row["whole_beta_long"] == pytest.approx(row["preconditioned_beta_long"], rel=1e-4)
@@ -131,14 +135,13 @@ def test_windows_without_a_geometry_and_short_ones_say_why(record_path, tmp_path
         {"a": ["p0"], "b": ["p1"]},
     )
     compute_geometry(path, tmp_path / "geometry.zarr")
-    found = analyse_parts(open_geometry(tmp_path / "geometry.zarr"), SHORT)
-    notes = found.rows.groupby("window")["note"].unique()
+    rows = rows_of(tmp_path / "geometry.zarr", SHORT)
+    notes = rows.groupby("window")["note"].unique()
     assert [str(each[0]) for each in notes[1:]] == ["the run diverged at step 230, before the window's end", "nan"]
-    assert found.rows["step_share"].isna().tolist() == [False] * 3 + [True] * 3 + [False] * 3
-    with_stride = found.rows[found.rows["window"] == 2]
+    assert rows["step_share"].isna().tolist() == [False] * 3 + [True] * 3 + [False] * 3
+    with_stride = rows[rows["window"] == 2]
     assert with_stride["beta_long"].notna().all()
-    longer = analyse_parts(open_geometry(tmp_path / "geometry.zarr"), SHORT.model_copy(update={"long_lags": (50, 199)}))
-    last = longer.rows.iloc[-1]
+    last = rows_of(tmp_path / "geometry.zarr", SHORT.model_copy(update={"long_lags": (50, 199)})).iloc[-1]
     assert last["note"].startswith("too short, or too few of its points")
     assert math.isnan(last["msd_share_long"])
     assert math.isnan(last["difference_long"])
@@ -151,7 +154,7 @@ def test_hostile_names_come_back_from_the_table_and_the_store(record_path, tmp_p
     assert open_parts(folder / "parts.zarr")["part"].values.tolist() == ["whole", *HOSTILE]
 
 
-def test_the_results_are_the_same_to_the_bit_and_appear_whole_or_not_at_all(two):
+def test_the_results_are_the_same_to_the_bit_and_replaced_only_with_overwrite(two):
     before = (two / "parts.csv").read_bytes(), open_parts(two / "parts.zarr")
     outputs = two / "geometry.zarr", two / "parts.zarr", two / "parts.csv"
     with pytest.raises(OutputExistsError, match="--overwrite"):
@@ -164,13 +167,55 @@ def test_the_results_are_the_same_to_the_bit_and_appear_whole_or_not_at_all(two)
     assert {total for _, total, _ in seen} == {4}
     assert seen[1][2] == "window from step 0, straight"
 
-    def failing(done, total, text):
-        if done == 2:
-            raise RuntimeError
 
-    with pytest.raises(RuntimeError):
-        compute_parts(outputs[0], two / "again.zarr", two / "again.csv", SHORT, report=failing)
-    assert not [path.name for path in two.iterdir() if "again" in path.name]
+def test_an_interrupted_analysis_resumes_after_its_last_window_and_leaves_nothing_else(record_path, tmp_path):
+    windows = [Window(60 * number, 60) for number in range(3)]
+    path = record_path(brownian(20, 180), windows)
+    compute_geometry(with_groups(path, (10, 10), {"a": ["p0"], "b": ["p1"]}), tmp_path / "geometry.zarr")
+    whole = [tmp_path / name for name in ("geometry.zarr", "whole.zarr", "whole.csv")]
+    compute_parts(*whole, SHORT)
+    begun = [tmp_path / name for name in ("geometry.zarr", "parts.zarr", "parts.csv")]
+
+    def interrupted(done, total, text):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compute_parts(*begun, SHORT, report=interrupted)
+    assert not begun[1].exists()
+    assert not begun[2].exists()
+    seen = []
+    compute_parts(*begun, SHORT, report=lambda done, total, text: seen.append(done))
+    assert seen == [6, 7, 8, 9]  # the last window alone
+    assert begun[2].read_bytes() == whole[2].read_bytes()
+    assert open_parts(begun[1]).identical(open_parts(whole[1]))
+    assert "rows" not in open_parts(begun[1]).attrs
+    left = {path.name for path in tmp_path.iterdir()}
+    named = {"trajectory.zarr", "geometry.zarr", "whole.zarr", "whole.csv", "parts.zarr", "parts.csv"}
+    assert left == named | {"whole.csv.sha256", "parts.csv.sha256"}
+
+
+def test_an_unfinished_analysis_of_another_path_or_by_other_settings_is_begun_anew(record_path, tmp_path):
+    named = {"a": ["p0"], "b": ["p1"]}
+    windows = [Window(60 * number, 60) for number in range(2)]
+
+    def geometry(seed):
+        path = record_path(brownian(20, 120, seed), windows, tmp_path / f"{seed}.zarr")
+        compute_geometry(with_groups(path, (10, 10), named), tmp_path / f"g{seed}.zarr")
+        return tmp_path / f"g{seed}.zarr"
+
+    first, second = geometry(0), geometry(1)
+    outputs = tmp_path / "parts.zarr", tmp_path / "parts.csv"
+    expected = rows_of(second, SHORT)
+
+    def interrupted(done, total, text):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    for begun, settings in ((first, SHORT), (second, SHORT.model_copy(update={"slope_width": 0.5}))):
+        with pytest.raises(KeyboardInterrupt):
+            compute_parts(begun, *outputs, settings, report=interrupted)
+    pd.testing.assert_frame_equal(compute_parts(second, *outputs, SHORT), expected)
 
 
 def test_the_store_says_what_each_array_is(two):
@@ -192,11 +237,10 @@ def test_a_run_without_parts_is_refused_in_one_line(record_path, tmp_path):
     assert not (tmp_path / "parts.csv").exists()
 
 
-def test_a_difference_holds_both_worst_cases_of_intervals_of_975_percent():
-    found = difference(Interval(1.5, 1.3, 1.6), Interval(1.0, 0.8, 1.3))
-    assert found.value == 0.5
-    assert found.low == pytest.approx(1.5 - 0.2 * WIDER - (1 + 0.3 * WIDER))
-    assert found.high == pytest.approx(1.5 + 0.1 * WIDER - (1 - 0.2 * WIDER))
-    assert pytest.approx(2.2414027 / 1.9599640) == WIDER
+def test_the_interval_of_a_difference_is_that_of_independent_values():
+    found = difference(Interval(1.5, 1.2, 1.9), Interval(1.0, 0.6, 1.4))
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5 - 0.5, 0.5 + math.hypot(0.4, 0.4)))
+    exact = Interval(2.0, 2.0, 2.0)
+    assert difference(exact, Interval(1.0, 0.9, 1.2)) == Interval(1.0, pytest.approx(0.8), pytest.approx(1.1))
     assert math.isnan(difference(UNKNOWN, Interval(1, 0, 2)).low)
     assert math.isnan(difference(Interval(1, math.nan, math.nan), Interval(1, 0, 2)).high)

@@ -11,16 +11,17 @@ from anodiff.diffusion.parts.columns import CURVES, KIND, VERSION
 from anodiff.geometry.parts import Part
 from anodiff.geometry.store import Geometries
 from anodiff.settings.stages import AnalysisSettings
-from anodiff.storage.arrays import create_array
 from anodiff.storage.integrity import CHECKSUMS
-from anodiff.storage.stores import create_store, finish_store, open_store
-from anodiff.storage.types import FloatArray
+from anodiff.storage.resumable import Layout
+from anodiff.storage.stores import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
+
+    from anodiff.trajectory.windows import Window
 
 #: Attributes that are copied from geometry.zarr.
 COPIED_ATTRIBUTES = ("settings", "provenance", "steps", "steps_completed", "diverged_at", "groups", "walks")
@@ -41,27 +42,24 @@ def open_parts(path: str | Path) -> xr.Dataset:
     )
 
 
-def write_parts(
-    path: Path,
-    geometries: Geometries,
-    settings: AnalysisSettings,
-    parts: Sequence[Part],
-    lags: NDArray[np.int64],
-    curves: Mapping[str, FloatArray],
-) -> None:
-    """Write the curves of all parts, each (parts, windows, lags), and finish the store."""
+def part_layouts(windows: Sequence[Window], parts: int, lags: NDArray[np.int64]) -> dict[str, Layout]:
+    """Return the arrays of parts.zarr, for `anodiff.storage.resumable`; a window is a chunk."""
+    steps, starts = "optimiser steps", np.array([window.start for window in windows])
+    shape, chunk = (parts, len(windows), len(lags)), (parts, 1, len(lags))
+    curves = {
+        name: Layout(("part", "window", "lag"), shape, "float64", meaning, "1", chunk) for name, meaning in CURVES.items()
+    }
+    return curves | {
+        "lag": Layout(("lag",), lags.shape, "int64", "lag τ", steps, values=lags),
+        "waiting_time": Layout(("window",), starts.shape, "int64", "waiting time t_w", steps, values=starts),
+    }
+
+
+def part_attributes(geometries: Geometries, settings: AnalysisSettings, parts: Sequence[Part]) -> dict[str, Any]:
+    """Return the attributes of parts.zarr: those of the run, the settings, and the parts in their order."""
     source: dict[str, Any] = dict(geometries.group.attrs)
-    header = {key: source[key] for key in COPIED_ATTRIBUTES if key in source} | {
+    return {key: source[key] for key in COPIED_ATTRIBUTES if key in source} | {
         "analysis": settings.model_dump(mode="json"),
         "parts": [{"kind": part.kind, "name": part.name, "parameters": part.parameters} for part in parts],
         "coordinates": "lag waiting_time",
     }
-    group = create_store(path, KIND, VERSION, header)
-    steps = {"units": "optimiser steps"}
-    create_array(group, "lag", ("lag",), {"long_name": "lag τ"} | steps, data=lags)
-    starts = np.array([window.start for window in geometries.windows], np.int64)
-    create_array(group, "waiting_time", ("window",), {"long_name": "waiting time t_w"} | steps, data=starts)
-    for name, meaning in CURVES.items():
-        about = {"long_name": meaning, "units": "1"}
-        create_array(group, name, ("part", "window", "lag"), about, data=curves[name])
-    finish_store(group, geometries.status)
