@@ -91,7 +91,7 @@ def build_training(settings, dataset, mode, folder, device, window):
             torch.cuda.synchronize()
         return (time.perf_counter() - start) / steps
 
-    return recorder, turn, state
+    return recorder, turn
 
 
 def compare(folder, device, rounds, threads):
@@ -106,12 +106,8 @@ def compare(folder, device, rounds, threads):
         trainings = {mode: build_training(settings, dataset, mode, folder, device, window) for mode in MODES}
         filled = window // 2 - rounds // 2 * TURN
         print(f"{parameters:,} parameters, windows of {window} updates, threads {threads}", flush=True)
-        recorder, _, state = trainings["none"]
-        generator = torch.Generator(device).manual_seed(0)
         for _ in range(max(filled - TURN, 0)):
-            for parameter in state.model.parameters():
-                parameter.data.add_(torch.randn(parameter.shape, generator=generator, device=device), alpha=1e-7)
-            recorder.record()
+            trainings["none"][0].record()  # without a step: an update of zeros takes as long as any other
         order = np.random.default_rng(0)
         times = {mode: [] for mode in MODES}
         for number in range(rounds + 1):
@@ -120,7 +116,7 @@ def compare(folder, device, rounds, threads):
                 seconds = trainings[mode][1](steps)
                 if number:
                     times[mode].append(1e3 * seconds)
-        for recorder, _, _ in trainings.values():
+        for recorder, _ in trainings.values():
             if recorder is not None:
                 recorder.finish()
     ratios = {mode: np.array(times[mode]) / np.array(times["bare"]) for mode in MODES}

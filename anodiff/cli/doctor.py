@@ -251,7 +251,9 @@ def _datasets(root: Path) -> Iterator[Finding]:
     """
     present = [name for name, file in DATASET_FILES.items() if (root / file).is_file()]
     absent = [name for name in DATASET_FILES if name not in present]
-    yield Finding("data: built in", OK, "digits, gaussian_clusters, gaussian_modes, Python's help texts (text): no files needed")
+    yield Finding(
+        "data: built in", OK, "digits, gaussian_clusters, gaussian_modes, Python's help texts (text): no files needed"
+    )
     if present:
         yield Finding("data: files", OK, f"{', '.join(present)} in {root}")
     if absent:
