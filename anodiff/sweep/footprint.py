@@ -128,7 +128,7 @@ def activation_bytes(model: str, *sizes: int) -> int:
         network = _build(model, sizes, device)
         found = None if network is None else _kept_bytes(network, sizes, device)
         if found is not None:
-            return found
+            return found + _loss_bytes(sizes)
     return 4 * (BOUND_IMAGES * _shape(sizes).numbers + network_size(model, *sizes)[0])
 
 
@@ -188,6 +188,12 @@ def _kept_bytes(network: nn.Module, sizes: tuple[int, ...], device: str) -> int 
     except Exception:  # whatever a user's network does
         return None
     return sum(kept.values()) // 2
+
+
+def _loss_bytes(sizes: tuple[int, ...]) -> int:
+    """Return what the loss of a sample keeps: for text the logarithm of each token's probability at each place."""
+    shape = _shape(sizes)
+    return 4 * shape.vocabulary * shape.context if isinstance(shape, Tokens) else 0
 
 
 def _shape(sizes: tuple[int, ...]) -> Shape:

@@ -18,7 +18,7 @@ from anodiff.settings.loading import problems, validate
 from anodiff.settings.run import ModelSettings, RunSettings
 from anodiff.settings.sweep import MOST_RUNS, MOST_SETTINGS, Config, SweepSettings
 from anodiff.settings.yaml_text import DEEPEST, check_values, write_yaml
-from anodiff.sweep import costs
+from anodiff.sweep import costs, run_size
 from anodiff.sweep.run_names import run_names
 
 #: What a name alone can stand for.
@@ -85,6 +85,8 @@ def sweep_runs(config: Config) -> dict[str, Run]:
 
 
 def _check_length(run: RunSettings, where: str) -> None:
+    if not run_size.samples(run).samples:
+        raise ConfigError(f"{where}: the text has no block of model.context + 1 tokens; set a smaller model.context")
     try:
         run.check_length(costs.steps(run))
     except ConfigError as error:

@@ -105,6 +105,11 @@ def test_runs_are_named_by_what_differs():
     assert names[8] == "gpt-bs128-lr0.1-seed0-muon"
 
 
+def test_a_context_longer_than_the_text_is_refused_before_the_first_job():
+    with pytest.raises(ConfigError, match=r"no block of model\.context \+ 1 tokens"):
+        sweep_runs(sweep(model=GPT | {"context": 900_000}))
+
+
 @pytest.mark.parametrize("data", [{}, {"test_fraction": 0.3}, {"stride": 3}, {"train_samples": 50}], ids=str)
 def test_blocks_are_counted_without_reading_them(data):
     from anodiff.data import load
