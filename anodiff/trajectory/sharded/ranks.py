@@ -1,0 +1,175 @@
+"""How do the recorders of all ranks speak with each other? Over a gloo group of their own.
+
+While a run trains, only the background thread does, so training does not wait, and the messages
+never mix with those of the training. A sum is of numbers in the order of the ranks, so its bits do
+not depend on which message comes first.
+
+The pitfall: a rank that waits for a message of one that has failed. A rank that dies closes its
+connections, and that ends the waiting. A rank whose own training has failed stops waiting by
+`Ranks.leave`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from anodiff.errors import AnodiffError, ConfigError, LostRankError
+
+#: Seconds within which all ranks must begin a recording, and within which a message must come.
+START_SECONDS, MESSAGE_SECONDS = 300, 3600
+
+_begun = 0
+
+
+class Ranks:
+    """The ranks of the default process group, and this one among them.
+
+    Attributes
+    ----------
+    rank, size
+        Number of this rank, and of all.
+
+    Raises
+    ------
+    ConfigError
+        If not all ranks begin a recording.
+    """
+
+    def __init__(self) -> None:
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self._left = threading.Event()
+        self._waiting = False
+        _meet(self.rank, self.size)
+        self._group: Any = dist.new_group(backend="gloo", timeout=timedelta(seconds=MESSAGE_SECONDS))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is rank 0, which writes what is in the store once."""
+        return self.rank == 0
+
+    def gathered(self, value: Any) -> list[Any]:
+        """Return a small plain value of each rank, on every rank."""
+        values: list[Any] = [None] * self.size
+        with _lost_ranks():
+            dist.all_gather_object(values, value, group=self._group)
+        return values
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Do something on all ranks; if it fails on one, it fails on all.
+
+        Raises
+        ------
+        AnodiffError
+            This rank's error, or the first one of another rank.
+        """
+        error: Exception | None = None
+        try:
+            yield
+        except Exception as found:
+            error = found
+        messages = self.gathered(None if error is None else f"{error}" if isinstance(error, AnodiffError) else repr(error))
+        if error is not None:
+            raise error
+        failed = next((rank for rank, message in enumerate(messages) if message is not None), None)
+        if failed is not None:
+            raise ConfigError(f"{messages[failed]} (rank {failed} of {self.size})")
+
+    def sum_on_first(self, values: Tensor) -> Tensor | None:
+        """Return the sum of all ranks' values on rank 0, and None on the others.
+
+        Each rank adds up a part of the numbers, in the order of the ranks, and sends it to rank 0.
+
+        Parameters
+        ----------
+        values
+            Shape (numbers,), float64, on the CPU.
+        """
+        if self.size == 1:
+            return values
+        share = -(-len(values) // self.size)
+        padded = values.new_zeros(self.size * share)
+        padded[: len(values)] = values
+        received = torch.empty_like(padded)
+        self._wait(lambda: dist.all_to_all_single(received, padded, group=self._group, async_op=True))
+        parts = received.view(self.size, share)
+        total = parts[0].clone()
+        for part in parts[1:]:
+            total += part
+        gathered = list(padded.view(self.size, share).unbind(0)) if self.is_first else None
+        self._wait(lambda: dist.gather(total, gathered, dst=0, group=self._group, async_op=True))
+        return padded[: len(values)] if self.is_first else None
+
+    def exchange(self, sent: Tensor, sent_sizes: Sequence[int], received_sizes: Sequence[int]) -> Tensor:
+        """Send a part of ``sent`` to each rank, and return what all ranks sent here, in their order.
+
+        Parameters
+        ----------
+        sent
+            Shape (numbers,), on the CPU: the parts one after another, of ``sent_sizes``.
+        """
+        if self.size == 1:
+            return sent
+        received = sent.new_empty(sum(received_sizes))
+        sizes = list(received_sizes), list(sent_sizes)
+        self._wait(lambda: dist.all_to_all_single(received, sent, *sizes, group=self._group, async_op=True))
+        return received
+
+    def leave(self) -> None:
+        """Stop waiting for messages, because this rank's training has failed."""
+        self._left.set()
+
+    def close(self) -> None:
+        """End the group, unless a message is still awaited."""
+        if self._group is not None and not self._waiting and dist.is_initialized():
+            dist.destroy_process_group(self._group)
+        self._group = None
+
+    def _wait(self, start: Callable[[], Any]) -> None:
+        """Send messages and wait for the answers, or until this rank leaves."""
+        with _lost_ranks():
+            work, pause = start(), 1e-4
+            self._waiting = True
+            while not work.is_completed():
+                if self._left.is_set():
+                    raise LostRankError("this rank left the recording")
+                time.sleep(pause)
+                pause = min(2 * pause, 0.02)
+            self._waiting = False
+            work.wait()
+
+
+@contextmanager
+def _lost_ranks() -> Iterator[None]:
+    """Make one line of what gloo says when a rank is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise LostRankError(f"another rank has ended, so the recording cannot go on ({reason}); see its output") from None
+
+
+def _meet(rank: int, size: int) -> None:
+    """Wait until all ranks begin this recording."""
+    global _begun
+    _begun += 1
+    store = dist.distributed_c10d._get_default_store()
+    names = [f"anodiff/recording/{_begun}/{number}" for number in range(size)]
+    store.set(names[rank], "here")
+    try:
+        store.wait(names, timedelta(seconds=START_SECONDS))
+    except RuntimeError:
+        missing = [number for number, name in enumerate(names) if not store.check([name])]
+        raise ConfigError(
+            f"a process group of {size} ranks is initialised, but rank {missing[0]} makes no recorder; make it on every rank "
+            "(with replicated weights it records on rank 0 alone)"
+        ) from None
