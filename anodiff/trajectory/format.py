@@ -25,6 +25,10 @@ FULL, SKETCH, NONE = "full", "sketch", "none"
 #: What a Gram matrix is, in trajectory.zarr without weights and in geometry.zarr.
 GRAM = "update Gram matrix <Δw_k, Δw_l>; NaN where the run did not reach"
 
+#: The same of each group of parameters, whose sum is the whole, and of walks beside the path.
+GROUP_GRAM = "update Gram matrix of each group of parameters; NaN where the run did not reach"
+WALK_GRAM = "update Gram matrix of walks beside the path; NaN where the run did not reach"
+
 #: Series with one value for every optimiser step: meaning and unit.
 STEP_SERIES = {
     "loss": "mini-batch loss at the point before the update",
@@ -84,15 +88,22 @@ def sample_layout(
     }
 
 
-def gram_layout(windows: int, updates: int) -> dict[str, Any]:
-    """Return the layout of the Gram matrices of windows of at most ``updates``, likewise."""
+def gram_layout(windows: int, updates: int, of: tuple[str, int] | None = None) -> dict[str, Any]:
+    """Return the layout of the Gram matrices of windows of at most ``updates``, likewise.
+
+    Parameters
+    ----------
+    of
+        Name and length of a further, first dimension: the groups or walks that have matrices.
+    """
+    first = () if of is None else (of[1],)
     return {
-        "shape": (windows, updates, updates),
-        "chunks": (1, min(updates, 256), updates),
+        "shape": (*first, windows, updates, updates),
+        "chunks": (*(1 for _ in first), 1, min(updates, 256), updates),
         "dtype": "float64" if updates < FLOAT32_FROM else "float32",
         "fill_value": math.nan,
         "compressors": compressors(),
-        "dimension_names": ("window", "update", "update_other"),
+        "dimension_names": (*(() if of is None else of[:1]), "window", "update", "update_other"),
     }
 
 

@@ -15,12 +15,15 @@ from anodiff.storage.arrays import create_array
 from anodiff.storage.stores import RUNNING, create_store, read_attributes, remove
 from anodiff.trajectory.format import (
     EPOCH_SERIES,
+    FULL,
     GRAM,
+    GROUP_GRAM,
     KIND,
     NONE,
     SMALL_BUFFER_BYTES,
     STEP_SERIES,
     VERSION,
+    WALK_GRAM,
     gram_layout,
     sample_layout,
 )
@@ -32,7 +35,19 @@ if TYPE_CHECKING:
     from anodiff.trajectory.point_parts import PointParts
 
 #: Attributes that must be the same for a recorder to resume in a store.
-IDENTITY = ("format_version", "steps", "representation", "sketch", "parameters", "frozen", "buffers", "plan")
+IDENTITY = (
+    "format_version",
+    "steps",
+    "representation",
+    "sketch",
+    "parameters",
+    "selected",
+    "groups",
+    "walks",
+    "frozen",
+    "buffers",
+    "plan",
+)
 
 
 def create_trajectory(
@@ -72,14 +87,12 @@ def create_trajectory(
     for names, length, dimension in ((STEP_SERIES, plan.steps, "step"), (EPOCH_SERIES, epochs, "epoch")):
         for name, meaning in names.items():
             _create_series(group, name, length or 0, dimension, meaning, parts.dtype)
-    if parts.representation == NONE:
-        updates = max(window.updates for window in plan.windows)
-        layout = gram_layout(0 if plan.open_ended else len(plan.windows), updates)
-        group.create_array("gram", **layout, attributes={"long_name": GRAM, "units": "1"})
-    elif parts.sketch:
+    if parts.representation == NONE or parts.walks:
+        _create_grams(group, plan, parts)
+    if parts.sketch:
         meaning = "random projection of the network parameters"
         _create_samples(group, "weights", meaning, samples, parts.columns, "component", "float64")
-    else:
+    elif parts.representation == FULL:
         _create_samples(group, "weights", "network parameters", samples, parts.columns, "parameter", parts.dtype)
         if parts.model.frozen:
             about = {"long_name": "parameters that are not trained", "units": "1"}
@@ -94,6 +107,22 @@ def create_trajectory(
         meaning = "mini-batch gradient at the sample's point, at some parameters; NaN where none was taken"
         _create_samples(group, "gradient_sample", meaning, samples, len(parts.coordinates), "coordinate", parts.dtype)
     return group
+
+
+def _create_grams(group: zarr.Group, plan: WindowPlan, parts: PointParts) -> None:
+    """Create the Gram matrices that the recorder sums: of the path, its groups, and walks beside it."""
+    wanted: list[tuple[str, str, tuple[str, int] | None]] = []
+    if parts.representation == NONE:
+        wanted.append(("gram", GRAM, None))
+        if parts.model.groups:
+            wanted.append(("group_gram", GROUP_GRAM, ("group", len(parts.model.groups))))
+    if parts.walks:
+        wanted.append(("walk_gram", WALK_GRAM, ("walk", len(parts.walks.walks))))
+    windows = 0 if plan.open_ended else len(plan.windows)
+    updates = max(window.updates for window in plan.windows)
+    for name, meaning, of in wanted:
+        attributes: dict[str, Any] = {"long_name": meaning, "units": "1"}
+        group.create_array(name, **gram_layout(windows, updates, of), attributes=attributes)
 
 
 def recording_attributes(plan: WindowPlan, parts: PointParts) -> dict[str, Any]:
@@ -166,7 +195,9 @@ def reopen_trajectory(
         raise ConfigError(
             f"{path}: the store there is of another recording, with other {', '.join(differing)}; start again, without 'resume'"
         )
-    required = ("gram" if expected["representation"] == NONE else "weights", *STEP_SERIES)
+    required = ["gram" if expected["representation"] == NONE else "weights", *STEP_SERIES]
+    required += ["walk_gram"] if parts.walks else []
+    required += ["group_gram"] if parts.model.groups and expected["representation"] == NONE else []
     missing = [name for name in required if name not in arrays]
     if missing:
         raise _damaged(path, f"no {missing[0]}")

@@ -14,11 +14,16 @@ from anodiff.trajectory.format import FULL, NONE, SKETCH
 from anodiff.trajectory.recorded_model import RecordedModel, tensor_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
+    from torch.optim import Optimizer
 
     from anodiff.trajectory.gradients import GradientSample
+    from anodiff.trajectory.groups import Groups
+    from anodiff.trajectory.optimiser_walks import OptimiserWalks
     from anodiff.trajectory.sketch import Sketch
 
 
@@ -34,7 +39,7 @@ class PointParts:
         The trainable ones as a point.
     representation
         ``full``, ``sketch`` or ``none``.
-    sketch, gradient, buffers
+    sketch, gradient, buffers, walks
         Each None where it is not kept.
     buffers_every
         Buffers are kept at steps that are multiples of this, and at the windows' ends; 0: only there.
@@ -47,6 +52,7 @@ class PointParts:
     gradient: GradientSample | None
     buffers: ForwardBuffers | None
     buffers_every: int
+    walks: OptimiserWalks | None = None
 
     @classmethod
     def choose(
@@ -58,9 +64,13 @@ class PointParts:
         gradient_coordinates: int,
         buffers_every: int | None,
         seed: int,
+        parameters: str | Sequence[str] | None = None,
+        groups: Groups = None,
+        walks: Sequence[str] = (),
+        optimiser: Optimizer | Sequence[Optimizer] | None = None,
     ) -> PointParts:
         """Return the parts for the options of `TrajectoryRecorder`; raises `ConfigError`."""
-        recorded = RecordedModel(model)
+        recorded = RecordedModel(model, parameters=parameters, groups=groups)
         flat = FlatParameters([parameter for _, parameter in recorded.trainable])
         if weights == NONE and sketch_size is not None:
             raise ConfigError("sketch_size is for weights: sketch; leave it out, or set weights to sketch")
@@ -68,6 +78,8 @@ class PointParts:
         if representation not in (FULL, SKETCH, NONE):
             raise ConfigError(f"weights is {representation!r}; give full, sketch or none")
         sketch = gradient = None
+        if representation == SKETCH and groups is not None:
+            raise ConfigError("groups: a sketch mixes all parameters; set weights to none or full, or leave groups out")
         if representation == SKETCH:
             from anodiff.trajectory.sketch import Sketch
 
@@ -84,7 +96,12 @@ class PointParts:
             buffers = None
         if every is None:
             every = 1 if buffers is not None and buffers.size <= flat.size else 0
-        return cls(recorded, flat, representation, sketch, gradient, buffers, every)
+        beside = None
+        if walks:
+            from anodiff.trajectory.optimiser_walks import OptimiserWalks
+
+            beside = OptimiserWalks(flat, [name for name, _ in recorded.trainable], optimiser, walks)
+        return cls(recorded, flat, representation, sketch, gradient, buffers, every, beside)
 
     @property
     def columns(self) -> int:
@@ -109,4 +126,10 @@ class PointParts:
             found["frozen"] = {"parameters": tensor_table(self.model.frozen), "digests": self.model.digests}
         if self.representation == FULL:
             found["buffers"] = self.buffers.table if self.buffers else []
+        if self.model.patterns is not None:
+            found["selected"] = list(self.model.patterns)
+        if self.model.groups:
+            found["groups"] = self.model.group_table()
+        if self.walks:
+            found["walks"] = list(self.walks.walks)
         return found | ({"sketch": self.sketch.attributes} if self.sketch else {})

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from anodiff.errors import ConfigError
 from anodiff.models.wrappers import named_parameters
 from anodiff.trajectory.flat_parameters import FlatParameters, as_reals, count_numbers, exact_type
+from anodiff.trajectory.groups import Groups, parameter_groups, selected
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,16 +31,20 @@ class RecordedModel:
     ----------
     trainable, frozen
         Names and parameters, in the model's order.
+    left_out
+        Names and parameters that are trained, but not wanted.
+    groups
+        The recorded ones' division, see `anodiff.trajectory.groups`; empty without one.
     digests
         Of the frozen parameters' values, by name.
 
     Raises
     ------
     ConfigError
-        If the model has no trainable parameter, or a lazy one.
+        If the model has no trainable parameter, or a lazy one, or a pattern fits none.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, parameters: str | Sequence[str] | None = None, groups: Groups = None) -> None:
         self._model = model
         named = named_parameters(model)
         if not named:
@@ -48,12 +53,25 @@ class RecordedModel:
         self.frozen = [(name, parameter) for name, parameter in named if not parameter.requires_grad]
         if not self.trainable:
             raise ConfigError("all parameters of the model are frozen, so there is no path to record; train at least one")
+        self.patterns = [parameters] if isinstance(parameters, str) else parameters
+        wanted = set(selected([name for name, _ in self.trainable], parameters))
+        self.left_out = [each for each in self.trainable if each[0] not in wanted]
+        self.trainable = [each for each in self.trainable if each[0] in wanted]
+        self.groups = parameter_groups(model, [name for name, _ in self.trainable], groups)
         self._type = exact_type([parameter for _, parameter in self.trainable])
         self.digests = self._frozen_digests()
 
     def table(self) -> list[dict[str, Any]]:
         """Return name, shape, offset and type of each trainable parameter; see `tensor_table`."""
         return tensor_table(self.trainable)
+
+    def group_table(self) -> list[dict[str, Any]]:
+        """Return name, parameters and number of numbers of each group."""
+        sizes = {name: count_numbers(parameter) for name, parameter in self.trainable}
+        return [
+            {"name": group.name, "parameters": list(group.parameters), "size": sum(sizes[name] for name in group.parameters)}
+            for group in self.groups
+        ]
 
     def frozen_values(self) -> NDArray[Any]:
         """Return the frozen parameters as one vector, float32 or float64."""
@@ -82,7 +100,7 @@ class RecordedModel:
         ConfigError
             If not; it says which.
         """
-        before = dict((*self.trainable, *self.frozen))
+        before = dict((*self.trainable, *self.left_out, *self.frozen))
         now = dict(named_parameters(self._model))
         other = [name for name, parameter in before.items() if parameter is not now.get(name)]
         changes = [f"{name} was {'replaced' if name in now else 'removed'}" for name in other]

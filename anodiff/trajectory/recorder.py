@@ -19,17 +19,18 @@ from anodiff.settings.run import DEFAULT_DEVICE_MEMORY, DEFAULT_WINDOW_LENGTH
 from anodiff.storage.counts import whole_number
 from anodiff.storage.stores import COMPLETE, finish_store, storage_errors
 from anodiff.trajectory.background import BackgroundThread
-from anodiff.trajectory.format import EPOCH_SERIES, NONE, STEP_SERIES
 from anodiff.trajectory.layout import create_trajectory, reopen_trajectory, set_lengths
 from anodiff.trajectory.point_parts import PointParts
+from anodiff.trajectory.running_gram import running_grams
 from anodiff.trajectory.samples import Samples
-from anodiff.trajectory.series import Series
+from anodiff.trajectory.series import RunSeries
 from anodiff.trajectory.windows import Window, WindowPlan
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.optim import Optimizer
 
-    from anodiff.trajectory.running_gram import RunningGrams
+    from anodiff.trajectory.groups import Groups
 
 #: Steps after which the model is compared with what it was when its recording began.
 CHECK_EVERY = 256
@@ -47,8 +48,7 @@ class TrajectoryRecorder:
     Parameters
     ----------
     model
-        The network. Its parameters must stay the same objects, and the frozen ones must not move;
-        this is checked after the first step, now and then, and at the end.
+        The network. Its parameters must stay the same objects, and the frozen ones must not move.
     path
         Where the store is made; an unfinished one there is replaced, a finished one is not.
     steps
@@ -65,6 +65,12 @@ class TrajectoryRecorder:
         window, see `anodiff.trajectory.running_gram`.
     sketch_size
         Numbers kept of each point of a sketch, a multiple of 4; it implies ``sketch``.
+    parameters, groups
+        Patterns of the names of the parameters that make the point; and ``layer``, ``kind``, or
+        patterns by name, for a Gram matrix of each part, see `anodiff.trajectory.groups`.
+    walks, optimiser
+        Walks that have Gram matrices too, ``gradient``, ``preconditioned``, ``decay``, and what
+        steps the model, see `anodiff.trajectory.optimiser_walks`.
     gradient_coordinates
         Keep the gradient at this many randomly chosen parameters, for every kept point except the
         last; see `record`.
@@ -75,7 +81,7 @@ class TrajectoryRecorder:
     seed
         Seed of the projection and of the choice of parameters.
     device_memory
-        With ``none``: MiB that updates may take on the model's device, if this is not the CPU.
+        With ``none`` or ``walks``: MiB that updates may take on the model's device, if this is not the CPU.
     attributes
         Further root attributes: settings, provenance.
     resume
@@ -127,6 +133,10 @@ class TrajectoryRecorder:
         epochs: int | None = None,
         weights: Literal["full", "sketch", "none"] = "full",
         sketch_size: int | None = None,
+        parameters: str | Sequence[str] | None = None,
+        groups: Groups = None,
+        walks: Sequence[str] = (),
+        optimiser: Optimizer | Sequence[Optimizer] | None = None,
         gradient_coordinates: int = 0,
         buffers_every: int | None = None,
         seed: int = 0,
@@ -139,7 +149,6 @@ class TrajectoryRecorder:
         self._steps = steps = steps if steps is None else whole_number(steps, "steps", 1)
         self.completed = 0
         self.finished = False
-        self._epochs = epochs
         self._plan = WindowPlan(windows, whole_number(window_length, "window_length", 1), steps)
         self._parts = PointParts.choose(
             model,
@@ -148,10 +157,12 @@ class TrajectoryRecorder:
             gradient_coordinates=gradient_coordinates,
             buffers_every=buffers_every,
             seed=seed,
+            parameters=parameters,
+            groups=groups,
+            walks=walks,
+            optimiser=optimiser,
         )
-        self._series, self._epoch_series = (Series(names, self._parts.dtype) for names in (STEP_SERIES, EPOCH_SERIES))
-        self._flushed: dict[str, int] = {}
-        self._epoch_count = 0
+        self._series, self._epochs = RunSeries(self.path, epochs, self._parts.dtype), epochs
         self._attributes = dict(attributes or {})
         with storage_errors(self.path):
             if resume is None:
@@ -161,12 +172,8 @@ class TrajectoryRecorder:
             else:
                 self._group = reopen_trajectory(self.path, self._plan, self._parts, epochs=epochs)
         self._background = BackgroundThread(self.path)
-        self._grams: RunningGrams | None = None
-        if weights == NONE:
-            from anodiff.trajectory.running_gram import RunningGrams
-
-            memory = device_memory * 2**20
-            self._grams = RunningGrams(self._plan, self._parts.flat, self._group, self.path, self._background, memory=memory)
+        memory = device_memory * 2**20
+        self._grams = running_grams(self._plan, self._parts, self._group, self.path, self._background, memory=memory)
         self._samples = Samples(self._plan, self._parts, self._group, self.path, self._background)
         if resume is None:
             self._keep_point()
@@ -181,10 +188,10 @@ class TrajectoryRecorder:
     def record(self, **values: float | Tensor) -> None:
         """Record the values of the step just taken (see `STEP_SERIES`) and the point after it.
 
-        Values are numbers or tensors of one element. Tensors are fetched from their device later,
-        many at once. Call this after ``optimiser.step()`` and before ``zero_grad()``: the gradient
-        is sampled from the parameters' ``.grad``, which is then still that of the step, at the
-        point before it. If ``.grad`` is None, the sample is NaN.
+        Values are numbers or tensors of one element, which are fetched later, many at once. Call
+        this after ``optimiser.step()`` and before ``zero_grad()``: the gradient is sampled from the
+        parameters' ``.grad``, which is then still that of the step, at the point before it. If
+        ``.grad`` is None, the sample is NaN.
 
         Raises
         ------
@@ -194,11 +201,10 @@ class TrajectoryRecorder:
             If the file system refused an earlier write.
         """
         self._background.check()
-        if self.finished:
-            raise ConfigError(f"{self.path}: the recording is already finished")
+        self._refuse_finished()
         if self.completed == self._steps:
             raise ConfigError(f"{self.path}: the recorder was made for {self._steps} steps; give it a larger 'steps'")
-        self._series.add(self.completed, values)
+        self._series.steps.add(self.completed, values)
         self._samples.keep_gradient(self.completed)
         self.completed += 1
         self._keep_point()
@@ -207,22 +213,11 @@ class TrajectoryRecorder:
 
     def record_epoch(self, epoch: int, **values: float | Tensor) -> None:
         """Record values of an epoch (see `EPOCH_SERIES`), counted from 0."""
-        if self._epochs is not None and not 0 <= epoch < self._epochs:
-            raise ConfigError(
-                f"{self.path}: the recorder was made for {self._epochs} epochs; there is no epoch {epoch}, counted from 0"
-            )
-        self._epoch_series.add(epoch, values)
-        self._epoch_count = max(self._epoch_count, epoch + 1)
+        self._series.add_epoch(epoch, values)
 
     def flush_series(self, name: str = "loss") -> NDArray[Any]:
-        """Return the values of a series since the last call, shape (steps,).
-
-        It waits for the device. A loop that passes its losses as tensors can use it now and then to
-        check that they are finite.
-        """
-        values = self._series.values(name, self.completed)[self._flushed.get(name, 0) :]
-        self._flushed[name] = self.completed
-        return values
+        """Return the values of a series since the last call, shape (steps,), waiting for the device."""
+        return self._series.flush(name, self.completed)
 
     def state(self) -> dict[str, Any]:
         """Return everything that is not yet in the store's files, for ``resume``.
@@ -235,10 +230,9 @@ class TrajectoryRecorder:
         self._background.wait()
         return {
             "completed": self.completed,
-            "step_series": self._series.state_dict(self.completed),
-            "epoch_series": self._epoch_series.state_dict(self._epoch_count),
+            **self._series.state_dict(self.completed),
             "samples": self._samples.state_dict(),
-            "grams": self._grams.state_dict() if self._grams else None,
+            "grams": {walk: grams.state_dict() for walk, grams in self._grams.items()},
         }
 
     def finish(self, status: str = COMPLETE, **attributes: Any) -> None:
@@ -247,27 +241,23 @@ class TrajectoryRecorder:
         If a run ended before ``steps``, ``steps_completed`` says where; values that it did not
         reach stay NaN.
         """
-        if self.finished:
-            raise ConfigError(f"{self.path}: the recording is already finished")
+        self._refuse_finished()
         if self._steps is None and not self.completed:
             raise ConfigError(f"{self.path}: no step was recorded, so there is no path")
         self._parts.model.check(self.path, values=True)
         windows, kept, steps = self._plan.final(self.completed)
         self._samples.finish(self.completed)
-        if self._grams:
-            self._grams.finish(windows)
+        for grams in self._grams.values():
+            grams.finish(windows)
         self._background.wait()
-        epochs = self._epoch_count if self._epochs is None else self._epochs
         with storage_errors(self.path):
             if self._steps is None or self._epochs is None:
-                set_lengths(self._group, windows, kept, steps, epochs)
-            for series, length in ((self._series, self.completed), (self._epoch_series, self._epoch_count)):
-                for name in series.names:
-                    self._group[name][:length] = series.values(name, length)  # type: ignore[index]
+                set_lengths(self._group, windows, kept, steps, self._series.epochs)
+            self._series.write(self._group, self.completed)
             ending = {"steps": steps, "steps_completed": self.completed}
             finish_store(self._group, status, **(self._attributes | ending | attributes))
         self.finished = True
-        self._background.stop()
+        self._stop()
 
     def __enter__(self) -> TrajectoryRecorder:
         return self
@@ -281,19 +271,28 @@ class TrajectoryRecorder:
             if kind is None and not self.finished:
                 self.finish()
         finally:
-            self._background.stop()
+            self._stop()
+
+    def _refuse_finished(self) -> None:
+        if self.finished:
+            raise ConfigError(f"{self.path}: the recording is already finished")
+
+    def _stop(self) -> None:
+        if self._parts.walks:
+            self._parts.walks.close()
+        self._background.stop()
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
         self.completed = int(state["completed"])
         self._plan.extend(self.completed)
-        self._series.load_state_dict(state["step_series"])
-        self._epoch_series.load_state_dict(state["epoch_series"])
-        self._epoch_count = max(map(len, state["epoch_series"].values()))
+        self._series.load_state_dict(state)
         self._samples.load_state_dict(state["samples"])
-        if self._grams:
-            self._grams.load_state_dict(state["grams"], self.completed)
+        for walk, grams in self._grams.items():
+            grams.load_state_dict(state["grams"][walk], self.completed)
 
     def _keep_point(self) -> None:
         self._samples.keep_point(self.completed)
-        if self._grams:
-            self._grams.add_point(self.completed)
+        if self._parts.walks:
+            self._parts.walks.end_step()
+        for grams in self._grams.values():
+            grams.add_point(self.completed)

@@ -1,13 +1,15 @@
 """How are Gram matrices computed without stored weights? Update by update, while the run trains.
 
-A matrix is in memory while the run is in its window, see `anodiff.trajectory.window_gram`, and is
-written to the store at the window's end. Differences are taken in the points' type, and their
-products are summed as in the geometry of a stored path, see `anodiff.trajectory.products`.
+So are those of walks other than the path, such as the sum of its gradients. A matrix is in memory
+while the run is in its window, see `anodiff.trajectory.window_gram`, and is written to the store at
+the window's end. Differences are taken in the points' type, and their products are summed as in the
+geometry of a stored path, see `anodiff.trajectory.products`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,11 @@ import numpy as np
 
 from anodiff.errors import ConfigError
 from anodiff.storage.memory import require_memory
-from anodiff.storage.stores import remove
 from anodiff.trajectory.background import BackgroundThread
-from anodiff.trajectory.flat_parameters import FlatParameters
+from anodiff.trajectory.flat_parameters import FlatParameters, count_numbers
+from anodiff.trajectory.format import NONE
+from anodiff.trajectory.gram_arrays import GramArrays
+from anodiff.trajectory.update_sources import PointUpdates, UpdateSource
 from anodiff.trajectory.window_gram import WindowGram
 from anodiff.trajectory.windows import Window, WindowPlan
 
@@ -25,24 +29,56 @@ if TYPE_CHECKING:
     import zarr
     from torch import Tensor
 
+    from anodiff.trajectory.point_parts import PointParts
+
 #: Most updates of a block; with this many the products run at the processor's full speed.
 BLOCK_UPDATES = 64
 
 
+def running_grams(
+    plan: WindowPlan, parts: PointParts, group: zarr.Group, path: Path, background: BackgroundThread, *, memory: float
+) -> dict[str, RunningGrams]:
+    """Return the matrices that a recorder sums: of the path if no weights are stored, and of each walk beside it.
+
+    Parameters
+    ----------
+    memory
+        Bytes that the updates of all of them may take on the device.
+    """
+    found: dict[str, RunningGrams] = {}
+    walks = parts.walks.walks if parts.walks else ()
+    share = memory / (len(walks) + (parts.representation == NONE) or 1)
+    if parts.representation == NONE:
+        by_name = dict(parts.model.trainable)
+        members = [[by_name[name] for name in each.parameters] for each in parts.model.groups]
+        ends = np.cumsum([0, *(sum(map(count_numbers, each)) for each in members)]).tolist()
+        together = FlatParameters([one for each in members for one in each]) if members else parts.flat
+        columns = [slice(first, last) for first, last in pairwise(ends)]
+        arrays = GramArrays(group, path)
+        found["path"] = RunningGrams(plan, PointUpdates(together), arrays, background, memory=share, groups=columns)
+    for number, walk in enumerate(walks):
+        if parts.walks:
+            arrays = GramArrays(group, path, number)
+            found[walk] = RunningGrams(plan, parts.walks.source(walk), arrays, background, memory=share)
+    return found
+
+
 class RunningGrams:
-    """The Gram matrices of all windows of a run; those of the current windows are being summed up.
+    """The Gram matrices of all windows of a walk; those of the current windows are being summed up.
 
     Parameters
     ----------
     plan
         The windows.
-    parameters
-        The model's parameters.
-    group, path
-        The store, in whose array ``gram`` finished matrices are written, shape (window, update,
-        update).
+    source
+        The walk.
+    arrays
+        Where finished matrices are written.
     memory
         Bytes that updates may take on the device.
+    groups
+        The columns of each group of parameters, see `anodiff.trajectory.window_gram`; by default
+        all are one.
     bounded
         Whether ``memory`` is a limit; by default not on the CPU.
 
@@ -55,26 +91,26 @@ class RunningGrams:
     def __init__(
         self,
         plan: WindowPlan,
-        parameters: FlatParameters,
-        group: zarr.Group,
-        path: Path,
+        source: UpdateSource,
+        arrays: GramArrays,
         background: BackgroundThread,
         *,
         memory: float,
+        groups: Sequence[slice] = (),
         bounded: bool | None = None,
     ) -> None:
-        self._plan, self._parameters, self._background = plan, parameters, background
-        array: Any = group["gram"]
-        self._array = array.with_config({"write_empty_chunks": True})  # a matrix of NaN was computed; it must not look missing
-        self._folder = path / "gram"
-        bounded = parameters.device.type != "cpu" if bounded is None else bounded
+        self._plan, self._source, self._arrays, self._background = plan, source, arrays, background
+        self._groups = list(groups) or [slice(0, source.size)]
+        bounded = source.device.type != "cpu" if bounded is None else bounded
         overlap, updates = _largest_overlap(plan.windows), max(window.updates for window in plan.windows)
-        what = f"recording {overlap * updates} updates of {parameters.size} parameters without weights"
-        size = parameters.dtype.itemsize * parameters.size
+        what = f"recording {overlap * updates} updates of {source.size} parameters without weights"
+        size = source.dtype.itemsize * source.size + 8 * len(self._groups) * updates
         require_memory(what, overlap * updates * size, "shorten the windows, or record a sketch")
         self._block_sizes: tuple[int, int | None] = (BLOCK_UPDATES, None)
         if bounded:
-            self._block_sizes = _blocks_on_device(updates, parameters.size, memory / overlap, parameters.dtype.itemsize)
+            self._block_sizes = _blocks_on_device(
+                updates, source.size, memory / overlap, source.dtype.itemsize, len(self._groups)
+            )
         self._free_blocks: list[Tensor] = []
         self._open: dict[int, WindowGram] = {}
         self._order = _by_start(plan.windows)
@@ -83,10 +119,9 @@ class RunningGrams:
     def add_point(self, step: int) -> None:
         """Add the current point, after ``step`` steps, to all windows that contain it."""
         for number, gram in list(self._open.items()):
-            if (step - gram.window.start) % gram.window.stride == 0:
-                gram.add_update(self._parameters)
-                if gram.updates == gram.window.updates:
-                    self._write(number, self._open.pop(number))
+            gram.add_step()
+            if gram.updates == gram.window.updates:
+                self._write(number, self._open.pop(number))
         self._plan.extend(step)
         if len(self._order) != len(self._plan.windows):
             self._order = _by_start(self._plan.windows)
@@ -100,9 +135,8 @@ class RunningGrams:
             if number < len(windows) and windows[number].updates == gram.updates > 0:
                 self._write(number, gram)
         self._background.wait()
-        updates = max((window.updates for window in windows), default=1)
         if self._plan.open_ended:
-            self._array.resize((len(windows), updates, updates))
+            self._arrays.set_length(len(windows), max((window.updates for window in windows), default=1))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is not in the files yet; call it after waiting for the background thread."""
@@ -115,40 +149,30 @@ class RunningGrams:
         self._next = int(state["next"])
         for number, gram in state["open"].items():
             self._begin(int(number)).load_state_dict(gram)
-        finished = {str(number) for number in set(self._order[: self._next]) - set(self._open)}
-        for folder in self._folder.glob("c/*"):
-            if folder.name not in finished:
-                remove(folder)
+        self._arrays.keep_only(set(self._order[: self._next]) - set(self._open))
 
     def _begin(self, number: int) -> WindowGram:
         window = self._plan.windows[number]
-        gram = WindowGram(window, self._parameters, self._background, self._free_blocks, *self._block_sizes)
+        gram = WindowGram(window, self._source, self._groups, self._background, self._free_blocks, *self._block_sizes)
         self._open[number] = gram
         return gram
 
     def _write(self, number: int, gram: WindowGram) -> None:
         result = gram.close()
 
-        def write() -> None:
-            matrix = result()
-            updates = len(matrix)
-            if number >= self._array.shape[0]:
-                self._array.resize((number + 1, *self._array.shape[1:]))
-            self._array[number, :updates, :updates] = matrix
-
-        self._background.submit(write)
+        self._background.submit(lambda: self._arrays.write(number, result()))
 
 
-def _blocks_on_device(updates: int, parameters: int, memory: float, itemsize: int = 4) -> tuple[int, int]:
+def _blocks_on_device(updates: int, parameters: int, memory: float, itemsize: int = 4, groups: int = 1) -> tuple[int, int]:
     """Return the rows of a block and the number of full blocks that stay on the device.
 
     Two more blocks need room: the one being filled and one copied back from the host.
     """
     row = itemsize * parameters
-    left = memory - 2 * row - 8 * updates**2  # two points, and G itself
+    left = memory - 2 * row - 8 * groups * updates**2  # two points, and the matrices
     rows = min(BLOCK_UPDATES, int(left // (3 * row)))
     if rows < 1:
-        needed = (5 * row + 8 * updates**2) / 2**20
+        needed = (5 * row + 8 * groups * updates**2) / 2**20
         raise ConfigError(
             f"recording.device_memory: a window of {updates} updates of {parameters} parameters needs {needed:.0f} MiB or more "
             f"on the device, but has {memory / 2**20:.0f}; give more, shorten the windows, or let fewer overlap"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError, did_you_mean
+from anodiff.trajectory.format import EPOCH_SERIES, STEP_SERIES
 
 if TYPE_CHECKING:
+    import zarr
     from torch import Tensor
 
 #: Values that are fetched from a device at once.
@@ -104,6 +107,65 @@ class Series:
         if name in self._on_device:
             indices, values = self._on_device[name].take()
             self._values[name][indices] = values
+
+
+class RunSeries:
+    """A run's series: those with a value for every step, and those with one for every epoch.
+
+    Parameters
+    ----------
+    path
+        The store, for messages.
+    epochs
+        Length of the epoch series, if known.
+    dtype
+        ``float32`` or ``float64``.
+    """
+
+    def __init__(self, path: Path, epochs: int | None, dtype: str) -> None:
+        self._path, self._planned = path, epochs
+        self.steps, self._epoch_values = (Series(names, dtype) for names in (STEP_SERIES, EPOCH_SERIES))
+        self._flushed: dict[str, int] = {}
+        self._reached = 0
+
+    @property
+    def epochs(self) -> int:
+        """Length of the epoch series: as planned, or else the epochs so far."""
+        return self._reached if self._planned is None else self._planned
+
+    def add_epoch(self, epoch: int, values: Mapping[str, Any]) -> None:
+        """Add values of an epoch, counted from 0; raises `ConfigError` for one that was not planned."""
+        if self._planned is not None and not 0 <= epoch < self._planned:
+            raise ConfigError(
+                f"{self._path}: the recorder was made for {self._planned} epochs; there is no epoch {epoch}, counted from 0"
+            )
+        self._epoch_values.add(epoch, values)
+        self._reached = max(self._reached, epoch + 1)
+
+    def flush(self, name: str, completed: int) -> NDArray[Any]:
+        """Return the values of a step series since the last call, shape (steps,)."""
+        values = self.steps.values(name, completed)[self._flushed.get(name, 0) :]
+        self._flushed[name] = completed
+        return values
+
+    def write(self, group: zarr.Group, completed: int) -> None:
+        """Write all values to the store's arrays."""
+        for series, length in ((self.steps, completed), (self._epoch_values, self._reached)):
+            for name in series.names:
+                group[name][:length] = series.values(name, length)  # type: ignore[index]
+
+    def state_dict(self, completed: int) -> dict[str, Any]:
+        """Return all values as tensors."""
+        return {
+            "step_series": self.steps.state_dict(completed),
+            "epoch_series": self._epoch_values.state_dict(self._reached),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume from a state."""
+        self.steps.load_state_dict(state["step_series"])
+        self._epoch_values.load_state_dict(state["epoch_series"])
+        self._reached = max(map(len, state["epoch_series"].values()))
 
 
 class _DeviceValues:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anodiff.errors import ConfigError, IncompleteStoreError, StoreDamagedError, StoreFormatError
+from anodiff.errors import ConfigError, StoreDamagedError, StoreFormatError
 from anodiff.storage.integrity import ROOT, check_files, content_digest
 from anodiff.storage.stores import open_store
+from anodiff.trajectory.completeness import check_complete
 from anodiff.trajectory.format import FULL, KIND, NONE, VERSION, columns_of, is_complex
 from anodiff.trajectory.windows import Window, read_windows
 
@@ -149,6 +149,21 @@ class Trajectory:
         updates = self.windows[number].updates
         return np.asarray(self.array("gram")[number, :updates, :updates], np.float64)
 
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The groups of parameters that have Gram matrices of their own: name, parameters, size."""
+        return list(self.group.attrs.get("groups", []))  # type: ignore[arg-type]
+
+    @property
+    def walks(self) -> list[str]:
+        """The walks beside the path that have Gram matrices, see `anodiff.trajectory.optimiser_walks`."""
+        return list(self.group.attrs.get("walks", []))  # type: ignore[arg-type]
+
+    def part_gram(self, array: str, part: int, number: int) -> NDArray[np.float64]:
+        """Return a window's matrix from ``group_gram`` or ``walk_gram``, by the part's number, as `gram` does."""
+        updates = self.windows[number].updates
+        return np.asarray(self.array(array)[part, number, :updates, :updates], np.float64)
+
     def check_unchanged(self) -> None:
         """Check that the store is still the one that was opened, from one file's metadata.
 
@@ -243,50 +258,8 @@ def open_trajectory(path: str | Path) -> Trajectory:
     trajectory = Trajectory(
         path, group, str(attributes["status"]), steps, completed, read_windows(group), content_digest(root), fingerprint
     )
-    unwritten = [file for file in _needed_files(trajectory) if file not in (root.files or {})]
-    if unwritten:
-        raise IncompleteStoreError(
-            f"{path}: {len(unwritten)} of its files were never written, the first is {unwritten[0]}; train the run again"
-        )
-    _check_steps(trajectory)
+    check_complete(path, group, trajectory.windows, completed, root.files or {})
     return trajectory
-
-
-def _needed_files(trajectory: Trajectory) -> list[str]:
-    """Return the files of all arrays except the series that a run of its length must have."""
-    steps, completed = trajectory.kept_steps, trajectory.steps_completed
-    tables, samples = ["windows", "step"], {}
-    if trajectory.representation != NONE:
-        samples["weights"] = np.count_nonzero(steps <= completed)
-    if "gradient_sample" in trajectory.group:
-        tables.append("coordinate")
-        samples["gradient_sample"] = np.count_nonzero(steps < completed)  # the last point has no gradient
-    chunks = [(name, chunk) for name in tables for chunk in np.ndindex(trajectory.array(name).cdata_shape)]
-    for name, count in samples.items():
-        array = trajectory.array(name)
-        rows = (array.shards or array.chunks)[0]
-        chunks += [(name, (shard, 0)) for shard in range(math.ceil(count / rows))]
-    if trajectory.representation == NONE:
-        height = trajectory.array("gram").chunks[1]
-        for number, window in enumerate(trajectory.windows):
-            rows = math.ceil(window.updates / height) if window.reached(completed) else 0
-            chunks += [("gram", (number, row, 0)) for row in range(rows)]
-    return ["/".join(map(str, (name, "c", *chunk))) for name, chunk in chunks]
-
-
-def _check_steps(trajectory: Trajectory) -> None:
-    steps = trajectory.kept_steps
-    samples = len(steps) if trajectory.representation == NONE else trajectory.weights.shape[0]
-    if len(steps) != samples:
-        raise StoreFormatError(f"{trajectory.path}: {len(steps)} steps for {samples} samples; train the run again")
-    not_increasing = np.flatnonzero(np.diff(steps) <= 0)
-    if len(not_increasing):
-        before, after = steps[not_increasing[0]], steps[not_increasing[0] + 1]
-        kind = "duplicate" if before == after else "decreasing"
-        raise StoreFormatError(
-            f"{trajectory.path}: {kind} steps: sample {not_increasing[0] + 1} has step {after}, the one before {before}; "
-            "train the run again"
-        )
 
 
 def _fingerprint(path: Path) -> tuple[int, int, int]:

@@ -1,16 +1,17 @@
 """What is one window's update Gram matrix, summed up update by update?
 
 G holds the products of all pairs of updates, so every update is needed until the window ends: T
-rows of P numbers. They are collected in blocks. The products of a full block with itself and with
-all earlier blocks are added to G: O(T²P) multiplications in all. On the CPU a background thread
-multiplies. On another device as many blocks stay there as its memory allows. The others are in the
-host's memory, from which each is copied back for the products of every later block.
+rows of P numbers. The columns may be divided into groups; then each has a matrix, whose sum is G.
+They are collected in blocks. The products of a full block with itself and with all earlier blocks
+are added to G: O(T²P) multiplications in all. On the CPU a background thread multiplies. On another
+device as many blocks stay there as its memory allows. The others are in the host's memory, from
+which each is copied back for the products of every later block.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodiff.trajectory.background import BackgroundThread
-from anodiff.trajectory.flat_parameters import FlatParameters
 from anodiff.trajectory.products import add_products, blas, full_precision
+from anodiff.trajectory.update_sources import UpdateSource
 from anodiff.trajectory.windows import Window
 
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ MAX_QUEUED_BLOCKS = 2
 
 
 class WindowGram:
-    """G of one window that begins at the current point.
+    """The matrices of one window that begins at the current point.
 
     A full block is never written again. Blocks are taken from ``free_blocks`` and returned there,
     because using memory for the first time is slow.
 
     Parameters
     ----------
+    source
+        Where the updates come from.
+    groups
+        The columns of each group: ranges that follow one another.
     block_rows
         Rows of a block.
     blocks_on_device
@@ -47,7 +52,8 @@ class WindowGram:
     def __init__(
         self,
         window: Window,
-        parameters: FlatParameters,
+        source: UpdateSource,
+        groups: Sequence[slice],
         background: BackgroundThread,
         free_blocks: list[Tensor],
         block_rows: int,
@@ -57,37 +63,37 @@ class WindowGram:
 
         self.window = window
         self.updates = 0
+        self._source, self._groups, self._steps = source, groups, 0
+        self._own = source.begin()
         self._background, self._free_blocks = background, free_blocks
         self._block_rows, self._bounded = block_rows, blocks_on_device is not None
         self._on_device = window.updates if blocks_on_device is None else blocks_on_device
-        self._previous, self._current = (
-            torch.empty(parameters.size, dtype=parameters.dtype, device=parameters.device) for _ in range(2)
-        )
         self._blocks: list[Tensor] = []
         self._shared = 0
         self._begin_block()
         self._jobs: deque[Future[None]] = deque()
         self._copied_back: Tensor | None = None
-        shape = (window.updates, window.updates)
+        shape = (len(groups), window.updates, window.updates)
         self._gram: Any = np.zeros(shape)
         if self._bounded:
-            self._gram = torch.zeros(shape, dtype=torch.float64, device=parameters.device)
-        parameters.copy_to(self._previous)
+            self._gram = torch.zeros(shape, dtype=torch.float64, device=source.device)
 
-    def add_update(self, parameters: FlatParameters) -> None:
-        """Add the update that led to the current point."""
-        import torch
-
-        parameters.copy_to(self._current)
-        torch.sub(self._current, self._previous, out=self._rows[self._filled])
-        self._previous, self._current = self._current, self._previous
-        self.updates += 1
-        self._filled += 1
-        if self._filled == self._block_rows:
-            self._multiply_block()
+    def add_step(self) -> None:
+        """Add the step that led to the current point."""
+        phase = self._steps % self.window.stride
+        last = phase == self.window.stride - 1
+        self._own.write(self._rows[self._filled], first=phase == 0, last=last)
+        self._steps += 1
+        if last:
+            self.updates += 1
+            self._filled += 1
+            if self._filled == self._block_rows:
+                self._multiply_block()
 
     def close(self) -> Callable[[], NDArray[np.float64]]:
-        """Multiply the last block, and return a function for the background thread that returns G."""
+        """Multiply the last block, and return a function for the background thread that returns the
+        matrices, (groups, updates, updates).
+        """
         if self._filled:
             self._multiply_block()
         updates = self.updates
@@ -95,9 +101,9 @@ class WindowGram:
             self._gram = self._gram.cpu().numpy()
 
         def result() -> NDArray[np.float64]:
-            lower = np.tril(self._gram[:updates, :updates])
+            lower = np.tril(self._gram[:, :updates, :updates])
             self._free_blocks.extend([*self._blocks[self._shared : self._on_device], self._filling])
-            return lower + np.tril(lower, -1).T
+            return lower + np.tril(lower, -1).swapaxes(1, 2)
 
         return result
 
@@ -107,22 +113,24 @@ class WindowGram:
 
         self._shared = len(self._blocks)
         gram = self._gram.cpu().clone() if self._bounded else torch.from_numpy(self._gram.copy())
+        begun = self._filled + (self._steps % self.window.stride > 0)
         return {
-            "updates": self.updates,
-            "last": self._previous.cpu().clone(),
+            "steps": self._steps,
+            "source": self._own.state_dict(),
             "blocks": [block.cpu() for block in self._blocks],
-            "filling": self._filling[: self._filled].cpu().clone(),
+            "filling": self._filling[:begun].cpu().clone(),
             "sum": gram,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume from a state."""
-        self.updates = int(state["updates"])
-        self._previous.copy_(state["last"])
+        self._steps = int(state["steps"])
+        self.updates = self._steps // self.window.stride
+        self._own.load_state_dict(state["source"])
         for number, values in enumerate(state["blocks"]):
             self._blocks.append(self._free_block().copy_(values) if number < self._on_device else values)
-        self._filled = len(state["filling"])
-        self._filling[: self._filled] = state["filling"].to(self._filling.device)
+        self._filled = self.updates - len(self._blocks) * self._block_rows
+        self._filling[: len(state["filling"])] = state["filling"].to(self._filling.device)
         if self._bounded:
             self._gram.copy_(state["sum"])
         else:
@@ -136,7 +144,12 @@ class WindowGram:
     def _free_block(self) -> Tensor:
         if self._free_blocks:
             return self._free_blocks.pop()
-        return self._previous.new_empty((self._block_rows, len(self._previous)))
+        return self._new_block()
+
+    def _new_block(self) -> Tensor:
+        import torch
+
+        return torch.empty((self._block_rows, self._source.size), dtype=self._source.dtype, device=self._source.device)
 
     def _multiply_block(self) -> None:
         """Add the products of the filled block, and begin another."""
@@ -164,20 +177,21 @@ class WindowGram:
         start = len(earlier) * self._block_rows
         rows = slice(start, start + len(block))
         for number, other in enumerate([*earlier, block]):
-            left, right = block, other
+            left: Any = block
+            right: Any = other
             if self._on_device <= number < len(earlier):
                 right = self._copy_back(other)
             columns = slice(number * self._block_rows, number * self._block_rows + len(right))
-            if self._bounded:
-                add_products(self._gram[rows, columns], left, right)
-            else:
-                with np.errstate(invalid="ignore", over="ignore"):  # weights that are not finite give a G that is not
-                    add_products(self._gram[rows, columns], left.numpy(), right.numpy())
+            if not self._bounded:
+                left, right = left.numpy(), right.numpy()
+            with np.errstate(invalid="ignore", over="ignore"):  # weights that are not finite give a G that is not
+                for gram, part in zip(self._gram, self._groups, strict=True):
+                    add_products(gram[rows, columns], left[:, part], right[:, part])
 
     def _copy_back(self, block: Tensor) -> Tensor:
         """Copy a block from the host's memory to the device."""
         if self._copied_back is None:
-            self._copied_back = self._previous.new_empty((self._block_rows, len(self._previous)))
+            self._copied_back = self._new_block()
         return self._copied_back.copy_(block)
 
 

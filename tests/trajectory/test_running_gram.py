@@ -17,6 +17,8 @@ from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.trajectory import TrajectoryRecorder, Window, open_trajectory, running_gram
 from anodiff.trajectory.background import BackgroundThread
 from anodiff.trajectory.flat_parameters import FlatParameters
+from anodiff.trajectory.gram_arrays import GramArrays
+from anodiff.trajectory.update_sources import PointUpdates
 from anodiff.trajectory.windows import WindowPlan
 
 STEPS, PARAMETERS = 40, 9000  # more than are summed in float32 at once
@@ -142,7 +144,8 @@ def summed(folder, points, windows, **options):
     model, background = Walker(points[0]), BackgroundThread(folder)
     plan = WindowPlan(windows, 1000, len(points) - 1)
     parameters = FlatParameters(list(model.parameters()))
-    grams = running_gram.RunningGrams(plan, parameters, group, folder, background, **options)
+    arrays = GramArrays(group, folder)
+    grams = running_gram.RunningGrams(plan, PointUpdates(parameters), arrays, background, **options)
     for step, point in enumerate(points):
         model.move(point)
         grams.add_point(step)
@@ -167,11 +170,11 @@ def test_a_state_is_not_changed_by_what_is_recorded_later(tmp_path):
         for step, point in enumerate(points[1:]):
             if step == 15:
                 state = recorder.state()
-                (gram,) = state["grams"]["open"].values()
-                kept = [block.clone() for block in (*gram["blocks"], gram["filling"], gram["last"], gram["sum"])]
+                (gram,) = state["grams"]["path"]["open"].values()
+                kept = [block.clone() for block in (*gram["blocks"], gram["filling"], gram["source"]["last"], gram["sum"])]
             model.move(point)
             recorder.record()
-    for block, copy in zip((*gram["blocks"], gram["filling"], gram["last"], gram["sum"]), kept, strict=True):
+    for block, copy in zip((*gram["blocks"], gram["filling"], gram["source"]["last"], gram["sum"]), kept, strict=True):
         assert torch.equal(block, copy)
 
 
