@@ -9,12 +9,13 @@ no parameter is split, rank 0 takes everything.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anodiff.errors import ConfigError
-from anodiff.trajectory.flat_parameters import as_reals, count_numbers
+from anodiff.trajectory.flat_parameters import as_reals, count_numbers, is_sharded_tensor, local_part
 from anodiff.trajectory.sharded.columns import Columns, Piece, columns_of_piece, joined, piece_of, piece_shape
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Distribution:
     ranks: Ranks
     is_sharded: bool
     pieces: dict[str, list[tuple[Piece, int]]]
+
+    @property
+    def records(self) -> bool:
+        """Whether this rank records anything of the model, or its store."""
+        return self.is_sharded or self.ranks.is_first
 
     def columns(self, named: Sequence[tuple[str, Tensor]], rank: int) -> Columns:
         """Return the columns that a rank records of the point of these parameters."""
@@ -118,26 +124,14 @@ def distribution_of(model: nn.Module, named: Sequence[tuple[str, Tensor]]) -> Di
     return Distribution.of(named, ranks)
 
 
-def reshard(model: nn.Module) -> None:
-    """Let ``fully_shard`` give back the weights that it gathered for a forward pass."""
-    for module in model.modules():
-        if hasattr(module, "set_reshard_after_forward"):  # an FSDPModule
-            module.reshard()  # type: ignore[operator]
-
-
-def local_part(tensor: Tensor) -> Tensor:
-    """Return what this rank holds of a tensor."""
-    import torch
-
-    if not is_sharded_tensor(tensor):
-        return tensor
-    with torch.no_grad():
-        return tensor.to_local()  # type: ignore[attr-defined, no-any-return]
-
-
-def is_sharded_tensor(tensor: Any) -> bool:
-    """Return whether a tensor is a DTensor; this imports nothing."""
-    return hasattr(tensor, "to_local") and hasattr(tensor, "placements")
+@contextmanager
+def together(distribution: Distribution | None) -> Iterator[None]:
+    """Do something that fails on all ranks if it fails on one."""
+    if distribution is None:
+        yield
+    else:
+        with distribution.ranks.together():
+            yield
 
 
 def held_piece(name: str, parameter: Tensor) -> Piece:
@@ -154,7 +148,8 @@ def held_piece(name: str, parameter: Tensor) -> Piece:
     coordinate = mesh.get_coordinate()
     if coordinate is None:
         return tuple(() for _ in parameter.shape)
-    plain, strided = [], []
+    plain: list[tuple[int, int, int]] = []
+    strided: list[tuple[int, int, int]] = []
     for parts, part, placement in zip(mesh.shape, coordinate, placements, strict=True):
         kind = type(placement).__name__
         if kind == "Shard":
@@ -219,15 +214,13 @@ def _refuse_gaps(name: str, shape: tuple[int, ...], found: dict[Piece, list[int]
     held = sum(math.prod(piece_shape(piece)) for piece in found)
     if held != math.prod(shape):
         raise ConfigError(
-            f"{name}: the ranks hold {held} numbers of {math.prod(shape)}; all ranks that hold a part of the model must be in the "
-            "default process group, and shard it in the same way"
+            f"{name}: the ranks hold {held} numbers of {math.prod(shape)}; all ranks that hold a part of the "
+            "model must be in the default process group, and shard it in the same way"
         )
 
 
 def _refuse_different_values(named: Sequence[tuple[str, Tensor]], holders: list[list[int]], ranks: Ranks) -> None:
-    prints = [
-        fingerprint(local_part(one)) if len(own) > 1 else 0 for (_, one), own in zip(named, holders, strict=True)
-    ]
+    prints = [fingerprint(local_part(one)) if len(own) > 1 else 0 for (_, one), own in zip(named, holders, strict=True)]
     by_rank = ranks.gathered(prints)
     found = None
     for number, ((name, _), own) in enumerate(zip(named, holders, strict=True)):
@@ -240,4 +233,3 @@ def _refuse_different_values(named: Sequence[tuple[str, Tensor]], holders: list[
             f"{found[0]} has other values on rank {found[1]} than on rank {found[2]}, so it is no copy; begin the recording "
             "after the model is wrapped or seeded alike, and shard by fully_shard or parallelize_module"
         )
-

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from anodiff.trajectory.flat_parameters import FlatParameters, count_numbers, exact_type
-from anodiff.trajectory.sharded.distribution import Distribution, local_part
+from anodiff.trajectory.flat_parameters import FlatParameters, count_numbers, exact_type, local_part
+from anodiff.trajectory.sharded.distribution import Distribution
 
 if TYPE_CHECKING:
     import torch
@@ -32,9 +32,9 @@ class FlatShards(FlatParameters):
     """
 
     def __init__(self, named: Sequence[tuple[str, Tensor]], distribution: Distribution) -> None:
-        self._own = [parameter for _, parameter in distribution.own(named)]
+        self.sources = [parameter for _, parameter in distribution.own(named)]
         self.columns = distribution.columns(named, distribution.ranks.rank)
-        self.parameters = [local_part(parameter) for parameter in self._own]
+        self.parameters = [local_part(parameter) for parameter in self.sources]
         self.size = sum(map(count_numbers, self.parameters))
         self.dtype = exact_type([parameter for _, parameter in named])
         self.device: torch.device = local_part(named[0][1]).device
@@ -44,6 +44,6 @@ class FlatShards(FlatParameters):
 
     def copy_to(self, row: Tensor) -> None:
         """Copy the values to ``row``, shape (size,), of type ``dtype``, on ``device``."""
-        if self._own:
-            self.parameters = [local_part(parameter) for parameter in self._own]
+        if self.sources:
+            self.parameters = [local_part(parameter) for parameter in self.sources]
             super().copy_to(row)
