@@ -11,6 +11,7 @@ connections, and that ends the waiting. A rank whose own training has failed sto
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +48,7 @@ class Ranks:
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._left = threading.Event()
-        self._waiting = False
+        self._work: Any = None
         _meet(self.rank, self.size)
         self._group: Any = dist.new_group(backend="gloo", timeout=timedelta(seconds=MESSAGE_SECONDS))
 
@@ -59,6 +60,7 @@ class Ranks:
     def gathered(self, value: Any) -> list[Any]:
         """Return a small plain value of each rank, on every rank."""
         values: list[Any] = [None] * self.size
+        self._announce(0)
         with _lost_ranks():
             dist.all_gather_object(values, value, group=self._group)
         return values
@@ -96,6 +98,7 @@ class Ranks:
         """
         if self.size == 1:
             return values
+        self._announce(len(values))
         share = -(-len(values) // self.size)
         padded = values.new_zeros(self.size * share)
         padded[: len(values)] = values
@@ -119,6 +122,7 @@ class Ranks:
         """
         if self.size == 1:
             return sent
+        self._announce(-1)
         received = sent.new_empty(sum(received_sizes))
         sizes = list(received_sizes), list(sent_sizes)
         self._wait(lambda: dist.all_to_all_single(received, sent, *sizes, group=self._group, async_op=True))
@@ -129,23 +133,33 @@ class Ranks:
         self._left.set()
 
     def close(self) -> None:
-        """End the group, unless a message is still awaited."""
-        if self._group is not None and not self._waiting and dist.is_initialized():
-            dist.destroy_process_group(self._group)
-        self._group = None
+        """End the group, which tells ranks that wait for a message that there will be none.
+
+        A message that is still on its way must first arrive; a thread waits for it.
+        """
+        held, self._group, self._work = [self._group, self._work], None, None
+        if held[0] is None or _ended(held):
+            return
+        threading.Thread(target=_end, args=(held,), daemon=True).start()
+
+    def _announce(self, size: int) -> None:
+        """Tell the others which message follows, and check that they mean the same one."""
+        own = torch.tensor([size])
+        announced = [torch.empty_like(own) for _ in range(self.size)]
+        self._wait(lambda: dist.all_gather(announced, own, group=self._group, async_op=True))
+        if any(int(one) != size for one in announced):
+            raise ConfigError("the ranks record different steps; call record() on every rank after every step, and finish()")
 
     def _wait(self, start: Callable[[], Any]) -> None:
         """Send messages and wait for the answers, or until this rank leaves."""
         with _lost_ranks():
-            work, pause = start(), 1e-4
-            self._waiting = True
-            while not work.is_completed():
+            self._work, pause = start(), 1e-4
+            while not self._work.is_completed():
                 if self._left.is_set():
                     raise LostRankError("this rank left the recording")
                 time.sleep(pause)
                 pause = min(2 * pause, 0.02)
-            self._waiting = False
-            work.wait()
+            self._work.wait()
 
 
 @contextmanager
@@ -154,8 +168,26 @@ def _lost_ranks() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = re.sub(r"^\[.*?\] |\. This is typically.*", "", (str(error).splitlines() or [type(error).__name__])[0])
         raise LostRankError(f"another rank has ended, so the recording cannot go on ({reason}); see its output") from None
+
+
+def _ended(held: list[Any]) -> bool:
+    """End a group if its last message has arrived, and return whether it has.
+
+    Whatever refers to either keeps the connections open, so ``held`` is emptied.
+    """
+    if held[1] is not None and not held[1].is_completed():
+        return False
+    if dist.is_initialized():
+        dist.destroy_process_group(held[0])
+    held.clear()
+    return True
+
+
+def _end(held: list[Any]) -> None:
+    while not _ended(held):
+        time.sleep(0.05)
 
 
 def _meet(rank: int, size: int) -> None:

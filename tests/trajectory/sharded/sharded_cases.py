@@ -92,7 +92,7 @@ def second_dimension(model):
 
 CASES = {
     "ddp": lambda: nn.parallel.DistributedDataParallel(Tied()),
-    "fsdp": lambda: fsdp(Tied(), mesh(4)),
+    "fsdp": lambda: fsdp(Tied(), mesh(torch.distributed.get_world_size())),
     "doubles": lambda: fsdp(Tied(torch.float64), mesh(4)),
     "columns": lambda: second_dimension(Tied()),
     "hsdp": lambda: fsdp(Tied(), mesh(2, 2)),
@@ -152,30 +152,99 @@ def flattened(tensors):
     return torch.cat([one.reshape(-1).to(torch.float64) for one in reals]).numpy()
 
 
-def run_case(folder, case):
-    import torch.distributed as dist
-
-    model = CASES[case]()
-    optimiser = None if case == "by_hand" else optimiser_of(model)
+def recorders_of(case, model, optimiser, folder, resume=None):
+    resume = resume or {}
     walks = {"weights": "none", "walks": ("gradient", "preconditioned", "decay"), "optimiser": optimiser}
-    recorders = {kind: TrajectoryRecorder(model, folder / f"{kind}.zarr", **options_of(case, kind)) for kind in KINDS}
+    options = {kind: options_of(case, kind) for kind in KINDS}
     if optimiser is not None:
-        recorders["walks"] = TrajectoryRecorder(model, folder / "walks.zarr", steps=STEPS, windows=WINDOWS, **walks)
-    trained = [one for one in model.parameters() if one.requires_grad]
-    points, gradients = [flattened(trained)], []
-    for step in range(STEPS):
+        options["walks"] = {"steps": STEPS, "windows": WINDOWS, **walks}
+    return {
+        kind: TrajectoryRecorder(model, folder / f"{kind}.zarr", resume=resume.get(kind), **each)
+        for kind, each in options.items()
+    }
+
+
+class Passed:
+    """The unsharded points and gradients that a run passes."""
+
+    def __init__(self, model):
+        self.trained = [one for one in model.parameters() if one.requires_grad]
+        self.points, self.gradients = [flattened(self.trained)], []
+
+    def add(self):
+        self.points.append(flattened(self.trained))
+        self.gradients.append(flattened([one.grad for one in self.trained]))
+
+    def save(self, file):
+        import torch.distributed as dist
+
+        if dist.get_rank() == 0:
+            np.savez(file, points=self.points, gradients=self.gradients)
+
+
+def train(case, model, optimiser, recorders, steps):
+    path = Passed(model)
+    for step in steps:
         loss = train_step(model, optimiser, step)
         for recorder in recorders.values():
             recorder.record(loss=loss)
-        points.append(flattened(trained))
-        gradients.append(flattened([one.grad for one in trained]))
+        path.add()
+    return path
+
+
+def run_case(folder, case):
+    model = CASES[case]()
+    optimiser = None if case == "by_hand" else optimiser_of(model)
+    recorders = recorders_of(case, model, optimiser, folder)
+    path = train(case, model, optimiser, recorders, range(STEPS))
     for recorder in recorders.values():
         recorder.finish()
-    if dist.get_rank() == 0:
-        np.savez(folder / "points.npz", points=points, gradients=gradients)
+    path.save(folder / "points.npz")
 
 
-def main(folder, cases):
+#: Where an interrupted run saved its state, and how far it went.
+SAVED, REACHED = 5, 7
+
+
+def interrupt(folder, case):
+    """Save a checkpoint, go on for two steps, and stop without finishing."""
+    import torch.distributed.checkpoint as dcp
+    from torch.distributed.checkpoint.state_dict import get_state_dict
+
+    model = CASES[case]()
+    optimiser = optimiser_of(model)
+    recorders = recorders_of(case, model, optimiser, folder)
+    path = train(case, model, optimiser, recorders, range(SAVED))
+    path.save(folder / "before.npz")
+    weights, steps = get_state_dict(model, optimiser)
+    states = {kind: recorder.state() for kind, recorder in recorders.items()}
+    dcp.save({"model": weights, "optimiser": steps, "recorders": states}, checkpoint_id=folder / "checkpoint")
+    train(case, model, optimiser, recorders, range(SAVED, REACHED))
+    for recorder in recorders.values():
+        recorder.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+
+def resume(folder, case):
+    """Resume from the checkpoint, on however many ranks."""
+    import torch.distributed.checkpoint as dcp
+    from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+
+    from anodiff.trajectory.sharded import load_state
+
+    model = CASES[case]()
+    optimiser = optimiser_of(model)
+    weights, steps = get_state_dict(model, optimiser)
+    dcp.load({"model": weights, "optimiser": steps}, checkpoint_id=folder / "checkpoint")
+    set_state_dict(model, optimiser, model_state_dict=weights, optim_state_dict=steps)
+    states = {kind: load_state(folder / "checkpoint", key=f"recorders.{kind}") for kind in (*KINDS, "walks")}
+    recorders = recorders_of(case, model, optimiser, folder, states)
+    path = train(case, model, optimiser, recorders, range(SAVED, STEPS))
+    for recorder in recorders.values():
+        recorder.finish()
+    path.save(folder / "after.npz")
+
+
+def main(folder, mode, cases):
     import torch.distributed as dist
 
     dist.init_process_group("gloo")
@@ -184,11 +253,14 @@ def main(folder, cases):
         if dist.get_rank() == 0:
             own.mkdir(parents=True, exist_ok=True)
         dist.barrier()
-        run_case(own, case)
-    dist.destroy_process_group()
+        for each in mode.split("+"):
+            MODES[each](own, case)
+    dist.barrier()
 
+
+MODES = {"run": run_case, "interrupt": interrupt, "resume": resume}
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:] or list(CASES))
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:] or list(CASES))
     sys.stdout.flush()
-    os._exit(0)
+    os._exit(0)  # without the seconds that the end of an interpreter with torch takes
