@@ -61,8 +61,8 @@ class Output:
         """Do something that fails on all ranks if it fails on one."""
         yield
 
-    def packed(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Return the state of a recorder as it goes into a checkpoint."""
+    def packed(self, state: dict[str, Any], *, on_first: bool) -> dict[str, Any]:
+        """Return the state of a recorder as it goes into a checkpoint, which rank 0 alone may save."""
         return state
 
     def unpacked(self, state: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -215,8 +215,10 @@ class TrajectoryRecorder:
         """Return the values of a series since the last call, shape (steps,), waiting for the device."""
         return self._series.flush(name, self.completed)
 
-    def state(self) -> dict[str, Any]:
+    def state(self, *, on_first: bool = False) -> dict[str, Any]:
         """Return everything that is not yet in the store's files, for ``resume``.
+
+        Of several ranks, all call it, and each has its own; ``on_first`` gathers all on rank 0.
 
         It is tensors and plain values; `torch.load` reads it back with ``weights_only=True``. The
         call waits until the background thread has written all complete shards. These files are then
@@ -230,7 +232,8 @@ class TrajectoryRecorder:
                 **self._series.state_dict(self.completed),
                 "samples": self._samples.state_dict(),
                 "grams": {walk: grams.state_dict() for walk, grams in self._grams.items()},
-            }
+            },
+            on_first=on_first,
         )
 
     def finish(self, status: str = COMPLETE, **attributes: Any) -> None:

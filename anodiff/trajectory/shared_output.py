@@ -126,9 +126,13 @@ class SharedOutput(Output):
         with self._ranks.together():
             yield
 
-    def packed(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Return this rank's part of the state, under names that no other rank uses."""
-        return pack(state, self._distribution, self._parts.flat)
+    def packed(self, state: dict[str, Any], *, on_first: bool) -> dict[str, Any]:
+        """Return this rank's part of the state, under names that no other rank uses; or all parts on rank 0."""
+        own = pack(state, self._distribution, self._parts.flat)
+        if not on_first:
+            return own
+        gathered = self._ranks.gathered_on_first(own)
+        return {name: part for each in gathered for name, part in each.items()} if gathered else own
 
     def unpacked(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return this rank's state; without the sums of open windows if they are of other shards."""

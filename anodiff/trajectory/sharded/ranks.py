@@ -65,6 +65,14 @@ class Ranks:
             dist.all_gather_object(values, value, group=self._group)
         return values
 
+    def gathered_on_first(self, value: Any) -> list[Any] | None:
+        """Return a value of each rank on rank 0, and None on the others."""
+        values: list[Any] | None = [None] * self.size if self.is_first else None
+        self._announce(-2)
+        with _lost_ranks():
+            dist.gather_object(value, values, dst=0, group=self._group)
+        return values
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """Do something on all ranks; if it fails on one, it fails on all.

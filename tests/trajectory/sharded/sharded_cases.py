@@ -1,7 +1,7 @@
 """Small models, sharded in every way, whose path several recorders record at once. Run by torchrun.
 
-``python -m torch.distributed.run … sharded_cases.py FOLDER CASE …``: each case leaves in FOLDER its stores, and in
-points.npz the unsharded points and gradients, of which a test makes the recording by one process.
+``python -m torch.distributed.run … sharded_cases.py FOLDER TASK …``. A run of a case leaves its stores in FOLDER/case,
+and in points.npz the unsharded points and gradients, of which a test makes the recording by one process.
 """
 
 import os
@@ -244,23 +244,24 @@ def resume(folder, case):
     path.save(folder / "after.npz")
 
 
-def main(folder, mode, cases):
+def main(folder, tasks):
+    """Do tasks such as ``run=ddp`` or ``interrupt+resume=hsdp``."""
     import torch.distributed as dist
 
     dist.init_process_group("gloo")
-    for case in cases:
-        own = folder / case
+    for task in tasks:
+        modes, _, case = task.partition("=")
         if dist.get_rank() == 0:
-            own.mkdir(parents=True, exist_ok=True)
+            (folder / case).mkdir(parents=True, exist_ok=True)
         dist.barrier()
-        for each in mode.split("+"):
-            MODES[each](own, case)
+        for mode in modes.split("+"):
+            MODES[mode](folder / case, case)
     dist.barrier()
 
 
 MODES = {"run": run_case, "interrupt": interrupt, "resume": resume}
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:] or list(CASES))
+    main(Path(sys.argv[1]), sys.argv[2:])
     sys.stdout.flush()
     os._exit(0)  # without the seconds that the end of an interpreter with torch takes

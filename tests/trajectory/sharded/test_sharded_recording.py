@@ -31,15 +31,15 @@ def torchrun(ranks, *arguments, check=True):
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sharded")
-    torchrun(4, folder, "run")
+    torchrun(4, folder, *(f"run={case}" for case in CASES))
     return folder
 
 
 @pytest.fixture(scope="module")
 def resumed(tmp_path_factory):
-    """Runs that were interrupted, and resumed on four ranks."""
+    """Runs that were interrupted on four ranks, two of them resumed."""
     folder = tmp_path_factory.mktemp("resumed")
-    torchrun(4, folder, "interrupt+resume", "hsdp", "ddp")
+    torchrun(4, folder, "interrupt+resume=hsdp", "interrupt+resume=ddp", "interrupt=fsdp")
     return folder
 
 
@@ -140,12 +140,10 @@ def test_a_resumed_recording_has_the_bits_of_one_that_was_not_interrupted(record
 
 
 @pytest.fixture(scope="module")
-def on_fewer_ranks(tmp_path_factory):
+def on_fewer_ranks(resumed):
     """A run that was interrupted on four ranks and resumed on three."""
-    folder = tmp_path_factory.mktemp("fewer")
-    torchrun(4, folder, "interrupt", "fsdp")
-    torchrun(3, folder, "resume", "fsdp")
-    return folder / "fsdp"
+    torchrun(3, resumed, "resume=fsdp")
+    return resumed / "fsdp"
 
 
 def test_points_go_on_when_other_ranks_resume(on_fewer_ranks):
