@@ -1,5 +1,6 @@
 """Trainers of other libraries with two processes. Run by torchrun: with_callbacks.py FOLDER CASE …"""
 
+import contextlib
 import os
 import sys
 import warnings
@@ -68,10 +69,8 @@ def lightning(name, strategy, shards=False, stops=False, checkpoint=None, epochs
     trainer = pl.Trainer(
         accelerator="cpu", devices=2, strategy=strategy(), max_epochs=epochs, callbacks=[callback, Stop()], **quiet
     )
-    try:
+    with contextlib.suppress(KeyError):
         trainer.fit(Network(), torch.utils.data.DataLoader(samples(), 4), ckpt_path=checkpoint)
-    except KeyError:
-        pass
 
 
 def lightning_ddp():
