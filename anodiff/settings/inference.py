@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from anodiff.settings.base import Seed, Settings
-from anodiff.settings.run import MOST_STEPS
+from anodiff.settings.recording import MOST_STEPS
 
 Dimensions = Literal[1, 2, 3]
 

@@ -11,7 +11,8 @@ import json
 from typing import Any
 
 from anodiff.settings.networks import FAMILIES
-from anodiff.settings.run import MOST_STEPS, MOST_UPDATES, MOST_WINDOWS, RunSettings
+from anodiff.settings.recording import MOST_STEPS, MOST_UPDATES, MOST_WINDOWS
+from anodiff.settings.run import RunSettings
 from anodiff.settings.sweep import LONGEST_RUN_NAME, MOST_RUNS, MOST_SETTINGS, Config
 from anodiff.settings.yaml_text import DEEPEST, MOST_BYTES, MOST_VALUES
 

@@ -11,7 +11,8 @@ import math
 from functools import lru_cache
 from typing import Literal
 
-from anodiff.settings.run import MOST_STEPS, MOST_WINDOWS, RunSettings, WindowSettings
+from anodiff.settings.recording import MOST_STEPS, MOST_WINDOWS, WindowSettings
+from anodiff.settings.run import RunSettings
 from anodiff.settings.stages import (
     CharacterSettings,
     CurvatureSettings,

@@ -166,7 +166,7 @@ class _Session:
                 if not isinstance(checkpoint["recorder"], Mapping):
                     raise TypeError("it has no state of the recorder")
                 state.load_state_dict(checkpoint["walk"])  # the key of the training state in checkpoints of this version
-            recorder = self._recorder(model, sessions, checkpoint["recorder"] if checkpoint else None)
+            recorder = self._recorder(state, sessions, checkpoint["recorder"] if checkpoint else None)
             differences = session_differences(sessions)
         sessions[-1]["first_step"] = recorder.completed
         if checkpoint:
@@ -235,19 +235,23 @@ class _Session:
             ) from None
 
     def _recorder(
-        self, model: torch.nn.Module, sessions: list[dict[str, Any]], resume: dict[str, Any] | None
+        self, state: TrainingState, sessions: list[dict[str, Any]], resume: dict[str, Any] | None
     ) -> TrajectoryRecorder:
         settings, recording = self._settings, self._settings.recording
-        types = {parameter.dtype for parameter in model.parameters()}
+        types = {parameter.dtype for parameter in state.model.parameters()}
         sampled = 0 if updates_give_gradients(settings, self._windows, types) else recording.gradient_coordinates
         return TrajectoryRecorder(
-            model,
+            state.model,
             self._working,
             steps=self._steps,
             windows=self._windows,
             epochs=math.ceil(self._steps / self._batches.steps_per_epoch),
             weights=recording.weights,
             sketch_size=recording.sketch_size if recording.weights == "sketch" else None,
+            parameters=recording.parameters,
+            groups=recording.groups,
+            walks=recording.walks,
+            optimiser=state.optimiser,
             device_memory=recording.device_memory,
             buffers_every=recording.buffers_every,
             gradient_coordinates=sampled,

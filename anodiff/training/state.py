@@ -66,7 +66,7 @@ class TrainingState:
         self._vector = ParameterVector.from_parameters(list(model.parameters()))
         self._parameters = list(model.parameters()) if self._vector is None else [self._vector.parameter]
         # plain SGD on one vector has no memory, and needs no optimiser of torch's, which takes a second to import
-        steps_itself = self._vector is not None and settings.optimiser.is_plain_sgd
+        steps_itself = self._vector is not None and settings.optimiser.is_plain_sgd and not settings.recording.walks
         self.optimiser = None if steps_itself else build_optimiser(settings.optimiser, self._parameters)
         self.augmentation = generator(settings.seed, "augmentation", device)
         self.noise = generator(settings.seed, "noise", device)

@@ -78,13 +78,18 @@ class OptimiserWalks:
         if PRECONDITIONED in self.walks:
             for optimiser in chosen:
                 _refuse_coupled_decay(optimiser)
-        self._handles = [optimiser.register_step_pre_hook(self._before_step) for optimiser in chosen]
+        self._optimisers = chosen
+        self._handles: list[Any] = []
 
     def source(self, walk: str) -> VectorUpdates:
         """Return the updates of a walk."""
         if walk == PRECONDITIONED:
             return VectorUpdates(self._points, self._vectors[DECAY], beside=True)
         return VectorUpdates(self._points, self._vectors[walk])
+
+    def begin(self) -> None:
+        """Hook the optimisers."""
+        self._handles = [optimiser.register_step_pre_hook(self._before_step) for optimiser in self._optimisers]
 
     def end_step(self) -> None:
         """Complete the step that is being recorded: what no optimiser stepped has not moved."""

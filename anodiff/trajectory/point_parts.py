@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import ConfigError
-from anodiff.settings.run import DEFAULT_SKETCH_SIZE
+from anodiff.settings.recording import DEFAULT_SKETCH_SIZE
 from anodiff.storage.counts import whole_number
 from anodiff.trajectory.buffers import ForwardBuffers
 from anodiff.trajectory.flat_parameters import FlatParameters, count_numbers

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
-from anodiff.settings.run import DEFAULT_DEVICE_MEMORY, DEFAULT_WINDOW_LENGTH
+from anodiff.settings.recording import DEFAULT_DEVICE_MEMORY, DEFAULT_WINDOW_LENGTH
 from anodiff.storage.counts import whole_number
 from anodiff.storage.stores import COMPLETE
 from anodiff.trajectory.point_parts import PointParts
@@ -47,7 +47,7 @@ class TrajectoryRecorder:
     Parameters
     ----------
     model
-        The network. Its parameters must stay the same objects, and the frozen ones must not move.
+        The network. Its parameters must stay the same objects, and frozen ones must not move.
     path
         Where the store is made; an unfinished one there is replaced, a finished one is not.
     steps
@@ -175,6 +175,8 @@ class TrajectoryRecorder:
                 self._keep_point()
             else:
                 self._load_state(resume)
+        if self._parts.walks:
+            self._parts.walks.begin()
 
     @property
     def steps(self) -> int:
@@ -237,10 +239,8 @@ class TrajectoryRecorder:
         )
 
     def finish(self, status: str = COMPLETE, **attributes: Any) -> None:
-        """Write what is still in memory and mark the store as finished.
-
-        If a run ended before ``steps``, ``steps_completed`` says where; values that it did not
-        reach stay NaN.
+        """Write what is still in memory and mark the store as finished; values of steps that were not
+        reached stay NaN.
         """
         self._refuse_finished()
         if self._steps is None and not self.completed:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-    from anodiff.settings.run import RunSettings, WindowSettings
+    from anodiff.settings.recording import WindowSettings
+    from anodiff.settings.run import RunSettings
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,11 @@ def blocks(language):
     return [content for found, content in BLOCKS if found == language]
 
 
+def block_with(text):
+    (block,) = (block for block in blocks("python") if text in block)
+    return block
+
+
 def run(program, *arguments, folder):
     done = forked("anodiff.__main__:main" if program == "anodiff" else program, *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -49,8 +54,22 @@ def test_a_users_loop_is_recorded_and_analysed(recorded):
     assert exponents.beta_max.notna().all()
 
 
+def test_groups_and_walks_are_recorded(recorded, tmp_path):
+    loop, parts = blocks("python")[0], block_with("walks=")
+    loop = loop.replace("with anodiff.TrajectoryRecorder(", parts + "\nwith anodiff.TrajectoryRecorder(", 1)
+    loop = re.sub(r"with anodiff.TrajectoryRecorder\(.*\) as recorder:", "with recorder:", loop).replace(
+        "range(2000)", "range(1000)"
+    )
+    (tmp_path / "loop.py").write_text(loop)
+    run("loop.py", folder=tmp_path)
+    trajectory = open_trajectory(tmp_path / "parts.zarr")
+    assert trajectory.walks == ["gradient", "decay"]
+    assert [group["name"] for group in trajectory.groups] == ["0", "2"]
+    assert all(trajectory.part_gram("walk_gram", number, 0).any() for number in (0, 1))
+
+
 def test_a_checkpoint_resumes_the_recorder(recorded, tmp_path):
-    loop, _, save, load, *_ = blocks("python")
+    loop, save, load = blocks("python")[0], block_with("torch.save("), block_with("torch.load(")
     before, _, body = loop.partition("with anodiff")
     stopped = f"with anodiff{body}".replace("path.zarr", "again.zarr").replace("range(2000)", "range(700)")
     stopped += f"    {save}    torch.save(torch.get_rng_state(), 'generator.pt')\n    raise SystemExit\n"
@@ -67,7 +86,7 @@ def test_a_checkpoint_resumes_the_recorder(recorded, tmp_path):
 
 @pytest.mark.parametrize("name", ["lightning", "huggingface"])
 def test_the_callbacks_are_in_the_named_modules(name):
-    (block,) = (block for block in blocks("python") if f"anodiff.trajectory.callbacks.{name}" in block)
+    block = block_with(f"anodiff.trajectory.callbacks.{name}")
     source = (ROOT / f"anodiff/trajectory/callbacks/{name}.py").read_text()
     assert "class TrajectoryCallback" in source
     assert "TrajectoryCallback(" in block

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anodiff.errors import ConfigError
-from anodiff.settings.run import RunSettings, WindowSettings
+from anodiff.settings.recording import WindowSettings
+from anodiff.settings.run import RunSettings
 from anodiff.trajectory import (
     TrajectoryRecorder,
     Window,

@@ -51,6 +51,11 @@ def refuse_partial_weights(trajectory: Trajectory) -> None:
             f"{trajectory.path}: recorded with weights: {trajectory.representation}; what looks at the network on the way "
             "needs recording.weights: full"
         )
+    if "selected" in trajectory.group.attrs:
+        raise ConfigError(
+            f"{trajectory.path}: recorded some of the network's parameters; what looks at the network on the way needs all, "
+            "without 'parameters'"
+        )
 
 
 def stored_point(trajectory: Trajectory, step: int) -> FloatArray:
