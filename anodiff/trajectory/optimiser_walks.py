@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.trajectory.flat_parameters import FlatParameters, as_reals, contiguous_vector, count_numbers
+from anodiff.trajectory.flat_parameters import FlatParameters, as_reals, contiguous_vector, count_numbers, local_part
 from anodiff.trajectory.update_sources import PointUpdates, Updates
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ class OptimiserWalks:
                 sign = 1 if group.get("maximize") else -1
                 for name, vector in self._vectors.items():
                     tensors = [each.grad if name == GRADIENT else each for each in parameters]
+                    tensors = [None if each is None else local_part(each) for each in tensors]
                     factor = sign * rate if name == GRADIENT else -rate * decay
                     _write(vector[span] if span else None, [vector[place] for place in places], tensors, factor, again)
         self._stepped.add(id(optimiser))
@@ -200,7 +201,7 @@ def _divided(parameters: FlatParameters, names: Sequence[str], optimisers: Seque
     holders: Callable[[Tensor], tuple[int, int] | None] = _holders(optimisers)
     found: dict[tuple[int, int], tuple[list[Tensor], list[slice]]] = {}
     start = 0
-    for name, parameter in zip(names, parameters.parameters, strict=True):
+    for name, parameter in zip(names, parameters.sources, strict=True):
         holder = holders(parameter)
         if holder is None:
             raise ConfigError(
@@ -208,7 +209,7 @@ def _divided(parameters: FlatParameters, names: Sequence[str], optimisers: Seque
             )
         tensors, places = found.setdefault(holder, ([], []))
         tensors.append(parameter)
-        places.append(slice(start, start + count_numbers(parameter)))
+        places.append(slice(start, start + count_numbers(local_part(parameter))))
         start = places[-1].stop
     parts: list[_Part] = []
     for (key, index), (tensors, places) in found.items():
@@ -224,10 +225,10 @@ def _holders(optimisers: Sequence[Optimizer]) -> Callable[[Tensor], tuple[int, i
     for optimiser in optimisers:
         for index, group in enumerate(optimiser.param_groups):
             for tensor in group["params"]:
-                own[id(tensor)] = vectors[tensor.untyped_storage().data_ptr()] = (id(optimiser), index)
+                own[id(tensor)] = vectors[local_part(tensor).untyped_storage().data_ptr()] = (id(optimiser), index)
 
     def holder(parameter: Tensor) -> tuple[int, int] | None:
-        return own.get(id(parameter)) or vectors.get(parameter.untyped_storage().data_ptr())
+        return own.get(id(parameter)) or vectors.get(local_part(parameter).untyped_storage().data_ptr())
 
     return holder
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from anodiff.trajectory.flat_parameters import exact_type
+from anodiff.trajectory.flat_parameters import exact_type, is_sharded_tensor
 
 
 class StepRecord:
@@ -39,6 +39,7 @@ class StepRecord:
         """
         if not isinstance(loss, Tensor):
             return
+        loss = loss.full_tensor() if is_sharded_tensor(loss) else loss  # type: ignore[attr-defined]
         loss = loss.detach().to(exact_type([loss])).mean()
         self._loss = loss.clone() if self._loss is None else self._loss + loss
         self._batches = 1 if is_share else self._batches + 1
@@ -48,7 +49,7 @@ class StepRecord:
         values: dict[str, Any] = {}
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
         if gradients:
-            values["gradient_norm"] = nn.utils.get_total_norm(gradients)
+            values["gradient_norm"] = _total_norm(gradients)
         if self.learning_rate is not None:
             values["learning_rate"] = self.learning_rate
         if self._loss is not None:
@@ -75,3 +76,13 @@ class StepRecord:
         """Resume from a state."""
         self._loss, self._batches = state["loss"], state["batches"]
         self._epoch_loss, self._steps = state["epoch_loss"], state["steps"]
+
+
+def _total_norm(gradients: list[Tensor]) -> Tensor:
+    """Return the norm of all gradients together; all ranks that hold parts of them call it."""
+    by_mesh: dict[Any, list[Tensor]] = {}
+    for gradient in gradients:
+        by_mesh.setdefault(getattr(gradient, "device_mesh", None), []).append(gradient)
+    norms = [nn.utils.get_total_norm(each) for each in by_mesh.values()]
+    norms = [norm.full_tensor() if is_sharded_tensor(norm) else norm for norm in norms]  # type: ignore[attr-defined]
+    return norms[0] if len(norms) == 1 else nn.utils.get_total_norm(norms)
