@@ -80,6 +80,10 @@ class StorageError(AnodiffError, OSError):
     """The file system refuses to write: it is full, over quota, or read-only."""
 
 
+class LostRankError(AnodiffError, ConnectionError):
+    """Another process of a distributed training has ended, or does not answer."""
+
+
 class RunLockedError(AnodiffError, BlockingIOError):
     """Another process works on this run, or writes this output."""
 

@@ -21,7 +21,7 @@ from anodiff.settings.stages import (
     SimplifiedModelSettings,
 )
 from anodiff.sweep.footprint import process_memory
-from anodiff.sweep.run_size import activation_bytes, network_size, number_bytes, point_bytes, samples
+from anodiff.sweep.run_size import activation_bytes, network_size, number_bytes, part_counts, point_bytes, samples
 from anodiff.trajectory.windows import kept_number, plan_windows
 
 #: Seconds of an optimiser step: for the step itself, for each tensor of parameters (launching its kernels), and for each
@@ -92,17 +92,19 @@ def training_memory(settings: RunSettings, device: str = "cuda") -> int:
 
     The recorder holds two shards (256 rows, 512 MiB at most), one being filled and one being
     written. A checkpoint copies one. With ``weights: none`` it is the updates of the longest window
-    instead, and a copy of them. A backward pass on a CPU takes `BACKWARD` times what autograd keeps
-    of a micro-batch.
+    instead, and a copy of them, with a matrix of each group; and so for each walk. A backward pass
+    on a CPU takes `BACKWARD` times what autograd keeps of a micro-batch.
     """
     parameters, _ = network_size(settings)
     recording, longest = settings.recording, _longest_window(settings)
+    groups, walks = part_counts(settings)
+    held = walks * number_bytes(settings) * parameters * longest
     if recording.weights == "none":
-        checkpoint = point_bytes(settings) * longest
-        recorder = checkpoint + 16 * longest**2
+        checkpoint = held + point_bytes(settings) * longest
+        recorder = checkpoint + 16 * (max(groups, 1) + walks) * longest**2
     else:
-        checkpoint = min(2**29, point_bytes(settings) * 256)
-        recorder = 2 * checkpoint
+        checkpoint = held + min(2**29, point_bytes(settings) * 256)
+        recorder = held + 2 * min(2**29, point_bytes(settings) * 256) + 16 * walks * longest**2
     backward = 0.0 if device == "cuda" else BACKWARD * _micro_batch(settings) * activation_bytes(settings)
     copies = 8 * number_bytes(settings) * parameters
     parts = image_bytes(settings) + copies + recorder + max(backward, checkpoint)
@@ -121,9 +123,18 @@ def geometry_seconds(settings: RunSettings, speed: float = GRAM_SPEED) -> float:
     return sum(t * t * columns / speed + t * point_bytes(settings) / READ_SPEED for t in window_updates(settings))
 
 
+def summing_seconds(settings: RunSettings) -> float:
+    """Return the seconds in which the recorder multiplies updates: those of the path without weights, and of each walk."""
+    paths = len(settings.recording.walks) + (settings.recording.weights == "none")
+    parameters, _ = network_size(settings)
+    return paths * sum(t * t * parameters / GRAM_SPEED for t in window_updates(settings))
+
+
 def geometry_memory(settings: RunSettings) -> int:
-    """Return the MB of the pass: 2,000, a quarter of them for columns of weights, and five matrices of the longest window."""
-    return 2000 + math.ceil(40 * _longest_window(settings) ** 2 / 1e6)
+    """Return the MB of the pass: 2,000, a quarter of them for columns of weights, five matrices of the longest window, and
+    one for each group.
+    """
+    return 2000 + math.ceil((40 + 8 * part_counts(settings)[0]) * _longest_window(settings) ** 2 / 1e6)
 
 
 def analysis_minutes(settings: RunSettings, longest: int) -> int:
@@ -229,20 +240,25 @@ def simplified_model_memory(settings: SimplifiedModelSettings) -> int:
 
 
 def trajectory_bytes(settings: RunSettings) -> float:
-    """Return the bytes of a stored path, its samples or its Gram matrices, with the usual compression."""
+    """Return the bytes of a stored path: its samples or its Gram matrices, those of groups and of walks, with the usual
+    compression.
+    """
     recording = settings.recording
     windows = plan_windows(recording.windows, recording.window_length, steps(settings))
+    gram = 8 * sum(window.updates**2 for window in windows) / GRAM_COMPRESSION
+    groups, walks = part_counts(settings)
     if recording.weights == "none":
-        points = 8 * sum(window.updates**2 for window in windows) / GRAM_COMPRESSION
+        points = (1 + groups) * gram
     else:
         points = kept_number(windows) * point_bytes(settings) / WEIGHTS_COMPRESSION
-    return points + 16 * steps(settings)
+    return points + walks * gram + 16 * steps(settings)
 
 
 def geometry_bytes(settings: RunSettings) -> float:
-    """Return the bytes of a geometry.zarr: the Gram matrices and the sampled gradients of its windows."""
+    """Return the bytes of a geometry.zarr: the Gram matrices of the path and its parts, and the sampled gradients."""
     sampled = 4 * min(settings.recording.gradient_coordinates, network_size(settings)[0])
-    return sum(8 * t * t / GRAM_COMPRESSION + t * sampled for t in window_updates(settings))
+    matrices = 1 + sum(part_counts(settings))
+    return sum(8 * matrices * t * t / GRAM_COMPRESSION + t * sampled for t in window_updates(settings))
 
 
 def _eigenvalue_products(count: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from functools import lru_cache
@@ -23,6 +24,9 @@ CUDA_CONTEXT = 2000
 
 #: What is assumed of a network that cannot be counted: parameters and tensors; and activations, in images.
 BOUND_PARAMETERS, BOUND_TENSORS, BOUND_IMAGES = 10**9, 1000, 200
+
+#: The same of the groups that its parameters are divided into.
+BOUND_GROUPS = {"layer": 200, "kind": 8}
 
 #: In errors that another machine would not have.
 OF_THE_MACHINE = ("allocate memory", "CUDA", "NVIDIA")
@@ -90,6 +94,26 @@ def number_bytes(model: str, *sizes: int) -> int:
     from anodiff.trajectory.flat_parameters import exact_type
 
     return exact_type(list(network.parameters())).itemsize
+
+
+@lru_cache(maxsize=1024)
+def group_count(groups: str, model: str, *sizes: int) -> int:
+    """Return into how many groups ``recording.groups``, in JSON, divides a network's trained parameters.
+
+    The other parameters and errors are those of `network_size`.
+
+    Raises
+    ------
+    ConfigError
+        If a pattern fits no parameter that is left.
+    """
+    from anodiff.trajectory.recorded_model import RecordedModel
+
+    network = _build(model, sizes)
+    division = json.loads(groups)
+    if network is None:
+        return BOUND_GROUPS.get(division, 0) if isinstance(division, str) else len(division) + 1
+    return len(RecordedModel(network, groups=division).groups)
 
 
 @lru_cache(maxsize=1024)

@@ -24,8 +24,9 @@ from anodiff.storage.files import nearest_existing_folder
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep import costs, learning_costs
 from anodiff.sweep.gram_speed import gram_speed
+from anodiff.sweep.parts_costs import parts_seconds
 from anodiff.sweep.run_size import samples as samples_of
-from anodiff.sweep.runs import Run, landscape_runs, learning_runs, runs_of_seeds, sweep_runs
+from anodiff.sweep.runs import Run, landscape_runs, learning_runs, parts_runs, runs_of_seeds, sweep_runs
 
 if TYPE_CHECKING:
     from anodiff.training.timing import Measurement
@@ -172,6 +173,8 @@ def _run_stages(
         _stage("geometry", reducing, runs, costs.geometry_memory, "from a product" if measured else "estimated"),
         _stage("diffusion", analysing, runs, costs.analysis_memory),
     ]
+    measuring = {name: START + parts_seconds(runs[name].settings) for name in parts_runs(runs)}
+    stages += [_stage("parts", measuring, runs, costs.analysis_memory)] if measuring else []
     if config.characters.enabled:
         reading = {name: START_TORCH + costs.characters_seconds(run.settings, config.characters) for name, run in runs.items()}
         stages.append(_stage("characterise", reading, runs, costs.characters_memory))
@@ -254,7 +257,8 @@ def _kind(settings: RunSettings) -> str:
     for section, key in (("training", "steps"), ("training", "epochs"), ("training", "evaluate_every"), ("data", "seed")):
         del values[section][key]
     values["optimiser"] = settings.optimiser.name
-    values["recording"] = {key: values["recording"][key] for key in ("weights", "sketch_size", "gradient_coordinates")}
+    kept = ("weights", "sketch_size", "gradient_coordinates", "parameters", "groups", "walks")
+    values["recording"] = {key: values["recording"][key] for key in kept}
     del values["seed"]
     return json.dumps(values, sort_keys=True)
 
@@ -269,8 +273,7 @@ def _training_seconds(settings: RunSettings, measured: Measurement | None) -> fl
     seconds += (steps / per_epoch / training.evaluate_every + 1) * measured.evaluation
     if recording.noise_every:
         seconds += math.ceil(steps / recording.noise_every) * per_epoch * measured.step
-    if recording.weights == "none":
-        seconds += costs.geometry_seconds(settings)
+    seconds += costs.summing_seconds(settings)
     return START_TORCH + seconds
 
 

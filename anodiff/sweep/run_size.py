@@ -6,6 +6,7 @@ parameters of a network imports torch.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -104,6 +105,19 @@ def network_size(settings: RunSettings) -> tuple[int, int]:
     return footprint.network_size(*_network(settings))
 
 
+def part_counts(settings: RunSettings) -> tuple[int, int]:
+    """Return how many groups of parameters and how many walks a run records.
+
+    Raises
+    ------
+    ConfigError
+        If the network cannot be built, or a pattern of the groups fits no parameter that is left.
+    """
+    recording = settings.recording
+    groups = footprint.group_count(json.dumps(recording.groups), *_network(settings)) if recording.groups else 0
+    return groups, len(recording.walks)
+
+
 def point_bytes(settings: RunSettings) -> int:
     """Return the bytes of a stored point without compression, or of its sketch."""
     if settings.recording.weights == "sketch":
@@ -122,14 +136,16 @@ def number_bytes(settings: RunSettings) -> int:
 
 
 def check_networks(runs: Iterable[RunSettings]) -> None:
-    """Refuse networks from elsewhere that cannot be built; those of this package are known to be.
+    """Refuse networks from elsewhere that cannot be built, and patterns of groups that fit nothing; the networks of this
+    package are known to be built.
 
     Raises
     ------
     ConfigError
-        If one cannot be built.
+        If one cannot be built, or a pattern fits no parameter.
     """
     for settings in runs:
+        part_counts(settings)
         if ":" in settings.model.name:
             network_size(settings)
 

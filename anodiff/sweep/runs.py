@@ -191,6 +191,11 @@ def landscape_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
     return runs_of_seeds({name: run for name, run in runs.items() if run.settings.recording.weights == "full"}, seeds)
 
 
+def parts_runs(runs: Mapping[str, Run]) -> list[str]:
+    """Return the runs whose parts are measured: those with groups of parameters, or with walks."""
+    return [name for name, run in runs.items() if run.settings.recording.groups or run.settings.recording.walks]
+
+
 def learning_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
     """Return the runs of which it is measured what they learn when: those on images with full weights."""
     return landscape_runs({name: run for name, run in runs.items() if not run.settings.data.is_text}, seeds)

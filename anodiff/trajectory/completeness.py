@@ -56,8 +56,9 @@ def _needed_files(arrays: dict[str, Any], windows: Sequence[Window], completed: 
     for name in tables:
         chunks += [(name, *chunk) for chunk in np.ndindex(arrays[name].cdata_shape)]
     for name, count in samples.items():
-        rows = (arrays[name].shards or arrays[name].chunks)[0]
-        chunks += [(name, shard, 0) for shard in range(math.ceil(count / rows))]
+        rows, columns = arrays[name].shards or arrays[name].chunks
+        across = math.ceil(arrays[name].shape[1] / columns)  # more than one, if several ranks wrote the columns
+        chunks += [(name, *shard) for shard in np.ndindex(math.ceil(count / rows), across)]
     for name in ("gram", "group_gram", "walk_gram"):
         if name not in arrays:
             continue

@@ -7,7 +7,7 @@ of the parameters, and no less than float32: half precision widens exactly, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +23,10 @@ class FlatParameters:
 
     Attributes
     ----------
+    sources
+        The parameters.
+    parameters
+        The tensors that hold their values in this process.
     size
         Numbers in the vector.
     dtype
@@ -32,7 +36,7 @@ class FlatParameters:
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
-        self.parameters = list(parameters)
+        self.sources = self.parameters = list(parameters)
         self.size = sum(map(count_numbers, self.parameters))
         self.dtype = exact_type(self.parameters)
         self.device: torch.device = self.parameters[0].device
@@ -81,8 +85,23 @@ def as_reals(tensor: Tensor) -> Tensor:
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
 
 
+def is_sharded_tensor(tensor: Any) -> bool:
+    """Return whether a tensor is a DTensor, which is distributed over processes; this imports nothing."""
+    return hasattr(tensor, "to_local") and hasattr(tensor, "placements")
+
+
+def local_part(tensor: Tensor) -> Tensor:
+    """Return what this process holds of a tensor: of a DTensor its own part, otherwise all of it."""
+    import torch
+
+    if not is_sharded_tensor(tensor):
+        return tensor
+    with torch.no_grad():
+        return tensor.to_local()  # type: ignore[attr-defined]
+
+
 def count_numbers(tensor: Tensor) -> int:
-    """Return how many real numbers a tensor holds."""
+    """Return how many real numbers a tensor holds, on all processes together."""
     return tensor.numel() * (2 if tensor.is_complex() else 1)
 
 

@@ -63,25 +63,28 @@ def sample_layout(
     dimension: str = "parameter",
     dtype: str = "float32",
     most_bytes: int | None = None,
+    ranks: int = 1,
 ) -> dict[str, Any]:
     """Return the layout of an array with a row per sample, for ``zarr.Group.create_array``.
 
     A shard is what the recorder collects in memory: 256 samples of all columns, or fewer if these
-    exceed 512 MiB, or ``most_bytes``. Its chunks are equally wide, so that hardly any column is padding. If the number
-    of samples is not known yet (None), the array is empty until it is resized.
+    exceed 512 MiB, or ``most_bytes``. Its chunks are equally wide, so that hardly any column is
+    padding. If the number of samples is not known yet (None), the array is empty until it is
+    resized. If several ranks write the columns, each has shards of its own, as wide as the others'.
     """
     from zarr.codecs import TransposeCodec
 
-    rows = max(1, min(CHUNK_SAMPLES, (most_bytes or BUFFER_BYTES) // (np.dtype(dtype).itemsize * columns)))
+    own = math.ceil(columns / ranks)
+    rows = max(1, min(CHUNK_SAMPLES, (most_bytes or BUFFER_BYTES) // (np.dtype(dtype).itemsize * own)))
     rows = rows if samples is None else min(rows, samples)
-    chunks = math.ceil(columns / CHUNK_PARAMETERS)
+    chunks = max(math.ceil(columns / CHUNK_PARAMETERS), min(ranks, columns))
     chunk = math.ceil(columns / chunks)
     return {
         "shape": (samples or 0, columns),
         "dtype": dtype,
         "fill_value": math.nan,
         "chunks": (rows, chunk),
-        "shards": (rows, chunk * chunks),
+        "shards": (rows, chunk * math.ceil(chunks / ranks)),
         "filters": [TransposeCodec(order=(1, 0))],
         "compressors": compressors(),
         "dimension_names": ("sample", dimension),

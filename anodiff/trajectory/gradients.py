@@ -33,9 +33,7 @@ class GradientSample:
 
     def __init__(self, parameters: Sequence[Tensor], count: int, *, seed: int = 0) -> None:
         ends = np.cumsum([count_numbers(parameter) for parameter in parameters])
-        total = int(ends[-1])
-        generator = np.random.default_rng([seed, 1])  # not the stream of a projection with the same seed
-        self.coordinates: NDArray[np.int64] = np.sort(generator.choice(total, min(count, total), replace=False, shuffle=False))
+        self.coordinates: NDArray[np.int64] = draw_coordinates(int(ends[-1]), count, seed)
         self._parameters = list(parameters)
         self._index = torch.from_numpy(self.coordinates).to(parameters[0].device)
         self._addresses: list[int | None] = []
@@ -97,6 +95,12 @@ class GradientSample:
         )
         size = sum(gradient.numel() for gradient in present)
         return torch.empty(size, dtype=self._type, device=present[0].device) if possible else None
+
+
+def draw_coordinates(total: int, count: int, seed: int) -> NDArray[np.int64]:
+    """Return ``count`` of ``total`` indices, drawn without replacement, increasing; all if there are fewer."""
+    generator = np.random.default_rng([seed, 1])  # not the stream of a projection with the same seed
+    return np.sort(generator.choice(total, min(count, total), replace=False, shuffle=False))
 
 
 def _address(gradient: Tensor) -> int:

@@ -49,6 +49,10 @@ class GramArrays:
             else:
                 array[self._walk, number, :updates, :updates] = matrices.sum(0)
 
+    def write_missing(self, number: int, shape: tuple[int, int, int]) -> None:
+        """Write NaN for a window whose matrices, of that shape, cannot be known."""
+        self.write(number, np.full(shape, np.nan))
+
     def set_length(self, windows: int, updates: int) -> None:
         """Give the arrays the length of a run that has ended."""
         for array in self._arrays.values():

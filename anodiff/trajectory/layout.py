@@ -93,7 +93,7 @@ def create_trajectory(
         meaning = "random projection of the network parameters"
         _create_samples(group, "weights", meaning, samples, parts.columns, "component", "float64")
     elif parts.representation == FULL:
-        _create_samples(group, "weights", "network parameters", samples, parts.columns, "parameter", parts.dtype)
+        _create_samples(group, "weights", "network parameters", samples, parts.columns, "parameter", parts.dtype, parts.ranks)
         if parts.model.frozen:
             about = {"long_name": "parameters that are not trained", "units": "1"}
             create_array(group, "frozen", ("frozen_parameter",), about, data=parts.model.frozen_values())
@@ -244,10 +244,10 @@ def window_table(windows: Sequence[Window]) -> NDArray[np.int64]:
 
 
 def _create_samples(
-    group: zarr.Group, name: str, meaning: str, samples: int | None, columns: int, dimension: str, dtype: str
+    group: zarr.Group, name: str, meaning: str, samples: int | None, columns: int, dimension: str, dtype: str, ranks: int = 1
 ) -> None:
     """Create an array with a row for each sample."""
-    layout = sample_layout(samples, columns, dimension=dimension, dtype=dtype)
+    layout = sample_layout(samples, columns, dimension=dimension, dtype=dtype, ranks=ranks)
     group.create_array(name, **layout, attributes={"long_name": meaning, "units": "1"})
 
 

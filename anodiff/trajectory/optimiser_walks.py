@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.trajectory.flat_parameters import FlatParameters, as_reals, contiguous_vector, count_numbers
+from anodiff.trajectory.flat_parameters import FlatParameters, as_reals, contiguous_vector, count_numbers, local_part
 from anodiff.trajectory.update_sources import PointUpdates, Updates
 
 if TYPE_CHECKING:
@@ -105,14 +105,33 @@ class OptimiserWalks:
         for handle in self._handles:
             handle.remove()
 
-    def _before_step(self, optimiser: Optimizer, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+    def _before_step(self, optimiser: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Keep the step's vectors; if a closure computes its gradients, right after that."""
+        closures = [each for each in (*arguments, *keywords.values()) if callable(each)]
+        if not closures:
+            self._keep(optimiser)
+            return None
+        closure, calls = closures[0], 0
+
+        def kept_closure() -> Any:
+            nonlocal calls
+            loss, calls = closure(), calls + 1
+            if calls > 1:
+                raise ConfigError(
+                    f"walks: {type(optimiser).__name__} computes several gradients within a step, so none of them is the "
+                    "step's; leave 'walks' out"
+                )
+            self._keep(optimiser)
+            return loss
+
+        def exchanged(value: Any) -> Any:
+            return kept_closure if value is closure else value
+
+        return tuple(map(exchanged, arguments)), {name: exchanged(value) for name, value in keywords.items()}
+
+    def _keep(self, optimiser: Optimizer) -> None:
         import torch
 
-        if any(callable(each) for each in (*arguments, *keywords.values())):
-            raise ConfigError(
-                f"walks: {type(optimiser).__name__} computes its gradients within the step, by a closure, so they cannot be "
-                "recorded; leave 'walks' out"
-            )
         again = id(optimiser) in self._stepped
         with torch.no_grad():
             for key, index, parameters, span, places in self._parts:
@@ -123,6 +142,7 @@ class OptimiserWalks:
                 sign = 1 if group.get("maximize") else -1
                 for name, vector in self._vectors.items():
                     tensors = [each.grad if name == GRADIENT else each for each in parameters]
+                    tensors = [None if each is None else local_part(each) for each in tensors]
                     factor = sign * rate if name == GRADIENT else -rate * decay
                     _write(vector[span] if span else None, [vector[place] for place in places], tensors, factor, again)
         self._stepped.add(id(optimiser))
@@ -200,7 +220,7 @@ def _divided(parameters: FlatParameters, names: Sequence[str], optimisers: Seque
     holders: Callable[[Tensor], tuple[int, int] | None] = _holders(optimisers)
     found: dict[tuple[int, int], tuple[list[Tensor], list[slice]]] = {}
     start = 0
-    for name, parameter in zip(names, parameters.parameters, strict=True):
+    for name, parameter in zip(names, parameters.sources, strict=True):
         holder = holders(parameter)
         if holder is None:
             raise ConfigError(
@@ -208,7 +228,7 @@ def _divided(parameters: FlatParameters, names: Sequence[str], optimisers: Seque
             )
         tensors, places = found.setdefault(holder, ([], []))
         tensors.append(parameter)
-        places.append(slice(start, start + count_numbers(parameter)))
+        places.append(slice(start, start + count_numbers(local_part(parameter))))
         start = places[-1].stop
     parts: list[_Part] = []
     for (key, index), (tensors, places) in found.items():
@@ -224,10 +244,10 @@ def _holders(optimisers: Sequence[Optimizer]) -> Callable[[Tensor], tuple[int, i
     for optimiser in optimisers:
         for index, group in enumerate(optimiser.param_groups):
             for tensor in group["params"]:
-                own[id(tensor)] = vectors[tensor.untyped_storage().data_ptr()] = (id(optimiser), index)
+                own[id(tensor)] = vectors[local_part(tensor).untyped_storage().data_ptr()] = (id(optimiser), index)
 
     def holder(parameter: Tensor) -> tuple[int, int] | None:
-        return own.get(id(parameter)) or vectors.get(parameter.untyped_storage().data_ptr())
+        return own.get(id(parameter)) or vectors.get(local_part(parameter).untyped_storage().data_ptr())
 
     return holder
 

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from anodiff.errors import ConfigError
 from anodiff.models.wrappers import named_parameters
-from anodiff.trajectory.flat_parameters import FlatParameters, as_reals, count_numbers, exact_type
+from anodiff.trajectory.flat_parameters import (
+    FlatParameters,
+    as_reals,
+    count_numbers,
+    exact_type,
+    is_sharded_tensor,
+    local_part,
+)
 from anodiff.trajectory.groups import Groups, parameter_groups, selected
 
 if TYPE_CHECKING:
@@ -46,6 +53,7 @@ class RecordedModel:
 
     def __init__(self, model: nn.Module, *, parameters: str | Sequence[str] | None = None, groups: Groups = None) -> None:
         self._model = model
+        reshard(model)
         named = named_parameters(model)
         if not named:
             raise ConfigError("the model has no parameters, so there is no path to record")
@@ -59,7 +67,23 @@ class RecordedModel:
         self.trainable = [each for each in self.trainable if each[0] in wanted]
         self.groups = parameter_groups(model, [name for name, _ in self.trainable], groups)
         self._type = exact_type([parameter for _, parameter in self.trainable])
-        self.digests = self._frozen_digests()
+        self.digests = self._local_digests = self._frozen_digests()
+        self._gathered: dict[str, Tensor] = {}
+
+    def gather_frozen(self, *, keep: bool) -> None:
+        """Gather the frozen parameters that are distributed, one after another; all ranks call it.
+
+        Parameters
+        ----------
+        keep
+            Whether this process will be asked for `frozen_values`.
+        """
+        for name, parameter in self.frozen:
+            if is_sharded_tensor(parameter):
+                whole = parameter.full_tensor().cpu()  # type: ignore[attr-defined]
+                self.digests = self.digests | {name: _digest(whole)}
+                if keep:
+                    self._gathered[name] = whole
 
     def table(self) -> list[dict[str, Any]]:
         """Return name, shape, offset and type of each trainable parameter; see `tensor_table`."""
@@ -77,19 +101,13 @@ class RecordedModel:
         """Return the frozen parameters as one vector, float32 or float64."""
         import torch
 
-        flat = FlatParameters([parameter for _, parameter in self.frozen])
+        flat = FlatParameters([self._gathered.get(name, parameter) for name, parameter in self.frozen])
         row = torch.empty(flat.size, dtype=flat.dtype, device=flat.device)
         flat.copy_to(row)
         return row.cpu().numpy()
 
     def _frozen_digests(self) -> dict[str, str]:
-        import torch
-
-        digests = {}
-        for name, parameter in self.frozen:
-            values = as_reals(parameter).cpu().contiguous().reshape(-1)
-            digests[name] = hashlib.blake2b(values.view(torch.uint8).numpy().data, digest_size=16).hexdigest()
-        return digests
+        return {name: _digest(local_part(parameter)) for name, parameter in self.frozen}
 
     def check(self, path: Path, *, values: bool) -> None:
         """Check that the model has the parameters that it had, and with ``values`` that the frozen
@@ -101,6 +119,7 @@ class RecordedModel:
             If not; it says which.
         """
         before = dict((*self.trainable, *self.left_out, *self.frozen))
+        reshard(self._model)
         now = dict(named_parameters(self._model))
         other = [name for name, parameter in before.items() if parameter is not now.get(name)]
         changes = [f"{name} was {'replaced' if name in now else 'removed'}" for name in other]
@@ -114,12 +133,28 @@ class RecordedModel:
                 f"{path}: the model is not the one whose recording began: {changes[0]}{more}; "
                 "begin a recording after the last change"
             )
-        moved = [name for name, digest in self._frozen_digests().items() if digest != self.digests[name]] if values else []
+        moved = (
+            [name for name, digest in self._frozen_digests().items() if digest != self._local_digests[name]] if values else []
+        )
         if moved:
             raise ConfigError(
                 f"{path}: frozen parameters of the model moved, such as {moved[0]}; record only the part of the model "
                 "that is trained, or begin the recording before freezing them, so that they are recorded"
             )
+
+
+def reshard(model: nn.Module) -> None:
+    """Let ``fully_shard`` give back the weights that it gathered for a forward pass."""
+    for module in model.modules():
+        if hasattr(module, "set_reshard_after_forward"):  # an FSDPModule
+            module.reshard()  # type: ignore[operator]
+
+
+def _digest(tensor: Tensor) -> str:
+    import torch
+
+    values = as_reals(tensor).cpu().contiguous().reshape(-1)
+    return hashlib.blake2b(values.view(torch.uint8).numpy().data, digest_size=16).hexdigest()
 
 
 def tensor_table(named: Sequence[tuple[str, Tensor]]) -> list[dict[str, Any]]:

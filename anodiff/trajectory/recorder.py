@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from anodiff.errors import ConfigError
 from anodiff.settings.recording import DEFAULT_DEVICE_MEMORY, DEFAULT_WINDOW_LENGTH
 from anodiff.storage.counts import whole_number
-from anodiff.storage.stores import COMPLETE, finish_store, storage_errors
-from anodiff.trajectory.background import BackgroundThread
-from anodiff.trajectory.layout import create_trajectory, reopen_trajectory, set_lengths
+from anodiff.storage.stores import COMPLETE
 from anodiff.trajectory.point_parts import PointParts
 from anodiff.trajectory.running_gram import running_grams
 from anodiff.trajectory.samples import Samples
 from anodiff.trajectory.series import RunSeries
+from anodiff.trajectory.shared_output import begin_output
 from anodiff.trajectory.windows import Window, WindowPlan
 
 if TYPE_CHECKING:
@@ -162,23 +161,20 @@ class TrajectoryRecorder:
             walks=walks,
             optimiser=optimiser,
         )
-        self._series, self._epochs = RunSeries(self.path, epochs, self._parts.dtype), epochs
+        self._series = RunSeries(self.path, epochs, self._parts.dtype)
         self._attributes = dict(attributes or {})
-        with storage_errors(self.path):
+        about = (self.path, self._plan, self._parts, self._attributes)
+        self._output = begin_output(*about, epochs=epochs, overwrite=overwrite, resumes=resume is not None)
+        self._background = self._output.background
+        if resume is not None:
+            resume = self._output.unpacked(resume)
+        with self._output.together():
+            self._grams = running_grams(self._plan, self._parts, self._output, memory=device_memory * 2**20)
+            self._samples = Samples(self._plan, self._parts, self._output)
             if resume is None:
-                self._group = create_trajectory(
-                    self.path, self._plan, self._parts, self._attributes, epochs=epochs, overwrite=overwrite
-                )
+                self._keep_point()
             else:
-                self._group = reopen_trajectory(self.path, self._plan, self._parts, epochs=epochs)
-        self._background = BackgroundThread(self.path)
-        memory = device_memory * 2**20
-        self._grams = running_grams(self._plan, self._parts, self._group, self.path, self._background, memory=memory)
-        self._samples = Samples(self._plan, self._parts, self._group, self.path, self._background)
-        if resume is None:
-            self._keep_point()
-        else:
-            self._load_state(resume)
+                self._load_state(resume)
         if self._parts.walks:
             self._parts.walks.begin()
 
@@ -221,8 +217,10 @@ class TrajectoryRecorder:
         """Return the values of a series since the last call, shape (steps,), waiting for the device."""
         return self._series.flush(name, self.completed)
 
-    def state(self) -> dict[str, Any]:
+    def state(self, *, on_first: bool = False) -> dict[str, Any]:
         """Return everything that is not yet in the store's files, for ``resume``.
+
+        Of several ranks, all call it, and each has its own; ``on_first`` gathers all on rank 0.
 
         It is tensors and plain values; `torch.load` reads it back with ``weights_only=True``. The
         call waits until the background thread has written all complete shards. These files are then
@@ -230,12 +228,15 @@ class TrajectoryRecorder:
         holds every update of the current windows.
         """
         self._background.wait()
-        return {
-            "completed": self.completed,
-            **self._series.state_dict(self.completed),
-            "samples": self._samples.state_dict(),
-            "grams": {walk: grams.state_dict() for walk, grams in self._grams.items()},
-        }
+        return self._output.packed(
+            {
+                "completed": self.completed,
+                **self._series.state_dict(self.completed),
+                "samples": self._samples.state_dict(),
+                "grams": {walk: grams.state_dict() for walk, grams in self._grams.items()},
+            },
+            on_first=on_first,
+        )
 
     def finish(self, status: str = COMPLETE, **attributes: Any) -> None:
         """Write what is still in memory and mark the store as finished; values of steps that were not
@@ -245,17 +246,13 @@ class TrajectoryRecorder:
         if self._steps is None and not self.completed:
             raise ConfigError(f"{self.path}: no step was recorded, so there is no path")
         self._parts.model.check(self.path, values=True)
-        windows, kept, steps = self._plan.final(self.completed)
+        windows, _, steps = self._plan.final(self.completed)
         self._samples.finish(self.completed)
         for grams in self._grams.values():
             grams.finish(windows)
         self._background.wait()
-        with storage_errors(self.path):
-            if self._steps is None or self._epochs is None:
-                set_lengths(self._group, windows, kept, steps, self._series.epochs)
-            self._series.write(self._group, self.completed)
-            ending = {"steps": steps, "steps_completed": self.completed}
-            finish_store(self._group, status, **(self._attributes | ending | attributes))
+        ending = {"steps": steps, "steps_completed": self.completed}
+        self._output.finish(self._plan, self._series, self.completed, status, self._attributes | ending | attributes)
         self.finished = True
         self._stop()
 
@@ -280,15 +277,18 @@ class TrajectoryRecorder:
     def _stop(self) -> None:
         if self._parts.walks:
             self._parts.walks.close()
-        self._background.stop()
+        self._output.stop(failed=not self.finished)
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
         self.completed = int(state["completed"])
         self._plan.extend(self.completed)
         self._series.load_state_dict(state)
-        self._samples.load_state_dict(state["samples"])
+        self._samples.load_state_dict(state["samples"], self.completed)
         for walk, grams in self._grams.items():
-            grams.load_state_dict(state["grams"][walk], self.completed)
+            if state.get("lost"):
+                self._output.note_lost(walk, grams.lose(state["grams"][walk], self.completed))
+            else:
+                grams.load_state_dict(state["grams"][walk], self.completed)
 
     def _keep_point(self) -> None:
         self._samples.keep_point(self.completed)

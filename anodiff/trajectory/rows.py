@@ -6,21 +6,32 @@ import math
 from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anodiff.trajectory.background import BackgroundThread
-from anodiff.trajectory.shards import ShardFiles
 
 if TYPE_CHECKING:
     import torch
-    import zarr
     from torch import Tensor
 
 #: Most bytes of rows that are collected on another device before they are copied to the host; there are two such blocks.
 STAGING_BYTES = 2**26
+
+
+class RowFiles(Protocol):
+    """Where rows are written, many at once."""
+
+    rows: int
+    columns: int
+
+    def write(self, shard: int, rows: NDArray[np.floating], first: int = 0) -> None:
+        """Write rows of a shard, from its row ``first`` on."""
+
+    def discard_from(self, shard: int) -> None:
+        """Remove the files of a shard and all later ones."""
 
 
 class RowWriter:
@@ -42,7 +53,7 @@ class RowWriter:
         Compresses and writes.
     """
 
-    def __init__(self, files: ShardFiles, dtype: torch.dtype, device: torch.device, background: BackgroundThread) -> None:
+    def __init__(self, files: RowFiles, dtype: torch.dtype, device: torch.device, background: BackgroundThread) -> None:
         import torch
 
         self._files, self._background = files, background
@@ -50,22 +61,11 @@ class RowWriter:
         self._shards = [torch.empty((files.rows, files.columns), dtype=dtype, pin_memory=pinned) for _ in range(2)]
         self._jobs: list[Future[None] | None] = [None, None]
         self._filling = 0
-        self._start = self._stop = 0
+        self._start = self._stop = self._skipped = 0
         self._staging = None
         if device.type != "cpu":
             self._staging = _StagingBuffer(files.rows, files.columns, dtype, device)
         self._rows = [shard.unbind(0) for shard in self._shards]  # views made once: slicing takes as long as a copy
-
-    @classmethod
-    def for_array(
-        cls, group: zarr.Group, name: str, path: Path, device: torch.device, background: BackgroundThread
-    ) -> RowWriter:
-        """Return the writer of an array of the store at ``path``."""
-        import torch
-
-        array: Any = group[name]
-        dtype = torch.float64 if array.dtype == np.float64 else torch.float32
-        return cls(ShardFiles(array, path / name), dtype, device, background)
 
     def row(self, number: int) -> Tensor:
         """Return the memory of a row, on the device, to be filled before the next call."""
@@ -108,19 +108,26 @@ class RowWriter:
     def _submit_shard(self) -> None:
         """Submit the filled shard for writing, and switch to the other once that is written."""
         self._send_staged()
-        rows = self._shards[self._filling][: self._stop - self._start].numpy()
-        copied = self._staging.copied() if self._staging is not None else None
-        job = partial(self._write, self._start // self._files.rows, rows, copied)
-        self._jobs[self._filling] = self._background.submit(job)
+        self._jobs[self._filling] = self._submit_rows()
+        self._skipped = 0
         self._filling = 1 - self._filling
         previous = self._jobs[self._filling]
         if previous is not None:
             self._background.wait(previous)
 
-    def _write(self, shard: int, rows: Any, copied: torch.cuda.Event | None) -> None:
+    def _submit_rows(self) -> Future[None]:
+        """Submit the rows of the shard so far."""
+        rows = self._shards[self._filling][self._skipped : self._stop - self._start].numpy()
+        copied = self._staging.copied() if self._staging is not None else None
+        return self._background.submit(partial(self._write, self._start // self._files.rows, rows, copied, self._skipped))
+
+    def _write(self, shard: int, rows: Any, copied: torch.cuda.Event | None, first: int) -> None:
         if copied is not None:
             copied.synchronize()
-        self._files.write(shard, rows)
+        if first:
+            self._files.write(shard, rows, first)
+        else:
+            self._files.write(shard, rows)
 
 
 class _StagingBuffer:
@@ -129,7 +136,7 @@ class _StagingBuffer:
     def __init__(self, rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> None:
         import torch
 
-        size = max(1, min(rows, STAGING_BYTES // (columns * dtype.itemsize)))
+        size = max(1, min(rows, STAGING_BYTES // (max(1, columns) * dtype.itemsize)))
         self._blocks = [torch.empty((size, columns), dtype=dtype, device=device) for _ in range(2)]
         self._rows = [block.unbind(0) for block in self._blocks]
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None

@@ -8,9 +8,9 @@ geometry of a stored path, see `anodiff.trajectory.products`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,6 @@ import numpy as np
 from anodiff.errors import ConfigError
 from anodiff.storage.memory import require_memory
 from anodiff.trajectory.background import BackgroundThread
-from anodiff.trajectory.flat_parameters import FlatParameters, count_numbers
 from anodiff.trajectory.format import NONE
 from anodiff.trajectory.gram_arrays import GramArrays
 from anodiff.trajectory.update_sources import PointUpdates, UpdateSource
@@ -26,18 +25,16 @@ from anodiff.trajectory.window_gram import WindowGram
 from anodiff.trajectory.windows import Window, WindowPlan
 
 if TYPE_CHECKING:
-    import zarr
     from torch import Tensor
 
+    from anodiff.trajectory.output import Output
     from anodiff.trajectory.point_parts import PointParts
 
 #: Most updates of a block; with this many the products run at the processor's full speed.
 BLOCK_UPDATES = 64
 
 
-def running_grams(
-    plan: WindowPlan, parts: PointParts, group: zarr.Group, path: Path, background: BackgroundThread, *, memory: float
-) -> dict[str, RunningGrams]:
+def running_grams(plan: WindowPlan, parts: PointParts, output: Output, *, memory: float) -> dict[str, RunningGrams]:
     """Return the matrices that a recorder sums: of the path if no weights are stored, and of each walk beside it.
 
     Parameters
@@ -46,20 +43,22 @@ def running_grams(
         Bytes that the updates of all of them may take on the device.
     """
     found: dict[str, RunningGrams] = {}
+    if not parts.records:
+        return found
     walks = parts.walks.walks if parts.walks else ()
     share = memory / (len(walks) + (parts.representation == NONE) or 1)
     if parts.representation == NONE:
         by_name = dict(parts.model.trainable)
-        members = [[by_name[name] for name in each.parameters] for each in parts.model.groups]
-        ends = np.cumsum([0, *(sum(map(count_numbers, each)) for each in members)]).tolist()
-        together = FlatParameters([one for each in members for one in each]) if members else parts.flat
+        members = [[(name, by_name[name]) for name in each.parameters] for each in parts.model.groups]
+        ends = np.cumsum([0, *(parts.flattened(each).size for each in members)]).tolist()
+        together = parts.flattened([one for each in members for one in each]) if members else parts.flat
         columns = [slice(first, last) for first, last in pairwise(ends)]
-        arrays = GramArrays(group, path)
+        arrays, background = output.gram_arrays(), output.background
         found["path"] = RunningGrams(plan, PointUpdates(together), arrays, background, memory=share, groups=columns)
     for number, walk in enumerate(walks):
         if parts.walks:
-            arrays = GramArrays(group, path, number)
-            found[walk] = RunningGrams(plan, parts.walks.source(walk), arrays, background, memory=share)
+            arrays = output.gram_arrays(number)
+            found[walk] = RunningGrams(plan, parts.walks.source(walk), arrays, output.background, memory=share)
     return found
 
 
@@ -105,11 +104,12 @@ class RunningGrams:
         overlap, updates = _largest_overlap(plan.windows), max(window.updates for window in plan.windows)
         what = f"recording {overlap * updates} updates of {source.size} parameters without weights"
         size = source.dtype.itemsize * source.size + 8 * len(self._groups) * updates
-        require_memory(what, overlap * updates * size, "shorten the windows, or record a sketch")
+        beside = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # ranks that share this machine, as torchrun counts them
+        require_memory(what, beside * overlap * updates * size, "shorten the windows, or record a sketch")
         self._block_sizes: tuple[int, int | None] = (BLOCK_UPDATES, None)
         if bounded:
             self._block_sizes = _blocks_on_device(
-                updates, source.size, memory / overlap, source.dtype.itemsize, len(self._groups)
+                updates, max(1, source.size), memory / overlap, source.dtype.itemsize, len(self._groups)
             )
         self._free_blocks: list[Tensor] = []
         self._open: dict[int, WindowGram] = {}
@@ -150,6 +150,15 @@ class RunningGrams:
         for number, gram in state["open"].items():
             self._begin(int(number)).load_state_dict(gram)
         self._arrays.keep_only(set(self._order[: self._next]) - set(self._open))
+
+    def lose(self, state: Mapping[str, Any], step: int) -> list[int]:
+        """Resume without the windows that were open in a state, and return their numbers; they have NaN."""
+        open_windows = sorted(int(number) for number in state["open"])
+        self.load_state_dict({"next": state["next"], "open": {}}, step)
+        for number in open_windows:
+            updates = self._plan.windows[number].updates
+            self._arrays.write_missing(number, (len(self._groups), updates, updates))
+        return open_windows
 
     def _begin(self, number: int) -> WindowGram:
         window = self._plan.windows[number]

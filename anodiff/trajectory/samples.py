@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anodiff.trajectory.background import BackgroundThread
+import numpy as np
+
+from anodiff.trajectory.output import Output
 from anodiff.trajectory.point_parts import PointParts
-from anodiff.trajectory.rows import RowWriter
 from anodiff.trajectory.windows import WindowPlan
 
 if TYPE_CHECKING:
-    import zarr
     from torch import Tensor
 
 
@@ -26,18 +25,14 @@ class Samples:
         ``plan.kept[s]``.
     parts
         What is kept of each point.
-    group, path
+    output
         The store.
     """
 
-    def __init__(
-        self, plan: WindowPlan, parts: PointParts, group: zarr.Group, path: Path, background: BackgroundThread
-    ) -> None:
+    def __init__(self, plan: WindowPlan, parts: PointParts, output: Output) -> None:
         self._plan, self._parts = plan, parts
-        self._writers = {
-            name: RowWriter.for_array(group, name, path, parts.flat.device, background) if name in group else None
-            for name in ("weights", "buffers", "gradient_sample")
-        }
+        names = ("weights", "buffers", "gradient_sample")
+        self._writers = {name: output.row_writer(name, parts.flat.device) for name in names}
         self._points, self._buffers, self._gradients = self._writers.values()
         self._flat: Tensor | None = None
         self._ends: set[int] = set()
@@ -78,15 +73,16 @@ class Samples:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is not in the files yet; call it after waiting for the background thread."""
-        states = {name: writer.state_dict() if writer else None for name, writer in self._writers.items()}
-        return {"count": self._count, **states}
+        return {name: writer.state_dict() if writer else None for name, writer in self._writers.items()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Resume from a state, after the plan was extended to its step."""
-        self._count = int(state["count"])
+    def load_state_dict(self, state: Mapping[str, Any] | None, step: int) -> None:
+        """Resume from the state after ``step`` steps, after the plan was extended to it; None, where
+        nothing is written.
+        """
+        self._count = int(np.searchsorted(self._plan.kept, step, side="right"))
         self._last_step, self._next_step = self._step_of(self._count - 1), self._step_of(self._count)
         for name, writer in self._writers.items():
-            if writer:
+            if writer and state is not None:
                 writer.load_state_dict(state[name])
 
     def _keeps_buffers(self, step: int) -> bool:

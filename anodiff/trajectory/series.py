@@ -129,6 +129,11 @@ class RunSeries:
         self._reached = 0
 
     @property
+    def planned(self) -> bool:
+        """Whether the number of epochs was known beforehand."""
+        return self._planned is not None
+
+    @property
     def epochs(self) -> int:
         """Length of the epoch series: as planned, or else the epochs so far."""
         return self._reached if self._planned is None else self._planned

@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from anodiff.errors import ConfigError
@@ -41,6 +42,9 @@ NONZEROS = 4
 
 #: Parameters that share a permutation: this many float32 numbers fit in a processor's cache.
 CHUNK = 2**16
+
+#: Signs that are drawn at once if only some are kept; a multiple of 4, so that the random numbers are the same.
+DRAWN_AT_ONCE = 2**20
 
 
 class Sketch:
@@ -61,6 +65,9 @@ class Sketch:
         Determines S.
     device
         Device of the points.
+    chunks
+        Numbers of the chunks that a process holds, increasing, if not all. Points are then these
+        chunks, shape (chunks · `chunk_length`,).
 
     Raises
     ------
@@ -75,25 +82,26 @@ class Sketch:
     True
     """
 
-    def __init__(self, parameters: int, size: int, *, seed: int = 0, device: torch.device | str = "cpu") -> None:
-        if size < NONZEROS or size % NONZEROS:
-            raise ConfigError(f"sketch_size {size} must be a positive multiple of {NONZEROS}")
-        if size >= parameters:
-            raise ConfigError(
-                f"sketch_size {size} is not below the model's {parameters} parameters; "
-                "record the full weights, or sketch to fewer numbers"
-            )
+    def __init__(
+        self,
+        parameters: int,
+        size: int,
+        *,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        chunks: NDArray[np.int64] | None = None,
+    ) -> None:
         self.parameters, self.size, self.seed = parameters, size, seed
         self._rows = size // NONZEROS
-        chunks = math.ceil(parameters / CHUNK)
-        self._chunk = self._rows * math.ceil(parameters / (chunks * self._rows))
-        chunks = math.ceil(parameters / self._chunk)
+        self._chunk = chunk_length(parameters, size)
+        all_chunks = math.ceil(parameters / self._chunk)
         generator = np.random.default_rng(seed)
         orders = np.stack([generator.permutation(self._chunk) for _ in range(NONZEROS)]).astype(np.int32)
-        shifts = generator.integers(self._rows, size=(NONZEROS, chunks, 1))
-        signs = generator.integers(2, size=(NONZEROS, chunks, self._chunk), dtype=np.int8)
-        signs *= 2
-        signs -= 1
+        shifts = generator.integers(self._rows, size=(NONZEROS, all_chunks, 1))
+        signs = _draw_signs(generator, all_chunks, self._chunk, chunks)
+        if chunks is not None:
+            shifts = shifts[:, chunks]
+        self._length = parameters if chunks is None else len(chunks) * self._chunk
         self._orders, self._shifts, self._signs = (torch.from_numpy(one).to(device) for one in (orders, shifts, signs))
         self._row_numbers = torch.arange(self._rows, device=device)
         self._chunks_at_once = 1 if torch.device(device).type == "cpu" else max(1, 2**24 // self._chunk)
@@ -116,8 +124,8 @@ class Sketch:
         point
             Shape (parameters,), float32 or float64.
         """
-        if point.shape != (self.parameters,):
-            raise ValueError(f"point: expected shape ({self.parameters},), got {tuple(point.shape)}")
+        if point.shape != (self._length,):
+            raise ValueError(f"point: expected shape ({self._length},), got {tuple(point.shape)}")
         total = torch.zeros(NONZEROS, self._rows, dtype=torch.float64, device=point.device)
         chunks = self._signs.shape[1]
         for first in range(0, chunks, self._chunks_at_once):
@@ -137,3 +145,43 @@ class Sketch:
         signed = piece * self._signs[block, first:last]
         dealt = signed.index_select(1, self._orders[block]).view(len(piece), self._rows, -1)
         return dealt.sum(2, dtype=torch.float64)
+
+
+def chunk_length(parameters: int, size: int) -> int:
+    """Return how many parameters share a permutation in a sketch: a multiple of the rows of a block.
+
+    Raises
+    ------
+    ConfigError
+        If ``size`` does not fit.
+    """
+    if size < NONZEROS or size % NONZEROS:
+        raise ConfigError(f"sketch_size {size} must be a positive multiple of {NONZEROS}")
+    if size >= parameters:
+        raise ConfigError(
+            f"sketch_size {size} is not below the model's {parameters} parameters; "
+            "record the full weights, or sketch to fewer numbers"
+        )
+    rows = size // NONZEROS
+    return rows * math.ceil(parameters / (math.ceil(parameters / CHUNK) * rows))
+
+
+def _draw_signs(generator: np.random.Generator, chunks: int, length: int, kept: NDArray[np.int64] | None) -> NDArray[np.int8]:
+    """Return the signs of the kept chunks, shape (block, chunk, length), whichever these are."""
+    if kept is None:
+        signs = generator.integers(2, size=(NONZEROS, chunks, length), dtype=np.int8)
+    else:
+        signs = np.empty((NONZEROS, len(kept), length), np.int8)
+        place = {int(chunk): number for number, chunk in enumerate(kept)}
+        for first in range(0, NONZEROS * chunks * length, DRAWN_AT_ONCE):
+            drawn = generator.integers(2, size=min(DRAWN_AT_ONCE, NONZEROS * chunks * length - first), dtype=np.int8)
+            for number in range(first // length, (first + len(drawn) - 1) // length + 1):
+                block, chunk = divmod(number, chunks)
+                if chunk in place:
+                    low, high = max(first, number * length), min(first + len(drawn), (number + 1) * length)
+                    signs[block, place[chunk], low - number * length : high - number * length] = drawn[
+                        low - first : high - first
+                    ]
+    signs *= 2
+    signs -= 1
+    return signs

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from anodiff.errors import ConfigError
 from anodiff.trajectory import TrajectoryRecorder
-from anodiff.trajectory.callbacks.steps import StepRecord
+from anodiff.trajectory.callbacks.steps import StepRecord, with_optimisers
 
 try:
     import transformers
@@ -27,8 +27,9 @@ except ModuleNotFoundError:
 class TrajectoryCallback(transformers.TrainerCallback):
     """Record the path of a ``Trainer.train`` as a store at ``path``.
 
-    It records in the main process, which must hold all weights: plain and data-parallel training,
-    not sharded models. After an error the store is left unfinished.
+    Several processes make one store, with replicated weights (data parallelism) or shards (FSDP2 of
+    Accelerate); see docs/scale.md. Losses are those of the first process. After an error the store
+    is left unfinished.
 
     Parameters
     ----------
@@ -64,15 +65,14 @@ class TrajectoryCallback(transformers.TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Record the initial point."""
-        if not state.is_world_process_zero:
-            return
         if state.global_step:
             raise ConfigError(
                 f"{self._path}: training resumes at step {state.global_step} from a checkpoint, which holds no recorded path; "
                 "train from the beginning, or leave out the callback"
             )
         model, self.recorder = kwargs["model"], None  # not the finished one of an earlier training
-        self.recorder, self._step = TrajectoryRecorder(model, self._path, **self._options), StepRecord()
+        options = with_optimisers(self._options, [kwargs.get("optimizer")])
+        self.recorder, self._step = TrajectoryRecorder(model, self._path, **options), StepRecord()
         self._hook = model.register_forward_hook(self._record_loss, with_kwargs=True)
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from anodiff.errors import ConfigError
 from anodiff.trajectory import TrajectoryRecorder
-from anodiff.trajectory.callbacks.steps import StepRecord
+from anodiff.trajectory.callbacks.steps import StepRecord, with_optimisers
 
 try:
     import lightning.pytorch as pl
@@ -26,11 +26,12 @@ except ModuleNotFoundError:
 class TrajectoryCallback(pl.Callback):
     """Record the path of a ``Trainer.fit`` as a store at ``path``.
 
-    It records in the process of rank 0, which must hold all weights: plain and data-parallel
-    training, not sharded models. Lightning's checkpoints hold the recorder's state, so
-    ``fit(ckpt_path=…)`` resumes the recording with the same bits; the unfinished store must still
-    be at ``path``. After an error the store is left unfinished. A second ``fit`` does not replace the
-    path of a finished one, unless ``overwrite=True`` is given.
+    Several processes make one store, with replicated weights (``ddp``) or shards
+    (``ModelParallelStrategy``); see docs/scale.md. Losses are those of rank 0. Lightning's
+    checkpoints hold the recorder's state, so ``fit(ckpt_path=…)`` resumes the recording with the
+    same bits; the unfinished store must still be at ``path``. After an error the store is left
+    unfinished. A second ``fit`` does not replace the path of a finished one, unless
+    ``overwrite=True`` is given.
 
     Parameters
     ----------
@@ -71,12 +72,10 @@ class TrajectoryCallback(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Record the initial point, or resume from a checkpoint."""
-        if not trainer.is_global_zero:
-            return
         attributes = dict(self._options.get("attributes") or {})
         if math.isfinite(trainer.num_training_batches):
             attributes.setdefault("steps_per_epoch", math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches))
-        options = self._options | {"attributes": attributes}
+        options = with_optimisers(self._options, trainer.optimizers) | {"attributes": attributes}
         self.recorder = None  # a finished one of an earlier fit
         resume = None if self._resume is None else self._resume["recorder"]
         self.recorder = TrajectoryRecorder(pl_module, self._path, resume=resume, **options)
@@ -130,7 +129,7 @@ class TrajectoryCallback(pl.Callback):
         """Return the recorder's state for a checkpoint."""
         if self.recorder is None or self._step is None or self.recorder.finished:
             return {}
-        return {"recorder": self.recorder.state(), "step": self._step.state_dict()}
+        return {"recorder": self.recorder.state(on_first=True), "step": self._step.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load the recorder's state from a checkpoint."""

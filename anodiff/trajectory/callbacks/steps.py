@@ -5,11 +5,22 @@ Nothing here waits for the device that computes them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
-from anodiff.trajectory.flat_parameters import exact_type
+from anodiff.trajectory.flat_parameters import exact_type, is_sharded_tensor
+
+
+def with_optimisers(options: dict[str, Any], optimisers: Sequence[Any]) -> dict[str, Any]:
+    """Return the recorder's options with the optimisers that a trainer uses, if it is to record walks.
+
+    Wrappers, such as that of Accelerate, are taken off.
+    """
+    if not options.get("walks") or "optimiser" in options:
+        return options
+    return options | {"optimiser": [getattr(each, "optimizer", each) for each in optimisers]}
 
 
 class StepRecord:
@@ -39,6 +50,7 @@ class StepRecord:
         """
         if not isinstance(loss, Tensor):
             return
+        loss = loss.full_tensor() if is_sharded_tensor(loss) else loss  # type: ignore[attr-defined]
         loss = loss.detach().to(exact_type([loss])).mean()
         self._loss = loss.clone() if self._loss is None else self._loss + loss
         self._batches = 1 if is_share else self._batches + 1
@@ -48,7 +60,7 @@ class StepRecord:
         values: dict[str, Any] = {}
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
         if gradients:
-            values["gradient_norm"] = nn.utils.get_total_norm(gradients)
+            values["gradient_norm"] = _total_norm(gradients)
         if self.learning_rate is not None:
             values["learning_rate"] = self.learning_rate
         if self._loss is not None:
@@ -75,3 +87,13 @@ class StepRecord:
         """Resume from a state."""
         self._loss, self._batches = state["loss"], state["batches"]
         self._epoch_loss, self._steps = state["epoch_loss"], state["steps"]
+
+
+def _total_norm(gradients: list[Tensor]) -> Tensor:
+    """Return the norm of all gradients together; all ranks that hold parts of them call it."""
+    by_mesh: dict[Any, list[Tensor]] = {}
+    for gradient in gradients:
+        by_mesh.setdefault(getattr(gradient, "device_mesh", None), []).append(gradient)
+    norms = [nn.utils.get_total_norm(each) for each in by_mesh.values()]
+    norms = [norm.full_tensor() if is_sharded_tensor(norm) else norm for norm in norms]  # type: ignore[attr-defined]
+    return norms[0] if len(norms) == 1 else nn.utils.get_total_norm(norms)
