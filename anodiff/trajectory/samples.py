@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anodiff.trajectory.later_sketches import LaterSketches
 from anodiff.trajectory.output import Output
 from anodiff.trajectory.point_parts import PointParts
+from anodiff.trajectory.rows import RowWriter
 from anodiff.trajectory.windows import WindowPlan
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ class Samples:
         self._writers = {name: output.row_writer(name, parts.flat.device) for name in names}
         self._points, self._buffers, self._gradients = self._writers.values()
         self._flat: Tensor | None = None
+        self._later: LaterSketches | None = None
+        if parts.sketch and type(self._points) is RowWriter and parts.flat.device.type == "cpu":
+            self._later = LaterSketches(parts.sketch, parts.flat, output.background)
         self._ends: set[int] = set()
         self._ends_of = -1
         self._count = 0
@@ -54,7 +59,9 @@ class Samples:
             return
         if self._points:
             row = self._points.row(self._count)
-            if self._parts.sketch:
+            if self._later:
+                self._later.fill(row)
+            elif self._parts.sketch:
                 row.copy_(self._parts.sketch(self._flattened()))
             else:
                 self._parts.flat.copy_to(row)
