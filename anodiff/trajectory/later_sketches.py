@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+#: Numbers of a point from which on this pays: a smaller one is projected in the time of handing it over.
+LARGE = 2**18
+
+
 class LaterSketches:
     """Fill rows with sketches of points, in the order in which they are asked for, on the CPU.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anodiff.trajectory.later_sketches import LaterSketches
+from anodiff.trajectory import later_sketches
 from anodiff.trajectory.output import Output
 from anodiff.trajectory.point_parts import PointParts
 from anodiff.trajectory.rows import RowWriter
@@ -37,9 +37,10 @@ class Samples:
         self._writers = {name: output.row_writer(name, parts.flat.device) for name in names}
         self._points, self._buffers, self._gradients = self._writers.values()
         self._flat: Tensor | None = None
-        self._later: LaterSketches | None = None
-        if parts.sketch and type(self._points) is RowWriter and parts.flat.device.type == "cpu":
-            self._later = LaterSketches(parts.sketch, parts.flat, output.background)
+        self._later: later_sketches.LaterSketches | None = None
+        is_later = parts.flat.device.type == "cpu" and parts.flat.size >= later_sketches.LARGE
+        if parts.sketch and type(self._points) is RowWriter and is_later:
+            self._later = later_sketches.LaterSketches(parts.sketch, parts.flat, output.background)
         self._ends: set[int] = set()
         self._ends_of = -1
         self._count = 0
