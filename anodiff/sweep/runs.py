@@ -85,7 +85,7 @@ def sweep_runs(config: Config) -> dict[str, Run]:
 
 
 def _check_length(run: RunSettings, where: str) -> None:
-    if not run_size.samples(run).samples:
+    if run.data.is_text and not run_size.samples(run).samples:
         raise ConfigError(f"{where}: the text has no block of model.context + 1 tokens; set a smaller model.context")
     try:
         run.check_length(costs.steps(run))

@@ -12,6 +12,8 @@ from anodiff.errors import ConfigError
 from anodiff.landscape.products import gauss_newton_product, hessian_product
 from anodiff.landscape.run_surface import loss_surface_at
 from anodiff.landscape.surface import LossSurface
+from anodiff.learning.measure import measure_learning
+from anodiff.settings.learning import LearningSettings
 from anodiff.settings.run import RunSettings
 from anodiff.settings.stages import LandscapeSettings
 from anodiff.training import train_run
@@ -122,6 +124,12 @@ def test_the_surface_of_a_run_is_its_loss_over_all_blocks(run):
         expected = nn.functional.cross_entropy(model(dataset.train_inputs.long()), dataset.train_labels)
     assert surface.samples == len(dataset.train_labels)
     assert surface(surface.centre) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_what_is_learned_when_is_refused_on_text_in_one_line(run, tmp_path):
+    _, folder = run
+    with pytest.raises(ConfigError, match="trained on text, whose tokens have no classes"):
+        measure_learning(folder / "trajectory.zarr", tmp_path / "learning.zarr", LearningSettings(), data_root=folder)
 
 
 def test_another_text_than_the_run_was_trained_on_has_no_surface_of_it(run, tmp_path):

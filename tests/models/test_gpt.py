@@ -158,6 +158,16 @@ def test_a_network_of_transformers_fits_as_it_is():
     assert fitted(tokens()).shape == (4, 17, 9)
 
 
+def test_a_factory_gets_the_sizes_of_the_text(tmp_path, monkeypatch):
+    (tmp_path / "mytexts.py").write_text(
+        "from torch import nn\n"
+        "def net(vocabulary, context, width=4):\n"
+        "    return nn.Sequential(nn.Embedding(vocabulary, width), nn.Linear(width, vocabulary))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert models.build("mytexts:net", **TEXT, width=6)(tokens()).shape == (4, 17, 9)
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
