@@ -92,6 +92,7 @@ def second_dimension(model):
 
 CASES = {
     "ddp": lambda: nn.parallel.DistributedDataParallel(Tied()),
+    "optimiser": lambda: nn.parallel.DistributedDataParallel(Tied()),
     "fsdp": lambda: fsdp(Tied(), mesh(torch.distributed.get_world_size())),
     "doubles": lambda: fsdp(Tied(torch.float64), mesh(4)),
     "columns": lambda: second_dimension(Tied()),
@@ -139,8 +140,13 @@ def train_step(model, optimiser, step):
     return loss
 
 
-def optimiser_of(model):
-    return torch.optim.AdamW(model.parameters(), lr=0.05, weight_decay=0.1)
+def optimiser_of(case, model):
+    options = {"lr": 0.05, "weight_decay": 0.1}
+    if case == "optimiser":
+        from torch.distributed.optim import ZeroRedundancyOptimizer
+
+        return ZeroRedundancyOptimizer(model.parameters(), torch.optim.AdamW, **options)
+    return torch.optim.AdamW(model.parameters(), **options)
 
 
 def whole(tensor):
@@ -194,7 +200,7 @@ def train(case, model, optimiser, recorders, steps):
 
 def run_case(folder, case):
     model = CASES[case]()
-    optimiser = None if case == "by_hand" else optimiser_of(model)
+    optimiser = None if case == "by_hand" else optimiser_of(case, model)
     recorders = recorders_of(case, model, optimiser, folder)
     path = train(case, model, optimiser, recorders, range(STEPS))
     for recorder in recorders.values():
@@ -212,7 +218,7 @@ def interrupt(folder, case):
     from torch.distributed.checkpoint.state_dict import get_state_dict
 
     model = CASES[case]()
-    optimiser = optimiser_of(model)
+    optimiser = optimiser_of(case, model)
     recorders = recorders_of(case, model, optimiser, folder)
     path = train(case, model, optimiser, recorders, range(SAVED))
     path.save(folder / "before.npz")
@@ -232,7 +238,7 @@ def resume(folder, case):
     from anodiff.trajectory.sharded import load_state
 
     model = CASES[case]()
-    optimiser = optimiser_of(model)
+    optimiser = optimiser_of(case, model)
     weights, steps = get_state_dict(model, optimiser)
     dcp.load({"model": weights, "optimiser": steps}, checkpoint_id=folder / "checkpoint")
     set_state_dict(model, optimiser, model_state_dict=weights, optim_state_dict=steps)
