@@ -21,6 +21,9 @@ WINDOW, SKETCH, FLUSH, BLOCK = 1000, 1024, 256, 64
 #: Bytes of a number of a point, and of a Gram matrix or sketch.
 POINT, SUM = 4, 8
 
+#: Columns of a chunk of the sketch, and tensors of a model.
+CHUNK, TENSORS = 2**16, 300
+
 #: Parameters, and the ranks that one might train them on.
 SIZES = ((10**7, 1), (10**8, 8), (10**9, 64), (10**10, 512), (10**11, 1024))
 
@@ -29,7 +32,7 @@ TOKENS, HOST = 2**19, 64e9
 
 #: Measured by ``--measure`` on one core of an AMD EPYC, seconds: of one multiply-add of G, and of one parameter of a step that
 #: is sketched, or exchanged, compressed and written.
-MULTIPLY_ADD, SKETCHED, WRITTEN = 5.9e-11, 1.4e-8, 2.3e-8
+MULTIPLY_ADD, SKETCHED, WRITTEN = 5.9e-11, 9e-9, 2.3e-8
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,16 @@ def none(parameters: float, ranks: int, window: int = WINDOW) -> Cost:
     return Cost(memory, window * own, sent, 1000 / window * SUM * window**2, window * own / 2 * MULTIPLY_ADD)
 
 
-def sketch(parameters: float, ranks: int, size: int = SKETCH) -> Cost:
-    """``weights="sketch"``: four signs, the point and its chunks; four blocks of a product and a sum; rows are sent twice."""
+def sketch(parameters: float, ranks: int, size: int = SKETCH, tensors: int = TENSORS) -> Cost:
+    """``weights="sketch"``: the point, its chunks and their four signs; four products and sums; rows are sent twice.
+
+    A rank's piece of a tensor reaches into one chunk more than it fills.
+    """
     own = parameters / ranks
-    memory = own * (4 + 2 * POINT) + 2 * FLUSH * size * SUM
+    touched = min(parameters, own + (ranks > 1) * tensors * CHUNK)
+    memory = POINT * own + touched * (4 + POINT) + 2 * FLUSH * size * SUM
     sent = SUM * size if ranks > 1 else 0
-    return Cost(memory, 8 * own, sent, 1000 * SUM * size, own * SKETCHED)
+    return Cost(memory, 8 * touched, sent, 1000 * SUM * size, touched * SKETCHED)
 
 
 def full(parameters: float, ranks: int) -> Cost:
@@ -191,7 +198,7 @@ def work(folder: Path, parameters: int, steps: int) -> None:
     print_row = print if rank == 1 else lambda *_: None
     for name, cost, options in (
         ("none", none(parameters, ranks, steps), {"weights": "none"}),
-        ("sketch", sketch(parameters, ranks), {"sketch_size": SKETCH}),
+        ("sketch", sketch(parameters, ranks, tensors=8), {"sketch_size": SKETCH}),
         ("full", full(parameters, ranks), {}),
     ):
         held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -213,9 +220,9 @@ def work(folder: Path, parameters: int, steps: int) -> None:
         seconds = (time.process_time() - began - moving) / steps
         own = parameters / ranks
         print_row(
-            f"{name}: {parameters:,} parameters, {ranks} ranks, {steps} steps; a rank: {seconds * 1e3:.2f} ms of CPU a step, "
-            f"{seconds / own * 1e9:.2f} ns a parameter; sent a step {sent[0] / steps:,.0f} B, formula {cost.sent:,.0f} B; "
-            f"prepared in {prepared:.2f} s"
+            f"{name}: {parameters:,} parameters, {ranks} ranks, {steps} steps; CPU of a rank {seconds * 1e3:.2f} ms a step, "
+            f"{seconds / own * 1e9:.2f} ns a parameter, formula {cost.seconds * 1e3:.2f} ms; "
+            f"sent {sent[0] / steps:,.0f} B a step, formula {cost.sent:,.0f} B; prepared in {prepared:.2f} s"
         )
         if name == "none":
             peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held) * 1024

@@ -182,12 +182,11 @@ def _bits_at(state: Any, first: int, count: int) -> NDArray[np.int8]:
     """Return some of the numbers that ``Generator.integers(2, dtype=int8)`` draws in this state of a
     PCG64, without drawing those before ``first``: each word of 32 bits, half a step, gives four.
     """
-    generator = np.random.PCG64()
-    generator.state = state
-    words = first // 4
+    generator, words = np.random.PCG64(), first // 4
     if words and state["has_uint32"]:
         words -= 1
-        generator.state = {**state, "has_uint32": 0, "uinteger": 0}
+        state = state | {"has_uint32": 0, "uinteger": 0}
+    generator.state = state
     if words >= 2:
         generator.advance(words // 2)
     draw = np.random.Generator(generator)
