@@ -31,7 +31,7 @@ def named_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     Raises
     ------
     ConfigError
-        If a lazy layer has no weights yet.
+        If a lazy layer has no weights yet, or a parameter is on the meta device.
 
     Examples
     --------
@@ -42,6 +42,8 @@ def named_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     for name, parameter in model.named_parameters():
         if isinstance(parameter, nn.UninitializedParameter):
             raise ConfigError(f"{plain(name)} of a lazy layer has no weights yet; pass a batch through the model first")
+        if parameter.is_meta:
+            raise ConfigError(f"{plain(name)} is on the meta device, without values; materialise the model first (to_empty)")
     return [(plain(name), parameter) for name, parameter in model.named_parameters()]
 
 

@@ -97,8 +97,8 @@ def number_bytes(model: str, *sizes: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def group_count(groups: str, model: str, *sizes: int) -> int:
-    """Return into how many groups ``recording.groups``, in JSON, divides a network's trained parameters.
+def group_count(parameters: str, groups: str, model: str, *sizes: int) -> int:
+    """Return into how many groups ``recording.groups`` divides the ``recording.parameters`` of a network, both in JSON.
 
     The other parameters and errors are those of `network_size`.
 
@@ -107,13 +107,16 @@ def group_count(groups: str, model: str, *sizes: int) -> int:
     ConfigError
         If a pattern fits no parameter that is left.
     """
-    from anodiff.trajectory.recorded_model import RecordedModel
+    from anodiff.models.wrappers import plain_names
+    from anodiff.trajectory.groups import parameter_groups, selected
 
     network = _build(model, sizes)
     division = json.loads(groups)
     if network is None:
-        return BOUND_GROUPS.get(division, 0) if isinstance(division, str) else len(division) + 1
-    return len(RecordedModel(network, groups=division).groups)
+        return BOUND_GROUPS.get(division, 0) if isinstance(division, str) else len(division or ()) + bool(division)
+    plain = plain_names(network)
+    names = [plain(name) for name, parameter in network.named_parameters() if parameter.requires_grad]
+    return len(parameter_groups(network, selected(names, json.loads(parameters)), division))
 
 
 @lru_cache(maxsize=1024)

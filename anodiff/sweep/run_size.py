@@ -7,7 +7,7 @@ parameters of a network imports torch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from anodiff.data.token_counts import BYTES, count_blocks, library_text, split_at
@@ -113,9 +113,7 @@ def part_counts(settings: RunSettings) -> tuple[int, int]:
     ConfigError
         If the network cannot be built, or a pattern of the groups fits no parameter that is left.
     """
-    recording = settings.recording
-    groups = footprint.group_count(json.dumps(recording.groups), *_network(settings)) if recording.groups else 0
-    return groups, len(recording.walks)
+    return _group_count(settings) if settings.recording.groups else 0, len(settings.recording.walks)
 
 
 def point_bytes(settings: RunSettings) -> int:
@@ -136,7 +134,7 @@ def number_bytes(settings: RunSettings) -> int:
 
 
 def check_networks(runs: Iterable[RunSettings]) -> None:
-    """Refuse networks from elsewhere that cannot be built, and patterns of groups that fit nothing; the networks of this
+    """Refuse networks from elsewhere that cannot be built, and patterns of parameters that fit nothing; the networks of this
     package are known to be built.
 
     Raises
@@ -145,9 +143,15 @@ def check_networks(runs: Iterable[RunSettings]) -> None:
         If one cannot be built, or a pattern fits no parameter.
     """
     for settings in runs:
-        part_counts(settings)
+        if settings.recording.parameters is not None or isinstance(settings.recording.groups, Mapping):
+            _group_count(settings)
         if ":" in settings.model.name:
             network_size(settings)
+
+
+def _group_count(settings: RunSettings) -> int:
+    recording = settings.recording
+    return footprint.group_count(json.dumps(recording.parameters), json.dumps(recording.groups), *_network(settings))
 
 
 def _network(settings: RunSettings) -> tuple[str, *tuple[int, ...]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import ConfigError
 from anodiff.models.wrappers import plain_names
-from anodiff.trajectory.flat_parameters import as_reals, count_numbers
+from anodiff.trajectory.flat_parameters import as_reals, count_numbers, local_part
 from anodiff.trajectory.recorded_model import tensor_table
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ class ForwardBuffers:
 
     def __init__(self, model: nn.Module) -> None:
         named = forward_buffers(model)
+        for name, buffer in named.items():
+            if any(type(placement).__name__ != "Replicate" for placement in getattr(buffer, "placements", ())):
+                raise ConfigError(
+                    f"the buffer {name} is sharded; replicate it, or record without it by weights: sketch or none"
+                )
         self.size = sum(count_numbers(buffer) for buffer in named.values())
         plain = plain_names(model)
         self.table: list[dict[str, Any]] = tensor_table([(plain(name), buffer) for name, buffer in named.items()])
@@ -52,7 +57,7 @@ class ForwardBuffers:
             if buffer is None or buffer.shape != shape:
                 found = "is gone" if buffer is None else f"has shape {tuple(buffer.shape)}"
                 raise ConfigError(f"the model's buffer {name} had shape {tuple(shape)} and {found}; keep its shape")
-            flat.append(as_reals(buffer).reshape(-1).to(row.device, row.dtype))
+            flat.append(as_reals(local_part(buffer)).reshape(-1).to(row.device, row.dtype))
         torch.cat(flat, out=row)
 
 

@@ -46,6 +46,7 @@ def running_grams(plan: WindowPlan, parts: PointParts, output: Output, *, memory
     if not parts.records:
         return found
     walks = parts.walks.walks if parts.walks else ()
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if parts.ranks > 1 else 1  # as torchrun counts them
     share = memory / (len(walks) + (parts.representation == NONE) or 1)
     if parts.representation == NONE:
         by_name = dict(parts.model.trainable)
@@ -54,11 +55,13 @@ def running_grams(plan: WindowPlan, parts: PointParts, output: Output, *, memory
         together = parts.flattened([one for each in members for one in each]) if members else parts.flat
         columns = [slice(first, last) for first, last in pairwise(ends)]
         arrays, background = output.gram_arrays(), output.background
-        found["path"] = RunningGrams(plan, PointUpdates(together), arrays, background, memory=share, groups=columns)
+        found["path"] = RunningGrams(
+            plan, PointUpdates(together), arrays, background, memory=share, groups=columns, beside=beside
+        )
     for number, walk in enumerate(walks):
         if parts.walks:
             arrays = output.gram_arrays(number)
-            found[walk] = RunningGrams(plan, parts.walks.source(walk), arrays, output.background, memory=share)
+            found[walk] = RunningGrams(plan, parts.walks.source(walk), arrays, output.background, memory=share, beside=beside)
     return found
 
 
@@ -80,6 +83,8 @@ class RunningGrams:
         all are one.
     bounded
         Whether ``memory`` is a limit; by default not on the CPU.
+    beside
+        Ranks that record as much on this machine.
 
     Raises
     ------
@@ -97,6 +102,7 @@ class RunningGrams:
         memory: float,
         groups: Sequence[slice] = (),
         bounded: bool | None = None,
+        beside: int = 1,
     ) -> None:
         self._plan, self._source, self._arrays, self._background = plan, source, arrays, background
         self._groups = list(groups) or [slice(0, source.size)]
@@ -104,7 +110,6 @@ class RunningGrams:
         overlap, updates = _largest_overlap(plan.windows), max(window.updates for window in plan.windows)
         what = f"recording {overlap * updates} updates of {source.size} parameters without weights"
         size = source.dtype.itemsize * source.size + 8 * len(self._groups) * updates
-        beside = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # ranks that share this machine, as torchrun counts them
         require_memory(what, beside * overlap * updates * size, "shorten the windows, or record a sketch")
         self._block_sizes: tuple[int, int | None] = (BLOCK_UPDATES, None)
         if bounded:

@@ -43,9 +43,6 @@ NONZEROS = 4
 #: Parameters that share a permutation: this many float32 numbers fit in a processor's cache.
 CHUNK = 2**16
 
-#: Signs that are drawn at once if only some are kept; a multiple of 4, so that the random numbers are the same.
-DRAWN_AT_ONCE = 2**20
-
 
 class Sketch:
     """The projection S of points with ``parameters`` coordinates to ``size`` numbers.
@@ -172,16 +169,27 @@ def _draw_signs(generator: np.random.Generator, chunks: int, length: int, kept: 
         signs = generator.integers(2, size=(NONZEROS, chunks, length), dtype=np.int8)
     else:
         signs = np.empty((NONZEROS, len(kept), length), np.int8)
-        place = {int(chunk): number for number, chunk in enumerate(kept)}
-        for first in range(0, NONZEROS * chunks * length, DRAWN_AT_ONCE):
-            drawn = generator.integers(2, size=min(DRAWN_AT_ONCE, NONZEROS * chunks * length - first), dtype=np.int8)
-            for number in range(first // length, (first + len(drawn) - 1) // length + 1):
-                block, chunk = divmod(number, chunks)
-                if chunk in place:
-                    low, high = max(first, number * length), min(first + len(drawn), (number + 1) * length)
-                    signs[block, place[chunk], low - number * length : high - number * length] = drawn[
-                        low - first : high - first
-                    ]
+        state = generator.bit_generator.state
+        for block in range(NONZEROS):
+            for number, chunk in enumerate(kept.tolist()):
+                signs[block, number] = _bits_at(state, (block * chunks + chunk) * length, length)
     signs *= 2
     signs -= 1
     return signs
+
+
+def _bits_at(state: Any, first: int, count: int) -> NDArray[np.int8]:
+    """Return some of the numbers that ``Generator.integers(2, dtype=int8)`` draws in this state of a
+    PCG64, without drawing those before ``first``: each word of 32 bits, half a step, gives four.
+    """
+    generator, words = np.random.PCG64(), first // 4
+    if words and state["has_uint32"]:
+        words -= 1
+        state = state | {"has_uint32": 0, "uinteger": 0}
+    generator.state = state
+    if words >= 2:
+        generator.advance(words // 2)
+    draw = np.random.Generator(generator)
+    if words % 2:
+        draw.integers(2**32, dtype=np.uint32)
+    return draw.integers(2, size=first % 4 + count, dtype=np.int8)[first % 4 :]

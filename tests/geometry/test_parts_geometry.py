@@ -248,3 +248,15 @@ def test_the_gradient_walk_of_plain_sgd_is_the_path_and_with_momentum_it_is_not(
     (tmp_path / "heavy").mkdir()
     heavy = recorded(tmp_path / "heavy", "none", momentum=0.9)
     assert np.diagonal(heavy.read(0).gram).sum() > 2 * np.diagonal(heavy.read_walk(0, "gradient").gram).sum()
+
+
+def test_a_torch_device_multiplies_the_same_parts(walk, monkeypatch):
+    from anodiff.geometry import gram
+
+    parts = [[slice(0, 3), slice(9, 11)], [slice(3, 9), slice(11, 23)]]
+    expected = part_grams(walk, parts)
+    by_torch = gram._sum_with_torch
+    monkeypatch.setattr(gram, "_sum_with_torch", lambda *given: by_torch(*given[:3], "cpu", given[4]))
+    found = part_grams(walk, parts, device="cuda", memory=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-5)
+    np.testing.assert_array_equal(found, found.swapaxes(1, 2))

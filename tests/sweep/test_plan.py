@@ -255,3 +255,12 @@ def test_groups_are_counted_on_the_network_and_patterns_that_fit_nothing_are_ref
     assert [groups(value) for value in ("layer", "kind", {"biases": "*.bias"})] == [(3, 1), (2, 1), (2, 1)]
     with pytest.raises(ConfigError, match="'attention' fits no parameter"):
         groups({"a": "attention"})
+
+
+@pytest.mark.parametrize(
+    "recording", [{"groups": {"a": "attention"}}, {"weights": "sketch", "parameters": ["attention"]}], ids=str
+)
+def test_patterns_that_fit_nothing_are_refused_before_the_first_job(recording):
+    run = {"data": "digits", "model": "mlp3", "training": {"steps": 10}, "recording": recording}
+    with pytest.raises(ConfigError, match="'attention' fits no parameter"):
+        run_size.check_networks([RunSettings.model_validate(run)])

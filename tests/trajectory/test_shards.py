@@ -5,6 +5,7 @@ import pytest
 import tensorstore
 import zarr
 
+from anodiff.errors import StoreDamagedError
 from anodiff.trajectory import format
 from anodiff.trajectory.shards import ShardFiles
 
@@ -79,3 +80,44 @@ def test_chunks_are_equally_wide_with_little_padding():
         width = layout["chunks"][1]
         assert width <= format.CHUNK_PARAMETERS
         assert columns <= layout["shards"][1] < columns + layout["shards"][1] / width
+
+
+def test_ranks_write_shards_of_their_own_columns(tmp_path, sizes):
+    samples, columns = sizes
+    values = np.random.default_rng(0).normal(size=sizes).astype(np.float32)
+    array = zarr.create_array(tmp_path / "a", **format.sample_layout(*sizes, ranks=3))
+    across = -(-columns // array.shards[1])
+    assert across == min(3, columns)
+    for number in range(across):
+        files = ShardFiles(array, tmp_path / "a", number)
+        own = values[:, number * array.shards[1] :][:, : files.columns]
+        for shard, start in enumerate(range(0, samples, files.rows)):
+            files.write(shard, own[start : start + files.rows])
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "a")[:], values)
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(tmp_path / "a")}}
+    np.testing.assert_array_equal(tensorstore.open(spec).result().read().result(), values)
+
+
+def test_rows_of_a_shard_can_be_added_to_those_that_are_in_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(format, "CHUNK_PARAMETERS", 4)
+    values = np.random.default_rng(0).normal(size=(16, 9))
+    array = zarr.create_array(tmp_path / "a", **format.sample_layout(16, 9, dtype="float64"))
+    files = ShardFiles(array, tmp_path / "a")
+    files.write(0, np.concatenate([values[:5], np.zeros((3, 9))]))
+    np.testing.assert_array_equal(files.read(0, 5), values[:5])
+    files.write(0, values[5:], 5)
+    np.testing.assert_array_equal(array[:], values)
+
+
+@pytest.mark.parametrize("harm", ["chunk", "index", "cut", "gone"])
+def test_rows_are_not_added_to_a_damaged_file(tmp_path, harm):
+    array = zarr.create_array(tmp_path / "a", **format.sample_layout(16, 5))
+    files = ShardFiles(array, tmp_path / "a")
+    files.write(0, np.random.default_rng(0).normal(size=(16, 5)).astype(np.float32))
+    content = bytearray(files.path(0).read_bytes())
+    content[{"chunk": 40, "index": -10}.get(harm, 0)] ^= 1
+    files.path(0).write_bytes(content[:3] if harm == "cut" else content)
+    if harm == "gone":
+        files.path(0).unlink()
+    with pytest.raises(StoreDamagedError, match="c/0/0"):
+        files.write(0, np.zeros((8, 5), np.float32), 8)

@@ -6,7 +6,7 @@ import torch
 
 from anodiff.errors import ConfigError
 from anodiff.trajectory import sketch as module
-from anodiff.trajectory.sketch import NONZEROS, Sketch
+from anodiff.trajectory.sketch import NONZEROS, Sketch, chunk_length
 
 PARAMETERS, SIZE = 300, 32
 ROWS = SIZE // NONZEROS
@@ -168,3 +168,18 @@ def test_a_size_that_does_not_fit_is_refused_with_both_numbers(parameters, size,
 def test_a_point_of_another_length_is_refused():
     with pytest.raises(ValueError, match=r"expected shape \(100,\), got \(99,\)"):
         Sketch(100, 32)(torch.zeros(99))
+
+
+@pytest.mark.parametrize(("parameters", "size"), [(300, 16), (200_003, 36), (1_000_003, 68), (300_001, 512)])
+@pytest.mark.parametrize("seed", range(3))
+def test_sketches_of_a_points_chunks_add_up_to_its_own(parameters, size, seed):
+    """The signs of a few chunks are drawn without those before them, wherever a word of random bits begins."""
+    point = torch.randn(parameters, generator=torch.Generator().manual_seed(0))
+    length = chunk_length(parameters, size)
+    chunks = torch.nn.functional.pad(point, (0, -parameters % length)).view(-1, length)
+    numbers = np.arange(len(chunks))
+    total = 0
+    for kept in (numbers[::2], numbers[1::2]):
+        total += Sketch(parameters, size, seed=seed, chunks=kept)(chunks[torch.from_numpy(kept)].reshape(-1))
+    expected = Sketch(parameters, size, seed=seed)(point)
+    np.testing.assert_allclose(total, expected, rtol=1e-12, atol=1e-12)

@@ -27,7 +27,13 @@ from anodiff.cli.job import read_last_job
 from anodiff.storage.peak_memory import read_peak
 from anodiff.sweep.job_memory import largest_node, next_memory
 from anodiff.sweep.finished import why_gather, why_train, write_mark
-from anodiff.sweep.runs import landscape_runs, learning_runs, parts_runs, runs_of_seeds, sweep_runs
+from anodiff.sweep.runs import (
+    landscape_runs,
+    learning_runs,
+    parts_runs,
+    runs_of_seeds,
+    sweep_runs,
+)
 from anodiff.sweep.tables import TABLES
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anodiff.diffusion.parts.columns import KIND, PART_COLUMNS, VERSION
-from anodiff.diffusion.parts.store import part_attributes, part_layouts
+from anodiff.diffusion.parts.layout import part_attributes, part_layouts
 from anodiff.diffusion.parts.window import measure_window, window_lags
 from anodiff.errors import ConfigError, one_line
 from anodiff.geometry.store import open_geometry

@@ -152,6 +152,8 @@ class Ranks:
 
     def _announce(self, size: int) -> None:
         """Tell the others which message follows, and check that they mean the same one."""
+        if not dist.is_initialized():
+            raise ConfigError("the process group was destroyed before the recording was finished; call finish() first")
         own = torch.tensor([size])
         announced = [torch.empty_like(own) for _ in range(self.size)]
         self._wait(lambda: dist.all_gather(announced, own, group=self._group, async_op=True))

@@ -92,6 +92,7 @@ def second_dimension(model):
 
 CASES = {
     "ddp": lambda: nn.parallel.DistributedDataParallel(Tied()),
+    "optimiser": lambda: nn.parallel.DistributedDataParallel(Tied()),
     "fsdp": lambda: fsdp(Tied(), mesh(torch.distributed.get_world_size())),
     "doubles": lambda: fsdp(Tied(torch.float64), mesh(4)),
     "columns": lambda: second_dimension(Tied()),
@@ -139,8 +140,13 @@ def train_step(model, optimiser, step):
     return loss
 
 
-def optimiser_of(model):
-    return torch.optim.AdamW(model.parameters(), lr=0.05, weight_decay=0.1)
+def optimiser_of(case, model):
+    options = {"lr": 0.05, "weight_decay": 0.1}
+    if case == "optimiser":
+        from torch.distributed.optim import ZeroRedundancyOptimizer
+
+        return ZeroRedundancyOptimizer(model.parameters(), torch.optim.AdamW, **options)
+    return torch.optim.AdamW(model.parameters(), **options)
 
 
 def whole(tensor):
@@ -182,10 +188,18 @@ class Passed:
             np.savez(file, points=self.points, gradients=self.gradients)
 
 
+def evaluate(model):
+    """A forward pass after which fully_shard keeps the gathered weights of the outermost module."""
+    if not isinstance(model, Numbers):
+        with torch.no_grad():
+            model(torch.arange(7))
+
+
 def train(case, model, optimiser, recorders, steps):
     path = Passed(model)
     for step in steps:
         loss = train_step(model, optimiser, step)
+        evaluate(model)
         for recorder in recorders.values():
             recorder.record(loss=loss)
         path.add()
@@ -194,7 +208,8 @@ def train(case, model, optimiser, recorders, steps):
 
 def run_case(folder, case):
     model = CASES[case]()
-    optimiser = None if case == "by_hand" else optimiser_of(model)
+    optimiser = None if case == "by_hand" else optimiser_of(case, model)
+    evaluate(model)
     recorders = recorders_of(case, model, optimiser, folder)
     path = train(case, model, optimiser, recorders, range(STEPS))
     for recorder in recorders.values():
@@ -212,7 +227,7 @@ def interrupt(folder, case):
     from torch.distributed.checkpoint.state_dict import get_state_dict
 
     model = CASES[case]()
-    optimiser = optimiser_of(model)
+    optimiser = optimiser_of(case, model)
     recorders = recorders_of(case, model, optimiser, folder)
     path = train(case, model, optimiser, recorders, range(SAVED))
     path.save(folder / "before.npz")
@@ -232,7 +247,7 @@ def resume(folder, case):
     from anodiff.trajectory.sharded import load_state
 
     model = CASES[case]()
-    optimiser = optimiser_of(model)
+    optimiser = optimiser_of(case, model)
     weights, steps = get_state_dict(model, optimiser)
     dcp.load({"model": weights, "optimiser": steps}, checkpoint_id=folder / "checkpoint")
     set_state_dict(model, optimiser, model_state_dict=weights, optim_state_dict=steps)
