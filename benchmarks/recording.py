@@ -229,7 +229,7 @@ def timed(function):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, default=Path("benchmarks/recording.json"))
-    parser.add_argument("--rounds", type=int, help="default: 12, and 6 for --model gpt")
+    parser.add_argument("--rounds", type=int, help="default: 12, and 4 for --model gpt")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--no-cuda-graph", action="store_true")
     parser.add_argument("--folder", type=Path, help="where to write the stores; default: the system's temporary folder")
@@ -237,7 +237,7 @@ def main():
     parser.add_argument("--model", choices=["gpt"], help="measure a language model of ten million parameters instead")
     parser.add_argument("--threads", type=int, default=2, help="of the language model's training")
     arguments = parser.parse_args()
-    arguments.rounds = arguments.rounds or (6 if arguments.model else 12)
+    arguments.rounds = arguments.rounds or (4 if arguments.model else 12)
     device = choose_device(arguments.device)
     if arguments.model:
         measure_gpt(arguments, device)

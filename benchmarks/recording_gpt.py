@@ -1,21 +1,23 @@
 """How much does recording slow the training of a language model of ten million parameters down?
 
-    python benchmarks/recording.py --model gpt [--json FILE] [--rounds 6] [--device cpu] [--threads 2]
+    python benchmarks/recording.py --model gpt [--json FILE] [--rounds 4] [--device cpu] [--threads 2]
 
 bare    nothing is recorded
 none    Gram matrices of every layer, with weights: none and groups: layer
 sketch  a sketch of 1,024 numbers
 
 The network is a decoder of 8 blocks and width 320 on bytes, context 128, batches of 16 blocks, AdamW.
-Three trainings, each with a network of its own, take turns of 8 steps in one process, in a new random
+Three trainings, each with a network of its own, take turns of 16 steps in one process, in a new random
 order every round; a turn ends when the background thread has finished. A slow-down is the median
 over the rounds of the ratio to the bare turn of the same round, its 90 % interval is by resampling
 rounds.
 
 The products of an update grow with those before it in its window. So the window, as long as half of
 the free memory allows and at most 1,000 updates, is filled to its middle first: there an update
-costs what it costs on average. Products are taken every 8 updates instead of 64, so that each turn
-has its own; that is slower, so the figure of `none` is an upper bound.
+costs what it costs on average. Products are taken every 16 updates instead of 64, so that each turn
+has its own. An update's products then take 75 ms of a core instead of 41 (CPU time, AMD EPYC, 136
+updates before it), so the figure of `none` is an upper bound. Three minutes on two free cores; with
+other load, the two threads of a step wait for each other, and no figure is worth anything.
 """
 
 import os
@@ -40,7 +42,7 @@ MODES = ("bare", "none", "sketch")
 OPTIONS = {"none": {"weights": "none", "groups": "layer"}, "sketch": {"weights": "sketch"}}
 
 #: Steps of a turn, and updates whose products are taken at a time.
-TURN = 8
+TURN = 16
 
 #: Share of the free memory that the updates of a window may take.
 SHARE = 0.5

@@ -16,11 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anodiff.data.token_counts import BYTES, library_text, split_at
 from anodiff.errors import ConfigError, DatasetMissingError, quoted, reason_of
 from anodiff.settings.data import TEST_FRACTION, DataSettings
-
-#: Tokens of a vocabulary of bytes.
-BYTES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,41 +67,6 @@ def read_text(settings: DataSettings, root: Path, context: int) -> Text:
     origin = {"text": source, "bytes": len(content), "tokens": len(tokens), "sha256": _digest(tokens)}
     train, test = (blocks(part, context, stride) for part in parts.values())
     return Text(train, test, vocabulary, origin)
-
-
-def library_text() -> bytes:
-    """Return the help texts about Python's language that ship with Python, in the order of their topics.
-
-    They are the language reference: 0.46 MB in Python 3.11, other bytes in other versions.
-
-    Raises
-    ------
-    DatasetMissingError
-        If this Python lacks them.
-    """
-    try:
-        from pydoc_data.topics import topics
-    except ImportError:
-        raise DatasetMissingError(
-            "text: this Python has no module pydoc_data.topics, the default text; set data.files to files of your own"
-        ) from None
-    return "\n".join(topics[name] for name in sorted(topics)).encode()
-
-
-def split_at(tokens: int, test_fraction: float) -> int:
-    """Return the number of training tokens; the others, round(fraction · tokens), are the test set."""
-    return tokens - round(test_fraction * tokens)
-
-
-def count_blocks(tokens: int, context: int, stride: int) -> int:
-    """Return how many blocks of ``context`` + 1 tokens there are, one beginning at every ``stride``-th token.
-
-    Examples
-    --------
-    >>> count_blocks(10, context=3, stride=4), count_blocks(10, context=3, stride=3), count_blocks(3, 3, 4)
-    (2, 3, 0)
-    """
-    return max(0, (tokens - context - 1) // stride + 1)
 
 
 def blocks(tokens: np.ndarray, context: int, stride: int) -> np.ndarray:

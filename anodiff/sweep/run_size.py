@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from anodiff.data.text import BYTES, count_blocks, library_text, split_at
+from anodiff.data.token_counts import BYTES, count_blocks, library_text, split_at
 from anodiff.settings import shapes
 from anodiff.settings.data import IMAGE_FOLDER_SIZE, TEST_FRACTION, DataSettings
 from anodiff.settings.gaussian import ClusterSettings, ModeSettings

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from anodiff.data import build_augmentation, load
-from anodiff.data.text import blocks, count_blocks, library_text, read_text, split_at
+from anodiff.data.text import blocks, read_text
+from anodiff.data.token_counts import count_blocks, library_text, split_at
 from anodiff.errors import ConfigError, DatasetMissingError
 from anodiff.settings.data import DataSettings
 from anodiff.settings.shapes import Tokens
