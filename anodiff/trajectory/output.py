@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,9 @@ class Output:
         """Do something that fails on all ranks if it fails on one."""
         yield
 
+    def meet(self, what: str) -> None:
+        """Wait until all ranks call a function of the recorder together."""
+
     def packed(self, state: dict[str, Any], *, on_first: bool) -> dict[str, Any]:
         """Return the state of a recorder as it goes into a checkpoint, which rank 0 alone may save."""
         return state
@@ -85,6 +89,11 @@ class Output:
             return
         noted: dict[str, list[int]] = dict(self._group.attrs.get("windows_without_gram", {}))  # type: ignore[arg-type]
         noted[walk] = sorted({*noted.get(walk, []), *windows})
+        listed = ", ".join(map(str, windows))
+        warnings.warn(
+            f"{self._path}: the state is of other shards, so the windows {listed}, open at the time, have no Gram matrix (NaN)",
+            stacklevel=4,
+        )
         self._group.attrs["windows_without_gram"] = noted
 
     def finish(self, plan: WindowPlan, series: RunSeries, completed: int, status: str, attributes: Mapping[str, Any]) -> None:

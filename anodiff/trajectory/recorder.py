@@ -227,6 +227,7 @@ class TrajectoryRecorder:
         with the operating system, but not synced to the disk. With ``weights="none"`` the state
         holds every update of the current windows.
         """
+        self._output.meet("state()")
         self._background.wait()
         return self._output.packed(
             {

@@ -126,6 +126,11 @@ class SharedOutput(Output):
         with self._ranks.together():
             yield
 
+    def meet(self, what: str) -> None:
+        """Wait until all ranks that record call a function of the recorder together."""
+        if self._distribution.is_sharded:
+            self._ranks.meet(f"{self._path}: rank {{}} does not call {what}; call it on every rank")
+
     def packed(self, state: dict[str, Any], *, on_first: bool) -> dict[str, Any]:
         """Return this rank's part of the state, under names that no other rank uses; or all parts on rank 0."""
         own = pack(state, self._distribution, self._parts.flat)

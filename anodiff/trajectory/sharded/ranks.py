@@ -25,8 +25,8 @@ from torch import Tensor
 
 from anodiff.errors import AnodiffError, ConfigError, LostRankError
 
-#: Seconds within which all ranks must begin a recording, and within which a message must come.
-START_SECONDS, MESSAGE_SECONDS = 300, 3600
+#: Seconds within which all ranks must make their recorder or ask for its state, and within which a message must come.
+MEET_SECONDS, MESSAGE_SECONDS = 180, 3600
 
 _begun = 0
 
@@ -49,13 +49,37 @@ class Ranks:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._left = threading.Event()
         self._work: Any = None
-        _meet(self.rank, self.size)
+        global _begun
+        _begun += 1
+        self._name, self._met = f"anodiff/recording/{_begun}", 0
+        self.meet(
+            f"a process group of {self.size} ranks is initialised, but rank {{}} makes no recorder; make it on every rank "
+            "(with replicated weights it records on rank 0 alone)"
+        )
         self._group: Any = dist.new_group(backend="gloo", timeout=timedelta(seconds=MESSAGE_SECONDS))
 
     @property
     def is_first(self) -> bool:
         """Whether this is rank 0, which writes what is in the store once."""
         return self.rank == 0
+
+    def meet(self, otherwise: str) -> None:
+        """Wait until all ranks are here.
+
+        Raises
+        ------
+        ConfigError
+            With the text ``otherwise``, in which the number of a missing rank is inserted.
+        """
+        self._met += 1
+        store = dist.distributed_c10d._get_default_store()
+        names = [f"{self._name}/{self._met}/{number}" for number in range(self.size)]
+        store.set(names[self.rank], "here")
+        try:
+            store.wait(names, timedelta(seconds=MEET_SECONDS))
+        except RuntimeError:
+            missing = [number for number, name in enumerate(names) if not store.check([name])]
+            raise ConfigError(otherwise.format(missing[0] if missing else "?")) from None
 
     def gathered(self, value: Any) -> list[Any]:
         """Return a small plain value of each rank, on every rank."""
@@ -198,20 +222,3 @@ def _ended(held: list[Any]) -> bool:
 def _end(held: list[Any]) -> None:
     while not _ended(held):
         time.sleep(0.05)
-
-
-def _meet(rank: int, size: int) -> None:
-    """Wait until all ranks begin this recording."""
-    global _begun
-    _begun += 1
-    store = dist.distributed_c10d._get_default_store()
-    names = [f"anodiff/recording/{_begun}/{number}" for number in range(size)]
-    store.set(names[rank], "here")
-    try:
-        store.wait(names, timedelta(seconds=START_SECONDS))
-    except RuntimeError:
-        missing = [number for number, name in enumerate(names) if not store.check([name])]
-        raise ConfigError(
-            f"a process group of {size} ranks is initialised, but rank {missing[0]} makes no recorder; make it on every rank "
-            "(with replicated weights it records on rank 0 alone)"
-        ) from None

@@ -3,6 +3,7 @@
 Each leaves FOLDER/<rank>.json with the error of each case by name. At the end rank 1 kills itself.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -128,14 +129,46 @@ def failed_training():
         record(recorder, model, 3)
 
 
+@contextlib.contextmanager
+def impatient():
+    messages.MEET_SECONDS, before = 1, messages.MEET_SECONDS
+    try:
+        yield
+    finally:
+        messages.MEET_SECONDS = before
+
+
+def state_of_one_rank():
+    model = sharded()
+    with begin(model, "state", sketch_size=8) as recorder:
+        record(recorder, model, 2)
+        if RANK == 0:
+            with impatient():
+                recorder.state()
+
+
+def destroyed_group():
+    """The group of the recorder's messages, or that of the training."""
+    model = sharded()
+    with begin(model, "destroyed", weights="none") as recorder:
+        record(recorder, model, 2)
+        initialised, dist.is_initialized = dist.is_initialized, lambda: False
+        try:
+            recorder.finish()
+        finally:
+            dist.is_initialized = initialised
+
+
+def on_meta():
+    model = plain().to("meta")
+    begin(model, "meta")
+
+
 def missing_rank():
     if RANK == 0:
-        messages.START_SECONDS, before = 1, messages.START_SECONDS
-        try:
+        with impatient():
             begin(plain(), "missing", weights="none")
-        finally:
-            messages.START_SECONDS = before
-    messages._begun += RANK  # as if it had begun too
+    messages._begun += RANK  # as if it had begun as many
 
 
 def killed_rank():
@@ -164,6 +197,9 @@ CASES = {
     "alone": state_of_one_process,
     "disk": refused_disk,
     "training": failed_training,
+    "state": state_of_one_rank,
+    "destroyed": destroyed_group,
+    "meta": on_meta,
     "missing": missing_rank,
     "killed": killed_rank,
 }

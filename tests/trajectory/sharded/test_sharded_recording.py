@@ -198,6 +198,8 @@ def failures(tmp_path_factory):
         ("steps", "the ranks record different steps"),
         ("swapped", "give each rank its own"),
         ("alone", "this state is of a recording by one process"),
+        ("destroyed", "the process group was destroyed before the recording was finished"),
+        ("meta", "first.weight is on the meta device"),
     ],
 )
 def test_every_rank_says_in_one_line_what_is_wrong(failures, fault, line):
@@ -209,8 +211,9 @@ def test_every_rank_says_in_one_line_what_is_wrong(failures, fault, line):
         assert "\n" not in message
 
 
-def test_a_recorder_on_one_rank_alone_is_refused(failures):
+def test_a_recorder_or_its_state_on_one_rank_alone_is_refused(failures):
     _, said, _ = failures
+    assert "rank 1 does not call state(); call it on every rank" in said[0]["state"][1]
     assert "rank 1 makes no recorder; make it on every rank" in said[0]["missing"][1]
 
 
