@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "inference.characters": ["characterise"],
         "simulation.processes": ["PROCESSES"],
         "diffusion.analysis": ["open_diffusion"],
+        "diffusion.parts.store": ["open_parts"],
         "settings.run": ["RunSettings"],
         "settings.loading": ["load_config"],
         "sweep.runs": ["sweep_runs"],

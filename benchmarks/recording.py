@@ -2,6 +2,7 @@
 
     python benchmarks/recording.py [--json FILE] [--rounds 12] [--device cpu] [--no-cuda-graph]
     [--folder FOLDER] [--cases …]
+    python benchmarks/recording.py --model gpt  # benchmarks/recording_gpt.py says what it measures
 
 bare  nothing is recorded
 full  all weights
@@ -30,6 +31,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import recording_gpt
 import torch
 import zarr
 from images import dataset
@@ -227,14 +229,20 @@ def timed(function):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, default=Path("benchmarks/recording.json"))
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, help="default: 12, and 6 for --model gpt")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--no-cuda-graph", action="store_true")
     parser.add_argument("--folder", type=Path, help="where to write the stores; default: the system's temporary folder")
     parser.add_argument("--cases", nargs="+", choices=[*CASES, *ON_A_GPU], help="default: all")
+    parser.add_argument("--model", choices=["gpt"], help="measure a language model of ten million parameters instead")
+    parser.add_argument("--threads", type=int, default=2, help="of the language model's training")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    arguments.rounds = arguments.rounds or (6 if arguments.model else 12)
     device = choose_device(arguments.device)
+    if arguments.model:
+        measure_gpt(arguments, device)
+        return
+    torch.set_num_threads(1)
     about = {"torch": torch.__version__, "zarr": zarr.__version__, "cpu_count": os.cpu_count(), "threads": 1}
     about |= {"machine": platform.processor() or platform.machine(), "rounds": arguments.rounds, "load before": os.getloadavg()}
     about["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -253,6 +261,18 @@ def main():
             print_case(case, cases[case])
     about["load after"] = os.getloadavg()
     arguments.json.write_text(json.dumps(about | {"cases": cases}, indent=2) + "\n")
+    print("load", *(f"{about[when][0]:.1f}" for when in ("load before", "load after")))
+
+
+def measure_gpt(arguments, device):
+    """Measure the language model alone."""
+    about = {"torch": torch.__version__, "rounds": arguments.rounds, "load before": os.getloadavg()}
+    about["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        result = recording_gpt.compare(Path(name), device, arguments.rounds, arguments.threads)
+    recording_gpt.print_result(result)
+    about["load after"] = os.getloadavg()
+    arguments.json.write_text(json.dumps(about | result, indent=2) + "\n")
     print("load", *(f"{about[when][0]:.1f}" for when in ("load before", "load after")))
 
 

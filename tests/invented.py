@@ -9,6 +9,7 @@ import xarray as xr
 
 from anodiff.diffusion.columns import EXPONENT_COLUMNS
 from anodiff.diffusion.nulls import NULLS
+from anodiff.diffusion.parts.columns import PART_COLUMNS
 from anodiff.inference.cells import KINDS
 from anodiff.inference.runs.character_columns import CHARACTER_COLUMNS
 from anodiff.learning.columns import CURVE_COLUMNS, LEARNING_WINDOW_COLUMNS
@@ -206,3 +207,51 @@ def page_sources(runs, folder):
             f'<title>{file.stem}</title><circle cx="75" cy="75" r="50"/></svg>'
         )
     return [folder / "exponents.csv", folder / "claims.csv", *(folder / f"{kind}.svg" for kind in FIGURES)]
+
+
+def add_parts(run, groups=("embedding", "block 0", "output"), walks=("gradient", "preconditioned", "decay")):
+    """Give a run groups and walks as if they were read already: each group moves a little differently."""
+    random = np.random.default_rng([run.settings["seed"], 29])
+    measured = run.curves["msd"].values
+    shares = random.dirichlet(np.full(max(len(groups), 1), 0.5))
+    parts = [("whole", "whole", 0.0, 1.0)]
+    parts += [("group", name, 0.4 * place / max(len(groups) - 1, 1) - 0.2, shares[place]) for place, name in enumerate(groups)]
+    parts += [("walk", name, {"gradient": -0.15, "decay": 0.5}.get(name, -0.02), 0.5) for name in walks]
+    curves = {name: np.full((len(parts), *measured.shape), np.nan) for name in ("msd", "beta", "beta_low", "beta_high")}
+    rows = []
+    for place, (kind, name, more, share) in enumerate(parts):
+        curves["msd"][place] = share * measured * LAGS**more
+        for end, band in (("", 0), ("_low", -0.05), ("_high", 0.05)):
+            curves[f"beta{end}"][place] = run.curves["beta"].values + more + band
+        for number, start in enumerate(run.exponents["waiting_time"]):
+            there = np.isfinite(measured[number]).any()
+            long = run.exponents["beta_long"].iloc[number] + more + random.normal(0, 0.02)
+            row = {"window": number, "waiting_time": start, "length": run.exponents["length"].iloc[number], "stride": 1}
+            row |= {"kind": kind, "part": name, "part_parameters": 10}
+            if there:
+                row |= {"beta_long": long, "beta_long_low": long - 0.1, "beta_long_high": long + 0.1}
+                row |= {"step_share": share, "msd_share_long": share}
+            rows.append(row | {"note": None if there else "lost"})
+    table = pd.DataFrame(rows).reindex(columns=list(PART_COLUMNS))
+    run.__dict__["parts"] = table.astype({"note": "string", "flags": "string"})
+    run.__dict__["part_curves"] = xr.Dataset(
+        {name: (("part", "window", "lag"), values) for name, values in curves.items()},
+        {
+            "lag": LAGS,
+            "waiting_time": ("window", run.curves["waiting_time"].values),
+            "part": [name for _, name, *_ in parts],
+            "part_kind": ("part", [kind for kind, *_ in parts]),
+        },
+        {"analysis": AnalysisSettings().model_dump(mode="json")},
+    )
+    return run
+
+
+def write_parts(folder, **parts):
+    """Give the folder of a finished run an invented table of parts; return the run."""
+    run = read_run(folder)
+    curves = {name: run.curves[name].reindex(lag=LAGS, method="nearest") for name in ("msd", "beta")}
+    run.__dict__["curves"] = run.curves.drop_dims("lag").assign(curves)
+    add_parts(run, **parts)
+    write_table(run.parts, folder / "parts.csv")
+    return run

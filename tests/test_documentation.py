@@ -76,6 +76,15 @@ def test_the_tutorial_does_what_it_says(folder):
     assert (folder / "first" / "exponents.csv").exists()
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # those of transformers and accelerate
+def test_the_guide_to_language_models_does_what_it_says(tmp_path, monkeypatch):
+    for package in ("transformers", "accelerate"):
+        pytest.importorskip(package, reason="pip install anodiff[callbacks]")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with contextlib.chdir(tmp_path):
+        follow("language.md", {})
+
+
 @pytest.mark.parametrize("page", ["own-model.md", "own-data.md", "reading.md", "tracks.md"])
 def test_a_guide_does_what_it_says(page, folder):
     with contextlib.chdir(folder):

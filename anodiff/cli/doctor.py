@@ -35,6 +35,7 @@ SLURM_TIMEOUT = 10.0
 #: Packages that anodiff does not require: what each is for, and how to install it.
 OPTIONAL = {
     "snakemake": ("running sweeps", "pip install -c constraints.txt -e '.[workflow]'"),
+    "tokenizers": ("text in other tokens than bytes", "pip install -c constraints.txt -e '.[text]'"),
     "snakemake-executor-plugin-slurm": ("running sweeps on a cluster", "pip install -c constraints.txt -e '.[workflow]'"),
 }
 
@@ -250,7 +251,9 @@ def _datasets(root: Path) -> Iterator[Finding]:
     """
     present = [name for name, file in DATASET_FILES.items() if (root / file).is_file()]
     absent = [name for name in DATASET_FILES if name not in present]
-    yield Finding("data: built in", OK, "digits, gaussian_clusters, gaussian_modes: no files needed")
+    yield Finding(
+        "data: built in", OK, "digits, gaussian_clusters, gaussian_modes, Python's help texts (text): no files needed"
+    )
     if present:
         yield Finding("data: files", OK, f"{', '.join(present)} in {root}")
     if absent:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import zarr
 
 #: What can be exported: the store that has it.
-CONTENTS = {"path": "trajectory.zarr", "geometry": "geometry.zarr", "curves": "diffusion.zarr"}
+CONTENTS = {"path": "trajectory.zarr", "geometry": "geometry.zarr", "curves": "diffusion.zarr", "parts": "parts.zarr"}
 
 #: Endings of a file, and the format of each.
 FORMATS = {".h5": "HDF5", ".hdf5": "HDF5", ".mat": "MATLAB"}
@@ -61,7 +61,7 @@ def export(
         The file; its ending is its format: ``.h5`` (or ``.hdf5``) or ``.mat``.
     content
         ``path``: weights and series of every step; ``geometry``: update Gram matrices; ``curves``:
-        MSDs, β and the rest of diffusion.zarr.
+        MSDs, β and the rest of diffusion.zarr; ``parts``: those of groups and walks.
     windows
         Numbers of the windows to keep, from 0; by default all. For a path, the points of these
         windows are kept.
@@ -112,6 +112,11 @@ def _open(path: Path, content: str) -> zarr.Group:
         from anodiff.geometry.store import KIND, VERSION
 
         return open_store(path, KIND, VERSION)
+    if content == "parts":
+        from anodiff.diffusion.parts.columns import KIND as PARTS
+        from anodiff.diffusion.parts.columns import VERSION as PARTS_VERSION
+
+        return open_store(path, PARTS, PARTS_VERSION)
     from anodiff.diffusion.analysis import KIND as CURVES
     from anodiff.diffusion.analysis import VERSION as CURVES_VERSION
 

@@ -1,4 +1,4 @@
-"""Which arrays of a store are exported, which rows of each, and in which blocks are they read?"""
+"""Which arrays of a store are exported, which part of each, and in which blocks are they read?"""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Block = tuple[tuple[slice, ...], NDArray[Any]]
 
 @dataclass(frozen=True)
 class ExportedArray:
-    """An array of a store, and the rows of its first axis that are exported, ascending; None for
-    all of them.
-    """
+    """An array of a store, and what of one of its axes is exported, ascending; None for all of it."""
 
     array: zarr.Array
     rows: NDArray[np.int64] | None
+    axis: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of what is exported."""
-        return self.array.shape if self.rows is None else (len(self.rows), *self.array.shape[1:])
+        shape = self.array.shape
+        return shape if self.rows is None else (*shape[: self.axis], len(self.rows), *shape[self.axis + 1 :])
 
     @property
     def nbytes(self) -> int:
@@ -58,9 +58,11 @@ class ExportedArray:
             if rows is None:
                 yield source, np.asarray(array[source])
                 continue
-            target = slice(*np.searchsorted(rows, [source[0].start, source[0].stop]).tolist())
+            along = source[self.axis]
+            target = slice(*np.searchsorted(rows, [along.start, along.stop]).tolist())
             if target.start < target.stop:
-                yield (target, *source[1:]), np.asarray(array[source])[rows[target] - source[0].start]
+                block = np.take(np.asarray(array[source]), rows[target] - along.start, axis=self.axis)
+                yield (*source[: self.axis], target, *source[self.axis + 1 :]), block
 
 
 def exported_arrays(group: zarr.Group, windows: Sequence[int]) -> dict[str, ExportedArray]:
@@ -86,8 +88,9 @@ def exported_arrays(group: zarr.Group, windows: Sequence[int]) -> dict[str, Expo
             rows["sample"] = np.flatnonzero(np.isin(np.asarray(arrays["step"][:]), steps))
     exported = {}
     for name, array in arrays.items():
-        first_dimension = next(iter(ExportedArray(array, None).dimensions), "")
-        exported[name] = ExportedArray(array, rows.get(first_dimension))
+        dimensions = ExportedArray(array, None).dimensions
+        axis = next((axis for axis, dimension in enumerate(dimensions[:2]) if dimension in rows), 0)
+        exported[name] = ExportedArray(array, rows.get(dimensions[axis]) if dimensions else None, axis)
     return exported
 
 

@@ -78,6 +78,8 @@ def inspect_store(path: Path) -> dict[str, Any]:
         "analysis": attributes.get("analysis"),
         "learning": attributes.get("learning"),
         "curves": attributes.get("curves"),
+        "groups": [group["name"] for group in attributes.get("groups") or []] or None,
+        "walks": attributes.get("walks") or None,
         "provenance": attributes.get("provenance"),
         **_sizes(arrays),
         "arrays": arrays,
@@ -152,12 +154,12 @@ def bytes_on_disk(path: Path) -> int:
 
 
 def _run_stores(folder: Path) -> list[Path]:
-    """Return the stores of a run: those of its path, of its learning curves, and of its landscape."""
+    """Return the stores of a run: those of its path, of its parts, of its learning curves, and of its landscape."""
     first = [folder / name for name in RUN_STORES if (folder / name).exists()]
-    learning = [folder / "learning.zarr"] if (folder / "learning.zarr").exists() else []
+    further = [folder / name for name in ("parts.zarr", "learning.zarr") if (folder / name).exists()]
     return (
         first
-        + learning
+        + further
         + sorted(path.parent for path in (folder / "landscape").glob("**/zarr.json") if path.parent.suffix == ".zarr")
     )
 

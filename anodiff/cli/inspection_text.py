@@ -12,10 +12,11 @@ from rich.markup import escape
 
 from anodiff.cli.console import plain_table, wide_console, with_interval
 from anodiff.cli.inspection import HEADLINES, RUN_STORES, inspect_path
+from anodiff.errors import one_line
 from anodiff.trajectory.format import EPOCH_SERIES
 
-#: Names of learning curves that are printed, at most.
-MOST_CURVES = 8
+#: Names of learning curves, groups or walks that are printed, at most.
+MOST_NAMES = 8
 
 
 def print_inspection(path: str | Path, console: Console | None = None) -> None:
@@ -123,10 +124,11 @@ def _print_about(found: Mapping[str, Any], console: Console) -> None:
         console.print(f"  windows    {_windows(found['windows'])}")
     if found.get("settings"):
         console.print(f"  settings   {escape(_settings(found['settings']))}")
-    if found.get("curves"):
-        names = list(dict.fromkeys(found["curves"]))
-        shown = names if len(names) <= MOST_CURVES else [*names[:MOST_CURVES], "…"]
-        console.print(f"  curves     {len(found['curves'])}: {escape(', '.join(shown))}")
+    for key in ("curves", "groups", "walks"):
+        if found.get(key):
+            names = list(dict.fromkeys(one_line(str(name), 60) for name in found[key]))
+            shown = names if len(names) <= MOST_NAMES else [*names[:MOST_NAMES], "…"]
+            console.print(f"  {key:<10} {len(found[key])}: {escape(', '.join(shown))}")
     provenance = found.get("provenance")
     if isinstance(provenance, dict):
         versions = ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,14 @@ from anodiff.cli.job_files import benchmark_seconds, changed, times
 from anodiff.cli.progress import LogLine, last_lines, read_log_line, seconds_of
 from anodiff.cli.status import LANDSCAPE_STAGES, OPTIONAL_STAGES, SILENCE, STAGES
 from anodiff.cli.sweep_parts import SweepParts
-from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LANDSCAPE_FIGURES, LEARNING_FIGURES, MODEL_FIGURES
+from anodiff.report.figures.catalogue import (
+    CHARACTER_FIGURES,
+    FIGURES,
+    LANDSCAPE_FIGURES,
+    LEARNING_FIGURES,
+    MODEL_FIGURES,
+    PART_FIGURES,
+)
 
 #: Titles of stages that are not called like their rules.
 TITLES = {"train": "training", "characterise": "characters", "landscape": "slices", "run_figure": "run figures"}
@@ -36,10 +43,10 @@ RUN_STAGES = {
 IN_PARTS = ("landscape",)
 
 #: Keys of `anodiff.sweep.tables.TABLES`, whose import takes a second; those that need
-#: characters, the landscape, learning curves or the simplified model.
+#: characters, the landscape, learning curves, parts or the simplified model.
 TABLES = ("exponents", "ensembles", "configurations", "tails", "claims")
 CHARACTER_TABLES, LANDSCAPE_TABLES, MODEL_TABLES = ("characters",), ("landscape",), ("simplified_model",)
-LEARNING_TABLES = ("learning", "learning_windows", "learning_relations")
+LEARNING_TABLES, PART_TABLES = ("learning", "learning_windows", "learning_relations"), ("parts",)
 
 #: The figure of runs with a cue.
 CUE_FIGURE = "starvation"
@@ -181,7 +188,8 @@ class _Reader:
     def _runs_with(self, rule: str) -> tuple[str, ...]:
         """Return the runs that have a stage."""
         sweep = self.sweep
-        some = {"run_figure": sweep.drawn, "learning": sweep.learning, "characterise": sweep.runs if sweep.characters else ()}
+        some = {"run_figure": sweep.drawn, "learning": sweep.learning, "parts": sweep.parts}
+        some["characterise"] = sweep.runs if sweep.characters else ()
         return sweep.landscapes if rule in LANDSCAPE else some.get(rule, sweep.runs)
 
     def model(self) -> Stage:
@@ -189,27 +197,25 @@ class _Reader:
         return self._whole("simplified_model", "simplified model", int(self.sweep.model), int(self.sweep.model and there))
 
     def tables(self) -> Stage:
-        kinds = dict.fromkeys(TABLES, self._newest("diffusion"))
-        if self.sweep.characters:
-            kinds |= dict.fromkeys(CHARACTER_TABLES, self._newest("diffusion", "characterise"))
-        if self.sweep.landscapes:
-            kinds |= dict.fromkeys(LANDSCAPE_TABLES, self._newest("diffusion", *LANDSCAPE))
-        if self.sweep.learning:
-            kinds |= dict.fromkeys(LEARNING_TABLES, self._newest("diffusion", "learning"))
+        kinds = self._by_stage(TABLES, CHARACTER_TABLES, PART_TABLES, LANDSCAPE_TABLES, LEARNING_TABLES)
         return self._files("tables", "tables", ".csv", kinds)
 
     def figures(self) -> Stage:
-        kinds = dict.fromkeys(FIGURES, self._newest("diffusion"))
-        if self.sweep.characters:
-            kinds |= dict.fromkeys(CHARACTER_FIGURES, self._newest("diffusion", "characterise"))
-        if self.sweep.landscapes:
-            kinds |= dict.fromkeys(LANDSCAPE_FIGURES, self._newest("diffusion", *LANDSCAPE))
-        if self.sweep.learning:
-            drawn = [kind for kind in LEARNING_FIGURES if self.sweep.cue or kind != CUE_FIGURE]
-            kinds |= dict.fromkeys(drawn, self._newest("diffusion", "learning"))
+        of_parts = {"layers": self.sweep.groups, "walks": self.sweep.walks}
+        parts = [kind for kind in PART_FIGURES if of_parts[kind]]
+        learning = [kind for kind in LEARNING_FIGURES if self.sweep.cue or kind != CUE_FIGURE]
+        kinds = self._by_stage(FIGURES, CHARACTER_FIGURES, parts, LANDSCAPE_FIGURES, learning)
         if self.sweep.model:
             kinds |= dict.fromkeys(MODEL_FIGURES, changed(self.sweep.results / "simplified_model.zarr"))
         return self._files("figures", "figures", ".svg", kinds)
+
+    def _by_stage(self, always: Iterable[str], *further: Iterable[str]) -> dict[str, float]:
+        """Return when the sources of each kind are from; ``further`` are those of characters, parts, landscapes, learning."""
+        sweep, kinds = self.sweep, dict.fromkeys(always, self._newest("diffusion"))
+        there = (sweep.characters, sweep.parts, sweep.landscapes, sweep.learning)
+        for has, own, rules in zip(there, further, (("characterise",), ("parts",), LANDSCAPE, ("learning",)), strict=True):
+            kinds |= dict.fromkeys(own, self._newest("diffusion", *rules)) if has else {}
+        return kinds
 
     def page(self) -> Stage:
         inputs = [*(self.sweep.results / "figures").glob("*.svg"), *(self.sweep.results / "tables").glob("*.csv")]

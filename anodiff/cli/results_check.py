@@ -25,13 +25,14 @@ STAGES = {
     "geometry": (("geometry.zarr",), ("trajectory.zarr",)),
     "diffusion": (("diffusion.zarr", "exponents.csv", "tails.csv"), ("geometry.zarr",)),
     "characterise": (("characters.csv",), ("geometry.zarr",)),
+    "parts": (("parts.zarr", "parts.csv"), ("geometry.zarr",)),
     "landscape": (("landscape/slices",), ("trajectory.zarr", "geometry.zarr")),
     "roughness": (("landscape/roughness.zarr", "landscape/roughness.csv"), ("trajectory.zarr",)),
     "curvature": (("landscape/curvature.zarr",), ("trajectory.zarr",)),
     "learning": (("learning.zarr", "learning.csv", "learning_windows.csv"), ("trajectory.zarr",)),
     "run_figure": (
         ("figures",),
-        ("trajectory.zarr", "geometry.zarr", "diffusion.zarr", "landscape/curvature.zarr", "learning.zarr"),
+        ("trajectory.zarr", "geometry.zarr", "diffusion.zarr", "landscape/curvature.zarr", "learning.zarr", "parts.zarr"),
     ),
 }
 
@@ -108,7 +109,7 @@ def _why_again(run: Path, stage: str, config: Config | None) -> str:
     for path in inputs:
         if path.exists() and _changed(path) > _changed(oldest):
             return f"{oldest.name} is older than {path.name}"
-    if stage == "diffusion" and config is not None:
+    if stage in ("diffusion", "parts") and config is not None:
         made_with, asked_for = _analysis(outputs[0]), config.analysis.model_dump(mode="json")
         differing = [key for key in asked_for if made_with.get(key) != asked_for[key]]
         if differing:

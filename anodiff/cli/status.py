@@ -32,7 +32,12 @@ LANDSCAPE_STAGES = {
     "roughness": "landscape/roughness.zarr",
     "curvature": "landscape/curvature.zarr",
 }
-OPTIONAL_STAGES = {"characterise": "characters.csv", **LANDSCAPE_STAGES, "learning": "learning.zarr"}
+OPTIONAL_STAGES = {
+    "characterise": "characters.csv",
+    "parts": "parts.zarr",
+    **LANDSCAPE_STAGES,
+    "learning": "learning.zarr",
+}
 
 #: States, those that need attention first.
 STATES = ("failed", "interrupted", "running", "waiting", "diverged", "done")

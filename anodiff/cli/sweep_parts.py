@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anodiff.settings.sweep import Config
-from anodiff.sweep.runs import landscape_runs, runs_of_seeds, sweep_runs
+from anodiff.sweep.runs import landscape_runs, learning_runs, parts_runs, runs_of_seeds, sweep_runs
 
 
 @dataclass(frozen=True)
 class SweepParts:
-    """A sweep's folder, its runs, those with a landscape, with figures and with learning curves, and whether it has the
-    simplified model, characters, and a cue in the data.
+    """A sweep's folder, its runs, those with a landscape, with figures, with learning curves and with groups or walks, and
+    whether it has the simplified model, characters, a cue in the data, groups, and walks.
     """
 
     results: Path
@@ -23,6 +23,9 @@ class SweepParts:
     characters: bool = False
     learning: tuple[str, ...] = ()
     cue: bool = False
+    parts: tuple[str, ...] = ()
+    groups: bool = False
+    walks: bool = False
 
     @property
     def page(self) -> Path:
@@ -36,7 +39,8 @@ def sweep_parts(config: Config) -> SweepParts:
     landscapes = landscape_runs(runs, config.landscape.seeds)
     results = Path(config.paths.results, config.sweep.name)
     drawn = runs_of_seeds(runs, config.figures.seeds)
-    learning = landscape_runs(runs, config.learning.seeds)
+    learning = learning_runs(runs, config.learning.seeds)
+    recordings = [run.settings.recording for run in runs.values()]
     return SweepParts(
         results,
         tuple(runs),
@@ -46,4 +50,7 @@ def sweep_parts(config: Config) -> SweepParts:
         config.characters.enabled,
         tuple(learning),
         any(runs[name].settings.data.cue for name in learning),
+        tuple(parts_runs(runs)),
+        any(recording.groups for recording in recordings),
+        any(recording.walks for recording in recordings),
     )

@@ -1,7 +1,14 @@
 """On what is a network trained? Data sets as tensors, their batches and augmentation."""
 
-from anodiff.data.augmentation import Augmentation
-from anodiff.data.batches import Batches
-from anodiff.data.dataset import Dataset, load
+from __future__ import annotations
 
-__all__ = ["Augmentation", "Batches", "Dataset", "load"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "augmentation": ["Augmentation", "AsTokens", "build_augmentation"],
+        "batches": ["Batches"],
+        "dataset": ["Dataset", "load"],
+    },
+)

@@ -1,4 +1,4 @@
-"""How is a batch of images prepared for the network: normalised, shifted, mirrored, with noise?"""
+"""How is a batch prepared for the network? Images are normalised, shifted, mirrored, with noise; tokens stay."""
 
 from __future__ import annotations
 
@@ -7,6 +7,24 @@ from torch import Tensor
 
 from anodiff.data.dataset import Dataset, full_scale
 from anodiff.settings.data import DataSettings
+from anodiff.settings.shapes import Tokens
+
+
+def build_augmentation(settings: DataSettings, dataset: Dataset) -> Augmentation | AsTokens:
+    """Return what prepares batches of a data set, by the kind of its samples."""
+    return AsTokens() if isinstance(dataset.shape, Tokens) else Augmentation(settings, dataset)
+
+
+class AsTokens:
+    """Give tokens the type of an index; nothing is drawn."""
+
+    def normalise(self, tokens: Tensor) -> Tensor:
+        """Return stored tokens (B, T) as int64."""
+        return tokens.long()
+
+    def __call__(self, tokens: Tensor, generator: torch.Generator) -> Tensor:
+        """Return stored tokens (B, T) as int64."""
+        return tokens.long()
 
 
 class Augmentation:

@@ -1,11 +1,11 @@
-"""On which images and labels is the network trained and tested?
+"""On which inputs and labels is the network trained and tested?
 
-A data set is made in steps: read or draw the images and labels, merge classes, thin them out,
-choose a subset of the training samples, corrupt its labels, add cues, compute the moments of the
-images as they then are. Each random step has its own stream,
-numpy's ``SeedSequence(settings.seed, spawn_key=(k,))`` with k from `STREAMS`, so that changing one
-step does not change the others. Everything happens on the CPU, so the data are the same on every
-device.
+Text is cut into blocks of tokens, see `anodiff.data.text`. A data set of images is made in steps:
+read or draw the images and labels, merge classes, thin them out, choose a subset of the training
+samples, corrupt its labels, add cues, compute the moments of the images as they then are. Each
+random step has its own stream, numpy's ``SeedSequence(settings.seed, spawn_key=(k,))`` with k from
+`STREAMS`, so that changing one step does not change the others. Everything happens on the CPU, so
+the data are the same on every device.
 """
 
 from __future__ import annotations
@@ -14,16 +14,21 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from anodiff.data.cue import brightness_offsets, draw_cues, probe_images, with_offsets
+from anodiff.data.changes import corrupt_labels, cued, merged, thinned
+from anodiff.data.cue import probe_images
 from anodiff.data.files import read_image_folder, read_torchvision
 from anodiff.data.sources import Source, draw_clusters, draw_modes, read_digits
+from anodiff.data.text import read_text
 from anodiff.errors import ConfigError
-from anodiff.settings.data import IMAGE_FOLDER_SIZE, ClusterSettings, CueSettings, DataSettings, ModeSettings
+from anodiff.settings.data import IMAGE_FOLDER_SIZE, DataSettings
+from anodiff.settings.gaussian import ClusterSettings, ModeSettings
+from anodiff.settings.shapes import DEFAULT_CONTEXT, Images, Shape, Tokens
 
 #: Key of each random stream.
 STREAMS = {"subset": 0, "labels": 1, "clusters": 2, "imbalance": 3, "cue": 4, "test_cue": 5, "modes": 6}
@@ -34,7 +39,7 @@ BLOCK = 1024
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels as tensors on one device.
+    """Inputs and labels as tensors on one device: images with one class each, or tokens with the next ones.
 
     Images keep the type of their source: a uint8 value v means brightness v/255, a float32 value is
     the brightness. With a cue they are float32, and may be darker than 0 or brighter than 1.
@@ -45,47 +50,73 @@ class Dataset:
     ----------
     name
         The data set's name in the settings.
-    train_images, test_images : (N, C, H, W) uint8 or float32
-        Square images.
-    train_labels, test_labels : (N,) int64
-        Classes, from 0. Only training labels can be corrupted.
+    train_inputs, test_inputs : (N, C, H, W) uint8 or float32, or (N, T) uint8 or int32
+        Square images, or blocks of tokens.
+    train_labels, test_labels : (N,) or (N, T) int64
+        Classes, from 0, or the token after each one. Only classes of training images can be corrupted.
     classes
-        Number of classes.
+        Number of classes, or of different tokens.
     mean, std : (C, 1, 1) float32
         Moments of each channel's brightness over all pixels of the training images; 0 and 1 if the
         settings turn normalisation off. The standard deviation of a constant channel is set to 1.
+        Empty for tokens.
     probes : of (N, C, H, W) float32
         Further versions of the test images by name, with the same labels: those of
         `anodiff.data.cue` if there is a cue, else none.
+    origin
+        For text: where it is from and its digest, for the provenance of a run.
     """
 
     name: str
-    train_images: Tensor
+    train_inputs: Tensor
     train_labels: Tensor
-    test_images: Tensor
+    test_inputs: Tensor
     test_labels: Tensor
     classes: int
     mean: Tensor
     std: Tensor
     probes: Mapping[str, Tensor] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> Shape:
+        """What a network for this data set takes and returns."""
+        if self.train_inputs.ndim == 2:
+            return Tokens(self.classes, self.train_inputs.shape[1])
+        return Images(self.channels, self.size, self.classes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.train_inputs.device
+
+    @property
+    def train_images(self) -> Tensor:
+        """The training inputs of a data set of images."""
+        return self.train_inputs
+
+    @property
+    def test_images(self) -> Tensor:
+        """The test inputs of a data set of images."""
+        return self.test_inputs
 
     @property
     def channels(self) -> int:
         """Number of channels of an image."""
-        return self.train_images.shape[1]
+        return self.train_inputs.shape[1]
 
     @property
     def size(self) -> int:
         """Pixels along a side of an image."""
-        return self.train_images.shape[-1]
+        return self.train_inputs.shape[-1]
 
     def to(self, device: torch.device | str) -> Dataset:
         """Return the data set with all its tensors on ``device``."""
         return dataclasses.replace(
             self,
-            train_images=self.train_images.to(device),
+            train_inputs=self.train_inputs.to(device),
             train_labels=self.train_labels.to(device),
-            test_images=self.test_images.to(device),
+            test_inputs=self.test_inputs.to(device),
             test_labels=self.test_labels.to(device),
             mean=self.mean.to(device),
             std=self.std.to(device),
@@ -97,6 +128,7 @@ def load(
     settings: DataSettings,
     root: str | Path,
     *,
+    context: int | None = None,
     download: bool = False,
     device: torch.device | str = "cpu",
 ) -> Dataset:
@@ -107,8 +139,10 @@ def load(
     settings
         Which data set, and what is done to it before training.
     root
-        Folder of data sets, in torchvision's layout. ``digits``, ``gaussian_clusters`` and
-        ``gaussian_modes`` need no files.
+        Folder of data sets, in torchvision's layout. ``digits``, ``gaussian_clusters``,
+        ``gaussian_modes`` and the default text need no files.
+    context
+        For text: tokens of a sample, ``model.context``; by default `DEFAULT_CONTEXT`.
     download
         Let torchvision download missing files.
     device
@@ -127,22 +161,25 @@ def load(
     >>> dataset.train_images.shape, dataset.classes
     (torch.Size([1437, 1, 8, 8]), 10)
     """
-    source = _read(settings, Path(root).expanduser().absolute(), download)
-    source = _subset(_thinned(_merged(source, settings), settings), settings)
+    folder = Path(root).expanduser().absolute()
+    if settings.is_text:
+        return _load_text(settings, folder, context or DEFAULT_CONTEXT).to(device)
+    source = _read(settings, folder, download)
+    source = _subset(thinned(merged(source, settings), settings, _stream(settings, "imbalance")), settings)
     labels = corrupt_labels(source, settings.label_noise, _stream(settings, "labels"))
     source = dataclasses.replace(source, train_labels=labels)
     probes: dict[str, np.ndarray] = {}
     if settings.cue is not None:
         probes = probe_images(settings.cue, source.test_images, source.test_labels, source.classes)
-        source = _cued(source, settings, settings.cue)
+        source = cued(source, settings.cue, _stream(settings, "cue"), _stream(settings, "test_cue"))
     images = torch.from_numpy(source.train_images)
     channels = images.shape[1]
     mean, std = moments(images) if settings.normalise else (torch.zeros(channels, 1, 1), torch.ones(channels, 1, 1))
     return Dataset(
         name=settings.name,
-        train_images=images,
+        train_inputs=images,
         train_labels=torch.from_numpy(source.train_labels),
-        test_images=torch.from_numpy(source.test_images),
+        test_inputs=torch.from_numpy(source.test_images),
         test_labels=torch.from_numpy(source.test_labels),
         classes=source.classes,
         mean=mean,
@@ -182,19 +219,6 @@ def _histogram(channel: Tensor) -> Tensor:
     return torch.stack([torch.bincount(block.flatten(), minlength=256) for block in blocks]).sum(0)
 
 
-def corrupt_labels(source: Source, fraction: float, random: np.random.Generator) -> np.ndarray:
-    """Return the training labels (N,), round(fraction * N) of them replaced by a random other class.
-
-    A larger fraction corrupts the same labels in the same way, and further ones.
-    """
-    labels = source.train_labels.copy()
-    order = random.permutation(len(labels))
-    steps = random.integers(1, source.classes, len(labels))
-    chosen = order[: round(fraction * len(labels))]
-    labels[chosen] = (labels[chosen] + steps[chosen]) % source.classes
-    return labels
-
-
 def _read(settings: DataSettings, root: Path, download: bool) -> Source:
     if settings.name == "digits":
         return read_digits()
@@ -207,53 +231,50 @@ def _read(settings: DataSettings, root: Path, download: bool) -> Source:
     return read_torchvision(settings.name, root, download=download)
 
 
-def _merged(source: Source, settings: DataSettings) -> Source:
-    """Merge neighbouring classes into ``settings.merged_classes``."""
-    if settings.merged_classes is None:
-        return source
-    group = np.array([settings.merged_label(label, source.classes) for label in range(source.classes)], dtype=np.int64)
-    train, test = group[source.train_labels], group[source.test_labels]
-    return dataclasses.replace(source, train_labels=train, test_labels=test, classes=settings.merged_classes)
-
-
-def _thinned(source: Source, settings: DataSettings) -> Source:
-    """Keep of each class what ``settings.imbalance`` leaves; what a larger ratio keeps, a smaller one keeps too."""
-    if settings.imbalance == 1:
-        return source
-    each = np.bincount(source.train_labels, minlength=source.classes).tolist()
-    left = settings.thinned_counts(each)
-    order = _stream(settings, "imbalance").permutation(len(source.train_labels))
-    kept = np.sort(np.concatenate([order[source.train_labels[order] == label][:count] for label, count in enumerate(left)]))
-    return dataclasses.replace(source, train_images=source.train_images[kept], train_labels=source.train_labels[kept])
-
-
-def _cued(source: Source, settings: DataSettings, cue: CueSettings) -> Source:
-    """Add cues to the training and the test images."""
-    offsets = brightness_offsets(cue.strength, source.classes)
-
-    def cued(images: np.ndarray, labels: np.ndarray, stream: str) -> np.ndarray:
-        return with_offsets(images, offsets[draw_cues(labels, source.classes, cue.fraction, _stream(settings, stream))])
-
-    return dataclasses.replace(
-        source,
-        train_images=cued(source.train_images, source.train_labels, "cue"),
-        test_images=cued(source.test_images, source.test_labels, "test_cue"),
-    )
-
-
 def _subset(source: Source, settings: DataSettings) -> Source:
     """Keep ``settings.train_samples`` training samples, in order; smaller subsets are in larger ones."""
     if settings.train_samples is None:
         return source
-    available = len(source.train_labels)
-    if settings.train_samples > available:
-        raise ConfigError(
-            f"train_samples {settings.train_samples} is more than the {available} training samples of {settings.name}; "
-            f"set data.train_samples to at most {available}, or leave it out to keep all"
-        )
-    kept = np.sort(_stream(settings, "subset").permutation(available)[: settings.train_samples])
+    kept = _kept(settings, settings.train_samples, len(source.train_labels))
     return dataclasses.replace(source, train_images=source.train_images[kept], train_labels=source.train_labels[kept])
 
 
+def _kept(settings: DataSettings, wanted: int, available: int) -> np.ndarray:
+    """Return the rising indices of ``train_samples`` of the training samples."""
+    if wanted > available:
+        raise ConfigError(
+            f"train_samples {wanted} is more than the {available} training samples of {settings.name}; "
+            f"set data.train_samples to at most {available}, or leave it out to keep all"
+        )
+    return np.sort(_stream(settings, "subset").permutation(available)[:wanted])
+
+
+def _load_text(settings: DataSettings, root: Path, context: int) -> Dataset:
+    """Load a text: the tokens of a block but the last are a sample, the tokens but the first its labels."""
+    text = read_text(settings, root, context)
+    train = text.train
+    if settings.train_samples is not None:
+        train = train[_kept(settings, settings.train_samples, len(train))]
+    (train_inputs, train_labels), (test_inputs, test_labels) = _halves(train), _halves(text.test)
+    nothing = torch.empty(0, 1, 1)
+    return Dataset(
+        name=settings.name,
+        train_inputs=train_inputs,
+        train_labels=train_labels,
+        test_inputs=test_inputs,
+        test_labels=test_labels,
+        classes=text.vocabulary,
+        mean=nothing,
+        std=nothing,
+        origin=text.origin,
+    )
+
+
+def _halves(blocks: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Return inputs and labels (N, T) of blocks (N, T + 1)."""
+    return torch.from_numpy(blocks[:, :-1].copy()), torch.from_numpy(blocks[:, 1:].astype(np.int64))
+
+
 def _stream(settings: DataSettings, name: str) -> np.random.Generator:
+    """Return the generator of one random step."""
     return np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(STREAMS[name],)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from anodiff.errors import DatasetMissingError
-from anodiff.settings.data import ClusterSettings, ModeSettings
+from anodiff.settings.gaussian import ClusterSettings, ModeSettings
 
 
 @dataclass(frozen=True, eq=False)

@@ -124,6 +124,37 @@ def analyse(
     )
 
 
+def exponent_row(exponents: WindowExponents, lags: NDArray[np.int64], stride: int) -> dict[str, Any]:
+    """Return the row's columns that hold a window's exponents, with lags in optimiser steps."""
+    regimes = exponents.regimes
+    row: dict[str, Any] = {"regimes": regimes.count, "beta_max_lag": stride * lags[exponents.largest_at]}
+    row["beta_max_to"] = stride * lags[exponents.searched_to]
+    crossover, second_crossover = (
+        Interval(*(stride * value for value in (lag.value, lag.low, lag.high)))
+        for lag in (exponents.crossover, exponents.second_crossover)
+    )
+    named = {
+        "beta_max": exponents.largest,
+        "beta_long": exponents.long,
+        "exponent_first": exponents.first,
+        "exponent_second": exponents.second,
+        "exponent_third": exponents.third,
+        "crossover_lag": crossover,
+        "second_crossover_lag": second_crossover,
+    }
+    row |= with_intervals(named) | {"regime_lags": exponents.regime_lags(stride)}
+    if regimes.count:
+        last = int(np.searchsorted(lags, regimes.fit_to))
+        row |= {"fit_from": stride * regimes.fit_from, "fit_to": stride * regimes.fit_to}
+        row |= {"fit_samples": exponents.samples[last], "fit_dimension": exponents.dimension[last]}
+    return row
+
+
+def with_intervals(named: Mapping[str, Interval]) -> dict[str, float]:
+    """Return the columns of several values and of the ends of their intervals, by name."""
+    return {column: value for name, interval in named.items() for column, value in interval.columns(name).items()}
+
+
 def _measure(
     path: PathGeometry, lags: NDArray[np.int64], settings: AnalysisSettings, geometries: Geometries, number: int
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
@@ -146,11 +177,11 @@ def _measure(
             path.update_autocorrelation(lags[lags < len(path.gram)]), [np.nan] * (lags >= len(path.gram)).sum()
         ),
     }
-    row = _exponent_row(exponents, lags, stride)
+    row = exponent_row(exponents, lags, stride)
     excursions = transverse_excursions(displacements, lags)
     curves["excursion_ratio"] = excursions.ratio
     losses = geometries.point_series("loss", number)
-    row |= {"step_length_variation": path.step_lengths.std() / path.step_lengths.mean()} | _with_intervals(
+    row |= {"step_length_variation": path.step_lengths.std() / path.step_lengths.mean()} | with_intervals(
         {
             "path_dimension": path_dimension(displacements, path.contour_length, exponents.overall, exponents.single_steps),
             "excursion_exponent": excursions.exponent,
@@ -182,36 +213,6 @@ def _tails(path: PathGeometry, geometries: Geometries, number: int) -> list[dict
         geometries.point_series("loss", number),
         seed=number,
     )
-
-
-def _exponent_row(exponents: WindowExponents, lags: NDArray[np.int64], stride: int) -> dict[str, Any]:
-    """Return the row's columns that hold a window's exponents, with lags in optimiser steps."""
-    regimes = exponents.regimes
-    row: dict[str, Any] = {"regimes": regimes.count, "beta_max_lag": stride * lags[exponents.largest_at]}
-    row["beta_max_to"] = stride * lags[exponents.searched_to]
-    crossover, second_crossover = (
-        Interval(*(stride * value for value in (lag.value, lag.low, lag.high)))
-        for lag in (exponents.crossover, exponents.second_crossover)
-    )
-    named = {
-        "beta_max": exponents.largest,
-        "beta_long": exponents.long,
-        "exponent_first": exponents.first,
-        "exponent_second": exponents.second,
-        "exponent_third": exponents.third,
-        "crossover_lag": crossover,
-        "second_crossover_lag": second_crossover,
-    }
-    row |= _with_intervals(named) | {"regime_lags": exponents.regime_lags(stride)}
-    if regimes.count:
-        last = int(np.searchsorted(lags, regimes.fit_to))
-        row |= {"fit_from": stride * regimes.fit_from, "fit_to": stride * regimes.fit_to}
-        row |= {"fit_samples": exponents.samples[last], "fit_dimension": exponents.dimension[last]}
-    return row
-
-
-def _with_intervals(named: Mapping[str, Interval]) -> dict[str, float]:
-    return {column: value for name, interval in named.items() for column, value in interval.columns(name).items()}
 
 
 def _dataset(

@@ -6,7 +6,7 @@ because weights are much larger than their changes. So neighbouring points are s
 added in float64. Points given in float64 are multiplied in float64.
 
 Cost: O(T²P) multiplications for T updates of P parameters; each parameter is read once. Memory:
-O(T²) per thread plus ``memory``, whatever P. Each thread multiplies one block of columns, and the
+O(T²) per thread and part plus ``memory``, whatever P. Each thread multiplies one block of columns, and the
 products are added in the order of the blocks. So the bits depend neither on the number of threads
 nor on their speed.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,9 @@ MIN_BLOCKS = 3
 MEMORY = 2**29
 
 Array = NDArray[Any]
+
+#: Number of a part, columns of it (T+1, n), and the number of columns that are done with them.
+Piece = tuple[int, Array, int]
 
 
 class Points(Protocol):
@@ -72,13 +75,36 @@ def update_gram(
         Called with the number of parameters done, their total and an empty text.
     """
     points = as_path(points)
+    return part_grams(points, [[slice(0, points.shape[1])]], memory=memory, device=device, report=report)[0]
+
+
+def part_grams(
+    points: Points,
+    parts: Sequence[Sequence[slice]],
+    *,
+    memory: float = MEMORY,
+    device: str = "cpu",
+    report: ProgressCallback = no_progress,
+) -> NDArray[np.float64]:
+    """Return the update Gram matrices of parts of the columns, shape (parts, T, T), as `update_gram` does.
+
+    Each column is read once, and multiplied once if it is in one part.
+
+    Parameters
+    ----------
+    parts
+        The columns of each part, as rising ranges.
+    """
+    points = as_path(points)
     updates, parameters = points.shape[0] - 1, points.shape[1]
     sum_products = _sum_on_cpu if device == "cpu" else _sum_with_torch
     itemsize = np.dtype(getattr(points, "dtype", np.float32)).itemsize
     rows = updates + 1
     blocks = int(memory // (itemsize * 2 * rows * columns_per_block(rows, memory, itemsize)))
     threads = min(blas_threads(), max(1, blocks - MIN_BLOCKS + 1))
-    return sum_products(column_blocks(points, memory), updates, threads, device, lambda done: report(done, parameters, ""))
+    total = np.zeros((len(parts), updates, updates))
+    pieces = _pieces(column_blocks(points, memory), parts)
+    return sum_products(pieces, total, threads, device, lambda done: report(done, parameters, ""))
 
 
 def as_path(points: Any) -> Points:
@@ -173,22 +199,37 @@ def blas_threads() -> int:
     return max((library["num_threads"] for library in blas().info()), default=1)
 
 
+def _pieces(blocks: Iterator[tuple[int, Array]], parts: Sequence[Sequence[slice]]) -> Iterator[Piece]:
+    """Yield the columns of each part in each block, with the number of the part and that of the columns done."""
+    for start, block in blocks:
+        done, stop = start, start + block.shape[1]
+        for number, ranges in enumerate(parts):
+            inside = [
+                block[:, max(each.start, start) - start : min(each.stop, stop) - start]
+                for each in ranges
+                if each.start < stop and each.stop > start
+            ]
+            if inside:
+                columns = inside[0] if len(inside) == 1 else np.concatenate(inside, axis=1)
+                done += columns.shape[1]
+                yield number, columns, done
+
+
 def _sum_on_cpu(
-    blocks: Iterator[tuple[int, Array]], updates: int, threads: int, device: str, report: Callable[[int], None]
+    pieces: Iterator[Piece], total: NDArray[np.float64], threads: int, device: str, report: Callable[[int], None]
 ) -> NDArray[np.float64]:
-    """Return the sum of ΔΔᵀ over blocks; a thread computes the symmetric product of a block."""
-    total = np.zeros((updates, updates))
-    running: deque[tuple[int, Future[Array]]] = deque()
+    """Add ΔΔᵀ of each piece to the total of its part; a thread computes the symmetric product of a piece."""
+    running: deque[tuple[int, int, Future[Array]]] = deque()
 
     def add_first() -> None:
-        done, product = running.popleft()
-        np.add(total, product.result(), out=total)
+        number, done, product = running.popleft()
+        np.add(total[number], product.result(), out=total[number])
         report(done)
 
     with blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
-        for start, block in blocks:
-            running.append((start + block.shape[1], pool.submit(_product, block)))
-            del block
+        for number, columns, done in pieces:
+            running.append((number, done, pool.submit(_product, columns)))
+            del columns
             while len(running) > threads:
                 add_first()
         while running:
@@ -196,23 +237,23 @@ def _sum_on_cpu(
     return total
 
 
-def _product(block: Array) -> Array:
+def _product(columns: Array) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for weights that are not finite
-        differences = np.diff(block, axis=0)
+        differences = np.diff(columns, axis=0)
         return differences @ differences.T  # numpy calls the symmetric rank-k product, half the work
 
 
 def _sum_with_torch(
-    blocks: Iterator[tuple[int, Array]], updates: int, threads: int, device: str, report: Callable[[int], None]
+    pieces: Iterator[Piece], total: NDArray[np.float64], threads: int, device: str, report: Callable[[int], None]
 ) -> NDArray[np.float64]:
-    """Return the sum of ΔΔᵀ over blocks of columns, multiplied on a torch device."""
+    """Add ΔΔᵀ of each piece to the total of its part, multiplied on a torch device."""
     import torch
 
-    total = torch.zeros((updates, updates), dtype=torch.float64, device=device)
+    on_device = torch.zeros(total.shape, dtype=torch.float64, device=device)
     with full_precision():
-        for start, block in blocks:
-            differences = torch.from_numpy(np.ascontiguousarray(np.diff(block, axis=0))).to(device)
-            add_products(total, differences, differences)
-            report(start + block.shape[1])
-    lower = np.tril(total.cpu().numpy())
-    return lower + np.tril(lower, -1).T
+        for number, columns, done in pieces:
+            differences = torch.from_numpy(np.ascontiguousarray(np.diff(columns, axis=0))).to(device)
+            add_products(on_device[number], differences, differences)
+            report(done)
+    lower = np.tril(on_device.cpu().numpy())
+    return lower + np.tril(lower, -1).swapaxes(1, 2)

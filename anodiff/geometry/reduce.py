@@ -2,6 +2,8 @@
 
 Cost: O(T²P) for windows of T updates and P parameters; each weight is read once
 (`anodiff.geometry.gram`). If the recorder stored Gram matrices instead of weights, they are copied.
+If the run has groups of parameters, each has its own matrix at no further cost, and that of the
+path is their sum. Walks are always copied.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from anodiff.geometry.gram import MEMORY, choose_device, find_non_finite, update_gram
+from anodiff.geometry.gram import MEMORY, choose_device, find_non_finite, part_grams, update_gram
+from anodiff.geometry.parts import GROUP, WALK, create_part_grams, group_columns, stored_parts, sum_in_order
 from anodiff.geometry.store import KIND, POINT_SERIES, VERSION
 from anodiff.settings.run import RunSettings
 from anodiff.storage.arrays import create_array
@@ -39,6 +42,8 @@ COPIED_ATTRIBUTES = (
     "parameters",
     "representation",
     "sketch",
+    "groups",
+    "walks",
 )
 
 
@@ -54,12 +59,13 @@ def compute_geometry(
     """Reduce trajectory.zarr to geometry.zarr.
 
     A window that the run did not finish stays NaN, and so does one with weights that are not
-    finite. For the latter, the attribute ``problems`` names the step and the parameter.
+    finite. For the latter, the attribute ``problems`` names the step and the parameter, and
+    ``part_problems`` the step of a walk that is not finite.
 
     Parameters
     ----------
     memory
-        Bytes for the columns in memory at once. A Gram matrix comes on top.
+        Bytes for the columns in memory at once. A Gram matrix comes on top, and one for each group.
     device
         Where to multiply: ``cpu``, ``cuda`` or ``auto``, see `anodiff.geometry.gram.choose_device`.
         It is stored as the attribute ``device``, which is ``recorder`` for Gram matrices that the
@@ -78,11 +84,13 @@ def compute_geometry(
     reached = [number for number, window in enumerate(trajectory.windows) if window.reached(trajectory.steps_completed)]
     parameters = trajectory.parameters if stored else trajectory.weights.shape[1]
     problems: dict[str, str] = {}
+    columns = [] if stored else group_columns(trajectory)
     with writing(output, overwrite=overwrite) as temporary:
         group = _create(temporary, trajectory)
         gradients = _sampled_gradients(trajectory)
         if gradients is not None:
             _create_gradient_sample(group, trajectory, gradients)
+        part_problems: dict[str, dict[str, str]] = {}
         for done, number in enumerate(reached):
             window = trajectory.windows[number]
 
@@ -92,7 +100,13 @@ def compute_geometry(
             points = None if stored else WindowPoints(trajectory, window, gradients)
             if points is None:
                 gram = trajectory.gram(number)
+                _copy_parts(group, trajectory, GROUP, number)
                 report_window(parameters, parameters, "")
+            elif columns:
+                grams = part_grams(points, columns, memory=memory, device=device, report=report_window)
+                for place, own in enumerate(grams):  # one by one: all at once would be copied at once
+                    group["group_gram"][place, number, : window.updates, : window.updates] = own  # type: ignore[index]
+                gram = sum_in_order(grams)
             else:
                 gram = update_gram(points, memory=memory, device=device, report=report_window)
             if not np.isfinite(gram).all():
@@ -103,8 +117,10 @@ def compute_geometry(
             if gradients is not None:
                 sampled = points.gradients() if points else trajectory.gradient_sample(window)[:-1]
                 group["gradient_sample"][number, : window.updates] = sampled  # type: ignore[index]
+            for walk, found in _copy_parts(group, trajectory, WALK, number).items():
+                part_problems.setdefault(walk, {})[str(number)] = found
         trajectory.check_unchanged()
-        finish_store(group, trajectory.status, problems=problems, device=device)
+        finish_store(group, trajectory.status, problems=problems, part_problems=part_problems, device=device)
 
 
 @dataclass(frozen=True)
@@ -178,12 +194,24 @@ def _problem_of_points(trajectory: Trajectory, window: Window, points: WindowPoi
     return f"the weights are not finite: {found.value} at step {step} in {trajectory.parameter_name(found.parameter)}"
 
 
-def _problem_of_gram(gram: NDArray[np.float64], window: Window) -> str:
+def _problem_of_gram(gram: NDArray[np.float64], window: Window, what: str = "the weights are") -> str:
     """Return a sentence that names the first step that is not finite, if the matrix shows it."""
     steps = np.flatnonzero(~np.isfinite(np.diagonal(gram)))
     if not len(steps):
         return "the products of the updates overflow"
-    return f"the weights are not finite at step {window.steps[steps[0] + 1]}, or the squares of the updates overflow"
+    return f"{what} not finite at step {window.steps[steps[0] + 1]}, or the squares of the updates overflow"
+
+
+def _copy_parts(group: zarr.Group, trajectory: Trajectory, kind: str, number: int) -> dict[str, str]:
+    """Copy the recorded matrices of groups or walks in a window; return by part why it has none that is finite."""
+    window, problems = trajectory.windows[number], {}
+    for part in stored_parts(dict(trajectory.group.attrs), kind):
+        place = (part.place, number, slice(window.updates), slice(window.updates))
+        gram = trajectory.part_gram(part.array, part.place, number)
+        if not np.isfinite(gram).all():
+            problems[part.key] = _problem_of_gram(gram, window, f"the {kind} is")
+        group[part.array][place] = gram  # type: ignore[index]
+    return problems
 
 
 def _create(path: Path, trajectory: Trajectory) -> zarr.Group:
@@ -193,6 +221,10 @@ def _create(path: Path, trajectory: Trajectory) -> zarr.Group:
     windows = trajectory.windows
     updates = max(window.updates for window in windows)
     group.create_array("gram", **gram_layout(len(windows), updates), attributes={"long_name": GRAM, "units": "1"})
+    for kind in (GROUP, WALK):
+        parts = stored_parts(header, kind)
+        if parts:
+            create_part_grams(group, kind, len(parts), len(windows), updates)
     steps = np.full((len(windows), updates + 1), -1, np.int64)
     for number, window in enumerate(windows):
         steps[number, : window.updates + 1] = window.steps

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anodiff.data import load
 from anodiff.errors import ConfigError, NoValueError
 from anodiff.geometry.path import PathGeometry, path_geometry
 from anodiff.geometry.reduce import WindowPoints
@@ -33,7 +32,7 @@ from anodiff.storage.stores import refuse_existing
 from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
-from anodiff.training.recorded.network import points_near, run_settings, stored_point
+from anodiff.training.recorded.network import points_near, run_dataset, run_settings, stored_point
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
 
@@ -94,7 +93,7 @@ def measure_curvature(
     landscape = landscape.model_copy(update={"batch_norm": "centre"})  # derivatives are of the loss with statistics held
     settings = settings.model_copy(update={"eigenvalues": min(settings.eigenvalues, trajectory.parameters)})
     with claim_device(device) as chosen:
-        dataset = load(run.data, data_root)
+        dataset = run_dataset(trajectory, run, data_root)
 
         def surface_at(step: int) -> LossSurface:
             return loss_surface_at(trajectory, step, landscape, dataset=dataset, device=chosen)

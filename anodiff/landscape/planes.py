@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from anodiff.data import load
 from anodiff.errors import NoValueError
 from anodiff.geometry.store import open_geometry
 from anodiff.landscape.directions import Directions, path_directions, random_directions, unit_directions
@@ -28,7 +27,7 @@ from anodiff.storage.stores import publish, refuse_existing, remove, storage_err
 from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
-from anodiff.training.recorded.network import run_settings, stored_point
+from anodiff.training.recorded.network import run_dataset, run_settings, stored_point
 from anodiff.trajectory.store import open_trajectory
 
 
@@ -74,7 +73,7 @@ def slice_planes(
         for begun in (*folder.glob("*"), *(path for path in scratch.iterdir() if path.is_dir() and path != folder)):
             if begun.stem not in planes:
                 remove(begun)  # a plane that is no longer asked for
-        dataset = load(run.data, data_root) if planes else None
+        dataset = run_dataset(trajectory, run, data_root) if planes else None
         left_out: dict[str, str] = {}
         for name in planes:
             number = finished[0 if name == "path_first" else -1]

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from anodiff.data import load
 from anodiff.errors import NoValueError
 from anodiff.landscape.directions import Directions, unit_directions
 from anodiff.landscape.roughness_store import ARRAYS, KIND, VERSION, RoughnessStore
@@ -32,7 +31,7 @@ from anodiff.storage.stores import refuse_existing, writing
 from anodiff.storage.threads import one_blas_thread
 from anodiff.storage.types import FloatArray, ProgressCallback, no_progress
 from anodiff.training.gpus import claim_device
-from anodiff.training.recorded.network import points_near, run_settings, stored_point
+from anodiff.training.recorded.network import points_near, run_dataset, run_settings, stored_point
 from anodiff.trajectory.store import Trajectory, open_trajectory
 from anodiff.trajectory.windows import Window
 
@@ -105,7 +104,7 @@ def measure_roughness(
     fractions = np.geomspace(10**-settings.decades, 1, round(settings.decades * settings.radii_per_decade) + 1)
     kinds, total = len(DIRECTIONS), len(steps) * len(DIRECTIONS) * directions
     with claim_device(device) as chosen:
-        dataset = load(run.data, data_root)
+        dataset = run_dataset(trajectory, run, data_root)
 
         def surface_at(step: int, precision: torch.dtype | None = dtype) -> LossSurface:
             return loss_surface_at(trajectory, step, landscape, dataset=dataset, dtype=precision, device=chosen)

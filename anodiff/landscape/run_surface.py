@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from anodiff.data import Augmentation, Dataset, load
-from anodiff.landscape.surface import LossSurface
+from anodiff.data import Dataset, build_augmentation
+from anodiff.landscape.surface import BATCH_SIZE, LossSurface
 from anodiff.settings.stages import LandscapeSettings
 from anodiff.training.losses import build_loss
 from anodiff.training.recorded.constants import set_constants
-from anodiff.training.recorded.network import draw_subset, run_network, run_settings, stored_point
+from anodiff.training.recorded.network import draw_subset, run_dataset, run_network, run_settings, stored_point
 from anodiff.trajectory.store import Trajectory, open_trajectory
 
 
@@ -57,18 +57,19 @@ def loss_surface_at(
     trajectory = trajectory if isinstance(trajectory, Trajectory) else open_trajectory(trajectory)
     run = run_settings(trajectory)
     centre = stored_point(trajectory, step)
-    dataset = (dataset or load(run.data, data_root)).to(device)
+    dataset = (dataset or run_dataset(trajectory, run, data_root)).to(device)
     kept = torch.from_numpy(draw_subset(len(dataset.train_labels), landscape.samples, landscape.seed)).to(device)
     model = run_network(run, dataset)
-    images = Augmentation(run.data, dataset).normalise(dataset.train_images[kept])
-    set_constants(trajectory, step, model, images)
+    inputs = build_augmentation(run.data, dataset).normalise(dataset.train_inputs[kept])
+    set_constants(trajectory, step, model, inputs)
     return LossSurface(
         model,
-        images,
+        inputs,
         dataset.train_labels[kept],
         build_loss(run.training, dataset.classes),
         centre=centre,
         batch_norm=landscape.batch_norm,
+        batch_size=dataset.shape.batch_size(BATCH_SIZE),
         dtype=dtype,
         device=device,
         own=True,

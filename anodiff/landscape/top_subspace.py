@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from anodiff.geometry.path import PathGeometry
 from anodiff.landscape.directions import PARAMETERS_PER_READ
-from anodiff.settings.run import OptimiserSettings
+from anodiff.settings.optimiser import OptimiserSettings
 from anodiff.storage.types import FloatArray
 from anodiff.trajectory.store import Trajectory
 

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from anodiff.data import Augmentation, Dataset, load
+from anodiff.errors import ConfigError
 from anodiff.learning.columns import CURVE_COLUMNS, LEARNING_WINDOW_COLUMNS
 from anodiff.learning.curves import bootstrap_weights
 from anodiff.learning.gradient_budget import GRADIENT_SAMPLES
@@ -66,7 +67,7 @@ def measure_learning(
     Raises
     ------
     ConfigError
-        If the run kept no full weights, its groups cannot be read, or the network uses buffers that
+        If the run kept no full weights or was trained on text, its groups cannot be read, or the network uses buffers that
         are not known at a point.
     StoreMissingError, StoreFormatError, IncompleteStoreError, DatasetMissingError, OutputExistsError, StorageError
     """
@@ -78,6 +79,10 @@ def measure_learning(
         trajectory = open_trajectory(trajectory_path)
         refuse_partial_weights(trajectory)
         run = run_settings(trajectory)
+        if run.data.is_text:
+            raise ConfigError(
+                f"{trajectory.path}: trained on text, whose tokens have no classes; what is learned when is measured on images"
+            )
         dataset = load(run.data, data_root)
         execution = run.training.model_copy(update={"compile": False, "precision": "float32"})
         with claim_device(device) as chosen, repeatable(execution, chosen), float32_precision(execution):

@@ -1,7 +1,7 @@
 """Which network is trained? `build` makes one by its name and options, to fit a data set.
 
 A name is a family, with its depth if it has one (``resnet14``, ``vgg9``, ``densenet40``, ``mlp20``,
-``alexnet``, ``vit``), a network of torchvision (``torchvision:resnet18``) or your own factory
+``alexnet``, ``vit``, for text ``gpt``), a network of torchvision (``torchvision:resnet18``) or your own factory
 (``package.module:factory``). `resolve_model` checks names and options without importing torch, so
 that a wrong config is refused before the first job. `build` imports torch.
 
@@ -19,11 +19,22 @@ anodiff.errors.ConfigError: model 'resnet15': depth must be 6n+2: 14, 20, 32, 44
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.settings.networks import FAMILIES, INITIALISATIONS, Family, Option, model_names, resolve_model
+from anodiff.settings.networks import (
+    FAMILIES,
+    IMAGES,
+    INITIALISATIONS,
+    TEXT,
+    Family,
+    Option,
+    model_names,
+    resolve_model,
+)
+from anodiff.settings.shapes import Tokens, shape_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,14 +46,16 @@ def build(
     name: str,
     /,
     *,
-    channels: int,
-    size: int,
-    classes: int,
+    channels: int | None = None,
+    size: int | None = None,
+    classes: int | None = None,
+    vocabulary: int | None = None,
+    context: int | None = None,
     initialisation: str = "default",
     logits: str | int | None = None,
     **options: Any,
 ) -> nn.Module:
-    """Return a newly initialised network for the images of a data set.
+    """Return a newly initialised network for the images or the tokens of a data set.
 
     All randomness comes from torch's default generator; seed it before the call.
 
@@ -51,7 +64,10 @@ def build(
     name
         See the module's docstring.
     channels, size, classes
-        Of the data set: inputs are (batch, channels, size, size), outputs (batch, classes) logits.
+        Of images: inputs are (batch, channels, size, size), outputs (batch, classes) logits.
+    vocabulary, context
+        Of text, instead: inputs are tokens (batch, context), outputs logits (batch, vocabulary,
+        context), and those at t are of the token after t.
     initialisation
         ``default``, torch's own, or ``kaiming``, the published one; see
         `anodiff.models.initialisation`.
@@ -70,14 +86,18 @@ def build(
     if initialisation not in INITIALISATIONS:
         hint = did_you_mean(initialisation, INITIALISATIONS)
         raise ConfigError(f"unknown initialisation {initialisation!r}; {hint}")
-    for what, value in {"channels": channels, "size": size, "classes": classes}.items():
-        if value < 1:
-            raise ConfigError(f"model {name!r}: {what} must be at least 1, got {value}")
+    sizes = {"channels": channels, "size": size, "classes": classes, "vocabulary": vocabulary, "context": context}
+    shape = shape_of(name, sizes)
+    given = dataclasses.asdict(shape)
     family, settings = resolve_model(name, options)
+    taken = FAMILIES[family].samples
+    if taken is not None and taken != (TEXT if isinstance(shape, Tokens) else IMAGES):
+        raise ConfigError(f"model {name!r} takes {'tokens' if taken == TEXT else 'images'}, not {shape}")
 
     from anodiff.models.alexnet import alexnet
     from anodiff.models.densenet import densenet
     from anodiff.models.external import from_factory, from_torchvision
+    from anodiff.models.gpt import gpt
     from anodiff.models.initialisation import initialise_kaiming
     from anodiff.models.mlp import mlp
     from anodiff.models.resnet import resnet
@@ -87,19 +107,20 @@ def build(
     builders: dict[str, Callable[..., nn.Module]] = {
         "alexnet": alexnet,
         "densenet": densenet,
+        "gpt": gpt,
         "mlp": mlp,
         "resnet": resnet,
         "vgg": vgg,
         "vit": vit,
     }
     if family == "torchvision":
-        model = from_torchvision(name, settings, channels=channels, size=size, classes=classes, logits=logits)
+        model = from_torchvision(name, settings, logits=logits, **given)
     elif family == "factory":
-        model = from_factory(name, settings, channels=channels, size=size, classes=classes, logits=logits)
+        model = from_factory(name, settings, logits=logits, **given)
     elif logits is not None:
         raise ConfigError(f"model {name!r} returns its logits alone; leave 'logits' out")
     else:
-        model = builders[family](channels=channels, size=size, classes=classes, **settings)
+        model = builders[family](**given, **settings)
     if initialisation == "kaiming":
         initialise_kaiming(model)
     return model

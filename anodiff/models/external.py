@@ -19,9 +19,7 @@ from anodiff.models.user_code import find_callable, first_line, working_director
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
 
 
-def from_torchvision(
-    name: str, options: Mapping[str, Any], *, channels: int, size: int, classes: int, logits: Key | None = None
-) -> nn.Module:
+def from_torchvision(name: str, options: Mapping[str, Any], *, logits: Key | None = None, **sizes: int) -> nn.Module:
     """Return torchvision's classification network ``torchvision:<name>`` with random weights.
 
     If the images do not have three channels, the first convolution is replaced by one that fits,
@@ -45,33 +43,32 @@ def from_torchvision(
         raise ConfigError(f"torchvision has no classification network {wanted!r}; {did_you_mean(name, prefixed)}")
     defaults = {"aux_logits": False, "init_weights": True} if wanted in _WITH_AUXILIARY_OUTPUTS else {}
     try:
-        model = models.get_model(wanted, weights=None, num_classes=classes, **(defaults | dict(options)))
+        model = models.get_model(wanted, weights=None, num_classes=sizes["classes"], **(defaults | dict(options)))
     except Exception as error:  # whatever torchvision's code makes of such options
         raise ConfigError(f"model {name!r} with options {quoted(dict(options))}: {first_line(error)}") from error
-    if channels != 3:
-        _replace_first_convolution(model, channels)
-    return fit(name, model, channels=channels, size=size, classes=classes, logits=logits)
+    if sizes["channels"] != 3:
+        _replace_first_convolution(model, sizes["channels"])
+    return fit(name, model, logits=logits, **sizes)
 
 
-def from_factory(
-    name: str, options: Mapping[str, Any], *, channels: int, size: int, classes: int, logits: Key | None = None
-) -> nn.Module:
+def from_factory(name: str, options: Mapping[str, Any], *, logits: Key | None = None, **sizes: int) -> nn.Module:
     """Return the network that the user's callable ``package.module:factory`` returns.
 
     The module is looked up in the working directory first. The callable is passed the options, and
-    those of ``channels``, ``size`` and ``classes`` that it has parameters for.
+    those of ``channels``, ``size`` and ``classes``, or for text of ``vocabulary`` and ``context``, that
+    it has parameters for.
 
     Raises
     ------
     ConfigError
         If the module cannot be imported or lacks the callable, the callable does not take an
         option, raises an exception or does not return a `torch.nn.Module`, or this does not map the
-        data set's images to logits.
+        data set's samples to logits.
     """
     module_name, _, factory_name = name.partition(":")
     with working_directory_importable():
         factory = find_callable(f"model {name!r}", module_name, factory_name)
-        arguments = _arguments(name, factory, options, {"channels": channels, "size": size, "classes": classes})
+        arguments = _arguments(name, factory, options, sizes)
         try:
             model = factory(**arguments)
         except (AnodiffError, MemoryError):
@@ -80,7 +77,7 @@ def from_factory(
             raise ConfigError(f"model {name!r}: {factory_name} failed: {failure(error)}") from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model {name!r} must return a torch.nn.Module, got {type(model).__name__}")
-    return fit(name, model, channels=channels, size=size, classes=classes, logits=logits)
+    return fit(name, model, logits=logits, **sizes)
 
 
 def _replace_first_convolution(model: nn.Module, channels: int) -> None:

@@ -13,6 +13,9 @@ from anodiff.errors import quoted
 #: Bytes of a folder's path, and of one name in it, as most file systems bound them.
 LONGEST_PATH, LONGEST_NAME = 1024, 255
 
+#: Most optimiser steps of a run.
+MOST_STEPS = 10_000_000
+
 #: Seeds are whole numbers of 64 bits with a sign, which tables can hold.
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
@@ -92,3 +95,14 @@ def _folder(path: str) -> str:
 
 #: Path of a folder, as text.
 Folder = Annotated[str, AfterValidator(_folder)]
+
+
+def _relative(path: str) -> str:
+    """Refuse a path that is right on one machine only."""
+    if path.startswith("/"):
+        raise ValueError(f"{quoted(path)} is a path of one machine; write it relative to the folder of data sets, paths.data")
+    return _folder(path)
+
+
+#: Path below the folder of data sets, or a pattern of such paths.
+RelativePath = Annotated[str, AfterValidator(_relative)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from anodiff.errors import ConfigError, did_you_mean, quoted
-from anodiff.settings.base import Folder, Named, Seed, Settings, name_label
+from anodiff.settings.base import Folder, Named, RelativePath, Seed, Settings, name_label
+from anodiff.settings.gaussian import ClusterSettings, ModeSettings
 
 DATASETS = (
     "digits",
@@ -19,10 +20,8 @@ DATASETS = (
     "image_folder",
     "gaussian_clusters",
     "gaussian_modes",
+    "text",
 )
-
-#: Pixels of all gaussian_clusters or gaussian_modes together: 40 GB as float32.
-MOST_PIXELS = 10_000_000_000
 
 #: Settings that one data set alone has.
 OWN_SETTINGS = {
@@ -30,94 +29,29 @@ OWN_SETTINGS = {
     "image_size": "image_folder",
     "clusters": "gaussian_clusters",
     "modes": "gaussian_modes",
+    "files": "text",
+    "tokenizer": "text",
+    "test_fraction": "text",
+    "stride": "text",
+}
+
+#: Settings that only images have, with the values that leave them as they are.
+OF_IMAGES = {
+    "merged_classes": None,
+    "imbalance": 1.0,
+    "cue": None,
+    "normalise": False,
+    "shift": 0,
+    "flip": False,
+    "noise": 0.0,
+    "label_noise": 0.0,
 }
 
 #: Pixels a side of the images of an image_folder, if ``image_size`` is not set.
 IMAGE_FOLDER_SIZE = 32
 
-
-class ClusterSettings(Settings):
-    """Gaussian clusters: class centres drawn from a normal distribution, and points around them
-    with standard deviation 1."""
-
-    classes: Annotated[int, Field(ge=2, le=10_000)] = 10
-    """Number of classes; each is one cluster."""
-    image_size: Annotated[int, Field(ge=2, le=512)] = 8
-    """Each point is an image with one channel and this many pixels a side, so that any model can take
-    it."""
-    samples: Annotated[int, Field(ge=4, le=10_000_000)] = 2000
-    """Total number of points; a fifth of them is the test set."""
-    separation: Annotated[float, Field(ge=0)] = 0.5
-    """Standard deviation of the centres' coordinates, in units of the clusters' own."""
-
-    @model_validator(mode="after")
-    def _bounded(self) -> ClusterSettings:
-        if self.image_size**2 * max(self.samples, self.classes) > MOST_PIXELS:
-            raise ValueError(f"samples times image_size² must be at most {MOST_PIXELS:,}")
-        return self
-
-    @property
-    def test_samples(self) -> int:
-        """Number of points in the test set."""
-        return round(self.samples / 5)
-
-
-class ModeSettings(Settings):
-    """Gaussian modes: mode k is a cluster along pixel k, ``strengths[k]`` from the origin, and
-    belongs to class k mod ``classes``. Without noise they are linearly separable, and no two have a
-    pixel in common."""
-
-    classes: Annotated[int, Field(ge=2, le=10_000)] = 2
-    """Number of classes."""
-    image_size: Annotated[int, Field(ge=2, le=512)] = 8
-    """Each point is an image with one channel and this many pixels a side. There are at least as
-    many pixels as modes."""
-    strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=10_000)] = [2.0, 2.0, 1.0, 1.0]
-    """For each mode, its brightness: the norm of its centre."""
-    frequencies: Annotated[list[Annotated[float, Field(gt=0)]], Field(max_length=10_000)] | None = None
-    """For each mode, how frequent it is, relative to the others. By default all are equally
-    frequent. The numbers of points are proportional to it, rounded by largest remainders."""
-    noise: Annotated[float, Field(ge=0)] = 0.0
-    """Standard deviation of every pixel around its cluster's centre."""
-    samples: Annotated[int, Field(ge=4, le=10_000_000)] = 2000
-    """Total number of points; a fifth of them is the test set."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> ModeSettings:
-        modes, pixels = len(self.strengths), self.image_size**2
-        if self.frequencies is not None and len(self.frequencies) != modes:
-            raise ValueError(f"there are {modes} 'strengths' and {len(self.frequencies)} 'frequencies'; give one for each mode")
-        if not self.classes <= modes <= pixels:
-            raise ValueError(
-                f"{modes} 'strengths' are too {'few' if modes < self.classes else 'many'}: one for each mode, of which there "
-                f"are at least as many as 'classes', {self.classes}, and at most as many as pixels, {pixels}"
-            )
-        if pixels * self.samples > MOST_PIXELS:
-            raise ValueError(f"samples times image_size² must be at most {MOST_PIXELS:,}")
-        if 0 in self.counts(self.samples - self.test_samples):
-            raise ValueError(f"{self.samples} 'samples' leave a mode without a training sample; set more")
-        return self
-
-    @property
-    def test_samples(self) -> int:
-        """Number of points in the test set."""
-        return round(self.samples / 5)
-
-    def counts(self, total: int) -> list[int]:
-        """Return how many of ``total`` points belong to each mode, rounded by largest remainders.
-
-        Examples
-        --------
-        >>> ModeSettings(strengths=[2, 1, 1], frequencies=[4, 2, 1]).counts(10)
-        [6, 3, 1]
-        """
-        frequencies = self.frequencies or [1.0] * len(self.strengths)
-        shares = [total * frequency / sum(frequencies) for frequency in frequencies]
-        counts = [int(share) for share in shares]
-        largest = sorted(range(len(shares)), key=lambda mode: counts[mode] - shares[mode])
-        for mode in largest[: total - sum(counts)]:
-            counts[mode] += 1
-        return counts
+#: Share of a text's tokens that are the test set, if ``test_fraction`` is not set.
+TEST_FRACTION = 0.1
 
 
 class CueSettings(Settings):
@@ -141,7 +75,8 @@ class DataSettings(Named):
 
     name: Annotated[str, name_label("")] = "cifar10"
     """digits (scikit-learn's; needs no files); cifar10, cifar100, mnist, fashion_mnist
-    (torchvision's files); image_folder (one folder per class); gaussian_clusters; gaussian_modes."""
+    (torchvision's files); image_folder (one folder per class); gaussian_clusters; gaussian_modes;
+    text (files, or help texts that ship with Python)."""
     folder: Folder | None = None
     """For image_folder: a folder under the data root that contains ``train/`` and ``test/``, each
     with one folder per class."""
@@ -151,6 +86,18 @@ class DataSettings(Named):
     """For gaussian_clusters: their number, size and separation."""
     modes: ModeSettings | None = None
     """For gaussian_modes: their strengths and frequencies."""
+    files: Annotated[list[RelativePath], Field(min_length=1, max_length=10_000)] | None = None
+    """For text: files or patterns such as ``books/*.txt``, relative to the data root, one or a list;
+    they are read one after another. By default the help texts of Python's ``pydoc_data.topics``,
+    which differ between versions of Python."""
+    tokenizer: RelativePath | None = None
+    """For text: a JSON file of the package ``tokenizers``, relative to the data root. By default a
+    token is a byte."""
+    test_fraction: Annotated[float | None, Field(gt=0, lt=1), name_label("testfraction")] = None
+    """For text: the last part of the tokens that is the test set, as a fraction (0.1 by default)."""
+    stride: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    """For text: tokens from the beginning of a block to that of the next one. By default blocks do
+    not overlap: it is a block's length, ``model.context`` + 1."""
     merged_classes: Annotated[int | None, Field(ge=2, le=10_000), name_label("merged")] = None
     """Merge neighbouring classes into this many: class c of C becomes ⌊c · merged_classes / C⌋. With 2,
     digits are below 5, or not."""
@@ -165,7 +112,7 @@ class DataSettings(Named):
     default all are kept."""
     normalise: bool = True
     """Subtract each channel's mean over the training set and divide by its standard deviation. For
-    gaussian_modes it must be false."""
+    gaussian_modes it must be false, and for text it is."""
     shift: Annotated[int, Field(ge=0, le=64)] = 0
     """Shift each image at random by up to this many pixels in both directions, and fill with black.
     This equals a random crop after padding by as many pixels (4 in the published set-up)."""
@@ -179,6 +126,16 @@ class DataSettings(Named):
     seed: Annotated[Seed, name_label("dataseed")] = 0
     """Seed of what is fixed before training: corrupted labels, the subset, the clusters, the cues. All
     seeds of a sweep share it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, value: Any) -> Any:
+        """Fill in what depends on the name, so that a run.yaml is complete: tokens are not normalised."""
+        value = {"name": value} if isinstance(value, str) else value
+        if not isinstance(value, Mapping) or value.get("name") != "text":
+            return value
+        files = value.get("files")
+        return {"normalise": False, **value, "files": [files] if isinstance(files, str) else files}
 
     @field_validator("name")
     @classmethod
@@ -196,7 +153,20 @@ class DataSettings(Named):
             raise ValueError("image_folder needs 'folder': a folder under the data root that contains train/ and test/")
         if self.name == "gaussian_modes" and self.normalise:
             raise ValueError("the pixels of gaussian_modes are their strengths; set 'normalise' to false")
+        for field, neutral in OF_IMAGES.items():
+            if self.is_text and getattr(self, field) != neutral:
+                raise ValueError(f"{field!r} is for images, not for text; leave it out")
         return self
+
+    @property
+    def is_text(self) -> bool:
+        """Whether samples are blocks of tokens, and not images."""
+        return self.name == "text"
+
+    @property
+    def has_unknown_size(self) -> bool:
+        """Whether nobody knows the number of samples or classes before the files are read."""
+        return self.name == "image_folder" or self.files is not None or self.tokenizer is not None
 
     def class_counts(self, counts: Sequence[int]) -> list[int]:
         """Return how many training samples each class has after ``merged_classes`` and ``imbalance``.

@@ -10,7 +10,7 @@ from anodiff.settings.base import Seed, Settings
 
 
 class LearningSettings(Settings):
-    """Learning curves of modes, classes and groups of samples along runs that keep full weights."""
+    """Learning curves of modes, classes and groups of samples along runs on images that keep full weights."""
 
     seeds: Literal["first", "all", "none"] = "all"
     """Which runs of each configuration are examined: all, the run with the first seed, or none. The

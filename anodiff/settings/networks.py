@@ -10,6 +10,9 @@ from typing import Any, Literal, get_args
 
 from anodiff.errors import ConfigError, did_you_mean, quoted
 
+#: What samples can be.
+IMAGES, TEXT = "images", "text"
+
 
 @dataclass(frozen=True)
 class Option:
@@ -51,6 +54,8 @@ class Family:
         Its keywords, with their defaults; None if they belong to code outside this package.
     numbered
         Whether the name may end in the depth.
+    samples
+        What it takes: `IMAGES` or `TEXT`; None for either.
     rule
         Returns what is wrong with a combination of valid options, or None.
     """
@@ -60,6 +65,7 @@ class Family:
     examples: tuple[str, ...]
     options: Mapping[str, Option] | None = field(default_factory=dict)
     numbered: bool = False
+    samples: str | None = IMAGES
     rule: Callable[[Mapping[str, Any]], str | None] = lambda settings: None
 
 
@@ -78,7 +84,7 @@ def _densenet_rule(settings: Mapping[str, Any]) -> str | None:
     return None if fits else f"depth must be {depths}, ..."
 
 
-def _vit_rule(settings: Mapping[str, Any]) -> str | None:
+def _heads_rule(settings: Mapping[str, Any]) -> str | None:
     width, heads = settings["width"], settings["heads"]
     return None if width % heads == 0 else f"heads must divide width, got heads {heads} and width {width}"
 
@@ -158,7 +164,21 @@ FAMILIES: Mapping[str, Family] = {
             "mlp_width": Option(512, "units of the hidden layer in each block"),
             "dropout": Option(0.0, "probability of dropping an entry (published: 0.1)", ge=0.0, lt=1.0),
         },
-        rule=_vit_rule,
+        rule=_heads_rule,
+    ),
+    "gpt": Family(
+        pattern="gpt",
+        summary="decoder for text, normalisation first, learnt positions (Radford et al. 2019)",
+        examples=("gpt",),
+        options={
+            "depth": Option(4, "transformer blocks"),
+            "width": Option(128, "dimension of a token"),
+            "heads": Option(4, "attention heads, a divisor of the width"),
+            "dropout": Option(0.0, "probability of dropping an entry", ge=0.0, lt=1.0),
+            "tied": Option(True, "the output layer has the weights of the embedding (false: its own)"),
+        },
+        rule=_heads_rule,
+        samples=TEXT,
     ),
     "torchvision": Family(
         pattern="torchvision:<name>",
@@ -171,6 +191,7 @@ FAMILIES: Mapping[str, Family] = {
         summary="your own callable that returns a torch.nn.Module; its keyword arguments are the options",
         examples=("package.module:factory",),
         options=None,
+        samples=None,
     ),
 }
 
@@ -180,7 +201,7 @@ INITIALISATIONS: tuple[str, ...] = get_args(Initialisation)
 _FAMILY_NAME = re.compile(r"(?P<family>[a-z]+)(?P<depth>0|[1-9][0-9]{0,8})?")
 _TORCHVISION_NAME = re.compile(r"torchvision:[a-z]\w*")
 _FACTORY_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-_SET_BY_DATA = ("channels", "size", "classes")
+_SET_BY_DATA = ("channels", "size", "classes", "vocabulary")
 _NO_TORCHVISION_OPTIONS = {
     "weights": "training starts from random weights",
     "num_classes": "the data set sets it",
@@ -251,6 +272,17 @@ def _hint(option: str, taken: Mapping[str, Option]) -> str:
     nearest = did_you_mean(option, taken)
     listed = f"it takes {', '.join(taken)}"
     return listed if nearest.startswith("known") else f"{nearest} {listed[0].upper()}{listed[1:]}"
+
+
+def samples_of(name: str) -> str | None:
+    """Return what a valid name's network takes, `IMAGES` or `TEXT`; None for your own, which may take either.
+
+    Examples
+    --------
+    >>> samples_of("resnet14"), samples_of("gpt"), samples_of("package.module:factory")
+    ('images', 'text', None)
+    """
+    return FAMILIES[resolve_model(name, {})[0]].samples
 
 
 def model_names() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from anodiff.settings.base import Settings, name_label
+from anodiff.settings.base import MOST_STEPS, Settings, name_label
 
 #: Numbers kept of each point of a sketched path.
 DEFAULT_SKETCH_SIZE = 1024
@@ -17,8 +17,8 @@ DEFAULT_DEVICE_MEMORY = 1024
 #: Length of a window in optimiser steps.
 DEFAULT_WINDOW_LENGTH = 1000
 
-#: Bounds of a run: its optimiser steps; its windows; the updates of a window, whose Gram matrix then has 80 GB.
-MOST_STEPS, MOST_WINDOWS, MOST_UPDATES = 10_000_000, 100_000, 100_000
+#: Bounds of a run: its windows; the updates of a window, whose Gram matrix then has 80 GB.
+MOST_WINDOWS, MOST_UPDATES = 100_000, 100_000
 
 #: A pattern of parameters' names, and such by the name of a group.
 Pattern = Annotated[str, Field(min_length=1, max_length=1000)]

@@ -21,7 +21,7 @@ from anodiff.settings.stages import (
     SimplifiedModelSettings,
 )
 from anodiff.sweep.footprint import process_memory
-from anodiff.sweep.run_size import activation_bytes, images, network_size, number_bytes, point_bytes
+from anodiff.sweep.run_size import activation_bytes, network_size, number_bytes, part_counts, point_bytes, samples
 from anodiff.trajectory.windows import kept_number, plan_windows
 
 #: Seconds of an optimiser step: for the step itself, for each tensor of parameters (launching its kernels), and for each
@@ -63,13 +63,13 @@ WEIGHTS_COMPRESSION, GRAM_COMPRESSION = 1.35, 1.7
 
 
 def steps(settings: RunSettings) -> int:
-    """Return the number of optimiser steps of a run; of an image_folder at most what is allowed."""
+    """Return the number of optimiser steps of a run; of an image_folder or text files at most what is allowed."""
     training, recording = settings.training, settings.recording
     if training.steps:
         return training.steps
-    batches = images(settings.data).samples / training.batch_size
+    batches = samples(settings).samples / training.batch_size
     total = (training.epochs or 0) * (math.floor(batches) if training.drop_last else math.ceil(batches))
-    return total if settings.data.name != "image_folder" else min(total, MOST_STEPS, MOST_WINDOWS * recording.window_length)
+    return total if not settings.data.has_unknown_size else min(total, MOST_STEPS, MOST_WINDOWS * recording.window_length)
 
 
 def training_minutes(settings: RunSettings, longest: int) -> int:
@@ -92,18 +92,20 @@ def training_memory(settings: RunSettings, device: str = "cuda") -> int:
 
     The recorder holds two shards (256 rows, 512 MiB at most), one being filled and one being
     written. A checkpoint copies one. With ``weights: none`` it is the updates of the longest window
-    instead, and a copy of them. A backward pass on a CPU takes `BACKWARD` times what autograd keeps
-    of a batch.
+    instead, and a copy of them, with a matrix of each group; and so for each walk. A backward pass
+    on a CPU takes `BACKWARD` times what autograd keeps of a micro-batch.
     """
     parameters, _ = network_size(settings)
     recording, longest = settings.recording, _longest_window(settings)
+    groups, walks = part_counts(settings)
+    held = walks * number_bytes(settings) * parameters * longest
     if recording.weights == "none":
-        checkpoint = point_bytes(settings) * longest
-        recorder = checkpoint + 16 * longest**2
+        checkpoint = held + point_bytes(settings) * longest
+        recorder = checkpoint + 16 * (max(groups, 1) + walks) * longest**2
     else:
-        checkpoint = min(2**29, point_bytes(settings) * 256)
-        recorder = 2 * checkpoint
-    backward = 0.0 if device == "cuda" else BACKWARD * settings.training.batch_size * activation_bytes(settings)
+        checkpoint = held + min(2**29, point_bytes(settings) * 256)
+        recorder = held + 2 * min(2**29, point_bytes(settings) * 256) + 16 * walks * longest**2
+    backward = 0.0 if device == "cuda" else BACKWARD * _micro_batch(settings) * activation_bytes(settings)
     copies = 8 * number_bytes(settings) * parameters
     parts = image_bytes(settings) + copies + recorder + max(backward, checkpoint)
     return math.ceil(MEMORY_MARGIN * (process_memory(device) + parts / 1e6))
@@ -121,9 +123,18 @@ def geometry_seconds(settings: RunSettings, speed: float = GRAM_SPEED) -> float:
     return sum(t * t * columns / speed + t * point_bytes(settings) / READ_SPEED for t in window_updates(settings))
 
 
+def summing_seconds(settings: RunSettings) -> float:
+    """Return the seconds in which the recorder multiplies updates: those of the path without weights, and of each walk."""
+    paths = len(settings.recording.walks) + (settings.recording.weights == "none")
+    parameters, _ = network_size(settings)
+    return paths * sum(t * t * parameters / GRAM_SPEED for t in window_updates(settings))
+
+
 def geometry_memory(settings: RunSettings) -> int:
-    """Return the MB of the pass: 2,000, a quarter of them for columns of weights, and five matrices of the longest window."""
-    return 2000 + math.ceil(40 * _longest_window(settings) ** 2 / 1e6)
+    """Return the MB of the pass: 2,000, a quarter of them for columns of weights, five matrices of the longest window, and
+    one for each group.
+    """
+    return 2000 + math.ceil((40 + 8 * part_counts(settings)[0]) * _longest_window(settings) ** 2 / 1e6)
 
 
 def analysis_minutes(settings: RunSettings, longest: int) -> int:
@@ -183,7 +194,8 @@ def landscape_memory(settings: RunSettings, device: str = "cuda") -> int:
     vectors of Lanczos's method, and on a CPU four times what autograd keeps of `LANDSCAPE_BATCH`
     images, because a Hessian product goes twice both ways.
     """
-    activations = 0 if device == "cuda" else 4 * LANDSCAPE_BATCH * activation_bytes(settings)
+    batch = samples(settings).batch_size(LANDSCAPE_BATCH)
+    activations = 0 if device == "cuda" else 4 * batch * activation_bytes(settings)
     parts = image_bytes(settings) + 8 * 120 * network_size(settings)[0] + activations
     return math.ceil(MEMORY_MARGIN * (process_memory(device) + 300 + parts / 1e6))
 
@@ -228,20 +240,25 @@ def simplified_model_memory(settings: SimplifiedModelSettings) -> int:
 
 
 def trajectory_bytes(settings: RunSettings) -> float:
-    """Return the bytes of a stored path, its samples or its Gram matrices, with the usual compression."""
+    """Return the bytes of a stored path: its samples or its Gram matrices, those of groups and of walks, with the usual
+    compression.
+    """
     recording = settings.recording
     windows = plan_windows(recording.windows, recording.window_length, steps(settings))
+    gram = 8 * sum(window.updates**2 for window in windows) / GRAM_COMPRESSION
+    groups, walks = part_counts(settings)
     if recording.weights == "none":
-        points = 8 * sum(window.updates**2 for window in windows) / GRAM_COMPRESSION
+        points = (1 + groups) * gram
     else:
         points = kept_number(windows) * point_bytes(settings) / WEIGHTS_COMPRESSION
-    return points + 16 * steps(settings)
+    return points + walks * gram + 16 * steps(settings)
 
 
 def geometry_bytes(settings: RunSettings) -> float:
-    """Return the bytes of a geometry.zarr: the Gram matrices and the sampled gradients of its windows."""
+    """Return the bytes of a geometry.zarr: the Gram matrices of the path and its parts, and the sampled gradients."""
     sampled = 4 * min(settings.recording.gradient_coordinates, network_size(settings)[0])
-    return sum(8 * t * t / GRAM_COMPRESSION + t * sampled for t in window_updates(settings))
+    matrices = 1 + sum(part_counts(settings))
+    return sum(8 * matrices * t * t / GRAM_COMPRESSION + t * sampled for t in window_updates(settings))
 
 
 def _eigenvalue_products(count: int) -> int:
@@ -255,9 +272,14 @@ def job_minutes(start: int, seconds: float) -> int:
 
 
 def image_bytes(settings: RunSettings) -> int:
-    """Return the bytes of two copies of the training images, in float32."""
-    data = images(settings.data)
-    return 2 * data.samples * data.channels * data.size**2 * 4
+    """Return the bytes of two copies of the training set: images in float32, or tokens with their labels."""
+    of = samples(settings)
+    return 2 * of.samples * of.sample_bytes
+
+
+def _micro_batch(settings: RunSettings) -> int:
+    """Return the samples that go through the network at a time in training."""
+    return math.ceil(settings.training.batch_size / settings.training.accumulation)
 
 
 def window_updates(settings: RunSettings) -> tuple[int, ...]:

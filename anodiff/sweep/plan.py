@@ -24,8 +24,9 @@ from anodiff.storage.files import nearest_existing_folder
 from anodiff.storage.types import ProgressCallback, no_progress
 from anodiff.sweep import costs, learning_costs
 from anodiff.sweep.gram_speed import gram_speed
-from anodiff.sweep.run_size import images
-from anodiff.sweep.runs import Run, landscape_runs, runs_of_seeds, sweep_runs
+from anodiff.sweep.parts_costs import parts_seconds
+from anodiff.sweep.run_size import samples as samples_of
+from anodiff.sweep.runs import Run, landscape_runs, learning_runs, parts_runs, runs_of_seeds, sweep_runs
 
 if TYPE_CHECKING:
     from anodiff.training.timing import Measurement
@@ -172,6 +173,8 @@ def _run_stages(
         _stage("geometry", reducing, runs, costs.geometry_memory, "from a product" if measured else "estimated"),
         _stage("diffusion", analysing, runs, costs.analysis_memory),
     ]
+    measuring = {name: START + parts_seconds(runs[name].settings) for name in parts_runs(runs)}
+    stages += [_stage("parts", measuring, runs, costs.analysis_memory)] if measuring else []
     if config.characters.enabled:
         reading = {name: START_TORCH + costs.characters_seconds(run.settings, config.characters) for name, run in runs.items()}
         stages.append(_stage("characterise", reading, runs, costs.characters_memory))
@@ -200,7 +203,7 @@ def _landscape_stages(config: Config, runs: Mapping[str, Run], measured: Mapping
 
 def _learning_stage(config: Config, runs: Mapping[str, Run], measured: Mapping[str, Measurement]) -> list[StagePlan]:
     """Return the stage of the runs of which it is measured what they learn when, if there are any."""
-    chosen = {name: runs[name].settings for name in landscape_runs(runs, config.learning.seeds)}
+    chosen = {name: runs[name].settings for name in learning_runs(runs, config.learning.seeds)}
     images = {kind: found.evaluation / found.test_samples for kind, found in measured.items()}
     seconds = {
         name: START_TORCH + learning_costs.learning_seconds(settings, config.learning, images.get(_kind(settings)))
@@ -254,7 +257,8 @@ def _kind(settings: RunSettings) -> str:
     for section, key in (("training", "steps"), ("training", "epochs"), ("training", "evaluate_every"), ("data", "seed")):
         del values[section][key]
     values["optimiser"] = settings.optimiser.name
-    values["recording"] = {key: values["recording"][key] for key in ("weights", "sketch_size", "gradient_coordinates")}
+    kept = ("weights", "sketch_size", "gradient_coordinates", "parameters", "groups", "walks")
+    values["recording"] = {key: values["recording"][key] for key in kept}
     del values["seed"]
     return json.dumps(values, sort_keys=True)
 
@@ -263,21 +267,20 @@ def _training_seconds(settings: RunSettings, measured: Measurement | None) -> fl
     if measured is None:
         return START_TORCH + costs.training_seconds(settings)
     training, recording = settings.training, settings.recording
-    steps, samples = costs.steps(settings), images(settings.data).samples
+    steps, samples = costs.steps(settings), samples_of(settings).samples
     per_epoch = math.ceil(samples / training.batch_size)
     seconds = measured.loading + steps * measured.step
     seconds += (steps / per_epoch / training.evaluate_every + 1) * measured.evaluation
     if recording.noise_every:
         seconds += math.ceil(steps / recording.noise_every) * per_epoch * measured.step
-    if recording.weights == "none":
-        seconds += costs.geometry_seconds(settings)
+    seconds += costs.summing_seconds(settings)
     return START_TORCH + seconds
 
 
 def _landscape_seconds(settings: RunSettings, config: Config, passes: int, measured: Measurement | None) -> float:
     if measured is None:
         return START_TORCH + costs.landscape_seconds(settings)
-    samples = images(settings.data).samples
+    samples = samples_of(settings).samples
     samples = min(samples, config.landscape.samples or samples)
     return START_TORCH + passes * measured.evaluation * samples / measured.test_samples
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.pairs import Binned, displacement_by_contour, loss_difference_by_distance
+from anodiff.diffusion.parts.store import open_parts
 from anodiff.errors import ConfigError, StoreMissingError
 from anodiff.geometry.store import Geometries, open_geometry
 from anodiff.learning.columns import ARRAYS, KIND, VERSION
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
 
 
 #: Tables of a run that a config may omit.
-CHARACTERS, LEARNING, LEARNING_WINDOWS = "characters.csv", "learning.csv", "learning_windows.csv"
+CHARACTERS, LEARNING, LEARNING_WINDOWS, PARTS = "characters.csv", "learning.csv", "learning_windows.csv", "parts.csv"
 
 #: Columns of text in the tables of learning.
 LEARNING_TEXTS = ("curve", "sort", "split", "law", "note")
+
+#: Columns of text in the table of parts.
+PART_TEXTS = ("kind", "part", "regime_lags", "flags", "note")
 
 #: Points of a window whose pairs are taken, at most; they are evenly spaced.
 MOST_POINTS = 1001
@@ -104,6 +108,26 @@ class RunResult:
     def has_learning(self) -> bool:
         """Whether it was measured which part is learned when."""
         return "learning" in self.__dict__ or (self.folder / LEARNING).exists()
+
+    @cached_property
+    def parts(self) -> pd.DataFrame:
+        """The exponents of the run's groups and walks, `anodiff.diffusion.parts.columns.PART_COLUMNS`; raises what
+        `read_table` raises.
+        """
+        make = f"anodiff parts {self.folder / 'geometry.zarr'}"
+        texts: dict[str, Any] = dict.fromkeys(PART_TEXTS, "string")  # a group may be called NA
+        table = read_table(self.folder / PARTS, make=make, dtype=texts, keep_default_na=False, na_values=[""])
+        return table.assign(part=table["part"].fillna(""))
+
+    @cached_property
+    def part_curves(self) -> xr.Dataset:
+        """MSD and local exponents of the parts, by part, window and lag; raises what `open_parts` raises."""
+        return open_parts(self.folder / "parts.zarr")
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether groups or walks were measured."""
+        return "parts" in self.__dict__ or (self.folder / PARTS).exists()
 
     def step_lengths(self, window: int) -> FloatArray:
         """Return the lengths of a window's updates, (T,); NaN where the run did not get. Only the diagonal of the Gram

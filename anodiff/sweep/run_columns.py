@@ -49,6 +49,7 @@ RUN_COLUMNS = {
     "train_accuracy": Column("accuracy of the last epoch, as trained"),
     "test_loss": Column("last loss measured on the test set", LOSS),
     "test_accuracy": Column("last accuracy measured on the test set"),
+    "test_perplexity": Column("exp of test_loss, for text: among how many equally likely tokens there would be as much doubt"),
 }
 
 
@@ -66,6 +67,20 @@ def with_run_columns(runs: Sequence[RunResult], tables: Sequence[pd.DataFrame]) 
         if _mixes_text_and_numbers(key, runs):
             table[key] = table[key].map(str, na_action="ignore")
     return table
+
+
+def perplexity(loss: float) -> float:
+    """Return exp of a mean loss per token; infinite where that is beyond all numbers.
+
+    Examples
+    --------
+    >>> round(perplexity(math.log(20)), 6), perplexity(1000.0)
+    (20.0, inf)
+    """
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
 
 
 def without_single_run(table: pd.DataFrame) -> pd.DataFrame:
@@ -92,6 +107,7 @@ def _with_run_columns(run: RunResult, varying: Sequence[str], rows: pd.DataFrame
     values |= {"parameters": attributes["parameters"], "status": attributes["status"]}
     values |= {"steps_completed": attributes["steps_completed"], "diverged_at": attributes.get("diverged_at", math.nan)}
     values |= {name: run.final(name) for name in EPOCH_SERIES}
+    values["test_perplexity"] = perplexity(values["test_loss"]) if run.settings["data.name"] == "text" else math.nan
     return pd.concat([pd.DataFrame([values] * len(rows), index=rows.index, columns=list(values)), rows], axis=1)
 
 

@@ -116,6 +116,8 @@ def _parts(text: str, value: Any, usual: Any, within: str = "") -> Iterator[str]
         yield text if value else f"no{text}"
     elif isinstance(value, float):
         yield f"{text}{value:g}"
+    elif isinstance(value, (list, tuple)) and len(value) <= 3 and all(isinstance(each, str) for each in value):
+        yield text + safe_text("+".join(value)) if value else f"no{text}"
     elif isinstance(value, (list, tuple)):
         yield text + hashlib.sha256(repr(value).encode()).hexdigest()[:6]
     else:

@@ -18,7 +18,7 @@ from anodiff.settings.loading import problems, validate
 from anodiff.settings.run import ModelSettings, RunSettings
 from anodiff.settings.sweep import MOST_RUNS, MOST_SETTINGS, Config, SweepSettings
 from anodiff.settings.yaml_text import DEEPEST, check_values, write_yaml
-from anodiff.sweep import costs
+from anodiff.sweep import costs, run_size
 from anodiff.sweep.run_names import run_names
 
 #: What a name alone can stand for.
@@ -68,7 +68,7 @@ def sweep_runs(config: Config) -> dict[str, Run]:
         if values_left < 0:
             raise ConfigError(f"{where}: the settings of the runs hold more than {MOST_SETTINGS:,} values together")
         run = validate(RunSettings, values, where)
-        if run.data.name != "image_folder":  # whose number of images nobody knows yet
+        if not run.data.has_unknown_size:  # else nobody knows the number of samples yet
             _check_length(run, where)
         places.append(where)
         settings.append(run)
@@ -85,6 +85,8 @@ def sweep_runs(config: Config) -> dict[str, Run]:
 
 
 def _check_length(run: RunSettings, where: str) -> None:
+    if run.data.is_text and not run_size.samples(run).samples:
+        raise ConfigError(f"{where}: the text has no block of model.context + 1 tokens; set a smaller model.context")
     try:
         run.check_length(costs.steps(run))
     except ConfigError as error:
@@ -187,6 +189,16 @@ def _merge(base: Any, change: Any) -> Any:
 def landscape_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
     """Return the runs whose landscape is measured: all with full weights, none, or the first seed of each group."""
     return runs_of_seeds({name: run for name, run in runs.items() if run.settings.recording.weights == "full"}, seeds)
+
+
+def parts_runs(runs: Mapping[str, Run]) -> list[str]:
+    """Return the runs whose parts are measured: those with groups of parameters, or with walks."""
+    return [name for name, run in runs.items() if run.settings.recording.groups or run.settings.recording.walks]
+
+
+def learning_runs(runs: Mapping[str, Run], seeds: str) -> list[str]:
+    """Return the runs of which it is measured what they learn when: those on images with full weights."""
+    return landscape_runs({name: run for name, run in runs.items() if not run.settings.data.is_text}, seeds)
 
 
 def runs_of_seeds(runs: Mapping[str, Run], seeds: str) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
+from anodiff.diffusion.parts.columns import PART_COLUMNS
 from anodiff.landscape.roughness_store import ROUGHNESS_COLUMNS
 from anodiff.learning.columns import CURVE_COLUMNS, LEARNING_WINDOW_COLUMNS
 from anodiff.sweep.connections import CURVATURE_COLUMNS, landscape_rows
@@ -77,6 +78,18 @@ def characters_table(runs: Sequence[RunResult]) -> pd.DataFrame:
     return with_run_columns(runs, parts)
 
 
+def parts_table(runs: Sequence[RunResult]) -> pd.DataFrame:
+    """Return the exponents of groups and walks, of the runs that have them.
+
+    Raises
+    ------
+    StoreMissingError
+        If no run has a parts.csv.
+    """
+    chosen = with_parts(runs)
+    return with_run_columns(chosen, [run.parts.reindex(columns=list(PART_COLUMNS)) for run in chosen])
+
+
 def learning_table(runs: Sequence[RunResult]) -> pd.DataFrame:
     """Return which part is learned when, of the runs in which it was measured.
 
@@ -114,3 +127,8 @@ def learning_window_rows(run: RunResult) -> pd.DataFrame:
 def with_learning(runs: Sequence[RunResult]) -> list[RunResult]:
     """Return the runs in which it was measured which part is learned when; of none of them, all."""
     return [run for run in runs if run.has_learning] or list(runs)
+
+
+def with_parts(runs: Sequence[RunResult]) -> list[RunResult]:
+    """Return the runs whose groups or walks were measured; of none of them, all."""
+    return [run for run in runs if run.has_parts] or list(runs)

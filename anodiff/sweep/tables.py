@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import TAIL_COLUMNS
+from anodiff.diffusion.parts.columns import PART_COLUMNS
 from anodiff.errors import ConfigError, did_you_mean
 from anodiff.inference.runs.character_columns import CHARACTER_COLUMNS
 from anodiff.learning.columns import CURVE_COLUMNS
@@ -38,6 +39,7 @@ from anodiff.sweep.table_makers import (
     landscape_table,
     learning_table,
     learning_windows_table,
+    parts_table,
     tails_table,
 )
 
@@ -152,6 +154,13 @@ TABLES = {
         | {name: EXPONENT_COLUMNS[name] for name in BESIDE_CHARACTERS if name != "flags"}
         | {"window_flags": EXPONENT_COLUMNS["flags"]},
         make=characters_table,
+    ),
+    "parts": TableKind(
+        "Parts and the optimiser",
+        "each window of each run with groups or walks, and each part: the whole path, a group, a walk",
+        "share of the displacement, exponents of the part, and beside them those of the path and of the gradients' walk",
+        PART_COLUMNS,
+        make=parts_table,
     ),
     "landscape": TableKind(
         "Landscape",

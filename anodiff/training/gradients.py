@@ -24,6 +24,21 @@ def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | float:
     return torch.linalg.vector_norm(torch.stack(norms))
 
 
+def clip(parameters: Iterable[Tensor], norm: Tensor | float, largest: float) -> None:
+    """Scale the gradient in ``grad`` by min(1, largest / (norm + 1e-6)), as torch does it (Pascanu et al. 2013).
+
+    Parameters
+    ----------
+    norm
+        The gradient's Euclidean norm. A tensor is not waited for.
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if isinstance(norm, Tensor):
+        torch._foreach_mul_(gradients, (largest / (norm + 1e-6)).clamp(max=1.0))
+    elif not norm + 1e-6 <= largest:  # one that is no number stays none
+        torch._foreach_mul_(gradients, largest / (norm + 1e-6))
+
+
 def dense(gradient: Tensor) -> Tensor:
     """Return a gradient as a dense tensor; that of an embedding may be sparse."""
     return gradient if gradient.layout == torch.strided else gradient.to_dense()
@@ -64,7 +79,7 @@ def noise_norm(
 
     The gradient over the training set is the mean over one pass in batches of the same size, each
     augmented again. The model's gradients, buffers (running statistics) and the global generator
-    are restored, so measuring does not change the path. ``forward`` augments images as they are
+    are restored, so measuring does not change the path. ``forward`` augments inputs as they are
     stored and returns the model's outputs.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
@@ -72,10 +87,10 @@ def noise_norm(
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     total = [torch.zeros_like(parameter) for parameter in parameters]
     samples = len(dataset.train_labels)
-    device = dataset.train_images.device
+    device = dataset.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        for images, labels in zip(dataset.train_images.split(batch_size), dataset.train_labels.split(batch_size), strict=True):
-            make_loss = functools.partial(_weighted_loss, forward, criterion, images, labels, len(labels) / samples)
+        for inputs, labels in zip(dataset.train_inputs.split(batch_size), dataset.train_labels.split(batch_size), strict=True):
+            make_loss = functools.partial(_weighted_loss, forward, criterion, inputs, labels, len(labels) / samples)
             torch._foreach_add_(total, gradients_of(make_loss, parameters))
     with torch.no_grad():
         for name, buffer in model.named_buffers():

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from anodiff.settings.run import TrainingSettings
 
-#: From outputs (B, classes) and labels (B,) to the mean loss of the batch.
+#: From outputs (B, classes) and labels (B,), or (B, vocabulary, T) and (B, T), to the mean loss of the batch.
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -30,6 +30,16 @@ def build_loss(training: TrainingSettings, classes: int) -> Loss:
     return decoupled
 
 
+def cross_entropy(outputs: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+    """Return torch's cross-entropy of images, or of each token of a text.
+
+    Tokens are brought into rows, of which torch has a deterministic form on a GPU too.
+    """
+    if outputs.ndim == 3:
+        outputs, labels = outputs.transpose(1, 2).flatten(0, 1), labels.flatten()  # (B T, vocabulary), (B T,)
+    return nn.functional.cross_entropy(outputs, labels, reduction=reduction)
+
+
 def sample_losses(name: str, outputs: Tensor, labels: Tensor) -> Tensor:
     """Return each sample's part of the plain loss, whose mean that is, (N, C) → (N,); no penalty is in it."""
     if name == "cross_entropy":
@@ -44,7 +54,7 @@ def sample_losses(name: str, outputs: Tensor, labels: Tensor) -> Tensor:
 
 def _plain_loss(name: str, classes: int) -> Loss:
     if name == "cross_entropy":
-        return nn.functional.cross_entropy
+        return cross_entropy
     if name == "hinge":
         return lambda outputs, labels: sample_losses(name, outputs, labels).mean()
 

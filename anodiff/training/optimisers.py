@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from anodiff.settings.run import OptimiserSettings, ScheduleSettings
+from anodiff.settings.optimiser import OptimiserSettings, ScheduleSettings
 
 
 def build_optimiser(settings: OptimiserSettings, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:

@@ -25,7 +25,7 @@ def to_memory_format(model: nn.Module, settings: TrainingSettings) -> nn.Module:
 
 
 def build_forward(model: nn.Module, settings: TrainingSettings, device: torch.device) -> Forward:
-    """Return the forward pass: from images (B, C, H, W) to outputs (B, classes) in float32 or float64.
+    """Return the forward pass: from inputs to outputs in float32 or float64, see `anodiff.training.losses.Loss`.
 
     Each batch size is compiled separately. Code for all sizes would depend on which came first, and
     so on interruptions.

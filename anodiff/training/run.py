@@ -42,6 +42,7 @@ from anodiff.training.device import provenance, repeatable, session_differences
 from anodiff.training.gpus import claim_device
 from anodiff.training.interruption import Interruption, watch_signals
 from anodiff.training.loop import build_batches, build_model, check_smallest_batch, train_steps
+from anodiff.training.origin import refuse_other_data
 from anodiff.training.precision import float32_precision, precision_warning, to_memory_format
 from anodiff.training.seeding import seed_globals, stream_seed
 from anodiff.training.state import TrainingState
@@ -123,7 +124,7 @@ def train_run(
         outcome = _finished_outcome(working, settings, notify)
         if outcome is None:
             with claim_device(device) as chosen:
-                dataset = load(settings.data, data_root, download=download, device=chosen)
+                dataset = load(settings.data, data_root, context=settings.model.context, download=download, device=chosen)
                 session = _Session(settings, dataset, scratch, chosen, notify)
                 with repeatable(settings.training, chosen), float32_precision(settings.training):
                     outcome = session.train(lock, interruption, checkpoint_every, report)
@@ -156,10 +157,11 @@ class _Session:
         settings = self._settings
         checkpoint = self._usable_checkpoint()
         with self._foreign_content(checkpoint):
-            sessions = (checkpoint["sessions"] if checkpoint else []) + [provenance(settings.training, self._device)]
+            sessions = (checkpoint["sessions"] if checkpoint else []) + [self._provenance()]
+            refuse_other_data(self._checkpoints.parent, sessions[0], self._dataset)
         seed_globals(settings.seed, "weights")
         model = to_memory_format(build_model(settings, self._dataset).to(self._device), settings.training)
-        check_smallest_batch(model, self._dataset, self._batches)
+        check_smallest_batch(model, self._dataset, self._batches, settings.training.accumulation)
         state = TrainingState(settings, model, self._batches, self._device)
         with self._foreign_content(checkpoint):
             if checkpoint:
@@ -204,6 +206,10 @@ class _Session:
             ending = {"diverged_at": recorder.completed} if status == DIVERGED else {}
             recorder.finish(status, provenance=_provenance(sessions), **ending)
         return Outcome(status, recorder.completed, state.position.test_accuracy)
+
+    def _provenance(self) -> dict[str, Any]:
+        origin = {"data": dict(self._dataset.origin)} if self._dataset.origin else {}
+        return provenance(self._settings.training, self._device) | origin
 
     def _usable_checkpoint(self) -> dict[str, Any] | None:
         """Return the checkpoint to resume from, or None to start at step 0."""

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from anodiff.data import Batches
 from anodiff.errors import ConfigError
+from anodiff.settings.optimiser import OptimiserSettings
 from anodiff.settings.run import RunSettings
-from anodiff.training.gradients import dense, gradient_norm
+from anodiff.training.gradients import clip, dense, gradient_norm
+from anodiff.training.muon import build_muon
 from anodiff.training.optimisers import build_optimiser
 from anodiff.training.seeding import generator, global_states, restore_global_states
 from anodiff.training.vector import ParameterVector
@@ -38,8 +40,8 @@ class Position:
     order
         State of the order's generator before the epoch was drawn.
     seen, loss_sum, correct
-        Samples of the epoch so far, the sum of their losses, and how many were classified
-        correctly.
+        Labels of the epoch so far, one for each image or token, the sum of their losses, and how many
+        were right.
     test_accuracy
         The last one measured.
     """
@@ -65,9 +67,10 @@ class TrainingState:
         self.batches = batches
         self._vector = ParameterVector.from_parameters(list(model.parameters()))
         self._parameters = list(model.parameters()) if self._vector is None else [self._vector.parameter]
+        self._clip = settings.optimiser.clip
         # plain SGD on one vector has no memory, and needs no optimiser of torch's, which takes a second to import
         steps_itself = self._vector is not None and settings.optimiser.is_plain_sgd and not settings.recording.walks
-        self.optimiser = None if steps_itself else build_optimiser(settings.optimiser, self._parameters)
+        self.optimiser = None if steps_itself else self._optimiser(settings.optimiser)
         self.augmentation = generator(settings.seed, "augmentation", device)
         self.noise = generator(settings.seed, "noise", device)
         self.position = Position()
@@ -95,8 +98,16 @@ class TrainingState:
         """Return the Euclidean norm of the gradient; on a GPU a tensor, not waited for."""
         return gradient_norm(self._parameters)
 
-    def step(self, rate: float) -> None:
-        """Take an optimiser step with this learning rate."""
+    def step(self, rate: float, norm: Tensor | float | None = None) -> None:
+        """Take an optimiser step with this learning rate, and with a clipped gradient if the settings ask for it.
+
+        Parameters
+        ----------
+        norm
+            The gradient's norm, if it is already known.
+        """
+        if self._clip is not None:
+            clip(self._parameters, self.gradient_norm() if norm is None else norm, self._clip)
         if self.optimiser is None:
             assert self._vector is not None
             self._vector.values.add_(self._vector.gradient, alpha=-rate)  # w ← w − η g
@@ -106,7 +117,7 @@ class TrainingState:
         self.optimiser.step()
 
     def add_predictions(self, outputs: Tensor, labels: Tensor) -> None:
-        """Keep a batch's outputs (B, classes) and labels (B,); many batches are counted at once."""
+        """Keep a batch's outputs and labels, see `anodiff.training.losses.Loss`; many batches are counted at once."""
         self._pending.append((outputs.detach(), labels))
         self._pending_outputs += outputs.numel()
         if self._pending_outputs >= MAX_PENDING_OUTPUTS:
@@ -166,6 +177,12 @@ class TrainingState:
         self._correct.fill_(self.position.correct)
         if self.position.order is not None:
             self.batches.restore(self.position.order)
+
+    def _optimiser(self, settings: OptimiserSettings) -> torch.optim.Optimizer:
+        """Return torch's optimiser; Muon's rule is one for each matrix, which are views of the vector if there is one."""
+        if settings.name == "muon":
+            return build_muon(settings, self.model)
+        return build_optimiser(settings, self._parameters)
 
     def _count_pending(self) -> None:
         outputs, labels = (torch.cat(tensors) for tensors in zip(*self._pending, strict=True))

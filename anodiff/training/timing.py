@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from anodiff.data import Augmentation, Dataset, load
+from anodiff.data import Dataset, build_augmentation, load
 from anodiff.settings.run import RunSettings
 from anodiff.training.device import provenance, repeatable
 from anodiff.training.gpus import claim_device
@@ -81,7 +81,7 @@ def measure(
     Path(scratch).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".plan-", dir=scratch) as folder, claim_device(device) as chosen:
         start = time.perf_counter()
-        dataset = load(settings.data, data_root, device=chosen)
+        dataset = load(settings.data, data_root, context=settings.model.context, device=chosen)
         with repeatable(settings.training, chosen), float32_precision(settings.training):
             build_model(settings, dataset).to(chosen)
             loading = time.perf_counter() - start
@@ -116,7 +116,7 @@ def _time_steps(settings: RunSettings, dataset: Dataset, device: torch.device, p
         buffers_every=recording.buffers_every,
         gradient_coordinates=0 if updates_give_gradients(settings, windows, types) else recording.gradient_coordinates,
     )
-    criterion, augment = build_loss(training, dataset.classes), Augmentation(settings.data, dataset)
+    criterion, augment = build_loss(training, dataset.classes), build_augmentation(settings.data, dataset)
     forward = build_forward(model, training, device)
     start = 0.0
 

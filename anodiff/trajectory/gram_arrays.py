@@ -38,6 +38,9 @@ class GramArrays:
     def write(self, number: int, matrices: NDArray[np.float64]) -> None:
         """Write a window's matrices, (groups, updates, updates): each group's, and their sum."""
         updates = matrices.shape[-1]
+        whole = np.zeros(matrices.shape[1:])
+        for matrix in matrices:  # in order; numpy's own sum takes another one for some shapes
+            whole += matrix
         for name, array in self._arrays.items():
             axis = array.ndim - 3
             if number >= array.shape[axis]:
@@ -45,9 +48,9 @@ class GramArrays:
             if name == "group_gram":
                 array[:, number, :updates, :updates] = matrices
             elif self._walk is None:
-                array[number, :updates, :updates] = matrices.sum(0)
+                array[number, :updates, :updates] = whole
             else:
-                array[self._walk, number, :updates, :updates] = matrices.sum(0)
+                array[self._walk, number, :updates, :updates] = whole
 
     def write_missing(self, number: int, shape: tuple[int, int, int]) -> None:
         """Write NaN for a window whose matrices, of that shape, cannot be known."""

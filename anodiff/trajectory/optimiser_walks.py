@@ -105,14 +105,33 @@ class OptimiserWalks:
         for handle in self._handles:
             handle.remove()
 
-    def _before_step(self, optimiser: Optimizer, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+    def _before_step(self, optimiser: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Keep the step's vectors; if a closure computes its gradients, right after that."""
+        closures = [each for each in (*arguments, *keywords.values()) if callable(each)]
+        if not closures:
+            self._keep(optimiser)
+            return None
+        closure, calls = closures[0], 0
+
+        def kept_closure() -> Any:
+            nonlocal calls
+            loss, calls = closure(), calls + 1
+            if calls > 1:
+                raise ConfigError(
+                    f"walks: {type(optimiser).__name__} computes several gradients within a step, so none of them is the "
+                    "step's; leave 'walks' out"
+                )
+            self._keep(optimiser)
+            return loss
+
+        def exchanged(value: Any) -> Any:
+            return kept_closure if value is closure else value
+
+        return tuple(map(exchanged, arguments)), {name: exchanged(value) for name, value in keywords.items()}
+
+    def _keep(self, optimiser: Optimizer) -> None:
         import torch
 
-        if any(callable(each) for each in (*arguments, *keywords.values())):
-            raise ConfigError(
-                f"walks: {type(optimiser).__name__} computes its gradients within the step, by a closure, so they cannot be "
-                "recorded; leave 'walks' out"
-            )
         again = id(optimiser) in self._stepped
         with torch.no_grad():
             for key, index, parameters, span, places in self._parts:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anodiff.trajectory import later_sketches
 from anodiff.trajectory.output import Output
 from anodiff.trajectory.point_parts import PointParts
+from anodiff.trajectory.rows import RowWriter
 from anodiff.trajectory.windows import WindowPlan
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ class Samples:
         self._writers = {name: output.row_writer(name, parts.flat.device) for name in names}
         self._points, self._buffers, self._gradients = self._writers.values()
         self._flat: Tensor | None = None
+        self._later: later_sketches.LaterSketches | None = None
+        is_later = parts.flat.device.type == "cpu" and parts.flat.size >= later_sketches.LARGE
+        if parts.sketch and type(self._points) is RowWriter and is_later:
+            self._later = later_sketches.LaterSketches(parts.sketch, parts.flat, output.background)
         self._ends: set[int] = set()
         self._ends_of = -1
         self._count = 0
@@ -54,7 +60,9 @@ class Samples:
             return
         if self._points:
             row = self._points.row(self._count)
-            if self._parts.sketch:
+            if self._later:
+                self._later.fill(row)
+            elif self._parts.sketch:
                 row.copy_(self._parts.sketch(self._flattened()))
             else:
                 self._parts.flat.copy_to(row)

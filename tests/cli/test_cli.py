@@ -21,7 +21,7 @@ RUN = """
 data: {name: gaussian_clusters, clusters: {samples: 100}}
 model: {name: mlp, depth: 2, width: 4}
 training: {batch_size: 20, steps: 30}
-recording: {window_length: 30}
+recording: {window_length: 30, groups: layer}
 """
 
 
@@ -62,6 +62,7 @@ STAGES = {
         ("diffusion", "run/geometry.zarr", "--analysis", "{long_lags: [5, 25]}"),
         NOT_SLOW_SCIPY | {"pandas", "xarray", "zarr"},
     ),
+    "parts": (("parts", "run/geometry.zarr", "--analysis", "{long_lags: [5, 25]}"), NOT_SLOW_SCIPY | {"pandas", "zarr"}),
     "landscape": (("landscape", "run/trajectory.zarr", *LANDSCAPE), {"scipy.linalg", "scipy.sparse", "torch", "zarr"}),
     "roughness": (
         ("roughness", "run/trajectory.zarr", *LANDSCAPE, "--settings", "{at: [1.0], directions: 3}"),

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import zarr
+from parted import with_parts
 from scipy.io import loadmat
 
 from anodiff.cli import export as module
@@ -20,10 +21,15 @@ def same_bits(found, expected):
     assert np.ascontiguousarray(found).tobytes() == np.ascontiguousarray(expected).tobytes()
 
 
+@pytest.fixture
+def parted_folder(run_folder):
+    return with_parts(run_folder)
+
+
 @pytest.mark.parametrize("content", CONTENTS)
-def test_hdf5_holds_every_array_bit_for_bit_with_dimensions_and_units(run_folder, tmp_path, content):
-    store = zarr.open_group(run_folder / CONTENTS[content], mode="r")
-    export(run_folder, tmp_path / "x.h5", content=content)
+def test_hdf5_holds_every_array_bit_for_bit_with_dimensions_and_units(parted_folder, tmp_path, content):
+    store = zarr.open_group(parted_folder / CONTENTS[content], mode="r")
+    export(parted_folder, tmp_path / "x.h5", content=content)
     with h5py.File(tmp_path / "x.h5") as file:
         assert set(file) == set(store.array_keys())
         for name, array in store.arrays():
@@ -36,9 +42,9 @@ def test_hdf5_holds_every_array_bit_for_bit_with_dimensions_and_units(run_folder
 
 
 @pytest.mark.parametrize("content", CONTENTS)
-def test_matlab_holds_every_array_bit_for_bit(run_folder, tmp_path, content):
-    store = zarr.open_group(run_folder / CONTENTS[content], mode="r")
-    export(run_folder / CONTENTS[content], tmp_path / "x.mat", content=content)
+def test_matlab_holds_every_array_bit_for_bit(parted_folder, tmp_path, content):
+    store = zarr.open_group(parted_folder / CONTENTS[content], mode="r")
+    export(parted_folder / CONTENTS[content], tmp_path / "x.mat", content=content)
     file = loadmat(tmp_path / "x.mat", simplify_cells=True)
     for name, array in store.arrays():
         same_bits(np.asarray(file[name]).reshape(array.shape), array[...])
@@ -80,6 +86,21 @@ def test_of_selected_windows_their_matrices_and_curves_are_kept(run_folder, tmp_
         same_bits(file["gram"][()], gram[[0, 2]])
     with h5py.File(tmp_path / "c.h5") as file:
         same_bits(file["beta"][()], beta[[1]])
+
+
+def test_of_selected_windows_the_matrices_and_curves_of_parts_are_kept_whatever_the_size_of_blocks(
+    parted_folder, tmp_path, monkeypatch
+):
+    gram = zarr.open_group(parted_folder / "geometry.zarr", mode="r")["group_gram"][...]
+    beta = zarr.open_group(parted_folder / "parts.zarr", mode="r")["beta"][...]
+    for block_bytes in (1, 10**9):
+        monkeypatch.setattr(export_arrays, "BLOCK_BYTES", block_bytes)
+        export(parted_folder, tmp_path / "g.h5", content="geometry", windows=[2, 0], overwrite=True)
+        export(parted_folder, tmp_path / "p.h5", content="parts", windows=[1], overwrite=True)
+        with h5py.File(tmp_path / "g.h5") as file:
+            same_bits(file["group_gram"][()], gram[:, [0, 2]])
+        with h5py.File(tmp_path / "p.h5") as file:
+            same_bits(file["beta"][()], beta[:, [1]])
 
 
 def test_a_variable_too_large_for_matlab_is_refused_with_what_to_write_instead(run_folder, tmp_path, monkeypatch):

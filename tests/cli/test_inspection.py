@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import zarr
+from parted import with_parts
 from rich.console import Console
 from typer.testing import CliRunner
 
 from anodiff.cli.app import app
 from anodiff.cli.console import with_interval
+from anodiff.cli.inspection import inspect_path
 from anodiff.cli.inspection_text import print_inspection
 from anodiff.diffusion.analysis import VERSION as DIFFUSION_VERSION
 from anodiff.errors import StoreDamagedError, StoreFormatError, StoreMissingError
@@ -194,3 +196,14 @@ def test_nothing_is_cut_off_without_a_terminal(make_run, capsys):
     assert f"{folder}: a run\n" in text
     assert "momentum0.9" in folder.name
     assert "\ndiffusion.zarr   complete " in text
+
+
+def test_groups_and_walks_are_counted_and_named_each_in_one_line(run_folder):
+    with_parts(run_folder, {"two\nlines": ["p0"], "[bold]x": ["p1", "p2"]})
+    for store in ("geometry.zarr", "parts.zarr"):
+        found = inspect_path(run_folder / store)
+        assert (found["groups"], found["walks"]) == (["two\nlines", "[bold]x"], ["gradient"])
+        lines = printed(run_folder / store)
+        assert r"groups 2: two\nlines, [bold]x" in lines
+        assert "walks 1: gradient" in lines
+    assert "parts.zarr" in inspect_path(run_folder)["stores"]

@@ -4,6 +4,7 @@ import io
 import math
 import os
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -14,6 +15,7 @@ from anodiff.cli.overview import (
     LANDSCAPE_TABLES,
     LEARNING_TABLES,
     MODEL_TABLES,
+    PART_TABLES,
     RUN_STAGES,
     SILENCE,
     TABLES,
@@ -40,6 +42,7 @@ class Folder:
 
     def __init__(self, path):
         self.sweep = SweepParts(path / "s", RUNS, RUNS[::2], model=True, drawn=RUNS, characters=True, learning=RUNS, cue=True)
+        self.sweep = replace(self.sweep, parts=RUNS[:3], groups=True, walks=True)
 
     def put(self, name, at, content=""):
         path = self.sweep.results / name
@@ -76,7 +79,7 @@ def folder(tmp_path):
 def test_at_first_everything_waits(folder):
     stages = folder.stages()
     assert {rule: state[:3] for rule, state in stages.items()} == dict.fromkeys(stages, (0, 0, 0))
-    assert [stages[rule][3] for rule in RUN_STAGES] == [4, 4, 4, 4, 2, 2, 2, 4, 4]
+    assert [stages[rule][3] for rule in RUN_STAGES] == [4, 4, 4, 4, 3, 2, 2, 2, 4, 4]
     assert stages["page"][3] == stages["simplified_model"][3] == 1
 
 
@@ -161,7 +164,7 @@ def test_tables_and_figures_older_than_a_run_do_not_count(folder):
 def test_the_tables_that_are_counted_are_those_of_the_workflow():
     from anodiff.sweep.tables import TABLES as KINDS
 
-    assert {*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *LEARNING_TABLES, *MODEL_TABLES} == set(KINDS)
+    assert {*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *LEARNING_TABLES, *MODEL_TABLES, *PART_TABLES} == set(KINDS)
 
 
 def test_a_sweep_is_done_with_its_page(folder):
@@ -169,7 +172,7 @@ def test_a_sweep_is_done_with_its_page(folder):
         for rule in RUN_STAGES:
             folder.finished(rule, run, NOW - 100, 10)
     folder.put("simplified_model.zarr", NOW - 95)
-    for table in (*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *LEARNING_TABLES, *MODEL_TABLES):
+    for table in (*TABLES, *CHARACTER_TABLES, *LANDSCAPE_TABLES, *LEARNING_TABLES, *MODEL_TABLES, *PART_TABLES):
         folder.put(f"tables/{table}.csv", NOW - 80)
     from anodiff.report.figures.catalogue import ALL_FIGURES
 

@@ -30,7 +30,7 @@ def rows(images: torch.Tensor) -> set[bytes]:
 
 
 def same(one: Dataset, other: Dataset) -> bool:
-    fields = ("train_images", "train_labels", "test_images", "test_labels", "mean", "std")
+    fields = ("train_inputs", "train_labels", "test_inputs", "test_labels", "mean", "std")
     return all(torch.equal(getattr(one, field), getattr(other, field)) for field in fields)
 
 
@@ -235,6 +235,6 @@ def test_normalised_clusters_have_mean_0_and_standard_deviation_1():
 
 def test_moving_a_dataset_moves_every_tensor():
     moved = digits().to("meta")
-    fields = ("train_images", "train_labels", "test_images", "test_labels", "mean", "std")
+    fields = ("train_inputs", "train_labels", "test_inputs", "test_labels", "mean", "std")
     assert all(getattr(moved, field).device.type == "meta" for field in fields)
     assert (moved.name, moved.classes) == ("digits", 10)

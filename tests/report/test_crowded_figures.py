@@ -14,7 +14,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from anodiff.diffusion.pairs import Binned
-from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LEARNING_FIGURES
+from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LEARNING_FIGURES, PART_FIGURES
 from anodiff.report.figures.landscape import sweep as landscapes
 from anodiff.report.figures.panels import MOST_COLUMNS, MOST_PANELS, configuration_labels, group_by_model, wrapped
 from anodiff.report.figures.style import STYLE, styled
@@ -25,7 +25,7 @@ from anodiff.sweep.runs import sweep_runs
 
 CONFIGS = Path(__file__).parents[2] / "config"
 
-KINDS = FIGURES | CHARACTER_FIGURES | LEARNING_FIGURES
+KINDS = FIGURES | CHARACTER_FIGURES | LEARNING_FIGURES | PART_FIGURES
 
 #: The exponents that the roughness is drawn against.
 AT_ONE = dict.fromkeys(landscapes.AGAINST, 1.0)

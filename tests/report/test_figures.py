@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from anodiff.diffusion.nulls import NULLS
 from anodiff.errors import ConfigError, OutputExistsError, StoreMissingError
-from anodiff.report.figures import drawing
+from anodiff.report.figures import sources
 from anodiff.report.figures.catalogue import FIGURES, LANDSCAPE_FIGURES
 from anodiff.report.figures.drawing import draw, save
 from anodiff.report.figures.figure_kind import FORMATS, FigureKind
@@ -334,7 +334,7 @@ def test_long_titles_are_wrapped():
 def test_one_call_draws_every_figure_of_the_runs_that_are_read_once(make_run, tmp_path, monkeypatch):
     folders = [make_run(), make_run({"seed": 1}, taken=30, status="diverged", diverged_at=30)]
     read, reported = [], []
-    monkeypatch.setattr(drawing, "read_runs", lambda given: read.append(given) or read_runs(given))
+    monkeypatch.setattr(sources, "read_runs", lambda given: read.append(given) or read_runs(given))
     files = draw(["all"], folders, tmp_path / "figures", report=lambda *progress: reported.append(progress))
     assert read == [folders]
     assert files == [tmp_path / "figures" / f"{kind}.svg" for kind in FIGURES]
@@ -377,7 +377,7 @@ def test_existing_files_are_refused_before_anything_is_drawn_and_the_others_are_
     folder = tmp_path / "figures"
     folder.mkdir()
     (folder / "msd.pdf").write_text("mine")
-    monkeypatch.setattr(drawing, "read_runs", lambda given: pytest.fail("read"))
+    monkeypatch.setattr(sources, "read_runs", lambda given: pytest.fail("read"))
     with pytest.raises(OutputExistsError, match=r"msd\.pdf"):
         draw(["beta", "msd"], [run_folder], folder, formats=["svg", "pdf"])
     assert list(folder.iterdir()) == [folder / "msd.pdf"]

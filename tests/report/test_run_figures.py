@@ -35,7 +35,7 @@ from anodiff.sweep.runs import sweep_runs
 from anodiff.training import train_run
 
 #: Figures for which the small run of the tests has no data.
-ABSENT = {"hessian", "modes", "samples"}
+ABSENT = {"hessian", "layers", "modes", "samples", "walks"}
 
 
 def trained(folder, **settings):

@@ -61,7 +61,7 @@ def merged(dotted, value):
         ("optimiser.learning_rate", float("inf"), "finite"),
         ("optimiser.momentum", 1, "less than 1"),
         ("optimiser.weight_decay", -1e-9, "greater than or equal to 0"),
-        ("optimiser.name", "sdg", "'sgd', 'adam' or 'adamw'"),
+        ("optimiser.name", "sdg", "'sgd', 'adam', 'adamw' or 'muon'"),
         ("optimiser.betas", [0.9], "required"),
         ("optimiser.schedule.factor", 1, "less than 1"),
         ("optimiser.schedule.milestones", [0.5, 1.0], "less than 1"),

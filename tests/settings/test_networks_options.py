@@ -35,7 +35,8 @@ def test_every_listed_name_is_accepted(name):
 @pytest.mark.parametrize("key", OWN)
 def test_the_registry_lists_the_keywords_of_the_builders_and_alone_has_their_defaults(key):
     parameters = inspect.signature(getattr(import_module(f"anodiff.models.{key}"), key)).parameters
-    assert list(parameters) == ["channels", "size", "classes", *FAMILIES[key].options]
+    sizes = ["vocabulary", "context"] if FAMILIES[key].samples == "text" else ["channels", "size", "classes"]
+    assert list(parameters) == [*sizes, *FAMILIES[key].options]
     assert {parameter.default for parameter in parameters.values()} == {inspect.Parameter.empty}
 
 

@@ -17,6 +17,8 @@ import pytest
 import zarr
 
 from anodiff.diffusion.analysis import compute_diffusion, open_diffusion
+from anodiff.diffusion.parts.analysis import compute_parts
+from anodiff.diffusion.parts.store import open_parts
 from anodiff.errors import AnodiffError, RunLockedError, StoreDamagedError
 from anodiff.geometry import compute_geometry, open_geometry
 from anodiff.geometry.store import POINT_SERIES
@@ -52,13 +54,14 @@ def made(tmp_path_factory):
     settings = RunSettings.model_validate(
         {"data": {"name": "digits", "train_samples": 200}, "model": {"name": "mlp3", "width": 8}}
         | {"training": {"steps": 40, "batch_size": 50}, "optimiser": {"learning_rate": 0.1, "momentum": 0.5}}
-        | {"recording": {"window_length": 20, "gradient_coordinates": 20}}
+        | {"recording": {"window_length": 20, "gradient_coordinates": 20, "groups": "layer", "walks": ["gradient"]}}
     )
     trajectory, geometry, landscape = folder / "trajectory.zarr", folder / "geometry.zarr", folder / "landscape"
     train_run(settings, trajectory, scratch=folder.parent / "scratch", device="cpu")
     compute_geometry(trajectory, geometry)
     outputs = [folder / name for name in ("diffusion.zarr", "exponents.csv", "tails.csv")]
     compute_diffusion(geometry, *outputs, AnalysisSettings(long_lags=(5, 18)))
+    compute_parts(geometry, folder / "parts.zarr", folder / "parts.csv", AnalysisSettings(long_lags=(5, 18)))
     around = LandscapeSettings(samples=64, points=5, planes=["path_first", "random"])
     slice_planes(trajectory, geometry, landscape / "slices", around, device="cpu")
     rough = RoughnessSettings(at=[0, 1], directions=3, radii_per_decade=2)
@@ -87,13 +90,17 @@ def read_geometry(path):
     found = [stored.windows, stored.steps_completed, dict(stored.group.attrs)]
     for number in range(len(stored.windows)):
         found += [stored.read(number).gram, stored.gradients(number)]
+        found += [stored.read_part(number, part).gram for part in (*stored.groups, *stored.walks)]
         found += [stored.point_series(name, number) for name in POINT_SERIES]
     return found + [array[...] for _, array in sorted(stored.group.arrays())]
 
 
-def read_diffusion(path):
-    curves = open_diffusion(path)
-    return [curves.attrs, *(variable.values for _, variable in sorted(curves.variables.items()))]
+def read_curves(read):
+    def values(path):
+        curves = read(path)
+        return [curves.attrs, *(variable.values for _, variable in sorted(curves.variables.items()))]
+
+    return values
 
 
 def read_slice(path):
@@ -112,14 +119,15 @@ def read_model(path):
 READERS = {
     "trajectory.zarr": read_trajectory,
     "geometry.zarr": read_geometry,
-    "diffusion.zarr": read_diffusion,
+    "diffusion.zarr": read_curves(open_diffusion),
+    "parts.zarr": read_curves(open_parts),
     "landscape/slices/path_first.zarr": read_slice,
     "landscape/slices/random.zarr": read_slice,
     "landscape/roughness.zarr": read_stored(open_roughness),
     "landscape/curvature.zarr": read_stored(open_curvature),
     "simplified_model.zarr": read_model,
 } | dict.fromkeys(
-    ("exponents.csv", "tails.csv", "landscape/roughness.csv", "simplified_model.csv"),
+    ("exponents.csv", "tails.csv", "parts.csv", "landscape/roughness.csv", "simplified_model.csv"),
     lambda path: [read_table(path).to_csv()],
 )
 
@@ -268,7 +276,7 @@ class TestTwoAtOnce:
 
     def test_two_analyses_of_a_run_leave_what_one_would(self, run):
         outputs = [run / name for name in ("diffusion.zarr", "exponents.csv", "tails.csv")]
-        before = digest(read_diffusion(outputs[0])), outputs[1].read_bytes(), outputs[2].read_bytes()
+        before = digest(read_curves(open_diffusion)(outputs[0])), outputs[1].read_bytes(), outputs[2].read_bytes()
         refused = []
 
         def analyse():
@@ -283,5 +291,5 @@ class TestTwoAtOnce:
         for thread in threads:
             thread.join()
         assert len(refused) < 3
-        assert (digest(read_diffusion(outputs[0])), outputs[1].read_bytes(), outputs[2].read_bytes()) == before
+        assert (digest(read_curves(open_diffusion)(outputs[0])), outputs[1].read_bytes(), outputs[2].read_bytes()) == before
         assert not [entry.name for entry in run.iterdir() if entry.name.startswith(".")]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from invented import write_learning
+from invented import write_learning, write_parts
 
 from anodiff.diffusion.jumps import QUANTITIES
 from anodiff.inference.file_characters import FILE_CHARACTERS
@@ -58,6 +58,9 @@ def test_a_parquet_file_has_the_meaning_and_unit_of_every_column(make_run, tmp_p
     if kind.startswith("learning"):
         for folder in folders:
             write_learning(folder)
+    if kind == "parts":
+        for folder in folders:
+            write_parts(folder)
     written = write_tables(folders, tmp_path / "table.csv", kinds=[kind])[kind]
     schema = pq.read_schema(tmp_path / "table.parquet")
     assert schema.names == list(written) == list(pd.read_csv(tmp_path / "table.csv"))

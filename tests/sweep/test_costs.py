@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from parted import with_groups
 
 from anodiff.data import load
 from anodiff.data.files import TORCHVISION
 from anodiff.diffusion.analysis import compute_diffusion
+from anodiff.diffusion.parts.analysis import compute_parts
 from anodiff.errors import ConfigError
 from anodiff.geometry import compute_geometry
 from anodiff.models import build, count_parameters
@@ -78,7 +80,7 @@ def test_images_are_those_of_the_data_set(data):
 
 
 def test_every_known_data_set_has_its_images():
-    for name in set(DATASETS) - {"gaussian_clusters", "gaussian_modes"}:
+    for name in set(DATASETS) - {"gaussian_clusters", "gaussian_modes", "text"}:
         assert name in run_size.IMAGES
 
 
@@ -214,4 +216,18 @@ def test_a_window_fits_in_the_memory_that_its_jobs_ask_for(record_path, tmp_path
     settled = AnalysisSettings(null_draws=4)
     analysis = peak(lambda: compute_diffusion(tmp_path / "geometry.zarr", *outputs, settled, overwrite=True))
     assert geometry < costs.geometry_memory(run) - costs.geometry_memory(tiny)
+    assert analysis < costs.analysis_memory(run) - costs.analysis_memory(tiny)
+    points = np.cumsum(np.random.default_rng(0).normal(size=(updates + 1, 180)), axis=0)
+    with_groups(record_path(points, path=tmp_path / "g.zarr"), [30] * 6, {f"g{number}": [f"p{number}"] for number in range(6)})
+    grouped, few = (
+        settings(
+            model={"name": "mlp", "depth": 6}, training={"steps": steps}, recording={"window_length": steps, "groups": "layer"}
+        )
+        for steps in (updates, 2)
+    )
+    assert run_size.part_counts(grouped) == (6, 0)
+    geometry = peak(lambda: compute_geometry(tmp_path / "g.zarr", tmp_path / "geometry.zarr", overwrite=True))
+    parts = [tmp_path / name for name in ("geometry.zarr", "parts.zarr", "parts.csv")]
+    analysis = peak(lambda: compute_parts(*parts, settled, overwrite=True))
+    assert geometry < costs.geometry_memory(grouped) - costs.geometry_memory(few)
     assert analysis < costs.analysis_memory(run) - costs.analysis_memory(tiny)

@@ -10,13 +10,16 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from anodiff.cli.app import app
 from anodiff.cli.plan_text import print_plan
+from anodiff.errors import ConfigError
 from anodiff.landscape import curvature as curvature_module
 from anodiff.landscape import planes as planes_module
+from anodiff.settings.run import RunSettings
 from anodiff.settings.stages import CurvatureSettings, LandscapeSettings, RoughnessSettings
 from anodiff.settings.sweep import Config
 from anodiff.sweep import costs, run_size
 from anodiff.sweep import plan as planning
 from anodiff.sweep.learning_costs import learning_seconds
+from anodiff.sweep.parts_costs import PART_WINDOW
 from anodiff.sweep.plan import plan_sweep
 from anodiff.sweep.runs import sweep_runs
 
@@ -196,7 +199,6 @@ def test_bytes_are_near_those_of_a_real_store(weights, tmp_path):
     import numpy as np
 
     from anodiff.cli.inspection import bytes_on_disk
-    from anodiff.settings.run import RunSettings
     from anodiff.trajectory import TrajectoryRecorder, Window
 
     values = {"data": "digits", "model": {"name": "mlp", "depth": 2, "width": 16}, "training": {"steps": 400}}
@@ -227,3 +229,38 @@ def test_the_printed_plan_has_every_stage_and_says_whether_the_disk_is_enough(tm
     print_plan(plan_sweep(config(tmp_path), measuring=False))
     assert "free: not enough" in capsys.readouterr().out
     json.dumps(plan.values())
+
+
+def test_runs_with_parts_have_a_stage_larger_stores_and_more_memory_for_each_group_and_walk(tmp_path):
+    def planned(**recording):
+        return plan_sweep(config(tmp_path, sweep={"runs": [{"recording": recording}], "grid": []}), measuring=False)
+
+    none, some = planned(weights="none"), planned(weights="none", groups="layer", walks=["gradient", "decay"])
+    stages = {stage.stage: stage for stage in some.stages}
+    assert "parts" not in {stage.stage for stage in none.stages}
+    groups, walks = 2, 2  # of an MLP of two layers
+    windows = 3
+    expected = planning.START + (1 + groups + walks) * windows * PART_WINDOW
+    assert (stages["parts"].jobs, stages["parts"].seconds) == (1, pytest.approx(expected))
+    matrices = 8 * windows * 100**2 / costs.GRAM_COMPRESSION
+    assert some.disk - none.disk == pytest.approx(2 * (groups + walks) * matrices)  # in both stores
+    assert stages["train"].memory > next(each for each in none.stages if each.stage == "train").memory
+
+
+def test_groups_are_counted_on_the_network_and_patterns_that_fit_nothing_are_refused():
+    def groups(value):
+        run = {"data": "digits", "model": {"name": "mlp", "depth": 3, "width": 8}, "training": {"steps": 10}}
+        return run_size.part_counts(RunSettings.model_validate(run | {"recording": {"groups": value, "walks": ["gradient"]}}))
+
+    assert [groups(value) for value in ("layer", "kind", {"biases": "*.bias"})] == [(3, 1), (2, 1), (2, 1)]
+    with pytest.raises(ConfigError, match="'attention' fits no parameter"):
+        groups({"a": "attention"})
+
+
+@pytest.mark.parametrize(
+    "recording", [{"groups": {"a": "attention"}}, {"weights": "sketch", "parameters": ["attention"]}], ids=str
+)
+def test_patterns_that_fit_nothing_are_refused_before_the_first_job(recording):
+    run = {"data": "digits", "model": "mlp3", "training": {"steps": 10}, "recording": recording}
+    with pytest.raises(ConfigError, match="'attention' fits no parameter"):
+        run_size.check_networks([RunSettings.model_validate(run)])

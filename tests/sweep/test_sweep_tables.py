@@ -3,13 +3,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from invented import write_learning
+from invented import write_learning, write_parts
 from typer.testing import CliRunner
 
 from anodiff.cli.app import app
 from anodiff.diffusion.analysis import open_diffusion
 from anodiff.diffusion.columns import EXPONENT_COLUMNS, WINDOW_COLUMNS
 from anodiff.diffusion.jumps import QUANTITIES, TAIL_COLUMNS
+from anodiff.diffusion.parts.columns import PART_COLUMNS
 from anodiff.errors import ConfigError, IncompleteStoreError, OutputExistsError, StoreMissingError
 from anodiff.sweep import table_makers, tables
 from anodiff.sweep.claims import claim_rows
@@ -332,3 +333,16 @@ def test_runs_without_learning_have_no_rows_and_none_at_all_is_an_error_in_a_lin
     assert table["run"].unique().tolist() == [run.name for run in learned]
     with pytest.raises(StoreMissingError, match=r"learning\.csv: no such table; make it with: anodiff learning"):
         learning_table([bare])
+
+
+def test_the_table_of_parts_has_the_rows_of_the_runs_that_have_parts_behind_the_runs_columns(make_run):
+    with_them, without = make_run({"seed": 0}), make_run({"seed": 1})
+    measured = write_parts(with_them, groups=("a,b", "NA")).parts
+    table = tables.parts_table(read_runs([with_them, without]))
+    assert table["run"].unique().tolist() == [with_them.name]
+    assert table["part"].unique().tolist() == ["whole", "a,b", "NA", "gradient", "preconditioned", "decay"]
+    assert list(table)[-len(PART_COLUMNS) :] == list(PART_COLUMNS)
+    assert table["parameters"].unique().tolist() == [30]
+    assert table["beta_long"].tolist() == pytest.approx(measured["beta_long"].tolist(), nan_ok=True)
+    with pytest.raises(StoreMissingError, match=r"anodiff parts .*geometry\.zarr"):
+        tables.parts_table(read_runs([without]))

@@ -161,9 +161,35 @@ def test_what_cannot_be_recorded_is_refused_before_there_is_a_store(tmp_path, wa
     assert not (tmp_path / "t.zarr").exists()
 
 
-def test_gradients_within_a_closure_are_refused(tmp_path):
+def test_gradients_of_a_closure_are_those_of_the_step(tmp_path):
+    model = nn.Linear(3, 2, bias=False)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+
+    def closure():
+        optimiser.zero_grad()
+        loss = 2 * model.weight.sum()
+        loss.backward()
+        return loss
+
+    with TrajectoryRecorder(
+        model, tmp_path / "t.zarr", steps=3, weights="none", walks=["gradient"], optimiser=optimiser, window_length=3
+    ) as recorder:
+        for _ in range(3):
+            assert optimiser.step(closure) is not None
+            recorder.record()
+    assert np.array_equal(open_trajectory(tmp_path / "t.zarr").part_gram("walk_gram", 0, 0), np.full((3, 3), 6.0))
+
+
+def test_several_gradients_within_a_step_are_refused(tmp_path):
     model = nn.Linear(2, 1)
     optimiser = torch.optim.LBFGS(model.parameters())
     recorder = TrajectoryRecorder(model, tmp_path / "t.zarr", walks=["gradient"], optimiser=optimiser)
-    with pytest.raises(ConfigError, match="closure"), recorder:
-        optimiser.step(lambda: model(torch.ones(1, 2)).sum())
+
+    def closure():
+        optimiser.zero_grad()
+        loss = (model(torch.ones(1, 2)) - 1).square().sum()
+        loss.backward()
+        return loss
+
+    with pytest.raises(ConfigError, match="several gradients within a step"), recorder:
+        optimiser.step(closure)

@@ -154,6 +154,22 @@ def test_a_changed_analysis_trains_nothing(swept, changed):
     assert "train" not in jobs
     assert "geometry" not in jobs
     assert jobs["diffusion"] == 4
+    assert jobs["parts"] == 1  # the run with groups and walks
+
+
+def test_parts_are_measured_of_the_runs_that_record_them_and_drawn(swept, changed):
+    (table,) = swept.glob("results/tiny/runs/*/parts.csv")
+    assert set(pd.read_csv(table)["kind"]) == {"whole", "group", "walk"}
+    assert table.parent.name.startswith("resnet8-")
+    assert (swept / "results/tiny/tables/parts.parquet").exists()
+    assert all((table.parent / "figures" / f"{kind}.svg").exists() for kind in ("layers", "walks"))
+    assert "Exponents by layer" in (swept / "results/tiny/index.html").read_text()
+
+    def without(config):
+        for key in ("recording.groups", "recording.walks"):
+            del config["sweep"]["grid"][1][key]
+
+    assert not {"parts", "table_of_parts", "figures_of_parts"} & set(dry_run(swept, "-R", "geometry", config=changed(without)))
 
 
 def test_kinds_of_motion_are_read_again_alone_and_can_be_left_out(swept, changed):
@@ -176,7 +192,7 @@ def test_learning_curves_are_measured_again_alone_and_can_be_left_out(swept, cha
 
 def test_changed_formats_draw_again_and_train_and_analyse_nothing(swept, changed):
     jobs = dry_run(swept, config=changed(lambda config: config["figures"].update(formats=["svg", "pdf"])))
-    drawn = {"figures_of_runs": 1, "figures_of_landscapes": 1, "figures_of_learning": 1, "figures_of_model": 1}
+    drawn = dict.fromkeys([f"figures_of_{what}" for what in ("runs", "parts", "landscapes", "learning", "model")], 1)
     drawn |= {"run_figure": 3, "page": 1}
     assert {rule: count for rule, count in jobs.items() if rule not in ("all", "total")} == drawn
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
 
-from anodiff.sweep import costs, inference_costs, learning_costs, run_size
+from anodiff.sweep import costs, inference_costs, learning_costs, parts_costs, run_size
 from anodiff.settings.loading import load_config
 from anodiff.errors import AnodiffError
 from anodiff.report.figures.catalogue import (
@@ -19,6 +19,7 @@ from anodiff.report.figures.catalogue import (
     LANDSCAPE_FIGURES,
     LEARNING_FIGURES,
     MODEL_FIGURES,
+    PART_FIGURES,
 )
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
 from anodiff.report.page_state import RUN_LIST
@@ -26,7 +27,13 @@ from anodiff.cli.job import read_last_job
 from anodiff.storage.peak_memory import read_peak
 from anodiff.sweep.job_memory import largest_node, next_memory
 from anodiff.sweep.finished import why_gather, why_train, write_mark
-from anodiff.sweep.runs import landscape_runs, runs_of_seeds, sweep_runs
+from anodiff.sweep.runs import (
+    landscape_runs,
+    learning_runs,
+    parts_runs,
+    runs_of_seeds,
+    sweep_runs,
+)
 from anodiff.sweep.tables import TABLES
 
 

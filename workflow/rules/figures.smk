@@ -1,4 +1,4 @@
-# The figures of the sweep, of its landscapes, of what is learned when, and of the simplified model.
+# The figures of the sweep, of its parts, its landscapes, of what is learned when, and of the simplified model.
 # Each rule draws several, in one process that reads the runs once.
 
 
@@ -41,6 +41,30 @@ rule figures_of_runs:
 
 
 DRAWN = list(FIGURES_OF_RUNS)
+
+if PARTS_RUNS:
+    FIGURES_OF_PARTS = [
+        kind
+        for kind, recorded in zip(PART_FIGURES, ("groups", "walks"))
+        if any(getattr(RUNS[run].settings.recording, recorded) for run in PARTS_RUNS)
+    ]
+    DRAWN += FIGURES_OF_PARTS
+
+    use rule figures_of_runs as figures_of_parts with:
+        input:
+            RUNS_MARK,
+            PART_TABLES,
+            expand(rules.diffusion.output, run=PARTS_RUNS),
+        output:
+            **pictures(FIGURES_OF_PARTS),
+        log:
+            f"{RESULTS}/logs/figures/parts.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/figures/parts.tsv"
+        params:
+            kinds=",".join(FIGURES_OF_PARTS),
+            drawn_from=lambda wildcards: run_folders(PARTS_RUNS),
+
 
 if LANDSCAPES:
     DRAWN += LANDSCAPE_FIGURES

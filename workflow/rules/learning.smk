@@ -1,7 +1,7 @@
 # From the path of each run with full weights to what it learns when. If these settings change,
 # nothing is trained again.
 
-LEARNING_RUNS = landscape_runs(RUNS, SETTINGS.learning.seeds)
+LEARNING_RUNS = learning_runs(RUNS, SETTINGS.learning.seeds)
 
 
 rule learning:

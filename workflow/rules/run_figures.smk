@@ -13,6 +13,9 @@ rule run_figure:
         curvature=lambda wildcards: (
             rules.curvature.output if wildcards.run in LANDSCAPES else []
         ),
+        parts=lambda wildcards: (
+            rules.parts.output if wildcards.run in PARTS_RUNS else []
+        ),
         learning=lambda wildcards: (
             rules.learning.output if wildcards.run in LEARNING_RUNS else []
         ),

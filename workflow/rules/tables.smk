@@ -6,7 +6,7 @@ TABLES_OF_RUNS = [
     kind
     for kind, table in TABLES.items()
     if table.made_from == "runs"
-    and kind not in ("landscape", *LEARNING_KINDS)
+    and kind not in ("landscape", "parts", *LEARNING_KINDS)
     and (kind != "characters" or SETTINGS.characters.enabled)
 ]
 
@@ -41,6 +41,25 @@ rule tables_of_runs:
 
 
 SWEEP_TABLES = [*TABLES_OF_RUNS, "claims"]
+
+if PARTS_RUNS:
+    SWEEP_TABLES.insert(-1, "parts")
+
+    use rule tables_of_runs as table_of_parts with:
+        input:
+            RUNS_MARK,
+            PART_TABLES,
+            expand(rules.diffusion.output, run=PARTS_RUNS),
+        output:
+            **csv_and_parquet(["parts"]),
+        log:
+            f"{RESULTS}/logs/tables/parts.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/tables/parts.tsv"
+        params:
+            made_from=lambda wildcards: run_folders(PARTS_RUNS),
+            kinds="parts",
+
 
 if LANDSCAPES:
     SWEEP_TABLES.insert(-1, "landscape")

@@ -1,4 +1,4 @@
-"""The stages of one run: `train`, `geometry` and `diffusion`."""
+"""The stages of one run: `train`, `geometry`, `diffusion` and `parts`."""
 
 from __future__ import annotations
 
@@ -131,6 +131,44 @@ def diffusion(
             output or geometry.parent / "diffusion.zarr",
             table or geometry.parent / "exponents.csv",
             tails or geometry.parent / "tails.csv",
+            settings,
+            overwrite=overwrite,
+            report=report,
+        )
+
+
+@commands.command()
+def parts(
+    geometry: Annotated[Path, typer.Argument(help="geometry.zarr of a run with groups or walks.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The store; default: parts.zarr next to the geometry.")
+    ] = None,
+    table: Annotated[Path | None, typer.Option(help="The table; default: parts.csv next to the geometry.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Config file whose 'analysis' section is used; without it, anodiff's defaults are.")
+    ] = None,
+    analysis: Annotated[
+        str, typer.Option(help='Analysis settings as YAML, such as "{slope_width: 0.3}"; they override the config.')
+    ] = "{}",
+    overwrite: Overwrite = False,
+) -> None:
+    """Compute MSD and exponents of each group of parameters and each walk.
+
+    geometry.zarr -> parts.zarr, parts.csv: which layers move anomalously, and what momentum and
+    preconditioning add to the walk of the same gradients.
+
+    Example: anodiff parts results/demo/runs/RUN/geometry.zarr
+    """
+    from anodiff.diffusion.parts.analysis import compute_parts
+    from anodiff.settings.loading import load_stage
+    from anodiff.settings.stages import AnalysisSettings
+
+    settings = load_stage(AnalysisSettings, "analysis", config, analysis)
+    with progress("parts", "parts") as report:
+        compute_parts(
+            geometry,
+            output or geometry.parent / "parts.zarr",
+            table or geometry.parent / "parts.csv",
             settings,
             overwrite=overwrite,
             report=report,

@@ -36,9 +36,9 @@ def tables(
     kind: Annotated[
         str,
         typer.Option(
-            help="exponents, tails, ensembles (over seeds, by window), configurations (over seeds), characters, landscape, "
-            "learning, learning_windows, learning_relations (with the motion), or claims (each with a verdict). Several, such "
-            "as exponents,tails, need a folder.",
+            help="exponents, tails, ensembles (over seeds, by window), configurations (over seeds), parts (groups and walks), "
+            "characters, landscape, learning, learning_windows, learning_relations (with the motion), or claims (each with a "
+            "verdict). Several, such as exponents,tails, need a folder.",
             autocompletion=completion.table_kinds,
         ),
     ] = "exponents",

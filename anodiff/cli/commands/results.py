@@ -149,7 +149,7 @@ def export(
         str,
         typer.Option(
             help="path: weights and series; geometry: update Gram matrices; curves: MSDs, exponents β and the rest of "
-            "diffusion.zarr.",
+            "diffusion.zarr; parts: those of groups and walks.",
             autocompletion=completion.contents,
         ),
     ] = "path",
@@ -160,7 +160,7 @@ def export(
 ) -> None:
     """Export a run to an HDF5 or MATLAB file.
 
-    The file has the run's path, geometry or curves, for other tools.
+    The file has the run's path, geometry, curves or parts, for other tools.
 
     Names and values are exactly those of the store. Units, meanings and dimensions are HDF5
     attributes, or in MATLAB's variable about. An HDF5 file can have any size; a variable of a

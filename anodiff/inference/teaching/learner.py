@@ -27,7 +27,7 @@ from anodiff.inference.simulated.tracks import Tracks, draw_points, draw_tracks
 from anodiff.inference.teaching.calibrating import calibrate
 from anodiff.inference.teaching.validation import scores
 from anodiff.settings.inference import InferenceSettings
-from anodiff.settings.run import ScheduleSettings
+from anodiff.settings.optimiser import ScheduleSettings
 from anodiff.training.optimisers import rate_factor
 
 #: Parts of the random numbers of a training.

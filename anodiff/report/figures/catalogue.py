@@ -266,5 +266,29 @@ LEARNING_FIGURES = {
 }
 
 
+#: Figures of groups and walks, drawn from the runs that have a parts.csv: the first from those with groups, the second with
+#: walks.
+PART_FIGURES = {
+    "layers": FigureKind(
+        "Exponents by layer",
+        "Left: exponent β over the long lags of the whole path (top row) and of each group of parameters, such as a "
+        "layer, in the model's order; mean over seeds. Columns are windows by their waiting time. Orange: superdiffusive "
+        "(β > 1); blue: subdiffusive; white: β = 1. Dots: the mean interval contains 1. Hatched: unknown, because the "
+        "group does not move or the window is too short. Right: the group's share of Δr² over the long lags, darker for "
+        "more; the shares of a window add up to 100 %. A group with a small share can move anomalously without the path "
+        "showing it.",
+        "sweep.parts.layers",
+    ),
+    "walks": FigureKind(
+        "What the optimiser adds",
+        "Exponent β over the long lags against the window's waiting time, of the path itself (black), of its updates "
+        "without decoupled weight decay (orange), of the decay (green), and of the walk Σ −η g of the same gradients "
+        "without momentum and preconditioning (blue): the null. Points: single seeds; bars: their 95 % intervals; lines: "
+        "mean over seeds. Where black leaves blue, the exponent comes from the optimiser, not from the gradients.",
+        "sweep.parts.walks",
+    ),
+}
+
+
 #: All figures of a page, in its order.
-ALL_FIGURES = FIGURES | CHARACTER_FIGURES | LEARNING_FIGURES | LANDSCAPE_FIGURES | MODEL_FIGURES
+ALL_FIGURES = FIGURES | PART_FIGURES | CHARACTER_FIGURES | LEARNING_FIGURES | LANDSCAPE_FIGURES | MODEL_FIGURES

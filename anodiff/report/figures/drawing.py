@@ -6,32 +6,21 @@ Those of a sweep, its landscapes and its simplified model, or those of one run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anodiff.errors import ConfigError, did_you_mean
-from anodiff.learning.columns import PROBE
-from anodiff.report.figures.catalogue import (
-    ALL_FIGURES,
-    CHARACTER_FIGURES,
-    FIGURES,
-    LANDSCAPE_FIGURES,
-    LEARNING_FIGURES,
-    MODEL_FIGURES,
-)
+from anodiff.report.figures.catalogue import ALL_FIGURES
 from anodiff.report.figures.figure_kind import FORMATS
 from anodiff.report.figures.run.catalogue import RUN_FIGURES
+from anodiff.report.figures.sources import Sources
 from anodiff.storage.stores import writing, writing_all
 from anodiff.storage.types import ProgressCallback, no_progress
-from anodiff.sweep.results import CHARACTERS, LEARNING, RunResult, read_run, read_runs
-from anodiff.sweep.table_makers import with_learning
+from anodiff.sweep.results import read_run
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
-
-    from anodiff.simulation.surfaces.ensemble import Ensemble
 
 #: Resolution of SVG and PDF files.
 POINTS_PER_INCH = 72
@@ -77,7 +66,7 @@ def draw(
             raise ConfigError(f"unknown figure {kind!r}; {did_you_mean(kind, ['all', *ALL_FIGURES])}")
     if not kinds:
         raise ConfigError("no figure is named; name some, such as msd,beta, or all")
-    found = _Sources([Path(source) for source in sources])
+    found = Sources([Path(source) for source in sources])
     wanted = [kind for kind in ALL_FIGURES if kind in kinds or ("all" in kinds and kind in found.kinds)]
     if not wanted:
         raise ConfigError("no runs given; name their folders, such as results/demo/runs/*")
@@ -211,73 +200,6 @@ def _has_text(axis: Axis) -> bool:
     """Return whether an axis has a label or its ticks have; without, it takes no room."""
     look = axis.get_tick_params()
     return bool(axis.label.get_text()) or any(look.get(f"label{side}") for side in ("left", "right", "top", "bottom"))
-
-
-class _Sources:
-    """What figures are drawn from: runs and the simplified model. Each is read when it is first
-    needed.
-    """
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._stores = [path for path in paths if path.suffix == ".zarr"]
-        self._folders = [path for path in paths if path not in self._stores]
-
-    @property
-    def kinds(self) -> list[str]:
-        """The figures that there is data for."""
-        landscapes = any(map(_has_landscape, self._folders))
-        return [
-            *(FIGURES if self._folders else ()),
-            *(CHARACTER_FIGURES if any(map(_has_characters, self._folders)) else ()),
-            *(self._learning_kinds if any(map(_has_learning, self._folders)) else ()),
-            *(LANDSCAPE_FIGURES if landscapes else ()),
-            *(MODEL_FIGURES if self._stores else ()),
-        ]
-
-    def data(self, kind: str, *, every: bool) -> Sequence[RunResult] | Sequence[Ensemble]:
-        """Return what a figure is drawn from: of landscape and characters every run, or those that have them."""
-        if kind in MODEL_FIGURES:
-            return self._ensembles
-        if kind in LANDSCAPE_FIGURES and not every:
-            return [run for run in self._runs if _has_landscape(run.folder)]
-        if kind in CHARACTER_FIGURES and not every:
-            return [run for run in self._runs if _has_characters(run.folder)]
-        if kind in LEARNING_FIGURES:
-            return with_learning(self._runs)
-        return self._runs
-
-    @property
-    def _learning_kinds(self) -> list[str]:
-        """The figures of learning that there is data for."""
-        cue = any((run.learning["sort"] == PROBE).any() for run in with_learning(self._runs))
-        return [kind for kind in LEARNING_FIGURES if cue or kind != "starvation"]
-
-    @cached_property
-    def _runs(self) -> list[RunResult]:
-        return read_runs(self._folders)
-
-    @cached_property
-    def _ensembles(self) -> Sequence[Ensemble]:
-        if len(self._stores) != 1:
-            raise ConfigError(
-                f"figures of the simplified model are drawn from one simplified_model.zarr; {len(self._stores)} were given"
-            )
-        from anodiff.simulation.surfaces.store import open_model
-
-        return open_model(self._stores[0])
-
-
-def _has_characters(folder: Path) -> bool:
-    return (folder / CHARACTERS).exists()
-
-
-def _has_learning(folder: Path) -> bool:
-    return (folder / LEARNING).exists()
-
-
-def _has_landscape(folder: Path) -> bool:
-    stores = ("slices", "roughness.zarr", "roughness.csv", "curvature.zarr")
-    return all((folder / "landscape" / name).exists() for name in stores)
 
 
 def _files_of(kind: str, wanted: Sequence[str], output: Path, formats: Sequence[str]) -> list[Path]:

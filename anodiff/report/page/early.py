@@ -10,12 +10,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from anodiff.errors import StoreMissingError
-from anodiff.report.figures.catalogue import CHARACTER_FIGURES, FIGURES, LANDSCAPE_FIGURES, LEARNING_FIGURES, MODEL_FIGURES
+from anodiff.report.figures.catalogue import (
+    CHARACTER_FIGURES,
+    FIGURES,
+    LANDSCAPE_FIGURES,
+    LEARNING_FIGURES,
+    MODEL_FIGURES,
+    PART_FIGURES,
+)
 from anodiff.report.page import SoFar, write_page
 from anodiff.report.page_state import RUN_LIST, renewal_is_due
 from anodiff.storage.tables import read_table, write_table
 from anodiff.sweep.claims import claim_rows
-from anodiff.sweep.results import CHARACTERS, LEARNING, LEARNING_WINDOWS, RunResult, is_finished, read_runs
+from anodiff.sweep.results import CHARACTERS, LEARNING, LEARNING_WINDOWS, PARTS, RunResult, is_finished, read_runs
 from anodiff.sweep.tables import TABLES, exponents_table, tails_table
 
 #: Tables of which stages beside the runs' diffusion are the source, and the claims that rest on each.
@@ -111,6 +118,7 @@ def _finished_tables(folders: list[Path], results: Path) -> dict[str, Path]:
     """Return the sweep's tables that are not older than what they are made from."""
     inputs = dict.fromkeys(TABLES, _inputs(folders)) | {
         "characters": _inputs(folders, CHARACTERS),
+        "parts": _inputs(folders, PARTS),
         "landscape": _inputs(folders, *LANDSCAPE),
         "learning": _inputs(folders, LEARNING),
         "learning_windows": _inputs(folders, LEARNING_WINDOWS, *LANDSCAPE),
@@ -126,6 +134,7 @@ def _finished_figures(folders: list[Path], results: Path) -> list[Path]:
     inputs = (
         dict.fromkeys(FIGURES, _inputs(folders))
         | dict.fromkeys(CHARACTER_FIGURES, _inputs(folders, CHARACTERS))
+        | dict.fromkeys(PART_FIGURES, _inputs(folders, PARTS))
         | dict.fromkeys(LEARNING_FIGURES, _inputs(folders, LEARNING))
         | dict.fromkeys(LANDSCAPE_FIGURES, _inputs(folders, *LANDSCAPE))
         | {kind: [results / "simplified_model.zarr"] for kind in MODEL_FIGURES}

@@ -65,6 +65,7 @@ MEASURED = (
     ("largest β", "largest local exponent of the first window, with its 95 % interval", "first", "beta_max"),
     ("path dimension", "path dimension D_f of the last window; 1: straight, 2: Brownian", "last", "path_dimension"),
     ("test accuracy", RUN_COLUMNS["test_accuracy"].meaning, "last", "test_accuracy"),
+    ("test perplexity", RUN_COLUMNS["test_perplexity"].meaning, "last", "test_perplexity"),
     ("steps", RUN_COLUMNS["steps_completed"].meaning, "last", "steps_completed"),
     ("status", "complete, or diverged: stopped because the loss was not finite", "last", "status"),
 )
@@ -107,11 +108,13 @@ def run_table(rows: pd.DataFrame) -> RunTable:
     headings += [
         Heading(_words(name), described[name].meaning, pd.api.types.is_numeric_dtype(first[name])) for name in settings
     ]
-    headings += [Heading(heading, meaning, name != "status") for heading, meaning, _, name in MEASURED]
+    # a perplexity is of text alone
+    measured = [each for each in MEASURED if each[-1] != "test_perplexity" or rows["test_perplexity"].notna().any()]
+    headings += [Heading(heading, meaning, name != "status") for heading, meaning, _, name in measured]
     cells = []
     for run in first.index:
         row = [Cell(str(run), str(run))] + [_cell(first.loc[run], name) for name in settings]
-        cells.append(row + [_cell(ends[end].loc[run], name) for _, _, end, name in MEASURED])
+        cells.append(row + [_cell(ends[end].loc[run], name) for _, _, end, name in measured])
     return RunTable(headings, cells, (first["status"] == "diverged").tolist())
 
 

@@ -43,6 +43,7 @@ TOPICS = (
     Topic("ageing", "Ageing and long lags", (1,), ("ageing", "long_lags", "ergodicity"), ("ageing", "long_lags")),
     Topic("shape", "Geometry of the path", (4,), ("contour", "loss_difference"), ("contour", "msl", "excursion")),
     Topic("tails", "Tails and jumps", (3,), ("tails",), ("gradients", "loss")),
+    Topic("parts", "Parts and the optimiser", (), ("layers", "walks"), ("layers", "walks")),
     Topic("characters", "Kinds of motion", (), ("characters", "kinds")),
     Topic(
         "learning_dynamics",

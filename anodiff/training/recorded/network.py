@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from anodiff.data import Dataset
+from anodiff.data import Dataset, load
 from anodiff.errors import ConfigError, NoValueError
 from anodiff.settings.loading import validate
 from anodiff.settings.run import RunSettings
 from anodiff.storage.types import FloatArray
 from anodiff.training.loop import build_model
+from anodiff.training.origin import refuse_other_data
 from anodiff.training.seeding import global_states, restore_global_states, seed_globals
 from anodiff.trajectory.format import FULL
 from anodiff.trajectory.store import Trajectory
@@ -29,6 +32,21 @@ def run_settings(trajectory: Trajectory) -> RunSettings:
             f"{trajectory.path}: holds no settings of a run; only for runs of 'anodiff train' can the network be built again"
         )
     return validate(RunSettings, settings, f"{trajectory.path}: settings")
+
+
+def run_dataset(trajectory: Trajectory, run: RunSettings, data_root: str | Path) -> Dataset:
+    """Load the data set of a run.
+
+    Raises
+    ------
+    DatasetMissingError
+    ConfigError
+        If it is a text, and not the one that the run was trained on.
+    """
+    dataset = load(run.data, data_root, context=run.model.context)
+    provenance: Any = trajectory.group.attrs.get("provenance", {})
+    refuse_other_data(trajectory.path, provenance, dataset)
+    return dataset
 
 
 def run_network(run: RunSettings, dataset: Dataset) -> nn.Module:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from anodiff.errors import ConfigError
 from anodiff.trajectory import TrajectoryRecorder
-from anodiff.trajectory.callbacks.steps import StepRecord
+from anodiff.trajectory.callbacks.steps import StepRecord, with_optimisers
 
 try:
     import transformers
@@ -71,7 +71,8 @@ class TrajectoryCallback(transformers.TrainerCallback):
                 "train from the beginning, or leave out the callback"
             )
         model, self.recorder = kwargs["model"], None  # not the finished one of an earlier training
-        self.recorder, self._step = TrajectoryRecorder(model, self._path, **self._options), StepRecord()
+        options = with_optimisers(self._options, [kwargs.get("optimizer")])
+        self.recorder, self._step = TrajectoryRecorder(model, self._path, **options), StepRecord()
         self._hook = model.register_forward_hook(self._record_loss, with_kwargs=True)
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

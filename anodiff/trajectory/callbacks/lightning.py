@@ -15,7 +15,7 @@ import torch
 
 from anodiff.errors import ConfigError
 from anodiff.trajectory import TrajectoryRecorder
-from anodiff.trajectory.callbacks.steps import StepRecord
+from anodiff.trajectory.callbacks.steps import StepRecord, with_optimisers
 
 try:
     import lightning.pytorch as pl
@@ -28,10 +28,10 @@ class TrajectoryCallback(pl.Callback):
 
     Several processes make one store, with replicated weights (``ddp``) or shards
     (``ModelParallelStrategy``); see docs/scale.md. Losses are those of rank 0. Lightning's
-    checkpoints hold the recorder's state, so
-    ``fit(ckpt_path=…)`` resumes the recording with the same bits; the unfinished store must still
-    be at ``path``. After an error the store is left unfinished. A second ``fit`` does not replace the
-    path of a finished one, unless ``overwrite=True`` is given.
+    checkpoints hold the recorder's state, so ``fit(ckpt_path=…)`` resumes the recording with the
+    same bits; the unfinished store must still be at ``path``. After an error the store is left
+    unfinished. A second ``fit`` does not replace the path of a finished one, unless
+    ``overwrite=True`` is given.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class TrajectoryCallback(pl.Callback):
         attributes = dict(self._options.get("attributes") or {})
         if math.isfinite(trainer.num_training_batches):
             attributes.setdefault("steps_per_epoch", math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches))
-        options = self._options | {"attributes": attributes}
+        options = with_optimisers(self._options, trainer.optimizers) | {"attributes": attributes}
         self.recorder = None  # a finished one of an earlier fit
         resume = None if self._resume is None else self._resume["recorder"]
         self.recorder = TrajectoryRecorder(pl_module, self._path, resume=resume, **options)

@@ -5,11 +5,22 @@ Nothing here waits for the device that computes them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from anodiff.trajectory.flat_parameters import exact_type, is_sharded_tensor
+
+
+def with_optimisers(options: dict[str, Any], optimisers: Sequence[Any]) -> dict[str, Any]:
+    """Return the recorder's options with the optimisers that a trainer uses, if it is to record walks.
+
+    Wrappers, such as that of Accelerate, are taken off.
+    """
+    if not options.get("walks") or "optimiser" in options:
+        return options
+    return options | {"optimiser": [getattr(each, "optimizer", each) for each in optimisers]}
 
 
 class StepRecord:

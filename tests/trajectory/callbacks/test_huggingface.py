@@ -160,3 +160,11 @@ def test_resuming_from_the_trainers_checkpoint_is_refused_in_one_line(transforme
     with pytest.raises(ConfigError, match="resumes at step 5 from a checkpoint") as refused:
         train(tmp_path, Network(), recorded(), resume=True, max_steps=9, **options)
     assert "\n" not in str(refused.value)
+
+
+def test_the_trainers_optimiser_gives_the_walks(recorded, tmp_path):
+    options = {"weights": "none", "walks": ["gradient"], "groups": "layer", "windows": [Window(0, 10)]}
+    _, rates, gradients = train(tmp_path, Network(), recorded(**options), torch.optim.AdamW, max_grad_norm=0.1)
+    steps = -np.array(rates)[:10, None] * gradients[:10].astype(np.float64)
+    found = open_trajectory(tmp_path / "path.zarr").part_gram("walk_gram", 0, 0)
+    np.testing.assert_allclose(found, steps @ steps.T, atol=1e-5 * found.max())

@@ -122,3 +122,13 @@ def test_several_optimiser_steps_in_a_batch_are_refused_in_one_line(lightning, t
 
     with pytest.raises(ConfigError, match=r"2 optimiser steps within a batch; call recorder\.record"):
         lightning.trainer(tmp_path, lightning.TrajectoryCallback(tmp_path / "path.zarr")).fit(Manual(), lightning.data())
+
+
+def test_the_trainers_optimiser_gives_the_walks_of_clipped_gradients(lightning, tmp_path):
+    module, norms = lightning.Network(torch.optim.AdamW), lightning.Norms()
+    options = {"weights": "none", "walks": ["gradient"], "windows": [Window(0, 10)]}
+    callback = lightning.TrajectoryCallback(tmp_path / "path.zarr", **options)
+    lightning.trainer(tmp_path, callback, norms, gradient_clip_val=0.1).fit(module, lightning.data())
+    steps = -np.array(module.rates)[:10, None] * torch.stack(norms.gradients).double().numpy()[:10]
+    found = open_trajectory(tmp_path / "path.zarr").part_gram("walk_gram", 0, 0)
+    np.testing.assert_allclose(found, steps @ steps.T, atol=1e-5 * found.max())

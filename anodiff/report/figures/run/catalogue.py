@@ -116,6 +116,24 @@ RUN_FIGURES = {
         "α of every window. Quantities that were not measured, or in too few steps, are left out.",
         "run.tails.gradients",
     ),
+    "layers": FigureKind(
+        "Exponents by layer",
+        "Left: exponent β over the long lags of each group of parameters, such as a layer, and of the whole path above "
+        "them. Rows are in the model's order, columns are windows by their waiting time. Orange: superdiffusive (β > 1); "
+        "blue: subdiffusive; white: β = 1. Dots: the 95 % interval contains 1. Hatched: unknown, because the group does "
+        "not move or the window is too short. Right: the group's share of Δr² over the long lags, in per cent; the shares "
+        "of a window add up to 100.",
+        "run.parts.layers",
+    ),
+    "walks": FigureKind(
+        "What the optimiser adds, walk by walk",
+        "Top: mean squared displacement of the first and the last window, of the path itself (black), of its updates "
+        "without decoupled weight decay (orange), of the decay (green), and of the walk Σ −η g of the same gradients "
+        "without momentum and preconditioning (blue): the null. Middle: their local exponents with 95 % intervals "
+        "(shaded); grey background: the long lags. Bottom: their exponents over the long lags against the waiting time. "
+        "Where black leaves blue, the exponent comes from the optimiser, not from the gradients.",
+        "run.parts.walks",
+    ),
     "modes": FigureKind(
         "Learning curves of modes, and the motion beside them",
         "Top: how far the network has learned each singular mode of the correlation between inputs and classes, "
