@@ -263,6 +263,9 @@ def main(folder, tasks):
     """Do tasks such as ``run=ddp`` or ``interrupt+resume=hsdp``."""
     import torch.distributed as dist
 
+    from anodiff.trajectory import format
+
+    format.CHUNK_SAMPLES = 4  # several shards of rows, one of them begun when the state is saved
     dist.init_process_group("gloo")
     for task in tasks:
         modes, _, case = task.partition("=")
