@@ -42,7 +42,7 @@ MODES = ("bare", "none", "sketch")
 OPTIONS = {"none": {"weights": "none", "groups": "layer"}, "sketch": {"weights": "sketch"}}
 
 #: Steps of a turn, and updates whose products are taken at a time.
-TURN = 16
+TURN = 32
 
 #: Share of the free memory that the updates of a window may take.
 SHARE = 0.5

@@ -101,6 +101,8 @@ class Sketch:
         self._length = parameters if chunks is None else len(chunks) * self._chunk
         self._orders, self._shifts, self._signs = (torch.from_numpy(one).to(device) for one in (orders, shifts, signs))
         self._row_numbers = torch.arange(self._rows, device=device)
+        self._signed = self._dealt = torch.empty(0, dtype=torch.bool, device=device)
+        self._all_orders = self._orders
         self._chunks_at_once = 1 if torch.device(device).type == "cpu" else max(1, 2**24 // self._chunk)
 
     @property
@@ -132,16 +134,31 @@ class Sketch:
             if missing:
                 piece = torch.nn.functional.pad(piece, (0, missing))
             piece = piece.view(last - first, self._chunk)
-            sums = torch.stack([self._row_sums(piece, block, first, last) for block in range(NONZEROS)])  # (block, chunk, row)
+            sums = self._row_sums(piece, first, last)
             shifted = (self._row_numbers - self._shifts[:, first:last]) % self._rows
             total += sums.gather(2, shifted).sum(1)
         return total.view(-1) / math.sqrt(NONZEROS)
 
-    def _row_sums(self, piece: Tensor, block: int, first: int, last: int) -> Tensor:
-        """Return the signed row sums of each chunk before the shift, (chunks, rows), float64."""
-        signed = piece * self._signs[block, first:last]
-        dealt = signed.index_select(1, self._orders[block]).view(len(piece), self._rows, -1)
-        return dealt.sum(2, dtype=torch.float64)
+    def _row_sums(self, piece: Tensor, first: int, last: int) -> Tensor:
+        """Return the signed row sums of each chunk before the shift, (blocks, chunks, rows), float64."""
+        if len(piece) == 1:
+            return self._sums_of_chunk(piece[0], first)[:, None]
+        signed = (piece * self._signs[block, first:last] for block in range(NONZEROS))
+        dealt = [each.index_select(1, order) for each, order in zip(signed, self._orders, strict=True)]
+        return torch.stack(dealt).unflatten(2, (self._rows, -1)).sum(3, dtype=torch.float64)
+
+    def _sums_of_chunk(self, piece: Tensor, chunk: int) -> Tensor:
+        """Return those of one chunk, (blocks, rows), all blocks at once.
+
+        Its memory is kept, because to use new memory takes as long as the sums.
+        """
+        if self._signed.dtype != piece.dtype:
+            self._signed, self._dealt = (piece.new_empty(NONZEROS, self._chunk) for _ in range(2))
+            begin = self._chunk * torch.arange(NONZEROS, dtype=torch.int32, device=piece.device)[:, None]
+            self._all_orders = (self._orders + begin).view(-1)
+        self._signed.copy_(self._signs[:, chunk]).mul_(piece)
+        torch.index_select(self._signed.view(-1), 0, self._all_orders, out=self._dealt.view(-1))
+        return self._dealt.view(NONZEROS, self._rows, -1).sum(2, dtype=torch.float64)
 
 
 def chunk_length(parameters: int, size: int) -> int:
