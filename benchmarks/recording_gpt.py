@@ -7,16 +7,16 @@ none    Gram matrices of every layer, with weights: none and groups: layer
 sketch  a sketch of 1,024 numbers
 
 The network is a decoder of 8 blocks and width 320 on bytes, context 128, batches of 16 blocks, AdamW.
-Three trainings, each with a network of its own, take turns of 16 steps in one process, in a new random
+Three trainings, each with a network of its own, take turns of 32 steps in one process, in a new random
 order every round; a turn ends when the background thread has finished. A slow-down is the median
 over the rounds of the ratio to the bare turn of the same round, its 90 % interval is by resampling
 rounds.
 
 The products of an update grow with those before it in its window. So the window, as long as half of
 the free memory allows and at most 1,000 updates, is filled to its middle first: there an update
-costs what it costs on average. Products are taken every 16 updates instead of 64, so that each turn
-has its own. An update's products then take 75 ms of a core instead of 41 (CPU time, AMD EPYC, 136
-updates before it), so the figure of `none` is an upper bound. Three minutes on two free cores; with
+costs what it costs on average. It is the second window, whose memory is that of the first, as in all
+windows but the first. Products are taken every 32 updates instead of 64, so that each turn has its
+own; that is slower, so the figure of `none` is an upper bound. Six minutes on two free cores; with
 other load, the two threads of a step wait for each other, and no figure is worth anything.
 """
 
@@ -108,7 +108,7 @@ def compare(folder, device, rounds, threads):
         trainings = {mode: build_training(settings, dataset, mode, folder, device, window) for mode in MODES}
         filled = window // 2 - rounds // 2 * TURN
         print(f"{parameters:,} parameters, windows of {window} updates, threads {threads}", flush=True)
-        for _ in range(max(filled - TURN, 0)):
+        for _ in range(window + max(filled - TURN, 0)):
             trainings["none"][0].record()  # without a step: an update of zeros takes as long as any other
         order = np.random.default_rng(0)
         times = {mode: [] for mode in MODES}
