@@ -15,8 +15,8 @@ rounds.
 The products of an update grow with those before it in its window. So the window, as long as half of
 the free memory allows and at most 1,000 updates, is filled to its middle first: there an update
 costs what it costs on average. It is the second window, whose memory is that of the first, as in all
-windows but the first. Products are taken every 32 updates instead of 64, so that each turn has its
-own; that is slower, so the figure of `none` is an upper bound. Six minutes on two free cores; with
+windows but the first. Products are taken every 32 updates instead of 64, once in each turn, and the
+rest of the turn goes on meanwhile, as in any training. Six minutes on two free cores; with
 other load, the two threads of a step wait for each other, and no figure is worth anything.
 """
 
@@ -106,7 +106,7 @@ def compare(folder, device, rounds, threads):
         parameters = sum(each.numel() for each in build_model(settings, dataset).parameters())
         window = int(min(1000, SHARE * available_memory() // (4 * parameters))) // (2 * TURN) * 2 * TURN
         trainings = {mode: build_training(settings, dataset, mode, folder, device, window) for mode in MODES}
-        filled = window // 2 - rounds // 2 * TURN
+        filled = window // 2 - rounds // 2 * TURN - 1  # a turn begins with the products of a block, as it goes on
         print(f"{parameters:,} parameters, windows of {window} updates, threads {threads}", flush=True)
         for _ in range(window + max(filled - TURN, 0)):
             trainings["none"][0].record()  # without a step: an update of zeros takes as long as any other

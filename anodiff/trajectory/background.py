@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,9 +10,6 @@ from pathlib import Path
 from anodiff.storage.stores import storage_errors
 
 Job = Callable[[], None]
-
-#: How much the thread gives way to those of the training, which wait for each other: as by ``nice -n``.
-NICENESS = 5
 
 
 class BackgroundThread:
@@ -26,7 +21,7 @@ class BackgroundThread:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="anodiff-recorder", initializer=_give_way)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="anodiff-recorder")
         self._error: BaseException | None = None
         self._stopped = threading.Event()
 
@@ -64,9 +59,3 @@ class BackgroundThread:
                 job()
         except BaseException as error:
             self._error = error
-
-
-def _give_way() -> None:
-    if sys.platform == "linux":  # elsewhere this would be of the whole process
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS))

@@ -48,14 +48,27 @@ class FlatParameters:
         """Copy the values to ``row``, shape (size,), of type ``dtype``, on ``device``."""
         import torch
 
-        addresses = [parameter.data_ptr() for parameter in self.parameters]
-        if addresses != self._addresses:
-            self._addresses, self._vector = addresses, contiguous_vector(self.parameters, self.dtype)
-            self._views = self._flat_views()
+        self._find_vector()
         if self._vector is not None:
             row.copy_(self._vector)
         else:
             torch.cat(self._views if self._views is not None else self._flat_copies(), out=row)
+
+    def current(self, memory: Tensor) -> Tensor:
+        """Return the values, shape (size,), to be read at once: in the parameters' own memory if they are
+        one vector there, otherwise copied to ``memory``.
+        """
+        self._find_vector()
+        if self._vector is not None:
+            return self._vector
+        self.copy_to(memory)
+        return memory
+
+    def _find_vector(self) -> None:
+        addresses = [parameter.data_ptr() for parameter in self.parameters]
+        if addresses != self._addresses:
+            self._addresses, self._vector = addresses, contiguous_vector(self.parameters, self.dtype)
+            self._views = self._flat_views()
 
     def _flat_views(self) -> list[Tensor] | None:
         """Return views, or None if a parameter can only be copied."""

@@ -1,17 +1,20 @@
-"""How does a sketch cost a step only the copy of its point? The background thread projects it.
+"""How does a sketch cost a step only the copy of its point? The background thread projects it, if
+the training leaves it a core.
 
-Training goes on meanwhile. A step waits only if both points that are held are still being projected.
-The projection has one thread: more would compete with those of the training.
+Training goes on meanwhile; a step waits only if both points that are held are still being
+projected. The projection has one thread: more would compete with those of the training. Where
+training has threads on all cores, they would wait for the one whose core is taken. So there the
+sketch is made in the step, by all threads.
 """
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
-from threadpoolctl import ThreadpoolController
-
+from anodiff.storage.threads import own_thread_alone
 from anodiff.trajectory.background import BackgroundThread
 from anodiff.trajectory.flat_parameters import FlatParameters
 
@@ -23,6 +26,14 @@ if TYPE_CHECKING:
 
 #: Numbers of a point from which on this pays: a smaller one is projected in the time of handing it over.
 LARGE = 2**18
+
+
+def pays(parameters: FlatParameters) -> bool:
+    """Return whether the background thread should make the sketches of points on the CPU."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return parameters.device.type == "cpu" and parameters.size >= LARGE and torch.get_num_threads() < cores
 
 
 class LaterSketches:
@@ -57,10 +68,5 @@ class LaterSketches:
         self._next = 1 - self._next
 
     def _project(self, point: Tensor, row: Tensor) -> None:
-        with _openmp().limit(limits=1):  # of this thread alone
+        with own_thread_alone():
             row.copy_(self._sketch(point))
-
-
-@cache
-def _openmp() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="openmp")

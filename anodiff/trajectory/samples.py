@@ -38,8 +38,7 @@ class Samples:
         self._points, self._buffers, self._gradients = self._writers.values()
         self._flat: Tensor | None = None
         self._later: later_sketches.LaterSketches | None = None
-        is_later = parts.flat.device.type == "cpu" and parts.flat.size >= later_sketches.LARGE
-        if parts.sketch and type(self._points) is RowWriter and is_later:
+        if parts.sketch and type(self._points) is RowWriter and later_sketches.pays(parts.flat):
             self._later = later_sketches.LaterSketches(parts.sketch, parts.flat, output.background)
         self._ends: set[int] = set()
         self._ends_of = -1
@@ -117,5 +116,4 @@ class Samples:
 
         if self._flat is None:
             self._flat = torch.empty(self._parts.flat.size, dtype=self._parts.flat.dtype, device=self._parts.flat.device)
-        self._parts.flat.copy_to(self._flat)
-        return self._flat
+        return self._parts.flat.current(self._flat)

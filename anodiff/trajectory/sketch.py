@@ -28,6 +28,8 @@ Pitfalls:
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anodiff.errors import ConfigError
+from anodiff.storage.threads import own_thread_alone
 
 #: Blocks of S, which is the number of nonzero entries in each of its columns.
 NONZEROS = 4
@@ -101,8 +104,8 @@ class Sketch:
         self._length = parameters if chunks is None else len(chunks) * self._chunk
         self._orders, self._shifts, self._signs = (torch.from_numpy(one).to(device) for one in (orders, shifts, signs))
         self._row_numbers = torch.arange(self._rows, device=device)
-        self._signed = self._dealt = torch.empty(0, dtype=torch.bool, device=device)
-        self._all_orders = self._orders
+        self._workers: list[_Worker] = []
+        self._executor: ThreadPoolExecutor | None = None
         self._chunks_at_once = 1 if torch.device(device).type == "cpu" else max(1, 2**24 // self._chunk)
 
     @property
@@ -125,40 +128,73 @@ class Sketch:
         """
         if point.shape != (self._length,):
             raise ValueError(f"point: expected shape ({self._length},), got {tuple(point.shape)}")
-        total = torch.zeros(NONZEROS, self._rows, dtype=torch.float64, device=point.device)
         chunks = self._signs.shape[1]
-        for first in range(0, chunks, self._chunks_at_once):
-            last = min(first + self._chunks_at_once, chunks)
-            piece = point[first * self._chunk : last * self._chunk]
-            missing = (last - first) * self._chunk - len(piece)
-            if missing:
-                piece = torch.nn.functional.pad(piece, (0, missing))
-            piece = piece.view(last - first, self._chunk)
-            sums = self._row_sums(piece, first, last)
-            shifted = (self._row_numbers - self._shifts[:, first:last]) % self._rows
-            total += sums.gather(2, shifted).sum(1)
-        return total.view(-1) / math.sqrt(NONZEROS)
+        sums = torch.empty(NONZEROS, chunks, self._rows, dtype=torch.float64, device=point.device)
+        if self._chunks_at_once == 1:
+            self._sum_on_cpu(point, sums)
+        else:
+            for first in range(0, chunks, self._chunks_at_once):
+                last = min(first + self._chunks_at_once, chunks)
+                sums[:, first:last] = self._row_sums(self._piece(point, first, last), first, last)
+        shifted = (self._row_numbers - self._shifts) % self._rows
+        return sums.gather(2, shifted).sum(1).view(-1) / math.sqrt(NONZEROS)
+
+    def _piece(self, point: Tensor, first: int, last: int) -> Tensor:
+        """Return some chunks of a point, (chunks, numbers), with zeros beyond its end."""
+        piece = point[first * self._chunk : last * self._chunk]
+        missing = (last - first) * self._chunk - len(piece)
+        if missing:
+            piece = torch.nn.functional.pad(piece, (0, missing))
+        return piece.view(last - first, self._chunk)
 
     def _row_sums(self, piece: Tensor, first: int, last: int) -> Tensor:
         """Return the signed row sums of each chunk before the shift, (blocks, chunks, rows), float64."""
-        if len(piece) == 1:
-            return self._sums_of_chunk(piece[0], first)[:, None]
         signed = (piece * self._signs[block, first:last] for block in range(NONZEROS))
         dealt = [each.index_select(1, order) for each, order in zip(signed, self._orders, strict=True)]
         return torch.stack(dealt).unflatten(2, (self._rows, -1)).sum(3, dtype=torch.float64)
 
-    def _sums_of_chunk(self, piece: Tensor, chunk: int) -> Tensor:
-        """Return those of one chunk, (blocks, rows), all blocks at once.
+    def _sum_on_cpu(self, point: Tensor, sums: Tensor) -> None:
+        """Write the same of all chunks into ``sums``; each of torch's threads does a part of the chunks by itself.
 
-        Its memory is kept, because to use new memory takes as long as the sums.
+        A chunk is too small to be divided, and fits in a processor's cache. The memory is kept,
+        because to use new memory takes as long as the sums.
         """
+        chunks, threads = sums.shape[1], max(1, min(torch.get_num_threads(), sums.shape[1]))
+        while len(self._workers) < threads:
+            self._workers.append(_Worker(self._orders, self._rows))
+        ends = [chunks * number // threads for number in range(threads + 1)]
+        parts = list(zip(self._workers, pairwise(ends), strict=False))
+        jobs = [self._pool(threads - 1).submit(self._sum_part, point, sums, *part) for part in parts[1:]]
+        self._sum_part(point, sums, *parts[0])
+        for job in jobs:
+            job.result()
+
+    def _sum_part(self, point: Tensor, sums: Tensor, worker: _Worker, part: tuple[int, int]) -> None:
+        with own_thread_alone():
+            for chunk in range(*part):
+                worker.sum(self._piece(point, chunk, chunk + 1)[0], self._signs[:, chunk], sums[:, chunk])
+
+    def _pool(self, threads: int) -> ThreadPoolExecutor:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(threads, thread_name_prefix="anodiff-sketch")
+        return self._executor
+
+
+class _Worker:
+    """The memory in which one thread makes the row sums of a chunk, all blocks at once."""
+
+    def __init__(self, orders: Tensor, rows: int) -> None:
+        self._rows = rows
+        self._order = (orders + orders.shape[1] * torch.arange(NONZEROS, dtype=torch.int32)[:, None]).view(-1)
+        self._signed = self._dealt = torch.empty(0, dtype=torch.bool)
+
+    def sum(self, piece: Tensor, signs: Tensor, sums: Tensor) -> None:
+        """Write the sums of a piece (numbers,) with signs (blocks, numbers) to ``sums`` (blocks, rows)."""
         if self._signed.dtype != piece.dtype:
-            self._signed, self._dealt = (piece.new_empty(NONZEROS, self._chunk) for _ in range(2))
-            begin = self._chunk * torch.arange(NONZEROS, dtype=torch.int32, device=piece.device)[:, None]
-            self._all_orders = (self._orders + begin).view(-1)
-        self._signed.copy_(self._signs[:, chunk]).mul_(piece)
-        torch.index_select(self._signed.view(-1), 0, self._all_orders, out=self._dealt.view(-1))
-        return self._dealt.view(NONZEROS, self._rows, -1).sum(2, dtype=torch.float64)
+            self._signed, self._dealt = (piece.new_empty(NONZEROS, len(piece)) for _ in range(2))
+        self._signed.copy_(signs).mul_(piece)
+        torch.index_select(self._signed.view(-1), 0, self._order, out=self._dealt.view(-1))
+        torch.sum(self._dealt.view(NONZEROS, self._rows, -1), 2, dtype=torch.float64, out=sums)
 
 
 def chunk_length(parameters: int, size: int) -> int:

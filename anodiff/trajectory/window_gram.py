@@ -159,7 +159,7 @@ class WindowGram:
             with full_precision():
                 self._multiply(block[:filled], earlier)
         else:
-            job = partial(_with_half_of_the_threads, self._multiply, block[:filled], earlier)
+            job = partial(_with_torch_threads, self._multiply, block[:filled], earlier)
             self._jobs.append(self._background.submit(job))
             if len(self._jobs) > MAX_QUEUED_BLOCKS:
                 self._background.wait(self._jobs.popleft())
@@ -195,9 +195,9 @@ class WindowGram:
         return self._copied_back.copy_(block)
 
 
-def _with_half_of_the_threads(multiply: Callable[..., None], *arguments: Any) -> None:
-    """Multiply by numpy with half of torch's threads: with more, the threads of the training wait for each other."""
+def _with_torch_threads(multiply: Callable[..., None], *arguments: Any) -> None:
+    """Multiply by numpy with torch's number of threads, instead of all that the machine has."""
     import torch
 
-    with blas().limit(limits=max(1, torch.get_num_threads() // 2)):
+    with blas().limit(limits=torch.get_num_threads()):
         multiply(*arguments)

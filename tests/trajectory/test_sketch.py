@@ -183,3 +183,17 @@ def test_sketches_of_a_points_chunks_add_up_to_its_own(parameters, size, seed):
         total += Sketch(parameters, size, seed=seed, chunks=kept)(chunks[torch.from_numpy(kept)].reshape(-1))
     expected = Sketch(parameters, size, seed=seed)(point)
     np.testing.assert_allclose(total, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_the_bits_do_not_depend_on_the_number_of_threads():
+    point = torch.randn(5 * 2**16, generator=torch.Generator().manual_seed(3))
+    before, found = torch.get_num_threads(), set()
+    try:
+        for threads in (1, 2, 3, 8):
+            torch.set_num_threads(threads)
+            sketch = Sketch(len(point), 64, seed=2)
+            found |= {sketch(point).numpy().tobytes() for _ in range(3)}
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert len(found) == 1

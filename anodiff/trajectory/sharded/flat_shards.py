@@ -47,3 +47,10 @@ class FlatShards(FlatParameters):
         if self.sources:
             self.parameters = [local_part(parameter) for parameter in self.sources]
             super().copy_to(row)
+
+    def current(self, memory: Tensor) -> Tensor:
+        """Return the values, shape (size,), to be read at once; see `FlatParameters.current`."""
+        if not self.sources:
+            return memory
+        self.parameters = [local_part(parameter) for parameter in self.sources]
+        return super().current(memory)
