@@ -15,9 +15,8 @@ COMMON_OPTIONS = ("depth", "width", "heads", "shortcut", "batch_norm")
 
 
 class ModelSettings(Named):
-    """The network. It adapts to the data set's channels, size and classes, or to the tokens
-    of a text. Settings left out have
-    the family's defaults."""
+    """The network. It adapts to the data set's channels, size and classes, or to the tokens of a text.
+    Settings left out have the family's defaults."""
 
     name: Annotated[str, name_label(None)] = "resnet14"
     """resnet<6n+2>, vgg9, vgg11, vgg16, densenet<depth>, alexnet, mlp<depth>, vit; gpt for text;

@@ -149,9 +149,11 @@ class Sketch:
 
     def _row_sums(self, piece: Tensor, first: int, last: int) -> Tensor:
         """Return the signed row sums of each chunk before the shift, (blocks, chunks, rows), float64."""
-        signed = (piece * self._signs[block, first:last] for block in range(NONZEROS))
-        dealt = [each.index_select(1, order) for each, order in zip(signed, self._orders, strict=True)]
-        return torch.stack(dealt).unflatten(2, (self._rows, -1)).sum(3, dtype=torch.float64)
+        sums = []
+        for signs, order in zip(self._signs[:, first:last], self._orders, strict=True):  # one block at a time, for its memory
+            dealt = (piece * signs).index_select(1, order).view(len(piece), self._rows, -1)
+            sums.append(dealt.sum(2, dtype=torch.float64))
+        return torch.stack(sums)
 
     def _sum_on_cpu(self, point: Tensor, sums: Tensor) -> None:
         """Write the same of all chunks into ``sums``; each of torch's threads does a part of the chunks by itself.
